@@ -1,0 +1,105 @@
+use chrono::{DateTime, Utc};
+
+/// An issued certificate and what is known of how it came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// The issuer that signed it.
+    pub issuer_id: String,
+    /// The serial number's octets. A leading zero octet makes no difference in look-ups.
+    pub serial: Vec<u8>,
+    /// The SCEP profile (path id) it was enrolled through.
+    pub profile: String,
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// The subject's common name, empty when it has none.
+    pub common_name: String,
+    /// The subject alternative names as text (`dns:a, email:b`), empty when there are none.
+    pub sans: String,
+    /// Start of validity.
+    pub not_before: DateTime<Utc>,
+    /// End of validity.
+    pub not_after: DateTime<Utc>,
+    /// When it was signed.
+    pub issued_at: DateTime<Utc>,
+    /// The transactionID of the request.
+    pub transaction_id: String,
+    /// The device, where the challenge named one.
+    pub device: Option<String>,
+    /// The serial of the certificate that this one renews.
+    pub renews: Option<Vec<u8>>,
+    /// Set once revoked. Not written by `PutCertificate`: use `Op::Revoke`.
+    pub revoked: Option<Revocation>,
+}
+
+/// When and why a certificate was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The CRLReason number (RFC 5280 section 5.3.1).
+    pub reason: u8,
+}
+
+/// One entry for a CRL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedCertificate {
+    /// The serial number's octets as in the certificate.
+    pub serial: Vec<u8>,
+    /// When and why.
+    pub revocation: Revocation,
+    /// When the certificate ends: a CRL may leave it out some time after.
+    pub not_after: DateTime<Utc>,
+}
+
+/// An issuer's newest CRL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlRecord {
+    /// The issuer.
+    pub issuer_id: String,
+    /// The cRLNumber; the next CRL takes this plus one.
+    pub number: u64,
+    /// thisUpdate.
+    pub this_update: DateTime<Utc>,
+    /// nextUpdate.
+    pub next_update: DateTime<Utc>,
+    /// The CRL, DER.
+    pub der: Vec<u8>,
+}
+
+/// Where a certificate stands at a given time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CertificateStatus {
+    /// Neither revoked nor past its end.
+    Valid,
+    /// Past its end and not revoked.
+    Expired,
+    /// Revoked, whether past its end or not.
+    Revoked,
+}
+
+/// A search for certificates. Empty = all. Everything given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct CertificateQuery {
+    /// The issuer, exactly.
+    pub issuer_id: Option<String>,
+    /// The SCEP profile, exactly (`""` is the root profile).
+    pub profile: Option<String>,
+    /// The device, whole, letter case ignored.
+    pub device: Option<String>,
+    /// The serial in hex, whole, letter case ignored.
+    pub serial: Option<String>,
+    /// The common name, whole, letter case ignored.
+    pub common_name: Option<String>,
+    /// A part of the device, serial (hex), common name, alternative names or transactionID, letter case ignored.
+    pub q: Option<String>,
+    /// Where it stands at the query's `now`.
+    pub status: Option<CertificateStatus>,
+    /// Issued at this time or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Issued before this time.
+    pub until: Option<DateTime<Utc>>,
+    /// The page, from 1; 0 counts as 1.
+    pub page: u32,
+    /// Items on a page, 1 to 1000; 0 counts as 50.
+    pub per_page: u32,
+}

@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::{AuditEvent, CertificateRecord, CrlRecord, TokenRecord, TransactionRecord};
+
+/// Writes that become durable together or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change(pub Vec<Op>);
+
+impl Change {
+    /// A change without writes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The change with one more write.
+    #[must_use]
+    pub fn with(mut self, op: impl Into<Op>) -> Self {
+        self.0.push(op.into());
+        self
+    }
+
+    /// Adds a write.
+    pub fn push(&mut self, op: impl Into<Op>) {
+        self.0.push(op.into());
+    }
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// A new certificate. Refused when (issuer, serial) is taken.
+    PutCertificate(Box<CertificateRecord>),
+    /// Revokes a certificate. Refused when it is unknown or revoked already.
+    Revoke {
+        /// The issuer.
+        issuer_id: String,
+        /// The certificate's serial octets.
+        serial: Vec<u8>,
+        /// When.
+        at: DateTime<Utc>,
+        /// The CRLReason number (RFC 5280 section 5.3.1).
+        reason: u8,
+    },
+    /// A request's newest state; replaces the one with the same profile and key.
+    PutTransaction(Box<TransactionRecord>),
+    /// A used challenge, remembered until `until`.
+    PutReplay {
+        /// The SCEP profile.
+        profile: String,
+        /// The challenge's digest.
+        key: [u8; 16],
+        /// From then on it is forgotten.
+        until: DateTime<Utc>,
+    },
+    /// Forgets a used challenge.
+    DeleteReplay {
+        /// The SCEP profile.
+        profile: String,
+        /// The challenge's digest.
+        key: [u8; 16],
+        /// `until` as it was put.
+        until: DateTime<Utc>,
+    },
+    /// One enrollment that counts for its device.
+    PutRate {
+        /// The SCEP profile.
+        profile: String,
+        /// The device's digest.
+        device: [u8; 16],
+        /// When the enrollment was. Several marks may have the same time.
+        at: DateTime<Utc>,
+        /// From then on it no longer counts.
+        until: DateTime<Utc>,
+    },
+    /// Sets counters of a profile; those not named keep their values.
+    Counters {
+        /// The SCEP profile.
+        profile: String,
+        /// New values by name.
+        values: BTreeMap<String, u64>,
+    },
+    /// Appends an audit event.
+    Audit(Box<AuditEvent>),
+    /// A new token, or a token's new facts (by id).
+    PutToken(Box<TokenRecord>),
+    /// Notes that a token was used; ignored for a token that is gone.
+    TouchToken {
+        /// The token.
+        id: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Revokes a token; a token already revoked keeps its time. Refused when it is unknown.
+    RevokeToken {
+        /// The token.
+        id: String,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// The issuer's newest CRL. Refused when its number is not above the stored one's.
+    PutCrl(Box<CrlRecord>),
+    /// Keeps octets under a name.
+    PutSetting {
+        /// The name.
+        key: String,
+        /// The octets.
+        value: Vec<u8>,
+    },
+    /// Forgets a setting.
+    DeleteSetting {
+        /// The name.
+        key: String,
+    },
+}
+
+impl From<CertificateRecord> for Op {
+    fn from(record: CertificateRecord) -> Self {
+        Self::PutCertificate(Box::new(record))
+    }
+}
+
+impl From<TransactionRecord> for Op {
+    fn from(record: TransactionRecord) -> Self {
+        Self::PutTransaction(Box::new(record))
+    }
+}
+
+impl From<AuditEvent> for Op {
+    fn from(event: AuditEvent) -> Self {
+        Self::Audit(Box::new(event))
+    }
+}
+
+impl From<TokenRecord> for Op {
+    fn from(record: TokenRecord) -> Self {
+        Self::PutToken(Box::new(record))
+    }
+}
+
+impl From<CrlRecord> for Op {
+    fn from(record: CrlRecord) -> Self {
+        Self::PutCrl(Box::new(record))
+    }
+}
+
+/// What became of a change that is durable now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The numbers that its audit events got, in their order.
+    pub audit_ids: Vec<u64>,
+}
+
+/// Why one change was refused. Nothing of it was written; other changes of the same commit go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    /// The issuer already has a certificate with this serial.
+    #[error("issuer {issuer_id} already has a certificate with serial {serial}")]
+    CertificateExists {
+        /// The issuer.
+        issuer_id: String,
+        /// The serial, hex.
+        serial: String,
+    },
+    /// There is no such certificate.
+    #[error("issuer {issuer_id} has no certificate with serial {serial}")]
+    UnknownCertificate {
+        /// The issuer.
+        issuer_id: String,
+        /// The serial, hex.
+        serial: String,
+    },
+    /// It is revoked already.
+    #[error("the certificate with serial {serial} is revoked already")]
+    AlreadyRevoked {
+        /// The serial, hex.
+        serial: String,
+    },
+    /// There is no such token.
+    #[error("there is no token {id}")]
+    UnknownToken {
+        /// The token's id.
+        id: String,
+    },
+    /// The stored CRL has this number or a later one.
+    #[error("issuer {issuer_id} already has CRL number {stored}; {offered} is not newer")]
+    CrlNumber {
+        /// The issuer.
+        issuer_id: String,
+        /// The stored CRL's number.
+        stored: u64,
+        /// The refused CRL's number.
+        offered: u64,
+    },
+    /// A record is larger, or a number further out, than the store can keep.
+    #[error("{what} cannot be stored: {why}")]
+    Unstorable {
+        /// The kind of record.
+        what: &'static str,
+        /// Which bound it breaks.
+        why: String,
+    },
+}

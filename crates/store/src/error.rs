@@ -1,0 +1,70 @@
+use std::path::PathBuf;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process has the store open.
+    #[error(
+        "the store in {path} is in use by another process (a running scepd?): stop it first, \
+         or ask it through the admin API"
+    )]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// There is no store in the directory, and none was to be made.
+    #[error("there is no store in {path}: check data_dir in the configuration")]
+    Missing {
+        /// The directory that was looked at.
+        path: PathBuf,
+    },
+    /// The store was written by a newer scepd.
+    #[error(
+        "the store in {path} has schema version {found}, and this scepd knows versions up to \
+         {known}: run the newer scepd, or restore a backup made before the upgrade"
+    )]
+    SchemaTooNew {
+        /// The store's directory.
+        path: PathBuf,
+        /// The version in the store.
+        found: u32,
+        /// The newest version that this build knows.
+        known: u32,
+    },
+    /// The directory holds sled data, but not scepd's.
+    #[error("{path} holds a database that is not a scepd store: choose another data_dir")]
+    Foreign {
+        /// The directory that was looked at.
+        path: PathBuf,
+    },
+    /// A stored record or the store's files cannot be read as what they should be.
+    #[error(
+        "the store is damaged: {what}: run `scepd store verify`, and restore a backup if it \
+         reports faults"
+    )]
+    Corrupt {
+        /// Which record or file, and what is wrong with it.
+        what: String,
+    },
+    /// Reading or writing the disk failed.
+    #[error("the store cannot {doing}: {source}: check the disk and its free space")]
+    Io {
+        /// What was being done, as a verb phrase.
+        doing: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The storage engine failed in a way of its own.
+    #[error("the storage engine cannot {doing}: {message}")]
+    Engine {
+        /// What was being done, as a verb phrase.
+        doing: &'static str,
+        /// What the engine said.
+        message: String,
+    },
+    /// An earlier write failed, so what is in memory and on disk may differ. Only a restart helps.
+    #[error("the store stopped taking changes after an earlier failed write: restart scepd")]
+    Stopped,
+}
