@@ -1,1 +1,8 @@
-//! scepd
+//! scepd: a SCEP (RFC 8894) enrollment server.
+//!
+//! The binary builds a [`config::Config`] and runs this library; tests do the same on port 0.
+//! - [`cli`]: the commands, one file each
+//! - [`config`]: file, environment and flags merged into one immutable configuration
+
+pub mod cli;
+pub mod config;

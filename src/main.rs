@@ -1,1 +1,7 @@
-fn main() {}
+//! The `scepd` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scepd::cli::main()
+}

@@ -1,0 +1,66 @@
+//! The command line: one file a command, wired here with one line each.
+//!
+//! A command is a `clap::Args` struct and a `run(args) -> Result<(), Failure>`; what it prints
+//! to stdout is its result, what goes wrong is a [`Failure`] that [`main`] prints to stderr.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod config;
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::Failure;
+
+/// A SCEP (RFC 8894) enrollment server for device fleets, with its client and tools.
+#[derive(Debug, Parser)]
+#[command(
+    name = "scepd",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Config(config::ConfigArgs),
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Config(args) => config::run(args),
+        }
+    }
+}
+
+/// Parses the process's arguments, runs the command, and says what went wrong on stderr.
+///
+/// Exit codes: 0 done; 1 the command failed (or what a [`Failure`] asks for); 2 wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A second installation can only mean that the same provider is already there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("scepd: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,195 @@
+//! `[[issuer]]` and `[[certificate_profile]]`: who signs, and what may be signed.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// What kind of CA an issuer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IssuerKind {
+    /// A CA whose key is a file of this machine.
+    #[default]
+    Local,
+}
+
+/// `[[issuer]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Issuer {
+    /// Name that profiles refer to.
+    pub id: String,
+    /// Kind of issuer.
+    #[serde(rename = "type")]
+    pub kind: IssuerKind,
+    /// The CA certificate, PEM; the first certificate of the file signs, others are its chain.
+    pub ca_cert_path: Option<PathBuf>,
+    /// The CA's key, PEM, mode 0600.
+    pub ca_key_path: Option<PathBuf>,
+    /// Certificates from the CA's issuer up to the root, PEM; not needed for a root.
+    pub chain_path: Option<PathBuf>,
+    /// The CA that takes over next; GetNextCACert shows it.
+    pub next_ca_cert_path: Option<PathBuf>,
+    /// Key of the next CA; needed only to renew certificates that it signed already.
+    pub next_ca_key_path: Option<PathBuf>,
+    /// Chain of the next CA.
+    pub next_chain_path: Option<PathBuf>,
+    /// CA certificates of the past whose devices may still renew, PEM bundles.
+    pub previous_ca_cert_paths: Vec<PathBuf>,
+    /// CRL distribution points written into certificates.
+    pub cdp_urls: Vec<String>,
+    /// OCSP responders written into certificates.
+    pub ocsp_urls: Vec<String>,
+    /// Places of the CA certificate written into certificates (AIA caIssuers).
+    pub ca_issuers_urls: Vec<String>,
+    /// How long a CRL is valid.
+    pub crl_lifetime: Span,
+}
+
+impl Default for Issuer {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            kind: IssuerKind::Local,
+            ca_cert_path: None,
+            ca_key_path: None,
+            chain_path: None,
+            next_ca_cert_path: None,
+            next_ca_key_path: None,
+            next_chain_path: None,
+            previous_ca_cert_paths: Vec::new(),
+            cdp_urls: Vec::new(),
+            ocsp_urls: Vec::new(),
+            ca_issuers_urls: Vec::new(),
+            crl_lifetime: Span::days(7),
+        }
+    }
+}
+
+/// A kind of public key that a certificate may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyType {
+    /// RSA, sizes by `rsa_bits_min` and `rsa_bits_max`.
+    #[serde(rename = "rsa")]
+    Rsa,
+    /// EC on NIST P-256.
+    #[serde(rename = "ec-p256")]
+    EcP256,
+    /// EC on NIST P-384.
+    #[serde(rename = "ec-p384")]
+    EcP384,
+}
+
+/// A type of subject alternative name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SanType {
+    /// dNSName.
+    Dns,
+    /// rfc822Name.
+    Email,
+    /// otherName userPrincipalName.
+    Upn,
+    /// uniformResourceIdentifier.
+    Uri,
+    /// iPAddress.
+    Ip,
+}
+
+/// `[[certificate_profile]]`: what a certificate may hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CertificateProfile {
+    /// Name that profiles refer to.
+    pub id: String,
+    /// Kinds of keys.
+    pub key_types: Vec<KeyType>,
+    /// Smallest RSA key in bits, at least 2048.
+    pub rsa_bits_min: u32,
+    /// Largest RSA key in bits, at most 8192.
+    pub rsa_bits_max: u32,
+    /// EKUs of a certificate whose CSR asks for none; names or dotted OIDs.
+    pub ekus_default: Vec<String>,
+    /// EKUs that a CSR may ask for; names or dotted OIDs.
+    pub ekus_allowed: Vec<String>,
+    /// Key usages of every certificate and the most that a CSR may ask for.
+    /// For EC keys `key_encipherment` is left out.
+    pub key_usage: Vec<String>,
+    /// Longest lifetime.
+    pub max_ttl: Span,
+    /// How far notBefore lies in the past, up to 24 h.
+    pub backdate: Span,
+    /// Whether a lifetime that the CSR asks for is honoured up to `max_ttl`.
+    pub honour_requested_validity: bool,
+    /// Whether certificates carry id-pe-tlsfeature (must-staple).
+    pub must_staple: bool,
+    /// Whether an empty subject is accepted where there are SANs.
+    pub allow_empty_subject: bool,
+    /// Subject attributes that are accepted, by short name; empty = all known ones.
+    pub subject_attributes: Vec<String>,
+    /// Patterns (`*` = any characters) of which the common name must match one; empty = any.
+    pub common_name_patterns: Vec<String>,
+    /// `[certificate_profile.san]`.
+    pub san: San,
+}
+
+impl Default for CertificateProfile {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            key_types: vec![KeyType::Rsa, KeyType::EcP256, KeyType::EcP384],
+            rsa_bits_min: 2048,
+            rsa_bits_max: 4096,
+            ekus_default: vec!["client_auth".to_owned()],
+            ekus_allowed: vec!["client_auth".to_owned()],
+            key_usage: vec![
+                "digital_signature".to_owned(),
+                "key_encipherment".to_owned(),
+            ],
+            max_ttl: Span::days(365),
+            backdate: Span::minutes(5),
+            honour_requested_validity: true,
+            must_staple: false,
+            allow_empty_subject: false,
+            subject_attributes: Vec::new(),
+            common_name_patterns: Vec::new(),
+            san: San::default(),
+        }
+    }
+}
+
+/// `[certificate_profile.san]`: which subject alternative names are accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct San {
+    /// Types of names.
+    pub types: Vec<SanType>,
+    /// Most names in one certificate.
+    pub max_names: usize,
+    /// Patterns (`*` = any characters) of which each DNS name must match one; empty = any.
+    pub dns_patterns: Vec<String>,
+    /// The same for e-mail addresses.
+    pub email_patterns: Vec<String>,
+    /// The same for user principal names.
+    pub upn_patterns: Vec<String>,
+    /// The same for URIs.
+    pub uri_patterns: Vec<String>,
+    /// Ranges of which each IP address must lie in one; empty = any.
+    pub ip_ranges: Vec<super::Cidr>,
+}
+
+impl Default for San {
+    fn default() -> Self {
+        Self {
+            types: vec![SanType::Dns, SanType::Email, SanType::Upn, SanType::Uri],
+            max_names: 20,
+            dns_patterns: Vec::new(),
+            email_patterns: Vec::new(),
+            upn_patterns: Vec::new(),
+            uri_patterns: Vec::new(),
+            ip_ranges: Vec::new(),
+        }
+    }
+}

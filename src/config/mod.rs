@@ -1,0 +1,74 @@
+//! The configuration: one immutable value merged from a TOML file, the environment and flags.
+//!
+//! Settings are plain data with defaults; what they mean together, and whether the files they
+//! name are good, is decided by the start-up checks.
+//! - [`Config`] and its sections: `server`, `admin`, `issuer`, `profile`
+//! - [`Secret`], [`Span`], [`Cidr`]: the value types
+//! - `file`: text to [`Config`], unknown keys refused with the nearest known one
+
+mod admin;
+mod cidr;
+mod error;
+mod file;
+mod issuer;
+mod profile;
+mod schema;
+mod secret;
+mod server;
+mod span;
+
+use serde::{Deserialize, Serialize};
+
+pub use admin::{Admin, Oidc};
+pub use cidr::{Cidr, CidrError};
+pub use error::{Error, Errors};
+pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
+pub use profile::{Compliance, Crypto, Intune, Limits, Mtls, Profile, Ra, Renewal};
+pub use secret::{SHOWN, Secret};
+pub use server::{Audit, Log, LogFormat, Server, Store, StoreKind};
+pub use span::{Span, SpanError};
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[store]`.
+    pub store: Store,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[audit]`.
+    pub audit: Audit,
+    /// `[log]`.
+    pub log: Log,
+    /// `[[issuer]]`.
+    #[serde(rename = "issuer")]
+    pub issuers: Vec<Issuer>,
+    /// `[[certificate_profile]]`.
+    #[serde(rename = "certificate_profile")]
+    pub certificate_profiles: Vec<CertificateProfile>,
+    /// `[[profile]]`.
+    #[serde(rename = "profile")]
+    pub profiles: Vec<Profile>,
+}
+
+impl Config {
+    /// Reads a TOML text. `file` is how messages name it.
+    ///
+    /// # Errors
+    /// All unknown keys, each with its line and the nearest known key; else the first value that
+    /// does not fit its setting.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Errors> {
+        file::parse(text, file)
+    }
+
+    /// The store's directory: `store.path`, or `store` under `server.data_dir`.
+    #[must_use]
+    pub fn store_path(&self) -> std::path::PathBuf {
+        self.store
+            .path
+            .clone()
+            .unwrap_or_else(|| self.server.data_dir.join("store"))
+    }
+}

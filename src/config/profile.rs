@@ -1,0 +1,257 @@
+//! `[[profile]]`: a SCEP profile, one URL with its own rules.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Secret, Span};
+
+/// Where the RA certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ra {
+    /// From `ra_cert_path` and `ra_key_path`.
+    #[default]
+    Files,
+    /// Kept by the server: issued by the profile's issuer and renewed before it expires.
+    Auto,
+}
+
+/// Which algorithms of the past are still spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Crypto {
+    /// AES and SHA-2 only.
+    #[default]
+    Modern,
+    /// SHA-1 and triple DES as well, for old clients.
+    Compatible,
+}
+
+/// `[[profile]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Profile {
+    /// The URL is `/scep/<path_id>`, `[a-z0-9-]+`; empty = `/scep`, the root profile.
+    pub path_id: String,
+    /// The issuer that signs.
+    pub issuer_id: String,
+    /// The certificate profile that decides what is signed.
+    pub profile_id: String,
+    /// The static challenge password.
+    pub challenge_password: Option<Secret>,
+    /// File that holds `challenge_password`.
+    pub challenge_password_file: Option<PathBuf>,
+    /// Where the RA certificate comes from.
+    pub ra: Ra,
+    /// RA certificate (RSA), PEM.
+    pub ra_cert_path: Option<PathBuf>,
+    /// Key of the RA certificate, PEM, mode 0600.
+    pub ra_key_path: Option<PathBuf>,
+    /// The RA certificate before the present one, while devices still encrypt to it.
+    pub ra_previous_cert_path: Option<PathBuf>,
+    /// Key of the RA certificate before.
+    pub ra_previous_key_path: Option<PathBuf>,
+    /// How long an RA certificate that was replaced is still accepted.
+    pub ra_overlap: Span,
+    /// Whether requests wait for an admin.
+    pub approval: bool,
+    /// How long a request waits for an admin before it is refused.
+    pub approval_timeout: Span,
+    /// Which algorithms of the past are still spoken.
+    pub crypto: Crypto,
+    /// Whether GetCACert's chain ends with the root.
+    pub ca_chain_root: bool,
+    /// Whether a reply carries the chain after the device's certificate.
+    pub reply_chain: bool,
+    /// Whether the message must be signed with the CSR's own key (Jamf's proxy does not).
+    pub require_signer_key_match: bool,
+    /// Whether anyone may ask for any certificate by GetCert, or only holders of one of this profile.
+    pub get_cert_open: bool,
+    /// Most enrollments being worked on at once; more are answered 503 with Retry-After.
+    pub max_in_flight: usize,
+    /// `[profile.renewal]`.
+    pub renewal: Renewal,
+    /// `[profile.limits]`.
+    pub limits: Limits,
+    /// `[profile.mtls]`.
+    pub mtls: Mtls,
+    /// `[profile.intune]`.
+    pub intune: Intune,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            path_id: String::new(),
+            issuer_id: String::new(),
+            profile_id: String::new(),
+            challenge_password: None,
+            challenge_password_file: None,
+            ra: Ra::Files,
+            ra_cert_path: None,
+            ra_key_path: None,
+            ra_previous_cert_path: None,
+            ra_previous_key_path: None,
+            ra_overlap: Span::days(7),
+            approval: false,
+            approval_timeout: Span::hours(72),
+            crypto: Crypto::Modern,
+            ca_chain_root: true,
+            reply_chain: false,
+            require_signer_key_match: false,
+            get_cert_open: false,
+            max_in_flight: 64,
+            renewal: Renewal::default(),
+            limits: Limits::default(),
+            mtls: Mtls::default(),
+            intune: Intune::default(),
+        }
+    }
+}
+
+impl Profile {
+    /// How messages name this profile: its path id, or `(root)`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        if self.path_id.is_empty() {
+            "(root)"
+        } else {
+            &self.path_id
+        }
+    }
+}
+
+/// `[profile.renewal]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Renewal {
+    /// Whether certificates are renewed at all.
+    pub enabled: bool,
+    /// Whether a renewal needs the challenge as well.
+    pub require_challenge: bool,
+    /// Whether the subject may change.
+    pub allow_subject_change: bool,
+    /// Whether subject alternative names may change.
+    pub allow_san_change: bool,
+}
+
+impl Default for Renewal {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            require_challenge: false,
+            allow_subject_change: false,
+            allow_san_change: false,
+        }
+    }
+}
+
+/// `[profile.limits]`: requests; 0 = no limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// PKIOperations a minute from one source address.
+    pub per_source_per_minute: u32,
+    /// PKIOperations a second to this profile.
+    pub per_profile_per_second: u32,
+    /// Refused challenges a minute from one source address; more are slowed down and refused unread.
+    pub bad_challenges_per_source_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_source_per_minute: 120,
+            per_profile_per_second: 0,
+            bad_challenges_per_source_per_minute: 10,
+        }
+    }
+}
+
+/// `[profile.mtls]`: the same profile at `/scep-mtls/<path_id>` with a client certificate.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mtls {
+    /// Whether the profile is served over mTLS.
+    pub enabled: bool,
+    /// CA certificates to which client certificates must chain, PEM bundle.
+    pub client_ca_trust_bundle_path: Option<PathBuf>,
+}
+
+/// `[profile.intune]`: challenges signed by the Intune Certificate Connector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Intune {
+    /// Whether signed challenges are accepted.
+    pub enabled: bool,
+    /// The connectors' certificates (trust anchors), PEM bundle.
+    pub connector_cert_path: Option<PathBuf>,
+    /// The `aud` that challenges must carry; absent = not looked at.
+    pub audience: Option<String>,
+    /// How old a challenge may be besides its own expiry; 0 = not looked at.
+    pub challenge_validity: Span,
+    /// Enrollments of one device within 24 hours; 0 = no limit.
+    pub per_device_rate_limit_24h: u32,
+    /// Difference of clocks that is tolerated.
+    pub clock_skew_tolerance: Span,
+    /// Compare only the names that the challenge pins; a name that it leaves out may be in the CSR.
+    pub pinned_only: bool,
+    /// Accept IP address and URI names of the CSR that no challenge can vouch for.
+    pub allow_unpinned_ip_uri: bool,
+    /// In this time the very same message gets its stored certificate again; 0 = it is a replay.
+    pub retransmission_window: Span,
+    /// `[profile.intune.compliance]`.
+    pub compliance: Compliance,
+}
+
+impl Default for Intune {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            connector_cert_path: None,
+            audience: None,
+            challenge_validity: Span::minutes(60),
+            per_device_rate_limit_24h: 3,
+            clock_skew_tolerance: Span::seconds(60),
+            pinned_only: false,
+            allow_unpinned_ip_uri: false,
+            retransmission_window: Span::ZERO,
+            compliance: Compliance::default(),
+        }
+    }
+}
+
+/// `[profile.intune.compliance]`: a webhook asked last. Off while `url` is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compliance {
+    /// https address that is asked.
+    pub url: Option<String>,
+    /// Hosts that may be asked.
+    pub allowed_hosts: Vec<String>,
+    /// Key of the HMAC-SHA256 that signs what is sent.
+    pub hmac_secret: Option<Secret>,
+    /// File that holds `hmac_secret`.
+    pub hmac_secret_file: Option<PathBuf>,
+    /// CA certificates that the webhook's certificate must chain to, PEM; absent = the system's.
+    pub ca_bundle_path: Option<PathBuf>,
+    /// Time for the answer.
+    pub timeout: Span,
+    /// Let devices in when the webhook cannot be asked.
+    pub fail_open: bool,
+}
+
+impl Default for Compliance {
+    fn default() -> Self {
+        Self {
+            url: None,
+            allowed_hosts: Vec::new(),
+            hmac_secret: None,
+            hmac_secret_file: None,
+            ca_bundle_path: None,
+            timeout: Span::seconds(5),
+            fail_open: false,
+        }
+    }
+}

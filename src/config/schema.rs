@@ -1,0 +1,63 @@
+//! The known keys, read off the structs themselves: a configuration with one of everything,
+//! serialized, is the tree of all keys.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::{CertificateProfile, Config, Issuer, Profile};
+
+/// A tree of keys: a section is a map, a list of sections an array with one map, a setting anything else.
+static TREE: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+    let one_of_everything = Config {
+        issuers: vec![Issuer::default()],
+        certificate_profiles: vec![CertificateProfile::default()],
+        profiles: vec![Profile::default()],
+        ..Config::default()
+    };
+    match serde_json::to_value(one_of_everything) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+});
+
+/// The keys of the whole configuration.
+pub(super) fn root() -> &'static Map<String, Value> {
+    &TREE
+}
+
+/// What a key leads to.
+pub(super) enum Node<'a> {
+    /// A section of its own.
+    Section(&'a Map<String, Value>),
+    /// A list of sections.
+    Sections(&'a Map<String, Value>),
+    /// A setting.
+    Setting,
+}
+
+/// Looks a key up in a section.
+pub(super) fn node<'a>(section: &'a Map<String, Value>, key: &str) -> Option<Node<'a>> {
+    Some(match section.get(key)? {
+        Value::Object(map) => Node::Section(map),
+        Value::Array(items) => match items.first() {
+            Some(Value::Object(map)) => Node::Sections(map),
+            _ => Node::Setting,
+        },
+        _ => Node::Setting,
+    })
+}
+
+/// The key of a section that is nearest to a wrong one, when any is near.
+pub(super) fn nearest<'a>(keys: impl IntoIterator<Item = &'a str>, wrong: &str) -> Option<String> {
+    keys.into_iter()
+        .map(|key| {
+            (
+                strsim::jaro_winkler(&wrong.to_ascii_lowercase(), &key.to_ascii_lowercase()),
+                key,
+            )
+        })
+        .filter(|(likeness, _)| *likeness >= 0.7)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, key)| key.to_owned())
+}
