@@ -1,1 +1,47 @@
-//! Placeholder.
+//! The admin API: request and reply types, the route table with permissions, and the OpenAPI document.
+//!
+//! * [`routes`]: every method and path, the permission it needs and its operation. A server matches
+//!   exhaustively on [`Operation`], so a route that nobody answers does not compile.
+//! * one module of types per subject: [`auth`], [`profiles`] (the card and the flat Intune row),
+//!   [`audit`], [`certificates`], [`requests`], [`timeline`], [`checks`], [`tokens`], [`about`].
+//! * [`OPENAPI`]: the document that describes all of it, written by hand. Tests hold it, the types
+//!   and the route table against one another.
+//!
+//! JSON is snake_case; members stand in the order of the Rust fields; times are RFC 3339 in UTC
+//! (see [`time`]). What is empty is left out where a field's documentation says so, never `null`.
+
+pub mod about;
+pub mod audit;
+pub mod auth;
+pub mod certificates;
+pub mod checks;
+pub mod error;
+pub mod list;
+pub mod profiles;
+pub mod requests;
+pub mod routes;
+pub mod time;
+pub mod timeline;
+pub mod tokens;
+
+pub use about::{About, Health, Readiness, ReadinessCheck};
+pub use audit::{AuditDetails, AuditEvent, AuditQuery, Claim, CsrNames, Outcome};
+pub use auth::{AuthCheck, CSRF_HEADER, SESSION_COOKIE, Session, SignIn};
+pub use certificates::{
+    Certificate, CertificateDetail, CertificateQuery, CertificateStatus, DownloadFormat,
+    DownloadQuery, Extension, RevocationReason, RevokeReply, RevokeRequest,
+};
+pub use checks::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
+pub use error::ErrorReply;
+pub use list::{DEFAULT_PER_PAGE, List, MAX_PER_PAGE};
+pub use profiles::{
+    Counters, Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest,
+    TrustAnchor,
+};
+pub use requests::{Decision, DecisionReply, PendingRequest, RequestQuery, RequestState};
+pub use routes::{Lookup, Method, Operation, Permission, ROUTES, Route, lookup};
+pub use timeline::{Stage, Timeline, TimelineEntry, TimelineQuery};
+pub use tokens::{NewToken, Role, Token, TokenCreated, Tokens};
+
+/// The OpenAPI 3.1 document, served at `/api/v1/openapi.yaml`.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");

@@ -1,0 +1,180 @@
+//! Audit events and how to ask for them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused or went wrong.
+    Failure,
+    /// It waits for an operator or an issuer.
+    Pending,
+}
+
+/// One event of the append-only audit chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// Number in the chain, from 1, without gaps.
+    pub id: u64,
+    /// When it was recorded.
+    #[serde(with = "crate::time")]
+    pub timestamp: DateTime<Utc>,
+    /// Who did it: an operator's name, a device, or `scepd` itself.
+    pub actor: String,
+    /// `APIKey`, `OIDC`, `Device`, `CLI` or `System`.
+    pub actor_type: String,
+    /// What was done, such as `scep_pkcsreq_intune` or `cert_revoke`.
+    pub action: String,
+    /// What it was done to: `certificate`, `scep_request`, `scep_profile`, `token`, ...
+    pub resource_type: String,
+    /// Which one; a serial number for certificates. `""` when there is none.
+    pub resource_id: String,
+    /// The rest; members that say nothing are left out.
+    pub details: AuditDetails,
+}
+
+/// The particulars of an [`AuditEvent`]. Everything is optional and omitted when absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuditDetails {
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The Intune label or a policy reason, such as `claim_mismatch` or `wrong_challenge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The reason in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Path id of the profile; `""` is the root profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_id: Option<String>,
+    /// Serial number in lower-case hex, when a certificate was issued or is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Common name the request asked for. Text from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
+    /// Alternative names the request asked for, as `dns:a, email:b`. Text from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sans: Option<String>,
+    /// The transactionID. Text from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// Address that the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+    /// The client's User-Agent. Text from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The Intune device (claim `sub`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The Intune issuer (claim `iss`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_issuer: Option<String>,
+    /// What the challenge vouched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// What the CSR asked for, in the same dimensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<CsrNames>,
+    /// What an operator wrote beside an approval, denial or revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Id of the HTTP request, as in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// The claims of an Intune challenge. Absent claims are omitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Issuer: the connector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Subject: the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Audience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+    /// Issued at, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// Expires at, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// Number used once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The common name the challenge was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+    /// DNS names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_dns: Vec<String>,
+    /// E-mail addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_rfc822: Vec<String>,
+    /// User principal names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_upn: Vec<String>,
+}
+
+/// The names in a CSR, in the dimensions of [`Claim`]. Empty lists are omitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsrNames {
+    /// Common names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub device_name: Vec<String>,
+    /// DNS names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_dns: Vec<String>,
+    /// E-mail addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_rfc822: Vec<String>,
+    /// User principal names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_upn: Vec<String>,
+    /// IP addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_ip: Vec<String>,
+    /// URIs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_uri: Vec<String>,
+    /// Names of any other kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub san_other: Vec<String>,
+}
+
+/// Query of `GET /api/v1/audit`. All filters are combined with AND; empty ones don't filter,
+/// except that `profile=` given and empty means the root profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditQuery {
+    /// Exact action.
+    pub action: Option<String>,
+    /// Exact path id; `""` is the root profile.
+    pub profile: Option<String>,
+    /// Exact outcome.
+    pub outcome: Option<Outcome>,
+    /// Not before this time.
+    #[serde(default, with = "crate::time::option")]
+    pub since: Option<DateTime<Utc>>,
+    /// Before this time.
+    #[serde(default, with = "crate::time::option")]
+    pub until: Option<DateTime<Utc>>,
+    /// Text that appears in device, serial, common name, transactionID, actor, resource id or message,
+    /// without regard to case.
+    pub q: Option<String>,
+    /// Page number from 1; 1 when absent.
+    pub page: Option<u32>,
+    /// Rows on a page, 1 to [`crate::MAX_PER_PAGE`]; [`crate::DEFAULT_PER_PAGE`] when absent.
+    pub per_page: Option<u32>,
+}

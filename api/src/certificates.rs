@@ -1,0 +1,188 @@
+//! Issued certificates: search, detail, revocation, download.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Where a certificate stands now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateStatus {
+    /// In its validity (or before it) and not revoked.
+    Valid,
+    /// Its validity is over.
+    Expired,
+    /// Revoked, whether or not its validity is over.
+    Revoked,
+}
+
+/// One issued certificate in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The issuer.
+    pub issuer_id: String,
+    /// Serial number in lower-case hex.
+    pub serial: String,
+    /// Path id of the profile it was issued through; `""` is the root profile.
+    pub profile: String,
+    /// Common name; `""` when it has none. Text from outside.
+    pub common_name: String,
+    /// Alternative names as `dns:a, email:b`. Omitted when it has none. Text from outside.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sans: String,
+    /// Start of its validity.
+    #[serde(with = "crate::time")]
+    pub not_before: DateTime<Utc>,
+    /// End of its validity.
+    #[serde(with = "crate::time")]
+    pub not_after: DateTime<Utc>,
+    /// Whole days left, rounded down; negative once expired.
+    pub days_to_expiry: i64,
+    /// When it was issued.
+    #[serde(with = "crate::time")]
+    pub issued_at: DateTime<Utc>,
+    /// Where it stands now.
+    pub status: CertificateStatus,
+    /// The transactionID it was issued under. Omitted when unknown. Text from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// The Intune device. Omitted when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// When it was revoked. Omitted unless it was.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Why it was revoked. Omitted unless it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_reason: Option<RevocationReason>,
+}
+
+/// Everything about one certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateDetail {
+    /// What the list shows.
+    pub certificate: Certificate,
+    /// The whole subject, as `C=US, O=Example, CN=device`. Text from outside.
+    pub subject: String,
+    /// The whole issuer name.
+    pub issuer: String,
+    /// The key, as `RSA 2048` or `EC P-256`.
+    pub public_key: String,
+    /// Key usages by name, such as `digitalSignature`. `[]` when there is no such extension.
+    pub key_usage: Vec<String>,
+    /// Extended key usages by name where known, else as dotted OIDs.
+    pub ext_key_usage: Vec<String>,
+    /// All extensions in order.
+    pub extensions: Vec<Extension>,
+    /// SHA-256 over the DER in lower-case hex.
+    pub sha256_fingerprint: String,
+    /// The certificate as PEM.
+    pub pem: String,
+}
+
+/// One extension of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// Dotted object identifier.
+    pub oid: String,
+    /// Its usual name. Omitted when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether it is marked critical.
+    pub critical: bool,
+}
+
+/// Query of `GET /api/v1/admin/certificates`. All filters are combined with AND.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateQuery {
+    /// Text that appears in common name, alternative names, serial, device or transactionID,
+    /// without regard to case.
+    pub q: Option<String>,
+    /// Exact path id; `""` is the root profile.
+    pub profile: Option<String>,
+    /// Exact issuer.
+    pub issuer_id: Option<String>,
+    /// Exact serial number in hex.
+    pub serial: Option<String>,
+    /// Exact device.
+    pub device: Option<String>,
+    /// Where the certificates stand now.
+    pub status: Option<CertificateStatus>,
+    /// Page number from 1; 1 when absent.
+    pub page: Option<u32>,
+    /// Rows on a page, 1 to [`crate::MAX_PER_PAGE`]; [`crate::DEFAULT_PER_PAGE`] when absent.
+    pub per_page: Option<u32>,
+}
+
+/// Why a certificate is revoked (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    /// No reason given.
+    #[default]
+    Unspecified,
+    /// The device's key is no longer its own.
+    KeyCompromise,
+    /// The CA's key is no longer its own.
+    CaCompromise,
+    /// Names or other content have changed.
+    AffiliationChanged,
+    /// Replaced by another certificate.
+    Superseded,
+    /// No longer needed.
+    CessationOfOperation,
+    /// The device may no longer have it.
+    PrivilegeWithdrawn,
+}
+
+/// Body of `POST /api/v1/admin/certificates/{issuer_id}/{serial}/revoke`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRequest {
+    /// Why; goes into the CRL.
+    #[serde(default)]
+    pub reason: RevocationReason,
+    /// Anything else worth keeping; goes into the audit event. At most 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Reply of a revocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokeReply {
+    /// Always true: a failure is an error reply.
+    pub revoked: bool,
+    /// The issuer.
+    pub issuer_id: String,
+    /// Serial number in lower-case hex.
+    pub serial: String,
+    /// The reason on record.
+    pub reason: RevocationReason,
+    /// When it was revoked.
+    #[serde(with = "crate::time")]
+    pub revoked_at: DateTime<Utc>,
+}
+
+/// File format of a download.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DownloadFormat {
+    /// PEM, the certificate alone (`application/x-pem-file`).
+    #[default]
+    Pem,
+    /// DER, the certificate alone (`application/pkix-cert`).
+    Der,
+    /// PEM, the certificate and its chain (`application/x-pem-file`).
+    Chain,
+}
+
+/// Query of `GET /api/v1/admin/certificates/{issuer_id}/{serial}/download`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DownloadQuery {
+    /// PEM when absent.
+    #[serde(default)]
+    pub format: DownloadFormat,
+}

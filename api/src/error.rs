@@ -1,0 +1,12 @@
+//! What every refusal looks like.
+
+use serde::{Deserialize, Serialize};
+
+/// The body of every reply with a status of 400 or above.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReply {
+    /// What is wrong and what to do about it, in plain words.
+    pub error: String,
+    /// The id that the server's log carries for this request.
+    pub request_id: String,
+}

@@ -1,0 +1,78 @@
+//! Admin tokens.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// The routes with [`crate::Permission::SignedIn`] alone.
+    Viewer,
+}
+
+/// One token; the secret itself is stored as a hash and never shown again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Names it in the revoke route.
+    pub id: String,
+    /// The name given when it was made; shown as the actor in the audit.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    #[serde(with = "crate::time")]
+    pub created_at: DateTime<Utc>,
+    /// When it ends by itself. Omitted when it does not.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was last accepted, to the minute. Omitted when never.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When it was revoked. Omitted unless it was.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Reply of `GET /api/v1/admin/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// All tokens, newest first, revoked ones too.
+    pub tokens: Vec<Token>,
+}
+
+/// Body of `POST /api/v1/admin/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// 1 to 64 characters; unique among tokens in force.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Days until it ends by itself, 1 to 3650; without end when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<u32>,
+}
+
+/// Reply of `POST /api/v1/admin/tokens`. Has no Debug: it holds the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCreated {
+    /// The secret, shown this once.
+    pub secret: String,
+    /// What is kept of it.
+    pub token: Token,
+}
