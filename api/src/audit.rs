@@ -1,5 +1,7 @@
 //! Audit events and how to ask for them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +93,9 @@ pub struct AuditDetails {
     /// Id of the HTTP request, as in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Whatever else an action has to say, by name, such as `file` or `findings`.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, String>,
 }
 
 /// The claims of an Intune challenge. Absent claims are omitted.

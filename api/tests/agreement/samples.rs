@@ -215,6 +215,7 @@ fn details() -> AuditDetails {
         csr: Some(csr_names()),
         note: Some(s()),
         request_id: Some(s()),
+        extra: Default::default(),
     }
 }
 
