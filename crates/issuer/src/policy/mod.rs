@@ -1,0 +1,234 @@
+//! The certificate policy: what a CSR may wish for.
+//!
+//! A certificate is built from the policy; the CSR is only asked for its key, its names, and a choice among the
+//! usages and lifetimes that the policy offers. What goes beyond is refused by name, not dropped.
+//!
+//! | module | rule |
+//! |---|---|
+//! | [`keys`] | kind, size and quality of the key |
+//! | [`extensions`] | which requested extensions are read, ignored, or refused |
+//! | [`usage`] | key usages and extended key usages |
+//! | [`names`] | subject and alternative names |
+//! | [`lifetime`] | validity |
+
+pub mod extensions;
+pub mod keys;
+pub mod lifetime;
+pub mod names;
+pub mod usage;
+
+use chrono::{DateTime, Duration, Utc};
+use pki::{Certificate, Csr, Curve, KeyUsage, oid};
+
+pub use keys::KeyRules;
+pub use names::{IpRange, IpRule, NameRule, SanRules, SubjectRules};
+
+use crate::approved::{Approved, PolicyRefusal, Rule};
+
+/// The longest backdating that is allowed: fleets exist whose clocks are hours behind.
+pub const LONGEST_BACKDATE: Duration = Duration::hours(24);
+
+/// The longest lifetime that can be asked of a policy: a century.
+pub const LONGEST_TTL: Duration = Duration::days(36_525);
+
+/// The rules of one `[[certificate_profile]]`.
+///
+/// [`CertificatePolicy::new`] gives the defaults; [`CertificatePolicy::problems`] says what is wrong with one that
+/// was put together by hand.
+#[derive(Debug, Clone)]
+pub struct CertificatePolicy {
+    /// The certificate profile's id.
+    pub id: String,
+    /// Keys that may be certified.
+    pub key_types: KeyRules,
+    /// Rules for the subject.
+    pub subject: SubjectRules,
+    /// Rules for alternative names.
+    pub sans: SanRules,
+    /// Extended key usages, dotted, for a CSR that asks for none.
+    pub ekus_default: Vec<String>,
+    /// Extended key usages, dotted, that a CSR may choose from; the defaults are always among them.
+    pub ekus_allowed: Vec<String>,
+    /// Key usages for a CSR that asks for none.
+    pub key_usage_default: KeyUsage,
+    /// Key usages that a CSR may choose from; the defaults are always among them.
+    pub key_usage_allowed: KeyUsage,
+    /// The longest validity period, from notBefore to notAfter.
+    pub max_ttl: Duration,
+    /// What must be left, from now on; less is refused rather than issued to be of no use.
+    pub min_ttl: Duration,
+    /// How far before now notBefore lies, for devices whose clocks are behind. At most [`LONGEST_BACKDATE`].
+    pub backdate: Duration,
+    /// Whether dates that the CSR asks for are honoured, up to `max_ttl`.
+    pub honour_requested_validity: bool,
+    /// Whether certificates demand a stapled OCSP answer (RFC 7633).
+    pub must_staple: bool,
+    /// Whether a renewal may ask for another subject or other alternative names than before.
+    pub renewal_may_rename: bool,
+}
+
+/// One enrollment's wish, as far as the certificate goes.
+#[derive(Clone, Copy)]
+pub struct Wish<'a> {
+    /// The CSR, its own signature already verified.
+    pub csr: &'a Csr,
+    /// The security identifier that the challenge vouches for: the `S-1-...` form, or the whole tag URI.
+    pub vouched_sid: Option<&'a str>,
+    /// The certificate that is renewed, already found to be in force.
+    pub previous: Option<&'a Certificate>,
+}
+
+impl CertificatePolicy {
+    /// A policy for device certificates: RSA from 2048 bits, EC P-256 and P-384; client authentication;
+    /// one year at most; DNS, e-mail, URI and IP names of any value, no UPN (it is a user's log-on name).
+    #[must_use]
+    pub fn new(id: &str) -> CertificatePolicy {
+        CertificatePolicy {
+            id: id.to_owned(),
+            key_types: KeyRules::default(),
+            subject: SubjectRules::default(),
+            sans: SanRules::default(),
+            ekus_default: vec![usage::CLIENT_AUTH.to_owned()],
+            ekus_allowed: vec![usage::CLIENT_AUTH.to_owned()],
+            key_usage_default: usage::device_default(),
+            key_usage_allowed: usage::device_default(),
+            max_ttl: Duration::days(365),
+            min_ttl: Duration::minutes(1),
+            backdate: Duration::minutes(5),
+            honour_requested_validity: true,
+            must_staple: false,
+            renewal_may_rename: false,
+        }
+    }
+
+    /// Decides on a wish. Everything that the certificate will say is in the answer, but for the CA's own fields.
+    ///
+    /// # Errors
+    /// [`PolicyRefusal`], naming what was asked for and the rule against it.
+    pub fn approve(&self, wish: Wish<'_>, now: DateTime<Utc>) -> Result<Approved, PolicyRefusal> {
+        let csr = wish.csr;
+        let mut notes = Vec::new();
+
+        self.key_types.check(csr.public_key())?;
+        extensions::check(csr, &mut notes)?;
+        let key_usage = self.key_usage_for(csr, &mut notes)?;
+        let ekus = self.ekus_for(csr)?;
+        self.subject.check(csr.subject())?;
+        self.sans
+            .check(csr.sans(), wish.vouched_sid, wish.previous)?;
+        if csr.subject().is_empty() && csr.sans().is_empty() {
+            return Err(PolicyRefusal::new(
+                Rule::Subject,
+                "the request names nobody: no subject and no alternative name",
+            ));
+        }
+        if let Some(previous) = wish.previous {
+            self.check_renewal(csr, previous)?;
+        }
+        let (not_before, not_after) = self.validity_for(csr, now)?;
+
+        Ok(Approved {
+            policy_id: self.id.clone(),
+            subject: csr.subject().clone(),
+            sans: csr.sans().clone(),
+            public_key: csr.public_key().clone(),
+            key_usage,
+            ekus,
+            not_before,
+            not_after,
+            must_staple: self.must_staple,
+            notes,
+        })
+    }
+
+    /// What is wrong with the policy itself, one sentence each; empty when it can be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut say = |wrong: bool, what: String| {
+            if wrong {
+                problems.push(what)
+            }
+        };
+        say(
+            self.key_types.rsa_min_bits.is_none() && self.key_types.curves.is_empty(),
+            "no kind of key is allowed".to_owned(),
+        );
+        say(
+            self.key_types.rsa_min_bits.is_some_and(|bits| bits < 2048),
+            "RSA keys below 2048 bits are weak and cannot be allowed".to_owned(),
+        );
+        say(
+            self.key_types
+                .rsa_min_bits
+                .is_some_and(|bits| bits > self.key_types.rsa_max_bits),
+            format!(
+                "the largest RSA key, {} bits, is below the smallest",
+                self.key_types.rsa_max_bits
+            ),
+        );
+        say(
+            !self
+                .key_types
+                .curves
+                .iter()
+                .all(|curve| matches!(curve, Curve::P256 | Curve::P384)),
+            "EC keys are P-256 or P-384".to_owned(),
+        );
+        say(
+            self.backdate < Duration::zero() || self.backdate > LONGEST_BACKDATE,
+            format!(
+                "backdating is from 0 to {} hours",
+                LONGEST_BACKDATE.num_hours()
+            ),
+        );
+        say(
+            self.min_ttl < Duration::zero(),
+            "the shortest lifetime is below zero".to_owned(),
+        );
+        let used_up = self
+            .backdate
+            .checked_add(&self.min_ttl)
+            .is_none_or(|used| used >= self.max_ttl);
+        say(
+            used_up,
+            format!(
+                "the longest lifetime, {} seconds, is used up by backdating",
+                self.max_ttl.num_seconds()
+            ),
+        );
+        say(
+            self.max_ttl > LONGEST_TTL,
+            format!(
+                "the longest lifetime is above {} days",
+                LONGEST_TTL.num_days()
+            ),
+        );
+        say(
+            self.key_usage_default.is_empty(),
+            "a certificate has at least one key usage".to_owned(),
+        );
+        let for_cas = usage::both(
+            usage::ONLY_FOR_CAS,
+            self.key_usage_allowed.union(self.key_usage_default),
+        );
+        say(
+            !for_cas.is_empty(),
+            format!("the key usage {for_cas} is for CAs and cannot be allowed"),
+        );
+        for purpose in self.ekus_default.iter().chain(&self.ekus_allowed) {
+            say(
+                oid::from_dotted(purpose).is_err(),
+                format!("`{purpose}` is no object identifier"),
+            );
+            say(
+                purpose == oid::EKU_OCSP_SIGNING,
+                format!(
+                    "{} would let a device answer for revocation and cannot be allowed",
+                    usage::eku_name(purpose)
+                ),
+            );
+        }
+        problems
+    }
+}

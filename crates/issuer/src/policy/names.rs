@@ -1,0 +1,370 @@
+//! Rules for the subject and for alternative names.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use pki::{Certificate, Csr, Name, SubjectAltNames, oid};
+
+use super::CertificatePolicy;
+use crate::approved::{PolicyRefusal, Rule};
+use crate::pattern::Pattern;
+
+/// Octets of DER that a subject may take.
+const LONGEST_SUBJECT: usize = 16 * 1024;
+/// Characters in one alternative name.
+const LONGEST_NAME: usize = 8 * 1024;
+/// What a URI begins with in which Windows looks for a security identifier.
+const SID_AUTHORITY: &str = "tag:microsoft.com";
+/// The whole beginning of such a URI; the identifier follows.
+const SID_PREFIX: &str = "tag:microsoft.com,2022-09-14:sid:";
+
+/// Whether names of one type may appear, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameRule {
+    /// None at all.
+    Refused,
+    /// Any that is well formed.
+    Any,
+    /// Those that match one of the patterns.
+    Matching(Vec<Pattern>),
+}
+
+impl NameRule {
+    fn check(&self, kind: &str, name: &str) -> Result<(), PolicyRefusal> {
+        let allowed = match self {
+            NameRule::Refused => {
+                return Err(refused(format!(
+                    "alternative names of type {kind} are not allowed (asked for: {})",
+                    quoted(name)
+                )));
+            }
+            NameRule::Any => true,
+            NameRule::Matching(patterns) => patterns.iter().any(|pattern| pattern.matches(name)),
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(refused(format!(
+                "the {kind} name {} matches no allowed pattern",
+                quoted(name)
+            )))
+        }
+    }
+}
+
+/// A range of addresses: those whose first `prefix` bits are those of `network`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IpRange {
+    /// Any address of the range.
+    pub network: IpAddr,
+    /// Bits that count, 0 to 32 for IPv4 and 0 to 128 for IPv6; more counts as all.
+    pub prefix: u8,
+}
+
+impl IpRange {
+    /// Whether `address` lies in the range. IPv4 and IPv6 are apart.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let differing = match (self.network, address) {
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                u128::from(ours.to_bits() ^ theirs.to_bits()) << 96
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => ours.to_bits() ^ theirs.to_bits(),
+            _ => return false,
+        };
+        differing
+            .checked_shr(128_u32.saturating_sub(u32::from(self.prefix)))
+            .unwrap_or(0)
+            == 0
+    }
+}
+
+/// Whether IP addresses may appear, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IpRule {
+    /// None at all.
+    Refused,
+    /// Any.
+    Any,
+    /// Those in one of the ranges.
+    Within(Vec<IpRange>),
+}
+
+impl IpRule {
+    fn check(&self, address: IpAddr) -> Result<(), PolicyRefusal> {
+        match self {
+            IpRule::Any => Ok(()),
+            IpRule::Within(ranges) if ranges.iter().any(|range| range.contains(address)) => Ok(()),
+            IpRule::Within(_) => Err(refused(format!(
+                "the IP address {address} lies in no allowed range"
+            ))),
+            IpRule::Refused => Err(refused(format!(
+                "alternative names of type IP are not allowed (asked for: {address})"
+            ))),
+        }
+    }
+}
+
+/// Rules for each type of alternative name (RFC 5280, section 4.2.1.6). Types that are not listed here are never
+/// allowed.
+#[derive(Debug, Clone)]
+pub struct SanRules {
+    /// dNSName.
+    pub dns: NameRule,
+    /// rfc822Name.
+    pub email: NameRule,
+    /// otherName userPrincipalName: names a user to log on as.
+    pub upn: NameRule,
+    /// uniformResourceIdentifier. A security-identifier URI is allowed by its challenge alone, not by this rule.
+    pub uri: NameRule,
+    /// iPAddress.
+    pub ip: IpRule,
+    /// Whether `*.` may begin a DNS name.
+    pub wildcard_dns: bool,
+    /// The most names in one certificate.
+    pub max_names: usize,
+}
+
+impl Default for SanRules {
+    fn default() -> SanRules {
+        SanRules {
+            dns: NameRule::Any,
+            email: NameRule::Any,
+            upn: NameRule::Refused,
+            uri: NameRule::Any,
+            ip: IpRule::Any,
+            wildcard_dns: false,
+            max_names: 100,
+        }
+    }
+}
+
+impl SanRules {
+    /// Passes all names or refuses at the first that no rule allows. `vouched_sid` and the certificate that is
+    /// renewed are what a security-identifier URI can stand on.
+    pub(super) fn check(
+        &self,
+        sans: &SubjectAltNames,
+        vouched_sid: Option<&str>,
+        previous: Option<&Certificate>,
+    ) -> Result<(), PolicyRefusal> {
+        if let Some(other) = sans.other.first() {
+            return Err(refused(format!(
+                "alternative names of type {} are not allowed",
+                quoted(other)
+            )));
+        }
+        let count =
+            sans.dns.len() + sans.email.len() + sans.upn.len() + sans.uri.len() + sans.ip.len();
+        if count > self.max_names {
+            return Err(refused(format!(
+                "{count} alternative names are more than {}",
+                self.max_names
+            )));
+        }
+        for name in &sans.dns {
+            check_form("DNS", name, self.is_dns_name(name))?;
+            self.dns.check("DNS", name)?;
+        }
+        for name in &sans.email {
+            check_form("e-mail", name, is_email(name))?;
+            self.email.check("e-mail", name)?;
+        }
+        for name in &sans.upn {
+            check_form("UPN", name, !name.trim().is_empty())?;
+            self.upn.check("UPN", name)?;
+        }
+        for name in &sans.uri {
+            check_form("URI", name, is_uri(name))?;
+            if names_a_sid(name) {
+                check_sid(name, vouched_sid, previous)?;
+            } else {
+                self.uri.check("URI", name)?;
+            }
+        }
+        sans.ip
+            .iter()
+            .try_for_each(|address| self.ip.check(*address))
+    }
+
+    fn is_dns_name(&self, name: &str) -> bool {
+        let name = match name.strip_prefix("*.") {
+            Some(rest) if self.wildcard_dns => rest,
+            _ => name,
+        };
+        name.len() <= 253
+            && name.split('.').all(|label| {
+                (1..=63).contains(&label.len())
+                    && label.bytes().all(|octet| {
+                        octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
+                    })
+            })
+    }
+}
+
+/// Rules for the subject.
+#[derive(Debug, Clone, Default)]
+pub struct SubjectRules {
+    /// Patterns of which each common name must match one; none: any common name.
+    pub common_name: Vec<Pattern>,
+    /// Attribute types, dotted, that may appear; `None`: any.
+    pub attributes: Option<Vec<String>>,
+    /// Whether a subject without any attribute is taken where there are alternative names.
+    pub allow_empty: bool,
+}
+
+impl SubjectRules {
+    pub(super) fn check(&self, subject: &Name) -> Result<(), PolicyRefusal> {
+        let refused = |reason: String| Err(PolicyRefusal::new(Rule::Subject, reason));
+        if subject.der().len() > LONGEST_SUBJECT {
+            return refused(format!(
+                "the subject is longer than {LONGEST_SUBJECT} octets"
+            ));
+        }
+        if subject.is_empty() && !self.allow_empty {
+            return refused("the request has no subject".to_owned());
+        }
+        for (attribute, value) in subject.attributes() {
+            if value.chars().any(char::is_control) {
+                return refused(format!(
+                    "the subject holds a control character: {}",
+                    quoted(value)
+                ));
+            }
+            if self
+                .attributes
+                .as_ref()
+                .is_some_and(|allowed| !allowed.contains(attribute))
+            {
+                return refused(format!(
+                    "the subject attribute {attribute} is not allowed (value {})",
+                    quoted(value)
+                ));
+            }
+            let held_to_patterns = attribute == oid::COMMON_NAME && !self.common_name.is_empty();
+            if held_to_patterns
+                && !self
+                    .common_name
+                    .iter()
+                    .any(|pattern| pattern.matches(value))
+            {
+                return refused(format!(
+                    "the common name {} matches no allowed pattern",
+                    quoted(value)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CertificatePolicy {
+    /// A renewal keeps its names, unless this policy lets it rename.
+    pub(super) fn check_renewal(
+        &self,
+        csr: &Csr,
+        previous: &Certificate,
+    ) -> Result<(), PolicyRefusal> {
+        let refused = |reason: String| Err(PolicyRefusal::new(Rule::Renewal, reason));
+        if previous.is_ca() {
+            return refused("a CA certificate cannot be renewed by SCEP".to_owned());
+        }
+        if self.renewal_may_rename {
+            return Ok(());
+        }
+        if !csr.subject().matches(previous.subject()) {
+            return refused(format!(
+                "a renewal keeps its subject: the certificate says {}, the request {}",
+                quoted(&previous.subject().to_string()),
+                quoted(&csr.subject().to_string()),
+            ));
+        }
+        if !csr.sans().same_names(&previous.sans()) {
+            return refused(format!(
+                "a renewal keeps its alternative names: the certificate says {}, the request {}",
+                quoted(&previous.sans().to_string()),
+                quoted(&csr.sans().to_string()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_form(kind: &str, name: &str, well_formed: bool) -> Result<(), PolicyRefusal> {
+    if !well_formed || name.chars().any(char::is_control) || name.chars().count() > LONGEST_NAME {
+        return Err(refused(format!(
+            "{} is not a well-formed {kind} name",
+            quoted(name)
+        )));
+    }
+    Ok(())
+}
+
+fn is_email(name: &str) -> bool {
+    name.is_ascii()
+        && !name.contains(' ')
+        && name.rsplit_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !local.contains('@')
+        })
+}
+
+/// A scheme, a colon, and something after it, in ASCII without spaces (RFC 3986, section 3).
+fn is_uri(name: &str) -> bool {
+    name.bytes().all(|octet| octet.is_ascii_graphic())
+        && name.split_once(':').is_some_and(|(scheme, rest)| {
+            scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+                && scheme
+                    .bytes()
+                    .all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
+                && !rest.is_empty()
+        })
+}
+
+/// Wider than what Windows reads, so that no spelling of it slips through as an ordinary URI.
+fn names_a_sid(uri: &str) -> bool {
+    uri.get(..SID_AUTHORITY.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(SID_AUTHORITY))
+}
+
+fn check_sid(
+    uri: &str,
+    vouched_sid: Option<&str>,
+    previous: Option<&Certificate>,
+) -> Result<(), PolicyRefusal> {
+    let by_challenge =
+        vouched_sid.is_some_and(|sid| uri == sid || uri.strip_prefix(SID_PREFIX) == Some(sid));
+    let by_previous =
+        previous.is_some_and(|certificate| certificate.sans().uri.iter().any(|known| known == uri));
+    if by_challenge || by_previous {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "nothing vouches for the security identifier in {}",
+        quoted(uri)
+    )))
+}
+
+fn refused(reason: String) -> PolicyRefusal {
+    PolicyRefusal::new(Rule::SubjectAltName, reason)
+}
+
+/// Text from outside for a sentence: in backquotes, cut at 100 characters, with control, direction and invisible
+/// characters written as escapes.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let mut out = String::from("`");
+    for character in text.chars().take(LONGEST) {
+        let hidden = character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '`');
+        if hidden {
+            let _ = write!(out, "{}", character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        out.push_str("...");
+    }
+    out.push('`');
+    out
+}
