@@ -1,8 +1,9 @@
-//! `scepd config`: show the effective configuration, print an example.
+//! `scepd config`: show the configuration in effect, print an example.
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
+use super::{Failure, sources::SourceArgs};
+use crate::config::EXAMPLE;
 
 /// Show the configuration in effect, or print a commented example
 #[derive(Debug, Args)]
@@ -13,27 +14,24 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print the settings in effect, secrets as `<set>`
-    Show {
-        /// The configuration file
-        #[arg(long, value_name = "FILE", env = "SCEPD_CONFIG")]
-        config: std::path::PathBuf,
-    },
+    /// Print the settings in effect after file, environment and flags; secrets as `<set>`
+    Show(#[command(flatten)] Box<SourceArgs>),
+    /// Print a commented configuration file with every setting
+    Example,
 }
 
 pub(super) fn run(args: ConfigArgs) -> Result<(), Failure> {
     match args.action {
-        Action::Show { config } => {
-            let name = config.display().to_string();
-            let text = std::fs::read_to_string(&config).map_err(Failure::while_doing(&name))?;
-            let config = crate::config::Config::parse(&text, &name)
-                .map_err(|errors| Failure::new(errors.to_string()))?;
-            println!(
-                "{}",
-                toml::to_string(&config)
-                    .map_err(Failure::while_doing("cannot show the configuration"))?
-            );
-            Ok(())
+        Action::Show(sources) => {
+            let effective = sources.load()?;
+            for notice in &effective.notices {
+                eprintln!("scepd: {}", notice.text);
+            }
+            let text = toml::to_string(&effective.config)
+                .map_err(Failure::while_doing("cannot show the configuration"))?;
+            print!("{text}");
         }
+        Action::Example => print!("{EXAMPLE}"),
     }
+    Ok(())
 }

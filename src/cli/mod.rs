@@ -6,12 +6,14 @@
 
 mod config;
 mod failure;
+mod sources;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use failure::Failure;
+pub use sources::SourceArgs;
 
 /// A SCEP (RFC 8894) enrollment server for device fleets, with its client and tools.
 #[derive(Debug, Parser)]

@@ -4,14 +4,20 @@
 //! name are good, is decided by the start-up checks.
 //! - [`Config`] and its sections: `server`, `admin`, `issuer`, `profile`
 //! - [`Secret`], [`Span`], [`Cidr`]: the value types
-//! - `file`: text to [`Config`], unknown keys refused with the nearest known one
+//! - [`Sources`]: file, environment and flags, merged into an [`Effective`] configuration
+//! - [`EXAMPLE`]: a commented file with every key
 
 mod admin;
 mod cidr;
+mod environment;
 mod error;
+mod example;
 mod file;
 mod issuer;
+mod load;
+mod overrides;
 mod profile;
+mod profiles;
 mod schema;
 mod secret;
 mod server;
@@ -22,7 +28,9 @@ use serde::{Deserialize, Serialize};
 pub use admin::{Admin, Oidc};
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
+pub use example::EXAMPLE;
 pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
+pub use load::{Effective, Notice, Sources};
 pub use profile::{Compliance, Crypto, Intune, Limits, Mtls, Profile, Ra, Renewal};
 pub use secret::{SHOWN, Secret};
 pub use server::{Audit, Log, LogFormat, Server, Store, StoreKind};

@@ -1,6 +1,7 @@
 //! The known keys, read off the structs themselves: a configuration with one of everything,
 //! serialized, is the tree of all keys.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
@@ -24,6 +25,52 @@ static TREE: LazyLock<Map<String, Value>> = LazyLock::new(|| {
 /// The keys of the whole configuration.
 pub(super) fn root() -> &'static Map<String, Value> {
     &TREE
+}
+
+/// The keys of one `[[profile]]`.
+pub(super) fn profile() -> &'static Map<String, Value> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    match node(root(), "profile") {
+        Some(Node::Sections(map)) => map,
+        _ => &NONE,
+    }
+}
+
+/// Paths of settings by their name in the environment (`INTUNE_ENABLED`).
+type Paths = BTreeMap<String, Vec<String>>;
+
+/// Settings of a profile by their name after `SCEPD_PROFILE_<NAME>_`.
+pub(super) fn paths_of_profile() -> &'static Paths {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| {
+        let mut paths = Paths::new();
+        collect(profile(), &[], &mut paths);
+        paths.remove("PATH_ID");
+        paths
+    });
+    &PATHS
+}
+
+/// Settings outside the lists by their name after `SCEPD_`.
+pub(super) fn paths_of_sections() -> &'static Paths {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| {
+        let mut paths = Paths::new();
+        collect(root(), &[], &mut paths);
+        paths
+    });
+    &PATHS
+}
+
+fn collect(section: &Map<String, Value>, above: &[String], paths: &mut Paths) {
+    for key in section.keys() {
+        let path: Vec<String> = above.iter().chain([key]).cloned().collect();
+        match node(section, key) {
+            Some(Node::Section(inner)) => collect(inner, &path, paths),
+            Some(Node::Setting) => {
+                paths.insert(path.join("_").to_ascii_uppercase(), path);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a key leads to.

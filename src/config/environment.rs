@@ -1,0 +1,424 @@
+//! The environment: `SCEPD_<SECTION>_<KEY>`, `SCEPD_PROFILE_<NAME>_<KEY>`, the flat form for a
+//! single profile, and the same variables under the names that certctl gave them.
+
+use std::collections::BTreeMap;
+
+use toml::Table;
+
+use super::overrides::Section;
+use super::profiles::Profiles;
+use super::{Error, Notice, schema};
+
+const PREFIX: &str = "SCEPD_";
+const CERTCTL: &str = "CERTCTL_SCEP_";
+/// Settings that make the root profile when given without a profile's name.
+const FLAT: [&str; 6] = [
+    "CHALLENGE_PASSWORD",
+    "CHALLENGE_PASSWORD_FILE",
+    "RA_CERT_PATH",
+    "RA_KEY_PATH",
+    "ISSUER_ID",
+    "PROFILE_ID",
+];
+/// Variables with this prefix that are no settings: our own flags', and what Kubernetes sets for
+/// a service called `scepd`.
+const NOT_SETTINGS: [&str; 1] = ["CONFIG"];
+const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT_"];
+
+/// A variable of the family: its name as given, and its value.
+struct Variable {
+    given_as: String,
+    value: String,
+}
+
+/// What reading the environment gathered besides the settings themselves.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) notices: Vec<Notice>,
+    pub(super) errors: Vec<Error>,
+}
+
+/// Sets what the variables say in `tree`.
+pub(super) fn apply(variables: &[(String, String)], tree: &mut Table) -> Gathered {
+    let mut gathered = Gathered::default();
+    let variables = family(variables, &mut gathered.notices);
+    conflicts(&variables, &mut gathered.errors);
+    let mut profiles = Profiles::take_from(tree);
+    let list = variables.get("PROFILES").map(|list| names(&list.value));
+    for name in list.iter().flatten() {
+        profiles.ensure(name);
+    }
+    for (key, variable) in &variables {
+        let outcome = match key.as_str() {
+            "PROFILES" => Ok(None),
+            "ENABLED" => set_whole(tree, &["server", "scep_enabled"], variable).map(|()| None),
+            key if FLAT.contains(&key) && list.is_some() => Ok(Some(format!(
+                "{} is ignored, because SCEPD_PROFILES names the profiles",
+                variable.given_as
+            ))),
+            key if FLAT.contains(&key) => {
+                set_profile(profiles.ensure(""), key, variable).map(|()| None)
+            }
+            key => match key.strip_prefix("PROFILE_") {
+                Some(rest) => set_named_profile(&mut profiles, rest, variable),
+                None => set_section(tree, key, variable),
+            },
+        };
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(warning)) => gathered.notices.push(Notice::warn(warning)),
+            Err(message) => {
+                gathered.errors.push(Error::Override {
+                    source_name: variable.given_as.clone(),
+                    message,
+                });
+            }
+        }
+    }
+    profiles.put_into(tree);
+    gathered
+}
+
+/// The variables of our family by their name without prefix. Empty values count as not set.
+fn family(variables: &[(String, String)], notices: &mut Vec<Notice>) -> BTreeMap<String, Variable> {
+    let mut family = BTreeMap::new();
+    let mut from_certctl = 0_usize;
+    for (prefix, certctl) in [(CERTCTL, true), (PREFIX, false)] {
+        for (name, value) in variables {
+            let Some(key) = name
+                .strip_prefix(prefix)
+                .filter(|_| !value.trim().is_empty())
+            else {
+                continue;
+            };
+            let kubernetes =
+                key == "PORT" || KUBERNETES.iter().any(|prefix| key.starts_with(prefix));
+            if NOT_SETTINGS.contains(&key) || (!certctl && kubernetes) {
+                continue;
+            }
+            from_certctl += usize::from(certctl);
+            family.insert(
+                key.to_owned(),
+                Variable {
+                    given_as: name.clone(),
+                    value: value.clone(),
+                },
+            );
+        }
+    }
+    if from_certctl > 0 {
+        notices.push(Notice::info(format!(
+            "{from_certctl} variables named {CERTCTL}* are read as {PREFIX}*; rename them when it suits you"
+        )));
+    }
+    family
+}
+
+/// A secret and its file, both given.
+fn conflicts(variables: &BTreeMap<String, Variable>, errors: &mut Vec<Error>) {
+    for (key, variable) in variables {
+        if let Some(secret) = key
+            .strip_suffix("_FILE")
+            .and_then(|secret| variables.get(secret))
+        {
+            errors.push(Error::Override {
+                source_name: variable.given_as.clone(),
+                message: format!("{} is set as well; keep one of the two", secret.given_as),
+            });
+        }
+    }
+}
+
+fn names(list: &str) -> Vec<String> {
+    list.split(',')
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn set_whole(tree: &mut Table, path: &[&str], variable: &Variable) -> Result<(), String> {
+    let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
+    Section::Whole.set(tree, &path, &variable.value)
+}
+
+fn set_profile(profile: &mut Table, key: &str, variable: &Variable) -> Result<(), String> {
+    match schema::paths_of_profile().get(key) {
+        Some(path) => Section::Profile.set(profile, path, &variable.value),
+        None => Err("no such setting of a profile".to_owned()),
+    }
+}
+
+/// `rest` is `<NAME>_<KEY>`; the longest profile name that fits wins.
+fn set_named_profile(
+    profiles: &mut Profiles,
+    rest: &str,
+    variable: &Variable,
+) -> Result<Option<String>, String> {
+    let Some((profile, key)) = profiles.named_by_variable(rest) else {
+        return Ok(Some(format!(
+            "{} is ignored: it names no profile that SCEPD_PROFILES or the file has",
+            variable.given_as
+        )));
+    };
+    match schema::paths_of_profile().get(key) {
+        Some(path) => Section::Profile
+            .set(profile, path, &variable.value)
+            .map(|()| None),
+        None => Ok(Some(unknown(
+            variable,
+            key,
+            schema::paths_of_profile().keys(),
+        ))),
+    }
+}
+
+fn set_section(tree: &mut Table, key: &str, variable: &Variable) -> Result<Option<String>, String> {
+    match schema::paths_of_sections().get(key) {
+        Some(path) => Section::Whole
+            .set(tree, path, &variable.value)
+            .map(|()| None),
+        None => Ok(Some(unknown(
+            variable,
+            key,
+            schema::paths_of_sections().keys(),
+        ))),
+    }
+}
+
+fn unknown<'a>(variable: &Variable, key: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let given_as = &variable.given_as;
+    let nearest = schema::nearest(known.map(String::as_str), key)
+        .map(|nearest| {
+            format!(
+                "; did you mean {}{nearest}?",
+                given_as.strip_suffix(key).unwrap_or(PREFIX)
+            )
+        })
+        .unwrap_or_default();
+    format!("{given_as} is ignored: no such setting{nearest}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::{Config, Span};
+    use super::*;
+
+    fn read(file: &str, variables: &[(&str, &str)]) -> (Config, Gathered) {
+        let mut tree: Table = toml::from_str(file).unwrap();
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let gathered = apply(&variables, &mut tree);
+        (tree.try_into().unwrap(), gathered)
+    }
+
+    #[test]
+    fn profiles_by_list() {
+        let (config, gathered) = read(
+            "",
+            &[
+                ("SCEPD_PROFILES", "Corp, iot"),
+                ("SCEPD_PROFILE_CORP_ISSUER_ID", "local"),
+                ("SCEPD_PROFILE_CORP_PROFILE_ID", "device"),
+                ("SCEPD_PROFILE_CORP_CHALLENGE_PASSWORD", "12345"),
+                ("SCEPD_PROFILE_CORP_RA_CERT_PATH", "/etc/ra.pem"),
+                ("SCEPD_PROFILE_CORP_RA_KEY_PATH", "/etc/ra.key"),
+                ("SCEPD_PROFILE_CORP_MTLS_ENABLED", "true"),
+                (
+                    "SCEPD_PROFILE_CORP_MTLS_CLIENT_CA_TRUST_BUNDLE_PATH",
+                    "/etc/mtls.pem",
+                ),
+                ("SCEPD_PROFILE_IOT_INTUNE_ENABLED", "true"),
+                ("SCEPD_PROFILE_IOT_INTUNE_CONNECTOR_CERT_PATH", "/etc/c.pem"),
+                ("SCEPD_PROFILE_IOT_INTUNE_AUDIENCE", "https://scep"),
+                ("SCEPD_PROFILE_IOT_INTUNE_CHALLENGE_VALIDITY", "30m"),
+                ("SCEPD_PROFILE_IOT_INTUNE_PER_DEVICE_RATE_LIMIT_24H", "5"),
+                ("SCEPD_PROFILE_IOT_INTUNE_CLOCK_SKEW_TOLERANCE", "90s"),
+            ],
+        );
+        assert!(
+            gathered.errors.is_empty() && gathered.notices.is_empty(),
+            "{:?}",
+            gathered.notices
+        );
+        let [corp, iot] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(
+            (
+                corp.path_id.as_str(),
+                corp.issuer_id.as_str(),
+                corp.profile_id.as_str()
+            ),
+            ("corp", "local", "device")
+        );
+        assert_eq!(corp.challenge_password.as_ref().unwrap().expose(), "12345");
+        assert!(corp.mtls.enabled && corp.mtls.client_ca_trust_bundle_path.is_some());
+        assert!(corp.ra_cert_path.is_some() && corp.ra_key_path.is_some() && !corp.intune.enabled);
+        assert!(iot.intune.enabled && iot.intune.connector_cert_path.is_some());
+        assert_eq!(iot.intune.audience.as_deref(), Some("https://scep"));
+        assert_eq!(iot.intune.challenge_validity, Span::minutes(30));
+        assert_eq!(iot.intune.per_device_rate_limit_24h, 5);
+        assert_eq!(iot.intune.clock_skew_tolerance, Span::seconds(90));
+    }
+
+    #[test]
+    fn variables_override_the_files_profile_without_a_list() {
+        let (config, gathered) = read(
+            "[[profile]]\npath_id='corp-eu'\nissuer_id='a'\nchallenge_password_file='/x'\n[[profile]]\npath_id='corp'\n",
+            &[
+                ("SCEPD_PROFILE_CORP_EU_ISSUER_ID", "b"),
+                ("SCEPD_PROFILE_CORP_EU_CHALLENGE_PASSWORD", "s"),
+            ],
+        );
+        assert!(gathered.errors.is_empty() && gathered.notices.is_empty());
+        let [eu, corp] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(eu.issuer_id, "b");
+        assert!(eu.challenge_password.is_some() && eu.challenge_password_file.is_none());
+        assert_eq!(corp.issuer_id, "");
+    }
+
+    #[test]
+    fn the_flat_form_makes_the_root_profile() {
+        let flat = [
+            ("SCEPD_CHALLENGE_PASSWORD", "s"),
+            ("SCEPD_ISSUER_ID", "local"),
+            ("SCEPD_PROFILE_ID", "device"),
+        ];
+        let (config, _) = read("", &flat);
+        let [root] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(
+            (
+                root.path_id.as_str(),
+                root.issuer_id.as_str(),
+                root.profile_id.as_str()
+            ),
+            ("", "local", "device")
+        );
+
+        let mut with_list = flat.to_vec();
+        with_list.push(("SCEPD_PROFILES", "iot"));
+        let (config, gathered) = read("", &with_list);
+        let [iot] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!((iot.path_id.as_str(), iot.issuer_id.as_str()), ("iot", ""));
+        assert_eq!(gathered.notices.len(), 3);
+    }
+
+    #[test]
+    fn certctl_names_are_read_with_one_line_and_yield_to_ours() {
+        let (config, gathered) = read(
+            "",
+            &[
+                ("CERTCTL_SCEP_ENABLED", "false"),
+                ("CERTCTL_SCEP_PROFILES", "corp"),
+                ("CERTCTL_SCEP_PROFILE_CORP_ISSUER_ID", "theirs"),
+                ("SCEPD_PROFILE_CORP_ISSUER_ID", "ours"),
+                ("CERTCTL_SCEP_PROFILE_CORP_CHALLENGE_PASSWORD", "canary-9"),
+            ],
+        );
+        assert!(!config.server.scep_enabled);
+        let [corp] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(corp.issuer_id, "ours");
+        assert_eq!(
+            corp.challenge_password.as_ref().unwrap().expose(),
+            "canary-9"
+        );
+        let [notice] = gathered.notices.as_slice() else {
+            unreachable!("{:?}", gathered.notices)
+        };
+        assert!(
+            notice.text.contains("4 variables named CERTCTL_SCEP_*"),
+            "{}",
+            notice.text
+        );
+    }
+
+    #[test]
+    fn sections_by_variable() {
+        let (config, gathered) = read(
+            "[server]\nhttp_listen='0.0.0.0:80'\n",
+            &[
+                ("SCEPD_SERVER_HTTP_LISTEN", "off"),
+                ("SCEPD_SERVER_DATA_DIR", "/srv"),
+                ("SCEPD_ADMIN_OIDC_ROLE_CLAIM", "groups"),
+                ("SCEPD_LOG_FORMAT", "json"),
+                ("SCEPD_STORE_TYPE", "sled"),
+                ("SCEPD_SERVER_TLS_CERT_PATH", ""),
+            ],
+        );
+        assert!(gathered.errors.is_empty() && gathered.notices.is_empty());
+        assert_eq!(config.server.http_listen, None);
+        assert_eq!(config.server.data_dir.to_str(), Some("/srv"));
+        assert_eq!(config.admin.oidc.role_claim, "groups");
+        assert_eq!(config.server.tls_cert_path, None);
+    }
+
+    #[test]
+    fn unknown_variables_are_said_and_ignored() {
+        let (_, gathered) = read(
+            "",
+            &[
+                ("SCEPD_PROFILES", "corp"),
+                ("SCEPD_PROFILE_CORP_CHALENGE_PASSWORD", "canary"),
+                ("SCEPD_PROFILE_OTHER_ISSUER_ID", "x"),
+                ("SCEPD_SERVR_DATA_DIR", "x"),
+                ("SCEPD_PORT", "tcp://10.0.0.1:8443"),
+                ("SCEPD_SERVICE_HOST", "10.0.0.1"),
+                ("SCEPD_CONFIG", "/x"),
+            ],
+        );
+        let text: Vec<_> = gathered
+            .notices
+            .iter()
+            .map(|notice| notice.text.as_str())
+            .collect();
+        assert_eq!(text.len(), 3, "{text:?}");
+        assert!(
+            text.iter()
+                .any(|t| t.contains("did you mean SCEPD_PROFILE_CORP_CHALLENGE_PASSWORD?")),
+            "{text:?}"
+        );
+        assert!(
+            text.iter()
+                .any(|t| t.contains("SCEPD_PROFILE_OTHER_ISSUER_ID") && t.contains("no profile"))
+        );
+        assert!(
+            text.iter()
+                .any(|t| t.contains("did you mean SCEPD_SERVER_DATA_DIR?"))
+        );
+        assert!(!text.concat().contains("canary"));
+    }
+
+    #[test]
+    fn wrong_values_name_the_variable_and_no_secret() {
+        let (_, gathered) = read(
+            "",
+            &[
+                ("SCEPD_PROFILES", "corp"),
+                ("SCEPD_PROFILE_CORP_MTLS_ENABLED", "perhaps"),
+                ("SCEPD_PROFILE_CORP_CHALLENGE_PASSWORD", "canary-1"),
+                ("SCEPD_PROFILE_CORP_CHALLENGE_PASSWORD_FILE", "/x"),
+            ],
+        );
+        let errors: Vec<_> = gathered.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 2);
+        assert!(
+            errors
+                .iter()
+                .any(|e| e.starts_with("SCEPD_PROFILE_CORP_MTLS_ENABLED: ")),
+            "{errors:?}"
+        );
+        assert!(errors.iter().any(|e| e.contains("keep one of the two")));
+        assert!(!errors.concat().contains("canary"));
+    }
+}
