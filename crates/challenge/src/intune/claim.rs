@@ -1,0 +1,133 @@
+//! The claims of version 1, strictly typed.
+
+use super::json::{Json, Object};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// What the connector vouches for. Serialises to the claims' own names, without those that are
+/// absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Claim {
+    /// Who minted the challenge; empty when absent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub iss: String,
+    /// The device; empty when absent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sub: String,
+    /// Which server it is meant for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+    /// Minted at, in seconds since the epoch, 0 to [`Claim::LATEST`].
+    pub iat: i64,
+    /// No longer valid from here on, in seconds since the epoch, 0 to [`Claim::LATEST`].
+    pub exp: i64,
+    /// Unique for the issuer; `None` when absent or empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The common name that the CSR must have; `None` when absent or empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_name: Option<String>,
+    /// The DNS names that the CSR must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub san_dns: Option<Vec<String>>,
+    /// The e-mail addresses that the CSR must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub san_rfc822: Option<Vec<String>>,
+    /// The user principal names that the CSR must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub san_upn: Option<Vec<String>>,
+}
+
+/// Every claim that version 1 knows, and the version itself.
+const NAMES: [&str; 11] = [
+    "version", "iss", "sub", "aud", "iat", "exp", "nonce", "device_name", "san_dns", "san_rfc822", "san_upn",
+];
+
+impl Claim {
+    /// The end of the year 9999: the latest time that a claim may name.
+    pub const LATEST: i64 = 253_402_300_799;
+
+    /// Reads the claims. Unknown ones are ignored.
+    ///
+    /// # Errors
+    /// In words: a claim of the wrong type, a time out of range, or a name in another case.
+    pub(crate) fn from_object(object: &Object) -> Result<Self, String> {
+        refuse_other_case(object)?;
+        Ok(Self {
+            iss: text(object, "iss")?.unwrap_or_default(),
+            sub: text(object, "sub")?.unwrap_or_default(),
+            aud: text(object, "aud")?,
+            iat: time(object, "iat")?,
+            exp: time(object, "exp")?,
+            nonce: text(object, "nonce")?.filter(|nonce| !nonce.is_empty()),
+            device_name: text(object, "device_name")?.filter(|name| !name.is_empty()),
+            san_dns: texts(object, "san_dns")?,
+            san_rfc822: texts(object, "san_rfc822")?,
+            san_upn: texts(object, "san_upn")?,
+        })
+    }
+
+    /// `iat` as a time.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.iat, 0)
+    }
+
+    /// `exp` as a time.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp(self.exp, 0)
+    }
+}
+
+/// A parser that folds case would take `ISS` for `iss`, and the last of both: so neither is taken.
+pub(crate) fn refuse_other_case(object: &Object) -> Result<(), String> {
+    for name in object.keys() {
+        if let Some(known) = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known))
+            && name != known
+        {
+            return Err(format!("the claim `{known}` is written `{name}`"));
+        }
+    }
+    Ok(())
+}
+
+fn wrong_type(name: &str, expected: &str, found: &Json) -> String {
+    format!("the claim `{name}` is {}, not {expected}", found.kind())
+}
+
+/// A string, or nothing when absent.
+pub(crate) fn text(object: &Object, name: &str) -> Result<Option<String>, String> {
+    match object.get(name) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(wrong_type(name, "a string", other)),
+    }
+}
+
+fn texts(object: &Object, name: &str) -> Result<Option<Vec<String>>, String> {
+    let items = match object.get(name) {
+        None => return Ok(None),
+        Some(Json::Array(items)) => items,
+        Some(other) => return Err(wrong_type(name, "an array of strings", other)),
+    };
+    let texts: Result<Vec<_>, _> = items
+        .iter()
+        .map(|item| match item {
+            Json::String(text) => Ok(text.clone()),
+            other => Err(format!("the claim `{name}` holds {}, not only strings", other.kind())),
+        })
+        .collect();
+    texts.map(Some)
+}
+
+fn time(object: &Object, name: &str) -> Result<i64, String> {
+    match object.get(name) {
+        None => Err(format!("the claim `{name}` is missing")),
+        Some(Json::Integer(seconds)) => i64::try_from(*seconds)
+            .ok()
+            .filter(|seconds| (0..=Claim::LATEST).contains(seconds))
+            .ok_or_else(|| format!("the claim `{name}` is out of range: {seconds}")),
+        Some(other) => Err(wrong_type(name, "a whole number of seconds", other)),
+    }
+}

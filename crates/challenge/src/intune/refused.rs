@@ -1,0 +1,52 @@
+//! What a refusal says, and to whom.
+
+use super::binding::Mismatch;
+use super::claim::Claim;
+use crate::Label;
+use std::fmt;
+
+/// A challenge that did not pass. For the log and the audit event; the device gets no more than
+/// [`Refused::fail_info`] and [`Label::device_text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What is counted.
+    pub label: Label,
+    /// Plain words for the operator. Text from the challenge is quoted, escaped and cut.
+    pub reason: String,
+    /// Who asked, once the signature was good and the claims could be read.
+    pub claim: Option<Box<Claim>>,
+    /// The gate that refused, 2 to 9.
+    pub gate: u8,
+    /// Gate 6: each dimension in which claim and CSR differ.
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl Refused {
+    /// A refusal by `gate` (2 to 9). Gates 7 to 9 are decided by the caller of this crate.
+    #[must_use]
+    pub fn new(gate: u8, label: Label, reason: String) -> Self {
+        Self { label, reason, claim: None, gate, mismatches: Vec::new() }
+    }
+
+    /// The same with the claim, for the audit event.
+    #[must_use]
+    pub fn with_claim(mut self, claim: Claim) -> Self {
+        self.claim = Some(Box::new(claim));
+        self
+    }
+
+    /// The failInfo for the CertRep: 1 = badMessageCheck, 2 = badRequest.
+    #[must_use]
+    pub fn fail_info(&self) -> u8 {
+        // A refusal never has the label of a success; should one ever, it is a bad request.
+        self.label.fail_info().unwrap_or(2)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.reason)
+    }
+}
+
+impl std::error::Error for Refused {}

@@ -1,0 +1,74 @@
+//! Gates 4 and 5: when and where a challenge may be used.
+
+use super::claim::Claim;
+use super::jws::quoted;
+use super::refused::Refused;
+use super::settings::IntuneSettings;
+use crate::Label;
+use chrono::{DateTime, Duration, Utc};
+
+/// Gate 4: `now + skew >= iat`, `now - skew < exp`, and `now - iat <= validity`.
+pub(crate) fn check_time(claim: &Claim, settings: &IntuneSettings, now: DateTime<Utc>) -> Result<(), Refused> {
+    let refuse = |label, reason| Err(Refused::new(4, label, reason));
+    let (Some(issued), Some(expires)) = (claim.issued_at(), claim.expires_at()) else {
+        return refuse(Label::Malformed, "`iat` or `exp` is out of range".into());
+    };
+    // Saturated: an absurd skew makes every time fit rather than overflow.
+    let skew = settings.clock_skew.max(Duration::zero());
+    let latest_now = now.checked_add_signed(skew).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let earliest_now = now.checked_sub_signed(skew).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    if latest_now < issued {
+        return refuse(
+            Label::NotYetValid,
+            format!(
+                "minted in the future: `iat` is {issued}, {} ahead of this server; check both clocks",
+                in_words(issued - now)
+            ),
+        );
+    }
+    if earliest_now >= expires {
+        return refuse(
+            Label::Expired,
+            format!("`exp` is {expires}, {} ago (tolerance {})", in_words(now - expires), in_words(skew)),
+        );
+    }
+    if let Some(validity) = settings.challenge_validity
+        && now - issued > validity
+    {
+        return refuse(
+            Label::Expired,
+            format!("minted {} ago; this profile takes {} at most", in_words(now - issued), in_words(validity)),
+        );
+    }
+    Ok(())
+}
+
+/// Gate 5: the audience, when the profile has one.
+pub(crate) fn check_audience(claim: &Claim, settings: &IntuneSettings) -> Result<(), Refused> {
+    let Some(expected) = &settings.audience else { return Ok(()) };
+    match &claim.aud {
+        Some(audience) if audience == expected => Ok(()),
+        Some(audience) => Err(Refused::new(
+            5,
+            Label::WrongAudience,
+            format!("meant for {}; this profile's audience is {expected:?}", quoted(audience)),
+        )),
+        None => Err(Refused::new(
+            5,
+            Label::WrongAudience,
+            format!("meant for nobody in particular; this profile's audience is {expected:?}"),
+        )),
+    }
+}
+
+/// A length of time as an operator would say it.
+pub(crate) fn in_words(duration: Duration) -> String {
+    let seconds = duration.num_seconds();
+    match seconds {
+        ..=-1 => format!("-{}", in_words(-duration)),
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
