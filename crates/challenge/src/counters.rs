@@ -40,7 +40,10 @@ impl Counters {
     /// Every label's name with its count, sorted by name: the order of the stable admin reply.
     #[must_use]
     pub fn alphabetical(&self) -> Vec<(&'static str, u64)> {
-        let mut rows: Vec<_> = self.iter().map(|(label, count)| (label.as_str(), count)).collect();
+        let mut rows: Vec<_> = self
+            .iter()
+            .map(|(label, count)| (label.as_str(), count))
+            .collect();
         rows.sort_unstable();
         rows
     }

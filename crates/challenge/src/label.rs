@@ -68,7 +68,10 @@ impl Label {
     /// The label of that name; a reason that is none of the eleven counts as malformed.
     #[must_use]
     pub fn from_reason(reason: &str) -> Self {
-        Self::ALL.into_iter().find(|label| label.as_str() == reason).unwrap_or(Self::Malformed)
+        Self::ALL
+            .into_iter()
+            .find(|label| label.as_str() == reason)
+            .unwrap_or(Self::Malformed)
     }
 
     /// The failInfo (RFC 8894, section 3.2.1.4.5) of a refusal with this label:
@@ -115,6 +118,16 @@ impl Label {
     }
 }
 
+/// [`Label::fail_info`] as a number, for the one who writes the CertRep: 1 = badMessageCheck,
+/// 2 = badRequest. A success has none; asked for one all the same, this says 2.
+#[must_use]
+pub const fn fail_info(label: Label) -> u8 {
+    match label.fail_info() {
+        Some(number) => number,
+        None => 2,
+    }
+}
+
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -152,7 +165,13 @@ mod tests {
 
     #[test]
     fn fail_info_is_that_of_the_gate_table() {
-        let one = ["signature_invalid", "expired", "not_yet_valid", "wrong_audience", "replay"];
+        let one = [
+            "signature_invalid",
+            "expired",
+            "not_yet_valid",
+            "wrong_audience",
+            "replay",
+        ];
         for label in Label::ALL {
             let expected = match label.as_str() {
                 "success" => None,
@@ -160,6 +179,7 @@ mod tests {
                 _ => Some(2),
             };
             assert_eq!(label.fail_info(), expected, "{label}");
+            assert_eq!(fail_info(label), expected.unwrap_or(2));
         }
     }
 }

@@ -15,7 +15,13 @@ impl StaticChallenge {
     /// Keeps the digest of `password`. An empty password matches nothing, not even itself.
     #[must_use]
     pub fn new(password: &str) -> Self {
-        Self { digest: if password.is_empty() { None } else { digest_of(password) } }
+        Self {
+            digest: if password.is_empty() {
+                None
+            } else {
+                digest_of(password)
+            },
+        }
     }
 
     /// Whether `candidate` is the password. Digests are compared, in constant time, so that the
@@ -36,7 +42,10 @@ impl fmt::Debug for StaticChallenge {
 }
 
 fn digest_of(text: &str) -> Option<[u8; 32]> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().try_into().ok()
+    digest::digest(&digest::SHA256, text.as_bytes())
+        .as_ref()
+        .try_into()
+        .ok()
 }
 
 #[cfg(test)]
@@ -47,7 +56,13 @@ mod tests {
     fn only_the_very_password_matches() {
         let challenge = StaticChallenge::new("correct horse");
         assert!(challenge.matches("correct horse"));
-        for guess in ["", "correct horse ", "Correct horse", "correct hors", "correct horse\0"] {
+        for guess in [
+            "",
+            "correct horse ",
+            "Correct horse",
+            "correct hors",
+            "correct horse\0",
+        ] {
             assert!(!challenge.matches(guess), "{guess:?}");
         }
     }

@@ -40,7 +40,17 @@ pub struct Claim {
 
 /// Every claim that version 1 knows, and the version itself.
 const NAMES: [&str; 11] = [
-    "version", "iss", "sub", "aud", "iat", "exp", "nonce", "device_name", "san_dns", "san_rfc822", "san_upn",
+    "version",
+    "iss",
+    "sub",
+    "aud",
+    "iat",
+    "exp",
+    "nonce",
+    "device_name",
+    "san_dns",
+    "san_rfc822",
+    "san_upn",
 ];
 
 impl Claim {
@@ -115,7 +125,10 @@ fn texts(object: &Object, name: &str) -> Result<Option<Vec<String>>, String> {
         .iter()
         .map(|item| match item {
             Json::String(text) => Ok(text.clone()),
-            other => Err(format!("the claim `{name}` holds {}, not only strings", other.kind())),
+            other => Err(format!(
+                "the claim `{name}` holds {}, not only strings",
+                other.kind()
+            )),
         })
         .collect();
     texts.map(Some)

@@ -2,8 +2,8 @@
 
 /// The order of P-256 (SEC 2, section 2.4.2), big-endian.
 const ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
-    0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
 /// The readings of a signature: `r || s` of 64 octets (RFC 7518, section 3.4), or strict DER
@@ -11,12 +11,17 @@ const ORDER: [u8; 32] = [
 /// 64 octets; an impossible one has none.
 pub(crate) fn readings(signature: &[u8]) -> impl Iterator<Item = [u8; 64]> {
     let fixed = <[u8; 64]>::try_from(signature).ok();
-    fixed.into_iter().chain(from_der(signature)).filter(in_range)
+    fixed
+        .into_iter()
+        .chain(from_der(signature))
+        .filter(in_range)
 }
 
 /// Both numbers in 1 ..= order - 1.
 fn in_range(signature: &[u8; 64]) -> bool {
-    signature.chunks_exact(32).all(|number| number.iter().any(|octet| *octet != 0) && number < &ORDER[..])
+    signature
+        .chunks_exact(32)
+        .all(|number| number.iter().any(|octet| *octet != 0) && number < &ORDER[..])
 }
 
 fn from_der(der: &[u8]) -> Option<[u8; 64]> {
@@ -61,7 +66,10 @@ fn tlv(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 pub(crate) fn to_der(fixed: &[u8; 64]) -> Vec<u8> {
     fn integer(number: &[u8]) -> Vec<u8> {
-        let significant = number.iter().position(|octet| *octet != 0).unwrap_or(number.len() - 1);
+        let significant = number
+            .iter()
+            .position(|octet| *octet != 0)
+            .unwrap_or(number.len() - 1);
         let mut octets = number[significant..].to_vec();
         if octets[0] & 0x80 != 0 {
             octets.insert(0, 0);
@@ -134,16 +142,37 @@ mod tests {
         let body = &good[2..];
         let s = &good[good.len() - 34..];
         let cases: Vec<(&str, Vec<u8>)> = vec![
-            ("long-form length", [&[0x30, 0x81, body.len() as u8], body].concat()),
+            (
+                "long-form length",
+                [&[0x30, 0x81, body.len() as u8], body].concat(),
+            ),
             ("indefinite length", [&[0x30, 0x80], body, &[0, 0]].concat()),
             ("octet after it", [&good[..], &[0]].concat()),
-            ("octet after s inside", [&[0x30, body.len() as u8 + 1], body, &[0]].concat()),
+            (
+                "octet after s inside",
+                [&[0x30, body.len() as u8 + 1], body, &[0]].concat(),
+            ),
             ("cut", good[..good.len() - 1].to_vec()),
-            ("length one short", [&[0x30, body.len() as u8 - 1], body].concat()),
-            ("negative r", [&[0x30, 66, 2, 30], &[0x81; 30][..], s].concat()),
-            ("r with spare zero", [&[0x30, 69, 2, 33, 0], &[0x11; 32][..], s].concat()),
-            ("r with two zeros", [&[0x30, 70, 2, 34, 0, 0], &[0x81; 32][..], s].concat()),
-            ("r of 33 octets", [&[0x30, 69, 2, 33, 1], &[0x11; 32][..], s].concat()),
+            (
+                "length one short",
+                [&[0x30, body.len() as u8 - 1], body].concat(),
+            ),
+            (
+                "negative r",
+                [&[0x30, 66, 2, 30], &[0x81; 30][..], s].concat(),
+            ),
+            (
+                "r with spare zero",
+                [&[0x30, 69, 2, 33, 0], &[0x11; 32][..], s].concat(),
+            ),
+            (
+                "r with two zeros",
+                [&[0x30, 70, 2, 34, 0, 0], &[0x81; 32][..], s].concat(),
+            ),
+            (
+                "r of 33 octets",
+                [&[0x30, 69, 2, 33, 1], &[0x11; 32][..], s].concat(),
+            ),
             ("empty r", [&[0x30, 36, 2, 0], s].concat()),
             ("r alone", vec![0x30, 3, 2, 1, 1]),
             ("three numbers", [&[0x30, 40, 2, 1, 1, 2, 1, 1], s].concat()),
@@ -172,7 +201,10 @@ mod tests {
         let der = to_der(&fixed(&number, &number));
         assert_eq!(der.len(), 64);
         let all: Vec<_> = readings(&der).collect();
-        assert_eq!(all, [<[u8; 64]>::try_from(der).unwrap(), fixed(&number, &number)]);
+        assert_eq!(
+            all,
+            [<[u8; 64]>::try_from(der).unwrap(), fixed(&number, &number)]
+        );
     }
 
     #[test]

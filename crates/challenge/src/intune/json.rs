@@ -106,7 +106,9 @@ impl<'de> Visitor<'de> for JsonVisitor {
         let mut object = Object::new();
         while let Some(name) = access.next_key::<String>()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {name:?} stands there twice")));
+                return Err(A::Error::custom(format_args!(
+                    "the member {name:?} stands there twice"
+                )));
             }
             let value = access.next_value()?;
             object.insert(name, value);
@@ -123,15 +125,23 @@ mod tests {
 
     #[test]
     fn plain_values_come_through() {
-        let object =
-            parse_object(br#" {"a":1,"b":[true,null,"x\u00e9"],"c":{"d":-2},"e":1.5,"f":18446744073709551615} "#)
-                .unwrap();
+        let object = parse_object(
+            br#" {"a":1,"b":[true,null,"x\u00e9"],"c":{"d":-2},"e":1.5,"f":18446744073709551615} "#,
+        )
+        .unwrap();
         assert_eq!(object["a"], Json::Integer(1));
         assert_eq!(
             object["b"],
-            Json::Array(vec![Json::Bool(true), Json::Null, Json::String("xé".into())])
+            Json::Array(vec![
+                Json::Bool(true),
+                Json::Null,
+                Json::String("xé".into())
+            ])
         );
-        assert_eq!(object["c"], Json::Object([("d".into(), Json::Integer(-2))].into()));
+        assert_eq!(
+            object["c"],
+            Json::Object([("d".into(), Json::Integer(-2))].into())
+        );
         assert_eq!(object["e"], Json::Float(1.5));
         assert_eq!(object["f"], Json::Integer(u64::MAX.into()));
     }
@@ -148,17 +158,38 @@ mod tests {
             let error = parse_object(text.as_bytes()).unwrap_err();
             assert!(error.contains("twice"), "{text}: {error}");
         }
-        assert!(parse_object(br#"{"a":1,"A":2}"#).is_ok(), "case is the claims' matter");
+        assert!(
+            parse_object(br#"{"a":1,"A":2}"#).is_ok(),
+            "case is the claims' matter"
+        );
     }
 
     #[test]
     fn what_is_not_one_object_is_refused() {
         for bytes in [
-            &b""[..], b"null", b"[]", b"\"{}\"", b"{", b"{}{}", b"{} x", b"{'a':1}", b"{\"a\":1,}", b"{\"a\":01}",
-            b"{\"a\":1e400}", b"{\"a\":NaN}", b"{\"a\":\"\\ud800\"}", b"{\"a\":\"\xff\"}", b"\xef\xbb\xbf{}",
-            b"{\"a\":\"\n\"}", b"{1:2}",
+            &b""[..],
+            b"null",
+            b"[]",
+            b"\"{}\"",
+            b"{",
+            b"{}{}",
+            b"{} x",
+            b"{'a':1}",
+            b"{\"a\":1,}",
+            b"{\"a\":01}",
+            b"{\"a\":1e400}",
+            b"{\"a\":NaN}",
+            b"{\"a\":\"\\ud800\"}",
+            b"{\"a\":\"\xff\"}",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\":\"\n\"}",
+            b"{1:2}",
         ] {
-            assert!(parse_object(bytes).is_err(), "{:?}", String::from_utf8_lossy(bytes));
+            assert!(
+                parse_object(bytes).is_err(),
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 

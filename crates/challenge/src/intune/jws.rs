@@ -40,18 +40,30 @@ impl<'a> Jws<'a> {
     pub(crate) fn parse(challenge: &'a str) -> Result<Self, Refused> {
         let malformed = |reason| Refused::new(2, Label::Malformed, reason);
         let mut segments = challenge.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
-        else {
-            return Err(malformed("the challenge does not have three segments".into()));
+        let (Some(header), Some(payload), Some(signature), None) = (
+            segments.next(),
+            segments.next(),
+            segments.next(),
+            segments.next(),
+        ) else {
+            return Err(malformed(
+                "the challenge does not have three segments".into(),
+            ));
         };
-        let signing_input = challenge.get(..header.len() + 1 + payload.len()).unwrap_or_default();
+        let signing_input = challenge
+            .get(..header.len() + 1 + payload.len())
+            .unwrap_or_default();
         let header = decode("header", header).map_err(malformed)?;
         let payload = decode("payload", payload).map_err(malformed)?;
         let signature = decode("signature", signature).map_err(malformed)?;
         let header = json::parse_object(&header)
             .map_err(|error| malformed(format!("the header is {error}")))?;
-        Ok(Self { signing_input: signing_input.as_bytes(), header, payload, signature })
+        Ok(Self {
+            signing_input: signing_input.as_bytes(),
+            header,
+            payload,
+            signature,
+        })
     }
 
     /// The algorithm, if it is one that is allowed and nothing in the header stands against it.
@@ -62,12 +74,18 @@ impl<'a> Jws<'a> {
         }
         match self.header.get("alg") {
             Some(Json::String(name)) => {
-                match [Algorithm::Rs256, Algorithm::Es256].into_iter().find(|alg| alg.as_str() == name) {
+                match [Algorithm::Rs256, Algorithm::Es256]
+                    .into_iter()
+                    .find(|alg| alg.as_str() == name)
+                {
                     Some(algorithm) => Ok(algorithm),
                     None => refuse(format!("the algorithm {} is not allowed", quoted(name))),
                 }
             }
-            Some(other) => refuse(format!("the header's `alg` is {}, not a string", other.kind())),
+            Some(other) => refuse(format!(
+                "the header's `alg` is {}, not a string",
+                other.kind()
+            )),
             None => refuse("the header names no algorithm".into()),
         }
     }
@@ -78,10 +96,12 @@ impl<'a> Jws<'a> {
 fn decode(what: &str, segment: &str) -> Result<Vec<u8>, String> {
     let bare = match segment.trim_end_matches('=') {
         bare if bare.len() == segment.len() => bare,
-        bare if segment.len() % 4 == 0 && segment.len() - bare.len() <= 2 => bare,
+        bare if segment.len().is_multiple_of(4) && segment.len() - bare.len() <= 2 => bare,
         _ => return Err(format!("the {what} is not base64url: wrong padding")),
     };
-    URL_SAFE_NO_PAD.decode(bare).map_err(|error| format!("the {what} is not base64url: {error}"))
+    URL_SAFE_NO_PAD
+        .decode(bare)
+        .map_err(|error| format!("the {what} is not base64url: {error}"))
 }
 
 /// Text of unknown origin for a log line: quoted, escaped, not long.
@@ -129,7 +149,10 @@ mod tests {
     fn the_signing_input_is_the_text_itself() {
         let jws = Jws::parse("eyJhIjoxfQ==.e30=.AA").unwrap();
         assert_eq!(jws.signing_input, b"eyJhIjoxfQ==.e30=");
-        assert_eq!((jws.payload.as_slice(), jws.signature.as_slice()), (&b"{}"[..], &[0][..]));
+        assert_eq!(
+            (jws.payload.as_slice(), jws.signature.as_slice()),
+            (&b"{}"[..], &[0][..])
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub use binding::{Dimension, Mismatch, SID_URI_PREFIX};
 pub use claim::Claim;
 pub use csr_facts::CsrFacts;
 pub use inspect::{GateReport, GateVerdict, Report, inspect};
+pub use jws::Algorithm;
 pub use keys::{DeviceKey, ReplayKey};
 pub use refused::Refused;
 pub use settings::{ExtraNames, IntuneSettings};

@@ -14,7 +14,7 @@ pub struct Refused {
     /// Plain words for the operator. Text from the challenge is quoted, escaped and cut.
     pub reason: String,
     /// Who asked, once the signature was good and the claims could be read.
-    pub claim: Option<Box<Claim>>,
+    pub claim: Option<Claim>,
     /// The gate that refused, 2 to 9.
     pub gate: u8,
     /// Gate 6: each dimension in which claim and CSR differ.
@@ -25,21 +25,26 @@ impl Refused {
     /// A refusal by `gate` (2 to 9). Gates 7 to 9 are decided by the caller of this crate.
     #[must_use]
     pub fn new(gate: u8, label: Label, reason: String) -> Self {
-        Self { label, reason, claim: None, gate, mismatches: Vec::new() }
+        Self {
+            label,
+            reason,
+            claim: None,
+            gate,
+            mismatches: Vec::new(),
+        }
     }
 
     /// The same with the claim, for the audit event.
     #[must_use]
     pub fn with_claim(mut self, claim: Claim) -> Self {
-        self.claim = Some(Box::new(claim));
+        self.claim = Some(claim);
         self
     }
 
     /// The failInfo for the CertRep: 1 = badMessageCheck, 2 = badRequest.
     #[must_use]
     pub fn fail_info(&self) -> u8 {
-        // A refusal never has the label of a success; should one ever, it is a bad request.
-        self.label.fail_info().unwrap_or(2)
+        crate::fail_info(self.label)
     }
 }
 

@@ -8,15 +8,23 @@ use crate::Label;
 use chrono::{DateTime, Duration, Utc};
 
 /// Gate 4: `now + skew >= iat`, `now - skew < exp`, and `now - iat <= validity`.
-pub(crate) fn check_time(claim: &Claim, settings: &IntuneSettings, now: DateTime<Utc>) -> Result<(), Refused> {
+pub(crate) fn check_time(
+    claim: &Claim,
+    settings: &IntuneSettings,
+    now: DateTime<Utc>,
+) -> Result<(), Refused> {
     let refuse = |label, reason| Err(Refused::new(4, label, reason));
     let (Some(issued), Some(expires)) = (claim.issued_at(), claim.expires_at()) else {
         return refuse(Label::Malformed, "`iat` or `exp` is out of range".into());
     };
     // Saturated: an absurd skew makes every time fit rather than overflow.
     let skew = settings.clock_skew.max(Duration::zero());
-    let latest_now = now.checked_add_signed(skew).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let earliest_now = now.checked_sub_signed(skew).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let latest_now = now
+        .checked_add_signed(skew)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let earliest_now = now
+        .checked_sub_signed(skew)
+        .unwrap_or(DateTime::<Utc>::MIN_UTC);
     if latest_now < issued {
         return refuse(
             Label::NotYetValid,
@@ -29,7 +37,11 @@ pub(crate) fn check_time(claim: &Claim, settings: &IntuneSettings, now: DateTime
     if earliest_now >= expires {
         return refuse(
             Label::Expired,
-            format!("`exp` is {expires}, {} ago (tolerance {})", in_words(now - expires), in_words(skew)),
+            format!(
+                "`exp` is {expires}, {} ago (tolerance {})",
+                in_words(now - expires),
+                in_words(skew)
+            ),
         );
     }
     if let Some(validity) = settings.challenge_validity
@@ -37,7 +49,11 @@ pub(crate) fn check_time(claim: &Claim, settings: &IntuneSettings, now: DateTime
     {
         return refuse(
             Label::Expired,
-            format!("minted {} ago; this profile takes {} at most", in_words(now - issued), in_words(validity)),
+            format!(
+                "minted {} ago; this profile takes {} at most",
+                in_words(now - issued),
+                in_words(validity)
+            ),
         );
     }
     Ok(())
@@ -45,13 +61,18 @@ pub(crate) fn check_time(claim: &Claim, settings: &IntuneSettings, now: DateTime
 
 /// Gate 5: the audience, when the profile has one.
 pub(crate) fn check_audience(claim: &Claim, settings: &IntuneSettings) -> Result<(), Refused> {
-    let Some(expected) = &settings.audience else { return Ok(()) };
+    let Some(expected) = &settings.audience else {
+        return Ok(());
+    };
     match &claim.aud {
         Some(audience) if audience == expected => Ok(()),
         Some(audience) => Err(Refused::new(
             5,
             Label::WrongAudience,
-            format!("meant for {}; this profile's audience is {expected:?}", quoted(audience)),
+            format!(
+                "meant for {}; this profile's audience is {expected:?}",
+                quoted(audience)
+            ),
         )),
         None => Err(Refused::new(
             5,

@@ -17,8 +17,8 @@ const DEFAULT: &str = "v1";
 /// Reads a payload whose signature is good.
 pub(crate) fn parse(payload: &[u8]) -> Result<Claim, Refused> {
     let malformed = |gate, reason| Refused::new(gate, Label::Malformed, reason);
-    let object =
-        json::parse_object(payload).map_err(|error| malformed(3, format!("the payload is {error}")))?;
+    let object = json::parse_object(payload)
+        .map_err(|error| malformed(3, format!("the payload is {error}")))?;
     let parser = parser_for(&object)?;
     // The claims' types are the time gate's matter, as `iat` and `exp` are.
     parser(&object).map_err(|reason| malformed(4, reason))
@@ -26,15 +26,30 @@ pub(crate) fn parse(payload: &[u8]) -> Result<Claim, Refused> {
 
 fn parser_for(object: &Object) -> Result<Parser, Refused> {
     let malformed = |reason| Refused::new(3, Label::Malformed, reason);
-    if let Some(name) = object.keys().find(|name| name.eq_ignore_ascii_case("version") && *name != "version") {
-        return Err(malformed(format!("the claim `version` is written `{name}`")));
+    if let Some(name) = object
+        .keys()
+        .find(|name| name.eq_ignore_ascii_case("version") && *name != "version")
+    {
+        return Err(malformed(format!(
+            "the claim `version` is written `{name}`"
+        )));
     }
     let announced = claim::text(object, "version").map_err(malformed)?;
-    let version = announced.as_deref().filter(|version| !version.is_empty()).unwrap_or(DEFAULT);
-    VERSIONS.iter().find(|(name, _)| *name == version).map(|(_, parser)| *parser).ok_or_else(|| {
-        let known: Vec<_> = VERSIONS.iter().map(|(name, _)| *name).collect();
-        let reason =
-            format!("the challenge has version {}; this server knows {}", quoted(version), known.join(", "));
-        Refused::new(3, Label::UnknownVersion, reason)
-    })
+    let version = announced
+        .as_deref()
+        .filter(|version| !version.is_empty())
+        .unwrap_or(DEFAULT);
+    VERSIONS
+        .iter()
+        .find(|(name, _)| *name == version)
+        .map(|(_, parser)| *parser)
+        .ok_or_else(|| {
+            let known: Vec<_> = VERSIONS.iter().map(|(name, _)| *name).collect();
+            let reason = format!(
+                "the challenge has version {}; this server knows {}",
+                quoted(version),
+                known.join(", ")
+            );
+            Refused::new(3, Label::UnknownVersion, reason)
+        })
 }

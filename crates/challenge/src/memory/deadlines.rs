@@ -32,7 +32,9 @@ impl Deadlines {
     pub(super) fn take_due(&mut self, now: DateTime<Utc>) -> Vec<Key> {
         let mut due = Vec::new();
         while due.len() < BATCH {
-            let Some(mut slot) = self.slots.first_entry() else { break };
+            let Some(mut slot) = self.slots.first_entry() else {
+                break;
+            };
             // A slot holds what was due up to its minute's end.
             if slot.key().saturating_mul(SLOT_SECONDS) > now.timestamp() {
                 break;
@@ -55,7 +57,10 @@ impl Deadlines {
 
     /// Octets that the list may hold at most for what it has now.
     pub(super) fn capacity_octets(&self) -> usize {
-        self.slots.values().map(|keys| keys.capacity() * size_of::<Key>() + 64).sum()
+        self.slots
+            .values()
+            .map(|keys| keys.capacity() * size_of::<Key>() + 64)
+            .sum()
     }
 }
 

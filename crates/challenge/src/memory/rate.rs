@@ -22,7 +22,6 @@ pub struct RateWindow {
 
 /// One enrollment counted against a device. Give it back with [`RateWindow::give_back`] when
 /// the enrollment fails later on.
-#[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     /// Whom it counts against.
@@ -58,7 +57,13 @@ impl RateWindow {
     /// then nothing is counted.
     #[must_use]
     pub fn new(limit: u32, window: Duration) -> Self {
-        Self { limit, window, logs: Sharded::new(), counted: 0, deadlines: Deadlines::default() }
+        Self {
+            limit,
+            window,
+            logs: Sharded::new(),
+            counted: 0,
+            deadlines: Deadlines::default(),
+        }
     }
 
     /// The limit; 0 = off.
@@ -79,7 +84,11 @@ impl RateWindow {
     ///
     /// # Errors
     /// [`RateLimited`] when the device had its limit within the window; nothing changes then.
-    pub fn try_take(&mut self, device: DeviceKey, now: DateTime<Utc>) -> Result<Ticket, RateLimited> {
+    pub fn try_take(
+        &mut self,
+        device: DeviceKey,
+        now: DateTime<Utc>,
+    ) -> Result<Ticket, RateLimited> {
         let ticket = Ticket { device, at: now };
         if self.limit == 0 {
             return Ok(ticket);
@@ -104,7 +113,9 @@ impl RateWindow {
 
     /// Takes back one enrollment counted at `at`. `false` when there is none such.
     pub fn give_back(&mut self, device: &DeviceKey, at: DateTime<Utc>) -> bool {
-        let Some(log) = self.logs.get(&device.0) else { return false };
+        let Some(log) = self.logs.get(&device.0) else {
+            return false;
+        };
         let mut times = log.times().to_vec();
         let Some(position) = times.iter().position(|time| *time == at.timestamp_millis()) else {
             return false;
@@ -126,9 +137,9 @@ impl RateWindow {
     #[must_use]
     pub fn used(&self, device: &DeviceKey, now: DateTime<Utc>) -> usize {
         let from = self.window_start(now);
-        self.logs
-            .get(&device.0)
-            .map_or(0, |log| log.times().iter().filter(|time| **time > from).count())
+        self.logs.get(&device.0).map_or(0, |log| {
+            log.times().iter().filter(|time| **time > from).count()
+        })
     }
 
     /// Drops what left the window, a bounded number of devices a call. To be called with every
@@ -156,11 +167,17 @@ impl RateWindow {
 
     /// The device's enrollments within the window, oldest first, after dropping the others.
     fn prune(&mut self, device: &DeviceKey, now: DateTime<Utc>) -> Vec<i64> {
-        let Some(log) = self.logs.get(&device.0) else { return Vec::new() };
+        let Some(log) = self.logs.get(&device.0) else {
+            return Vec::new();
+        };
         let from = self.window_start(now);
         let latest = now.timestamp_millis();
-        let mut times: Vec<i64> =
-            log.times().iter().filter(|time| **time > from).map(|time| (*time).min(latest)).collect();
+        let mut times: Vec<i64> = log
+            .times()
+            .iter()
+            .filter(|time| **time > from)
+            .map(|time| (*time).min(latest))
+            .collect();
         times.sort_unstable();
         if times != log.times() {
             self.put(device, times.clone());
@@ -200,12 +217,14 @@ impl RateWindow {
     }
 
     fn leaves_at(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        at.checked_add_signed(self.window).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        at.checked_add_signed(self.window)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// Enrollments at or before this left the window.
     fn window_start(&self, now: DateTime<Utc>) -> i64 {
-        now.timestamp_millis().saturating_sub(self.window.num_milliseconds())
+        now.timestamp_millis()
+            .saturating_sub(self.window.num_milliseconds())
     }
 }
 
@@ -254,7 +273,11 @@ mod tests {
         let refused = rate.try_take(device(1), at(30)).unwrap_err();
         assert_eq!((refused.used, refused.limit), (3, 3));
         assert_eq!(refused.frees_at, at(DAY));
-        assert_eq!(rate.used(&device(1), at(30)), 3, "a refusal counts for nothing");
+        assert_eq!(
+            rate.used(&device(1), at(30)),
+            3,
+            "a refusal counts for nothing"
+        );
         rate.try_take(device(2), at(30)).unwrap();
     }
 
@@ -296,7 +319,10 @@ mod tests {
         for second in [20, 0, 10] {
             rate.restore(device(1), at(second));
         }
-        assert_eq!(rate.try_take(device(1), at(30)).unwrap_err().frees_at, at(DAY));
+        assert_eq!(
+            rate.try_take(device(1), at(30)).unwrap_err().frees_at,
+            at(DAY)
+        );
         rate.try_take(device(1), at(DAY)).unwrap();
     }
 
@@ -307,7 +333,10 @@ mod tests {
             rate.try_take(device(1), at(second)).unwrap();
         }
         rate.set_limit(1);
-        assert_eq!(rate.try_take(device(1), at(DAY + 5)).unwrap_err().frees_at, at(DAY + 20));
+        assert_eq!(
+            rate.try_take(device(1), at(DAY + 5)).unwrap_err().frees_at,
+            at(DAY + 20)
+        );
     }
 
     #[test]

@@ -28,7 +28,10 @@ impl ReplayMemory {
     /// An empty memory.
     #[must_use]
     pub fn new() -> Self {
-        Self { used: Sharded::new(), deadlines: Deadlines::default() }
+        Self {
+            used: Sharded::new(),
+            deadlines: Deadlines::default(),
+        }
     }
 
     /// Remembers `key` until `until` at least. `false`, and nothing changes, when it is
@@ -63,7 +66,11 @@ impl ReplayMemory {
     pub fn expire(&mut self, now: DateTime<Utc>) {
         for key in self.deadlines.take_due(now) {
             // Given back and taken again since: then another slot lists it as well.
-            if self.used.get(&key).is_some_and(|until| *until <= now.timestamp()) {
+            if self
+                .used
+                .get(&key)
+                .is_some_and(|until| *until <= now.timestamp())
+            {
                 self.used.remove(&key);
             }
         }
@@ -83,9 +90,9 @@ impl ReplayMemory {
 
     /// Every remembered key with its deadline, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (ReplayKey, DateTime<Utc>)> + '_ {
-        self.used
-            .iter()
-            .filter_map(|(key, until)| Some((ReplayKey(*key), DateTime::from_timestamp(*until, 0)?)))
+        self.used.iter().filter_map(|(key, until)| {
+            Some((ReplayKey(*key), DateTime::from_timestamp(*until, 0)?))
+        })
     }
 
     fn relist(&mut self) {
@@ -107,7 +114,8 @@ impl ReplayMemory {
 }
 
 fn seconds_up(at: DateTime<Utc>) -> i64 {
-    at.timestamp().saturating_add(i64::from(at.timestamp_subsec_nanos() > 0))
+    at.timestamp()
+        .saturating_add(i64::from(at.timestamp_subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -191,7 +199,11 @@ mod tests {
             assert!(memory.remove(&key(1000)));
         }
         assert_eq!(memory.len(), 100);
-        assert!(memory.listed_octets() < 200_000, "{}", memory.listed_octets());
+        assert!(
+            memory.listed_octets() < 200_000,
+            "{}",
+            memory.listed_octets()
+        );
         memory.expire(at(3660));
         assert!(memory.is_empty(), "rebuilding kept every deadline");
     }

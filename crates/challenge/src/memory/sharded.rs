@@ -20,7 +20,9 @@ pub(super) struct Sharded<V> {
 impl<V> Sharded<V> {
     pub(super) fn new() -> Self {
         let hasher = RandomState::new();
-        let pieces = (0..PIECES).map(|_| HashMap::with_hasher(hasher.clone())).collect();
+        let pieces = (0..PIECES)
+            .map(|_| HashMap::with_hasher(hasher.clone()))
+            .collect();
         Self { pieces, len: 0 }
     }
 
