@@ -1,1 +1,61 @@
-//! Placeholder.
+//! The actors: one for each SCEP profile, and their supervisor.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `supervisor`, `directory` | which profiles there are; starting, exchanging, bringing back |
+//! | `profile` | the actor: the state that decides, and nothing that waits |
+//! | `enroll` | one PKIOperation, top to bottom |
+//! | `candidate`, `renewal` | from octets to something that can be decided on |
+//! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
+//! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
+//! | `records`, `audit` | what an enrollment leaves in the store |
+//!
+//! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
+//! no certificate leaves before its record is durable.
+
+mod audit;
+mod candidate;
+mod clock;
+mod compute;
+mod crl;
+mod directory;
+mod enroll;
+mod fence;
+mod guesses;
+mod hooks;
+mod journal;
+mod limits;
+mod messages;
+mod meters;
+mod noise;
+mod operator;
+mod profile;
+mod query;
+mod records;
+mod refusal;
+mod renewal;
+mod revocation;
+mod runtime;
+mod shared;
+mod spec;
+mod supervisor;
+mod transactions;
+mod view;
+
+pub use clock::{Clock, SharedClock, SystemClock};
+pub use compute::{ComputeError, ComputePool, Stage};
+pub use crl::{CrlError, Crls};
+pub use directory::{Current, Directory, Entry, Profiles};
+pub use hooks::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
+pub use journal::{Count, Journal, JournalError};
+pub use limits::RequestGate;
+pub use messages::{
+    DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus, Status,
+};
+pub use profile::ProfileActor;
+pub use revocation::{Revocation, RevokeError, revoke};
+pub use runtime::{House, HouseError, HouseSettings};
+pub use shared::Services;
+pub use spec::{ChainSettings, Intune, ProfileSpec, RenewalRules, RequestLimits};
+pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
+pub use view::{Body, View, ViewError};

@@ -1,0 +1,275 @@
+//! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
+
+use crate::candidate::{Candidate, Rejected};
+use crate::enroll::Failure;
+use crate::messages::Origin;
+use crate::records;
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use chrono::{DateTime, Utc};
+use pki::Certificate;
+use scep::MessageType;
+use serde_json::{Value, json};
+use store::{AuditDetails, AuditEvent, Outcome, TransactionRecord};
+
+/// A certificate was issued.
+pub(crate) fn success(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    certificate: &Certificate,
+    notes: &[String],
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let serial = certificate.serial().to_hex();
+    let message = if candidate.is_renewal() {
+        "certificate renewed"
+    } else {
+        "certificate issued"
+    };
+    let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
+    event.resource_id.clone_from(&serial);
+    event.details.serial = Some(serial);
+    event.details.note = (!notes.is_empty()).then(|| notes.join("; "));
+    event
+}
+
+/// A request waits for an operator.
+pub(crate) fn pending(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    event(
+        shared,
+        origin,
+        candidate,
+        Outcome::Pending,
+        "waits for an operator's approval",
+        now,
+    )
+}
+
+/// A request was refused. `left_out` refusals like it were not written before this one.
+pub(crate) fn refused(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    refusal: &Refusal,
+    left_out: u64,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let mut event = event(
+        shared,
+        origin,
+        candidate,
+        Outcome::Failure,
+        &refusal.message,
+        now,
+    );
+    event.details.reason = Some(refusal.reason.to_owned());
+    if !refusal.mismatches.is_empty() {
+        let dimensions: Vec<&str> = refusal
+            .mismatches
+            .iter()
+            .map(|mismatch| mismatch.dimension.as_str())
+            .collect();
+        event
+            .details
+            .extra
+            .insert("mismatch".to_owned(), dimensions.join(","));
+    }
+    note_left_out(&mut event.details, left_out);
+    event
+}
+
+/// An approved request failed through no fault of the device.
+pub(crate) fn failed(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    failure: &Failure,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let message = format!("{failure}; the device was told to try again");
+    let mut event = event(shared, origin, candidate, Outcome::Failure, &message, now);
+    event.details.reason = Some(failure.reason().to_owned());
+    event
+}
+
+/// A PKIMessage was refused before it was known what it asks for.
+pub(crate) fn rejected(
+    shared: &Shared,
+    origin: &Origin,
+    rejected: &Rejected,
+    left_out: u64,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let renewal = rejected.reply.message_type == MessageType::RenewalReq;
+    let mut details = details(shared, origin, Outcome::Failure, &rejected.detail);
+    let reason = if rejected.verified {
+        rejected.fail_info.to_string()
+    } else {
+        "unverified".into()
+    };
+    details.reason = Some(reason);
+    details
+        .transaction_id
+        .clone_from(&rejected.reply.transaction_id);
+    note_left_out(&mut details, left_out);
+    let subject = rejected.reply.signer.subject().to_string();
+    AuditEvent {
+        timestamp: now,
+        actor: subject,
+        actor_type: "Device".to_owned(),
+        action: action(renewal, false).to_owned(),
+        resource_type: "scep_request".to_owned(),
+        resource_id: rejected.reply.transaction_id.clone().unwrap_or_default(),
+        details,
+    }
+}
+
+/// Something that is no PKIMessage came.
+pub(crate) fn unreadable(
+    shared: &Shared,
+    origin: &Origin,
+    words: &str,
+    left_out: u64,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let mut details = details(shared, origin, Outcome::Failure, words);
+    details.reason = Some("unreadable".to_owned());
+    note_left_out(&mut details, left_out);
+    AuditEvent {
+        timestamp: now,
+        actor: "unknown".to_owned(),
+        actor_type: "Device".to_owned(),
+        action: "scep_unreadable".to_owned(),
+        resource_type: "scep_profile".to_owned(),
+        resource_id: shared.spec.path_id.clone(),
+        details,
+    }
+}
+
+/// A request that waited was issued, denied or ran out of time.
+pub(crate) fn of_record(
+    shared: &Shared,
+    record: &TransactionRecord,
+    outcome: Outcome,
+    reason: Option<&str>,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let renewal = record.message_type == records::RENEWAL_REQ;
+    let actor = record
+        .device
+        .clone()
+        .unwrap_or_else(|| record.common_name.clone());
+    AuditEvent {
+        timestamp: now,
+        actor,
+        actor_type: "Device".to_owned(),
+        action: action(renewal, record.device.is_some()).to_owned(),
+        resource_type: "certificate".to_owned(),
+        resource_id: record.transaction_id.clone(),
+        details: AuditDetails {
+            outcome: Some(outcome),
+            reason: reason.map(str::to_owned),
+            message: Some(message.to_owned()),
+            profile: Some(shared.spec.path_id.clone()),
+            issuer_id: Some(shared.spec.issuer.id().to_owned()),
+            common_name: Some(record.common_name.clone()),
+            sans: (!record.sans.is_empty()).then(|| record.sans.clone()),
+            transaction_id: Some(record.transaction_id.clone()),
+            source_ip: record.source_ip,
+            device: record.device.clone(),
+            ..AuditDetails::default()
+        },
+    }
+}
+
+fn event(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    outcome: Outcome,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let common_name = records::common_name(candidate);
+    let device = records::device(candidate);
+    let transaction_id = candidate.reply.transaction_id.clone().unwrap_or_default();
+    let mut details = details(shared, origin, outcome, message);
+    details.sans = (!candidate.csr.sans().is_empty()).then(|| candidate.csr.sans().to_string());
+    details.transaction_id = Some(transaction_id.clone());
+    if candidate.intune {
+        details.claim = candidate
+            .claim()
+            .and_then(|claim| serde_json::to_value(claim).ok());
+        details.claim_issuer = candidate.claim().map(|claim| claim.iss.clone());
+        details.csr = Some(csr_facts(candidate));
+    }
+    details.device.clone_from(&device);
+    details.common_name = Some(common_name.clone());
+    AuditEvent {
+        timestamp: now,
+        actor: device.unwrap_or(common_name),
+        actor_type: "Device".to_owned(),
+        action: action(candidate.is_renewal(), candidate.intune).to_owned(),
+        resource_type: "certificate".to_owned(),
+        resource_id: transaction_id,
+        details,
+    }
+}
+
+fn details(shared: &Shared, origin: &Origin, outcome: Outcome, message: &str) -> AuditDetails {
+    AuditDetails {
+        outcome: Some(outcome),
+        message: Some(message.to_owned()),
+        profile: Some(shared.spec.path_id.clone()),
+        issuer_id: Some(shared.spec.issuer.id().to_owned()),
+        source_ip: Some(origin.source),
+        user_agent: origin.user_agent.clone(),
+        request_id: Some(origin.request_id.clone()),
+        ..AuditDetails::default()
+    }
+}
+
+/// What the CSR says in each of the dimensions that a claim has, under the claim's names.
+fn csr_facts(candidate: &Candidate) -> Value {
+    let facts = &candidate.facts;
+    let mut csr = json!({
+        "device_name": facts.common_names,
+        "san_dns": facts.sans.dns,
+        "san_rfc822": facts.sans.email,
+        "san_upn": facts.sans.upn,
+    });
+    if let Value::Object(members) = &mut csr {
+        let uri: Vec<Value> = facts.sans.uri.iter().map(|uri| json!(uri)).collect();
+        let ip: Vec<Value> = facts.sans.ip.iter().map(|ip| json!(ip)).collect();
+        for (name, values) in [("san_uri", uri), ("san_ip", ip)] {
+            if !values.is_empty() {
+                members.insert(name.to_owned(), Value::Array(values));
+            }
+        }
+    }
+    csr
+}
+
+fn action(renewal: bool, intune: bool) -> &'static str {
+    match (renewal, intune) {
+        (false, false) => "scep_pkcsreq",
+        (true, false) => "scep_renewalreq",
+        (false, true) => "scep_pkcsreq_intune",
+        (true, true) => "scep_renewalreq_intune",
+    }
+}
+
+fn note_left_out(details: &mut AuditDetails, left_out: u64) {
+    if left_out > 0 {
+        details.note = Some(format!(
+            "{left_out} more like it were counted and not written"
+        ));
+    }
+}

@@ -1,0 +1,323 @@
+//! From octets to something that can be decided on. Runs on the compute pool: everything here may
+//! cost RSA time or a look into the store, and nothing here changes anything.
+
+use crate::refusal::Refusal;
+use crate::renewal::{self, Standing};
+use crate::shared::Shared;
+use crate::transactions::{Key, Known};
+use challenge::{Claim, CsrFacts, DeviceKey, ReplayKey};
+use chrono::{DateTime, Utc};
+use issuer::{Approved, Wish};
+use pki::{Certificate, Csr, Name, Serial};
+use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
+
+/// What a PKIMessage turned out to be.
+pub(crate) enum Read {
+    /// Not a PKIMessage: HTTP 400.
+    Unreadable(String),
+    /// A PKIMessage that is refused before it is known what it asks for.
+    Refused(Box<Rejected>),
+    Enrollment(Box<Candidate>),
+    CertPoll {
+        reply: Box<ReplyTo>,
+        poll_key: Key,
+    },
+    GetCert {
+        reply: Box<ReplyTo>,
+        issuer: Name,
+        serial: Serial,
+    },
+    GetCrl {
+        reply: Box<ReplyTo>,
+        issuer: Name,
+    },
+    /// The store could not be read.
+    Unavailable(store::Error),
+}
+
+/// A message that was refused while it was opened.
+pub(crate) struct Rejected {
+    pub(crate) reply: ReplyTo,
+    pub(crate) fail_info: FailInfo,
+    pub(crate) text: &'static str,
+    pub(crate) detail: String,
+    /// Whether the signature was good: then it is an enrollment's refusal, else noise.
+    pub(crate) verified: bool,
+}
+
+/// An enrollment, ready to be decided on.
+pub(crate) struct Candidate {
+    pub(crate) reply: ReplyTo,
+    pub(crate) csr: Csr,
+    pub(crate) facts: CsrFacts,
+    pub(crate) key: Key,
+    pub(crate) poll_key: Key,
+    /// The serial of the certificate that this renews.
+    pub(crate) renews: Option<Serial>,
+    /// Whether an Intune challenge came along.
+    pub(crate) intune: bool,
+    pub(crate) known: Option<Known>,
+    pub(crate) evidence: Result<Evidence, Refusal>,
+    pub(crate) approval: Result<Approved, Refusal>,
+    /// Tolerated oddities, for the log.
+    pub(crate) findings: Vec<String>,
+}
+
+/// Why the device may enroll.
+#[derive(Clone, Default)]
+pub(crate) struct Evidence {
+    /// What gates 7 to 9 need, when it was an Intune challenge.
+    pub(crate) intune: Option<IntuneEvidence>,
+}
+
+/// Gates 1 to 6 passed.
+#[derive(Clone)]
+pub(crate) struct IntuneEvidence {
+    pub(crate) claim: Claim,
+    pub(crate) replay: ReplayKey,
+    pub(crate) remember_until: DateTime<Utc>,
+    pub(crate) device: DeviceKey,
+    pub(crate) sid: Option<String>,
+}
+
+impl Candidate {
+    pub(crate) fn is_renewal(&self) -> bool {
+        self.renews.is_some() || self.is_renewal_message()
+    }
+
+    /// Whether it came as a RenewalReq (17).
+    pub(crate) fn is_renewal_message(&self) -> bool {
+        self.reply.message_type == MessageType::RenewalReq
+    }
+
+    /// What the challenge claims, as far as it could be read.
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match &self.evidence {
+            Ok(evidence) => evidence.intune.as_ref().map(|intune| &intune.claim),
+            Err(refusal) => refusal.claim.as_deref(),
+        }
+    }
+}
+
+/// Opens a message and gathers all that its decision needs.
+pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read {
+    let spec = &shared.spec;
+    let Opened {
+        reply,
+        body,
+        findings,
+    } = match scep::open(message, &spec.ras, spec.mode) {
+        Ok(opened) => opened,
+        Err(OpenError::Unreadable(words)) => return Read::Unreadable(words),
+        Err(OpenError::Refused {
+            reply,
+            fail_info,
+            text,
+            detail,
+            verified,
+        }) => {
+            let rejected = Rejected {
+                reply: *reply,
+                fail_info,
+                text,
+                detail,
+                verified,
+            };
+            return Read::Refused(Box::new(rejected));
+        }
+    };
+    let poll_key = digest(&[transaction_id(&reply), reply.signer.public_key().spki_der()]);
+    match body {
+        Body::PkcsReq(csr) | Body::RenewalReq(csr) => {
+            match candidate(shared, reply, csr, poll_key, findings, now) {
+                Ok(candidate) => Read::Enrollment(Box::new(candidate)),
+                Err(error) => Read::Unavailable(error),
+            }
+        }
+        Body::CertPoll { .. } => Read::CertPoll {
+            reply: Box::new(reply),
+            poll_key,
+        },
+        Body::GetCert { issuer, serial } => Read::GetCert {
+            reply: Box::new(reply),
+            issuer,
+            serial,
+        },
+        Body::GetCrl { issuer, .. } => Read::GetCrl {
+            reply: Box::new(reply),
+            issuer,
+        },
+    }
+}
+
+fn candidate(
+    shared: &Shared,
+    reply: ReplyTo,
+    csr: Csr,
+    poll_key: Key,
+    findings: Vec<String>,
+    now: DateTime<Utc>,
+) -> store::Result<Candidate> {
+    let spec = &shared.spec;
+    let key = digest(&[
+        reply.message_type.as_text().as_bytes(),
+        transaction_id(&reply),
+        reply.signer.der(),
+        csr.der(),
+    ]);
+    let record = shared.services.store.transaction(&spec.path_id, &key)?;
+    let facts = CsrFacts::from_csr(&csr);
+    let intune = spec.intune.is_some()
+        && csr
+            .challenge_password()
+            .is_some_and(challenge::looks_like_challenge);
+    let standing = renewal::standing(shared, &reply.signer, now)?;
+    let (renews, evidence) = authenticate(shared, &reply, &csr, &facts, intune, standing, now);
+    let wish = Wish {
+        csr: &csr,
+        vouched_sid: evidence
+            .as_ref()
+            .ok()
+            .and_then(|evidence| evidence.intune.as_ref()?.sid.as_deref()),
+        previous: renews.as_ref().map(|_| &reply.signer),
+    };
+    let approval = spec.policy.approve(wish, now).map_err(Refusal::from);
+    Ok(Candidate {
+        key,
+        poll_key,
+        renews,
+        intune,
+        known: record.as_ref().map(Known::from),
+        evidence,
+        approval,
+        findings,
+        reply,
+        csr,
+        facts,
+    })
+}
+
+/// Why the device may enroll, and the serial of what it renews, if it does.
+fn authenticate(
+    shared: &Shared,
+    reply: &ReplyTo,
+    csr: &Csr,
+    facts: &CsrFacts,
+    intune: bool,
+    standing: Standing,
+    now: DateTime<Utc>,
+) -> (Option<Serial>, Result<Evidence, Refusal>) {
+    let spec = &shared.spec;
+    let renewal_message = reply.message_type == MessageType::RenewalReq;
+    let renewal = match standing {
+        Standing::Holder => Some(renewal::same_names(shared, csr, &reply.signer)),
+        Standing::Unfit(refusal) => Some(Err(refusal)),
+        Standing::Foreign if renewal_message => Some(Err(renewal::foreign())),
+        Standing::Foreign => None,
+    };
+    if renewal_message && let Some(Err(refusal)) = renewal {
+        return (None, Err(refusal));
+    }
+    let renews = matches!(renewal, Some(Ok(()))).then(|| reply.signer.serial().clone());
+    if renews.is_none()
+        && spec.signer_key_must_match
+        && reply.signer.public_key().spki_der() != csr.public_key().spki_der()
+    {
+        let words = "the message must be signed with the key that the CSR asks a certificate for";
+        return (
+            None,
+            Err(Refusal::new(FailInfo::BadRequest, "signer_key", words)),
+        );
+    }
+    let by_challenge = match &spec.intune {
+        Some(settings) if intune => intune_evidence(settings, csr, facts, now),
+        _ => static_evidence(shared, csr),
+    };
+    let evidence = match (by_challenge, renewal) {
+        (Ok(evidence), _) => Ok(evidence),
+        // A device that holds its certificate needs no challenge, unless the profile demands one,
+        // or brought one for the gates, or the gates are all there is.
+        (Err(_), Some(Ok(())))
+            if !intune && !spec.renewal.challenge_required && spec.challenge_free_renewals() =>
+        {
+            Ok(Evidence::default())
+        }
+        // An unfit certificate says more about what went wrong than a missing challenge.
+        (Err(refusal), Some(Err(unfit))) if !intune && csr.challenge_password().is_none() => {
+            Err(if refusal.guess { unfit } else { refusal })
+        }
+        (Err(refusal), _) => Err(refusal),
+    };
+    (renews, evidence)
+}
+
+fn intune_evidence(
+    intune: &crate::spec::Intune,
+    csr: &Csr,
+    facts: &CsrFacts,
+    now: DateTime<Utc>,
+) -> Result<Evidence, Refusal> {
+    let password = csr.challenge_password().unwrap_or_default();
+    let verified = challenge::verify(password, &intune.anchors, &intune.settings, facts, now)?;
+    Ok(Evidence {
+        intune: Some(IntuneEvidence {
+            claim: verified.claim,
+            replay: verified.replay_key,
+            remember_until: verified.remember_until,
+            device: verified.device_key,
+            sid: verified.vouched_sid,
+        }),
+    })
+}
+
+fn static_evidence(shared: &Shared, csr: &Csr) -> Result<Evidence, Refusal> {
+    let words = match (&shared.spec.challenge, csr.challenge_password()) {
+        (Some(expected), Some(password)) if expected.matches(password) => {
+            return Ok(Evidence::default());
+        }
+        (Some(_), Some(_)) => "the static challenge is wrong",
+        (Some(_), None) => "the CSR holds no challengePassword",
+        (None, Some(_)) => {
+            "the challengePassword is not shaped like an Intune challenge, and the profile has no static one"
+        }
+        (None, None) => "the CSR holds no challengePassword; the profile wants an Intune challenge",
+    };
+    Err(Refusal::wrong_challenge(words))
+}
+
+fn transaction_id(reply: &ReplyTo) -> &[u8] {
+    reply
+        .transaction_id
+        .as_deref()
+        .unwrap_or_default()
+        .as_bytes()
+}
+
+/// The first half of a SHA-256 over the parts, each with its length.
+fn digest(parts: &[&[u8]]) -> Key {
+    let mut input = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        input.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        input.extend_from_slice(part);
+    }
+    let full = pki::sha256(&input);
+    let mut key = Key::default();
+    key.copy_from_slice(&full[..16]);
+    key
+}
+
+/// The certificate that a record holds.
+pub(crate) fn certificate_of(
+    shared: &Shared,
+    issuer_id: &str,
+    serial: &[u8],
+) -> Result<Certificate, String> {
+    match shared.services.store.certificate(issuer_id, serial) {
+        Ok(Some(record)) => Certificate::from_der(&record.der).map_err(|error| error.to_string()),
+        Ok(None) => Err(format!(
+            "certificate {} is not in the store",
+            hex::encode(serial)
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,96 @@
+//! Keeps a profile actor's successor from starting while its predecessor's enrollments may still
+//! become durable: a record that lands after the successor has read the store would be unknown
+//! to it, and the same request could get a second certificate.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    inside: usize,
+}
+
+/// One per life of a profile actor.
+#[derive(Clone, Default)]
+pub(crate) struct Fence {
+    state: Arc<Mutex<State>>,
+    emptied: Arc<Notify>,
+}
+
+/// Held while an enrollment commits. Dropping it leaves the fence.
+pub(crate) struct Inside {
+    fence: Fence,
+}
+
+impl Fence {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters, unless the fence is closed.
+    #[must_use]
+    pub(crate) fn enter(&self) -> Option<Inside> {
+        let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
+        state.inside += 1;
+        Some(Inside {
+            fence: self.clone(),
+        })
+    }
+
+    /// Nobody enters from now on.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// Closes, and waits until whoever is inside has left.
+    pub(crate) async fn drained(&self) {
+        self.close();
+        loop {
+            let emptied = self.emptied.notified();
+            tokio::pin!(emptied);
+            // Registered before the count is read, so that no leave is missed.
+            emptied.as_mut().enable();
+            if self.lock().inside == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let mut state = self.fence.lock();
+        state.inside -= 1;
+        if state.inside == 0 {
+            self.fence.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[tokio::test]
+    async fn closed_means_nobody_new_and_drained_waits_for_the_rest() {
+        let fence = Fence::default();
+        let inside = fence.enter().unwrap();
+        let waiting = tokio::spawn({
+            let fence = fence.clone();
+            async move { fence.drained().await }
+        });
+        while !fence.lock().closed {
+            tokio::task::yield_now().await;
+        }
+        assert!(fence.enter().is_none());
+        assert!(!waiting.is_finished());
+        drop(inside);
+        waiting.await.unwrap();
+    }
+}

@@ -1,0 +1,139 @@
+//! What can be said to a profile actor, and what it answers.
+
+use crate::spec::ProfileSpec;
+use actix::Message;
+use bytes::Bytes;
+use challenge::Counters;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{TransactionRecord, TransactionState};
+
+/// Where a message came from, for the audit and the limits.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The client's address, behind trusted proxies the one they name.
+    pub source: IpAddr,
+    /// The User-Agent header, cut to a sane length.
+    pub user_agent: Option<String>,
+    /// The id that logs, replies and audit events of this request share.
+    pub request_id: String,
+}
+
+/// A SCEP PKIOperation, as it came (RFC 8894 section 4.3).
+#[derive(Message)]
+#[rtype(result = "Outcome")]
+pub struct PkiOperation {
+    /// The PKIMessage, BER or DER.
+    pub message: Bytes,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What becomes of a PKIOperation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// A signed CertRep: HTTP 200, whatever its pkiStatus.
+    CertRep(Vec<u8>),
+    /// Not a PKIMessage at all: HTTP 400 with these words.
+    Unreadable(String),
+    /// Too much to do, or a part of the server is down: HTTP 503, try again after this time.
+    Busy {
+        /// When to come again.
+        retry_after: Duration,
+    },
+    /// Too many wrong challenges from this source: HTTP 403.
+    TooManyGuesses,
+}
+
+impl Outcome {
+    /// The word that metrics use.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::CertRep(_) => "answered",
+            Self::Unreadable(_) => "unreadable",
+            Self::Busy { .. } => "busy",
+            Self::TooManyGuesses => "guessing",
+        }
+    }
+}
+
+/// Puts a new specification in the place of the current one; state stays.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Apply(pub Arc<ProfileSpec>);
+
+/// Asks how the profile stands.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "ProfileStatus")]
+pub struct Status;
+
+/// How a profile stands.
+#[derive(Debug, Clone)]
+pub struct ProfileStatus {
+    /// The eleven Intune counters.
+    pub counters: Counters,
+    /// Challenges remembered now.
+    pub replay_entries: usize,
+    /// Enrollments under way now.
+    pub in_flight: usize,
+    /// Requests that wait for approval.
+    pub pending: usize,
+}
+
+/// An operator's decision on a pending request.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<TransactionState, DecideError>")]
+pub struct OperatorDecision {
+    /// The request's key.
+    pub key: [u8; 16],
+    /// `true` issues the certificate now, `false` denies it.
+    pub approve: bool,
+    /// Who decides.
+    pub by: String,
+    /// What kind of caller that is (`APIKey`, `OIDC`).
+    pub by_type: String,
+    /// Why, in the operator's words.
+    pub note: Option<String>,
+    /// The id of the operator's request.
+    pub request_id: String,
+}
+
+/// Why an operator's decision did not take effect. The request still stands as it stood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecideError {
+    /// No such request in this profile.
+    #[error("there is no such request")]
+    Unknown,
+    /// Somebody decided already, or the time limit passed.
+    #[error("the request no longer waits: it is {0}")]
+    NotPending(&'static str),
+    /// Another decision on it is under way.
+    #[error("another decision on this request is under way")]
+    Busy,
+    /// The profile's policy of today refuses it.
+    #[error("the profile's policy refuses the request: {0}")]
+    Policy(String),
+    /// The issuer or the store failed; the request still waits.
+    #[error("{0}; the request still waits, try again")]
+    Failed(String),
+}
+
+/// Says that a panic should happen in the actor. For drills that show that a profile comes back:
+/// no route leads here.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct PanicDrill;
+
+/// The words for a transaction's state.
+#[must_use]
+pub(crate) fn state_word(record: &TransactionRecord) -> &'static str {
+    match record.state {
+        TransactionState::Pending => "pending",
+        TransactionState::Approved { .. } => "approved",
+        TransactionState::Issued { .. } => "issued",
+        TransactionState::Denied { .. } => "denied",
+        TransactionState::Expired => "expired",
+    }
+}

@@ -1,0 +1,66 @@
+//! One profile's metrics, looked up once and then just raised.
+
+use metrics::{Histogram, counter, histogram};
+use std::time::Duration;
+
+/// A stage of an enrollment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stage {
+    Open,
+    Decide,
+    Issue,
+    Commit,
+    Reply,
+}
+
+pub(crate) struct Meters {
+    profile: String,
+    open: Histogram,
+    decide: Histogram,
+    issue: Histogram,
+    commit: Histogram,
+    reply: Histogram,
+}
+
+impl Meters {
+    pub(crate) fn new(profile: &str) -> Self {
+        let of = |stage: &'static str| histogram!("scepd_enroll_seconds", "profile" => profile.to_owned(), "stage" => stage);
+        Self {
+            profile: profile.to_owned(),
+            open: of("open"),
+            decide: of("decide"),
+            issue: of("issue"),
+            commit: of("commit"),
+            reply: of("reply"),
+        }
+    }
+
+    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
+        let histogram = match stage {
+            Stage::Open => &self.open,
+            Stage::Decide => &self.decide,
+            Stage::Issue => &self.issue,
+            Stage::Commit => &self.commit,
+            Stage::Reply => &self.reply,
+        };
+        histogram.record(took.as_secs_f64());
+    }
+
+    /// One answered PKIOperation.
+    pub(crate) fn request(&self, operation: &'static str, result: &'static str) {
+        counter!(
+            "scepd_scep_requests_total",
+            "profile" => self.profile.clone(), "operation" => operation, "result" => result
+        )
+        .increment(1);
+    }
+
+    /// One outcome of the nine gates.
+    pub(crate) fn intune(&self, label: challenge::Label) {
+        counter!(
+            "scepd_scep_intune_enrollments_total",
+            "profile" => self.profile.clone(), "status" => label.as_str()
+        )
+        .increment(1);
+    }
+}

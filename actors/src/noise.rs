@@ -1,0 +1,75 @@
+//! Keeps floods out of the audit: what nobody has proven anything for is written only so often,
+//! and the next event that is written says how many were left out.
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Readable messages whose sender proved nothing: this many at once,
+const REFUSAL_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
+/// and then one more each time this has passed.
+const REFUSAL_PERIOD: Duration = Duration::from_millis(200);
+/// What cannot be read or verified at all.
+const GARBAGE_PERIOD: Duration = Duration::from_secs(60);
+
+/// One profile's gate before the audit.
+pub(crate) struct Noise {
+    limiter: Option<DefaultDirectRateLimiter>,
+    left_out: AtomicU64,
+}
+
+impl Noise {
+    /// For refusals of requests that could be read.
+    pub(crate) fn of_refusals() -> Self {
+        let quota = Quota::with_period(REFUSAL_PERIOD).map(|q| q.allow_burst(REFUSAL_BURST));
+        Self::new(quota)
+    }
+
+    /// For what is no SCEP message, or carries a bad signature.
+    pub(crate) fn of_garbage() -> Self {
+        Self::new(Quota::with_period(GARBAGE_PERIOD))
+    }
+
+    fn new(quota: Option<Quota>) -> Self {
+        Self {
+            limiter: quota.map(RateLimiter::direct),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    /// `Some(n)`: write this one; `n` were left out since the last that was written.
+    /// `None`: it has been counted, that is all.
+    pub(crate) fn admit(&self) -> Option<u64> {
+        if self
+            .limiter
+            .as_ref()
+            .is_none_or(|limiter| limiter.check().is_ok())
+        {
+            Some(self.left_out.swap(0, Ordering::Relaxed))
+        } else {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_is_written_once_and_then_counted() {
+        let noise = Noise::of_garbage();
+        assert_eq!(noise.admit(), Some(0));
+        assert_eq!(noise.admit(), None);
+        assert_eq!(noise.left_out.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_burst_of_refusals_is_written_one_by_one() {
+        let noise = Noise::of_refusals();
+        let written = (0..1000).filter(|_| noise.admit().is_some()).count();
+        assert!((200..300).contains(&written), "{written}");
+    }
+}

@@ -1,0 +1,283 @@
+//! What operators decide: pending requests, and those that nobody decided in time.
+
+use crate::audit;
+use crate::enroll::{self, Answer, Failure};
+use crate::messages::{DecideError, OperatorDecision, state_word};
+use crate::profile::{Claim, ProfileActor, Settlement, Ticket};
+use crate::records;
+use crate::shared::Shared;
+use crate::transactions::{Key, Known};
+use actix::Addr;
+use chrono::{DateTime, Utc};
+use issuer::Wish;
+use pki::Csr;
+use scep::FailInfo;
+use std::sync::Arc;
+use store::{AuditDetails, AuditEvent, Change, Outcome, TransactionRecord, TransactionState};
+
+/// Carries out a decision: issues the certificate now, or denies it.
+pub(crate) async fn decide(
+    shared: Arc<Shared>,
+    me: Addr<ProfileActor>,
+    decision: OperatorDecision,
+) -> Result<TransactionState, DecideError> {
+    let ticket = claim(&me, decision.key).await?;
+    let record = match load(&shared, decision.key).await {
+        Ok(record) => record,
+        Err(error) => return Err(error),
+    };
+    let now = shared.now();
+    if !record.state.is_open() {
+        return Err(DecideError::NotPending(state_word(&record)));
+    }
+    if record.deadline.is_some_and(|deadline| now > deadline) {
+        return Err(DecideError::NotPending("expired"));
+    }
+    let (record, answer, change) = if decision.approve {
+        approve(&shared, &record, &decision, now).await?
+    } else {
+        deny(&shared, record, &decision, now)
+    };
+    finish(&shared, ticket, record, answer, change).await
+}
+
+async fn claim(me: &Addr<ProfileActor>, key: Key) -> Result<Ticket, DecideError> {
+    match me.send(Claim(key)).await {
+        Ok(Some(ticket)) => Ok(ticket),
+        Ok(None) => Err(DecideError::Busy),
+        Err(_) => Err(DecideError::Failed(
+            "the profile is being restarted".to_owned(),
+        )),
+    }
+}
+
+async fn load(shared: &Arc<Shared>, key: Key) -> Result<TransactionRecord, DecideError> {
+    let job = Arc::clone(shared);
+    let found = shared
+        .services
+        .pool
+        .run(crate::compute::Stage::Finish, move || {
+            job.services.store.transaction(&job.spec.path_id, &key)
+        })
+        .await;
+    match found {
+        Ok(Ok(Some(record))) => Ok(record),
+        Ok(Ok(None)) => Err(DecideError::Unknown),
+        Ok(Err(error)) => Err(DecideError::Failed(error.to_string())),
+        Err(error) => Err(DecideError::Failed(error.to_string())),
+    }
+}
+
+type Carried = (TransactionRecord, Answer, Change);
+
+async fn approve(
+    shared: &Arc<Shared>,
+    record: &TransactionRecord,
+    decision: &OperatorDecision,
+    now: DateTime<Utc>,
+) -> Result<Carried, DecideError> {
+    let csr = record.csr.as_deref().ok_or(DecideError::Unknown)?;
+    let csr = Csr::from_der(csr).map_err(|error| DecideError::Failed(error.to_string()))?;
+    // The policy of today decides, not that of the day when the request came.
+    let wish = Wish {
+        csr: &csr,
+        vouched_sid: None,
+        previous: None,
+    };
+    let approved = shared
+        .spec
+        .policy
+        .approve(wish, now)
+        .map_err(|refusal| DecideError::Policy(refusal.reason))?;
+    let certificate = enroll::sign(shared, approved).await.map_err(failed)?;
+    let serial = certificate.serial();
+    let state = TransactionState::Issued {
+        issuer_id: shared.spec.issuer.id().to_owned(),
+        serial: serial.as_bytes().to_vec(),
+    };
+    let issued = TransactionRecord {
+        state,
+        csr: None,
+        updated_at: now,
+        ..record.clone()
+    };
+    let mut event = audit::of_record(
+        shared,
+        record,
+        Outcome::Success,
+        None,
+        "certificate issued after approval",
+        now,
+    );
+    event.resource_id = serial.to_hex();
+    event.details.serial = Some(serial.to_hex());
+    event.details.note.clone_from(&decision.note);
+    let stored = store::CertificateRecord {
+        device: record.device.clone(),
+        ..records::certificate_of_transaction(shared, &certificate, &record.transaction_id, now)
+    };
+    let change = Change::new()
+        .with(stored)
+        .with(issued.clone())
+        .with(operators_event(
+            shared,
+            record,
+            decision,
+            "scep_request_approve",
+            now,
+        ))
+        .with(event);
+    Ok((issued, Answer::Certificate(certificate), change))
+}
+
+fn deny(
+    shared: &Shared,
+    record: TransactionRecord,
+    decision: &OperatorDecision,
+    now: DateTime<Utc>,
+) -> Carried {
+    let words = match &decision.note {
+        Some(note) => format!("an operator refused the request: {note}"),
+        None => "an operator refused the request".to_owned(),
+    };
+    let event = audit::of_record(
+        shared,
+        &record,
+        Outcome::Failure,
+        Some("denied"),
+        &words,
+        now,
+    );
+    let change = Change::new()
+        .with(operators_event(
+            shared,
+            &record,
+            decision,
+            "scep_request_deny",
+            now,
+        ))
+        .with(event);
+    let state = TransactionState::Denied {
+        by: decision.by.clone(),
+        note: decision.note.clone(),
+    };
+    let denied = TransactionRecord {
+        state,
+        csr: None,
+        updated_at: now,
+        ..record
+    };
+    let change = change.with(denied.clone());
+    let answer = Answer::refused(FailInfo::BadRequest, "an operator refused this request");
+    (denied, answer, change)
+}
+
+/// Commits, and settles the ticket only when that was possible.
+async fn finish(
+    shared: &Shared,
+    ticket: Ticket,
+    record: TransactionRecord,
+    answer: Answer,
+    change: Change,
+) -> Result<TransactionState, DecideError> {
+    let issued = matches!(record.state, TransactionState::Issued { .. });
+    let label = (issued && record.device.is_some()).then_some(challenge::Label::Success);
+    enroll::commit(shared, change, label)
+        .await
+        .map_err(failed)?;
+    let known = Known::from(&record);
+    ticket.settle(Settlement::Durable {
+        known,
+        answer,
+        label,
+    });
+    Ok(record.state)
+}
+
+fn failed(failure: Failure) -> DecideError {
+    DecideError::Failed(failure.to_string())
+}
+
+/// Ends the requests whose time limit has passed.
+pub(crate) async fn expire_pending(shared: Arc<Shared>, me: Addr<ProfileActor>) {
+    let job = Arc::clone(&shared);
+    let pending = shared
+        .services
+        .pool
+        .run(crate::compute::Stage::Finish, move || {
+            job.services.store.pending(Some(&job.spec.path_id))
+        })
+        .await;
+    let Ok(Ok(pending)) = pending else {
+        tracing::warn!(
+            profile = shared.spec.path_id,
+            "pending requests could not be read; trying again later"
+        );
+        return;
+    };
+    let now = shared.now();
+    for record in pending
+        .into_iter()
+        .filter(|record| record.deadline.is_some_and(|deadline| now > deadline))
+    {
+        if let Err(error) = expire(&shared, &me, record, now).await {
+            tracing::warn!(profile = shared.spec.path_id, %error, "a pending request could not be ended");
+        }
+    }
+}
+
+async fn expire(
+    shared: &Shared,
+    me: &Addr<ProfileActor>,
+    record: TransactionRecord,
+    now: DateTime<Utc>,
+) -> Result<(), DecideError> {
+    let ticket = claim(me, record.key).await?;
+    let words = "nobody approved the request in time";
+    let event = audit::of_record(
+        shared,
+        &record,
+        Outcome::Failure,
+        Some("approval_timeout"),
+        words,
+        now,
+    );
+    let expired = TransactionRecord {
+        state: TransactionState::Expired,
+        csr: None,
+        updated_at: now,
+        ..record
+    };
+    let change = Change::new().with(expired.clone()).with(event);
+    let answer = Answer::refused(FailInfo::BadRequest, words);
+    finish(shared, ticket, expired, answer, change)
+        .await
+        .map(|_| ())
+}
+
+fn operators_event(
+    shared: &Shared,
+    record: &TransactionRecord,
+    decision: &OperatorDecision,
+    action: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    AuditEvent {
+        timestamp: now,
+        actor: decision.by.clone(),
+        actor_type: decision.by_type.clone(),
+        action: action.to_owned(),
+        resource_type: "scep_request".to_owned(),
+        resource_id: record.transaction_id.clone(),
+        details: AuditDetails {
+            outcome: Some(Outcome::Success),
+            profile: Some(shared.spec.path_id.clone()),
+            common_name: Some(record.common_name.clone()),
+            device: record.device.clone(),
+            transaction_id: Some(record.transaction_id.clone()),
+            note: decision.note.clone(),
+            request_id: Some(decision.request_id.clone()),
+            ..AuditDetails::default()
+        },
+    }
+}

@@ -1,0 +1,492 @@
+//! The actor of one SCEP profile: it owns replay memory, rate windows, counters and what is under
+//! way, and is the only place where they are read and changed together.
+//!
+//! Nothing here waits and nothing here costs RSA time: the handlers of [`Decide`] and [`Settle`]
+//! are a few look-ups each, so that any number of simultaneous copies of a request meet one
+//! uninterruptible decision.
+
+use crate::enroll::{self, Answer};
+use crate::guesses::Guesses;
+use crate::messages::{
+    Apply, DecideError, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus, Status,
+};
+use crate::operator;
+use crate::records;
+use crate::shared::{Services, Shared};
+use crate::spec::ProfileSpec;
+use crate::supervisor::Obituary;
+use crate::transactions::{Key, Known, Marks, Transactions};
+use crate::{fence::Fence, meters::Meters, noise::Noise};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture};
+use challenge::{Counters, DeviceKey, Label, RateLimited, RateWindow, ReplayKey, ReplayMemory};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{ProfileState, TransactionState};
+use tokio::sync::Semaphore;
+
+/// How often memory that has passed its time is given back, and waiting requests are looked at.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// When a device that was turned away for lack of room should come again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The actor.
+pub struct ProfileActor {
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+    permits_limit: usize,
+    transactions: Transactions,
+    pending: HashSet<Key>,
+    replay: ReplayMemory,
+    rate: RateWindow,
+    counters: Counters,
+    guesses: Guesses,
+    /// Tells the supervisor when this actor is gone, for whatever reason.
+    _obituary: Obituary,
+}
+
+impl ProfileActor {
+    /// An actor that goes on from what the store holds.
+    pub(crate) fn new(
+        spec: Arc<ProfileSpec>,
+        services: Services,
+        fence: Fence,
+        state: ProfileState,
+        obituary: Obituary,
+    ) -> Self {
+        let mut replay = ReplayMemory::new();
+        for mark in &state.replay {
+            replay.insert(ReplayKey(mark.key), mark.at);
+        }
+        let limit = spec
+            .intune
+            .as_ref()
+            .map_or(0, |intune| intune.settings.per_device_limit_24h);
+        let mut rate = RateWindow::new(limit, records::RATE_WINDOW);
+        for mark in &state.rate {
+            rate.restore(DeviceKey(mark.key), mark.at);
+        }
+        let pending = state.pending.iter().map(|record| record.key).collect();
+        let meters = Arc::new(Meters::new(&spec.path_id));
+        services
+            .journal
+            .adopt(&spec.path_id, state.counters.clone());
+        Self {
+            permits: Arc::new(Semaphore::new(spec.in_flight)),
+            permits_limit: spec.in_flight,
+            transactions: Transactions::default(),
+            pending,
+            replay,
+            rate,
+            counters: counters(&state.counters),
+            guesses: Guesses::new(spec.guesses_per_minute),
+            shared: Arc::new(Shared {
+                spec,
+                services,
+                fence,
+                refusals: Arc::new(Noise::of_refusals()),
+                garbage: Arc::new(Noise::of_garbage()),
+                meters,
+            }),
+            _obituary: obituary,
+        }
+    }
+
+    fn sweep(&mut self, ctx: &mut Context<Self>) {
+        let now = self.shared.now();
+        self.replay.expire(now);
+        self.rate.expire(now);
+        self.guesses.sweep(self.shared.services.clock.instant());
+        if !self.pending.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let me = ctx.address();
+            actix::spawn(operator::expire_pending(shared, me));
+        }
+    }
+}
+
+impl Actor for ProfileActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // In-flight permits bound what is under way; the mailbox must not refuse what they allow.
+        ctx.set_mailbox_capacity(4096);
+        ctx.run_interval(SWEEP, Self::sweep);
+    }
+}
+
+impl Handler<PkiOperation> for ProfileActor {
+    type Result = ResponseFuture<Outcome>;
+
+    fn handle(&mut self, operation: PkiOperation, ctx: &mut Self::Context) -> Self::Result {
+        let instant = self.shared.services.clock.instant();
+        if self.guesses.is_blocked(operation.origin.source, instant) {
+            self.shared.meters.request("PKIOperation", "guessing");
+            return Box::pin(std::future::ready(Outcome::TooManyGuesses));
+        }
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            self.shared.meters.request("PKIOperation", "shed");
+            return Box::pin(std::future::ready(Outcome::Busy {
+                retry_after: RETRY_AFTER,
+            }));
+        };
+        let shared = Arc::clone(&self.shared);
+        let me = ctx.address();
+        Box::pin(async move {
+            let outcome = enroll::serve(shared, me, operation).await;
+            drop(permit);
+            outcome
+        })
+    }
+}
+
+/// Asks whether an enrollment may go on, and reserves what it takes.
+#[derive(Message)]
+#[rtype(result = "Decision")]
+pub(crate) struct Decide {
+    pub(crate) key: Key,
+    /// What the store knew of the same request, looked up off the actor.
+    pub(crate) known: Option<Known>,
+    pub(crate) asks: Asks,
+    pub(crate) source: IpAddr,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What a request has shown so far.
+pub(crate) enum Asks {
+    /// Authenticated by a static challenge or a certificate.
+    Plain,
+    /// Gates 1 to 6 passed.
+    Intune {
+        replay: ReplayKey,
+        remember_until: DateTime<Utc>,
+        device: DeviceKey,
+    },
+    /// Refused; by a gate, if it has a label.
+    Refused {
+        label: Option<Label>,
+        guess: bool,
+        intune: bool,
+    },
+}
+
+impl Asks {
+    fn is_intune(&self) -> bool {
+        matches!(
+            self,
+            Self::Intune { .. } | Self::Refused { intune: true, .. }
+        )
+    }
+}
+
+/// What the actor says to [`Decide`].
+pub(crate) enum Decision {
+    /// Go on; the ticket must be settled.
+    Proceed(Ticket),
+    /// The same request was decided before.
+    Known(Known),
+    /// The same request is under way; its answer comes here.
+    Join(tokio::sync::oneshot::Receiver<Answer>),
+    /// As the request's own evidence says.
+    Refused,
+    /// Gate 7.
+    Replay,
+    /// Gate 8.
+    RateLimited(RateLimited),
+}
+
+impl Handler<Decide> for ProfileActor {
+    type Result = MessageResult<Decide>;
+
+    fn handle(&mut self, ask: Decide, ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.decide(ask, ctx))
+    }
+}
+
+impl ProfileActor {
+    fn decide(&mut self, ask: Decide, ctx: &mut Context<Self>) -> Decision {
+        let intune = ask.asks.is_intune();
+        let window = self
+            .shared
+            .spec
+            .intune
+            .as_ref()
+            .and_then(|intune| intune.retransmission);
+        if self.transactions.is_in_flight(&ask.key) {
+            // A challenge is used once, by the same message too, unless the profile is lenient.
+            if intune && window.is_none() {
+                return self.refuse(Label::Replay, Decision::Replay);
+            }
+            if let Some(answer) = self.transactions.join(&ask.key) {
+                return Decision::Join(answer);
+            }
+        }
+        // What the store said may be older than what was settled since.
+        let known = self.transactions.recent(&ask.key).cloned().or(ask.known);
+        if let Some(known) = known
+            && (!intune || answers_again(&known, window, ask.now))
+        {
+            return Decision::Known(known);
+        }
+        let marks = match ask.asks {
+            Asks::Plain => None,
+            Asks::Refused { label, guess, .. } => {
+                if guess {
+                    self.guesses
+                        .note(ask.source, self.shared.services.clock.instant());
+                }
+                return match label {
+                    Some(label) => self.refuse(label, Decision::Refused),
+                    None => Decision::Refused,
+                };
+            }
+            Asks::Intune {
+                replay,
+                remember_until,
+                device,
+            } => match self.reserve(replay, remember_until, device, ask.now) {
+                Ok(marks) => Some(marks),
+                Err(refused) => return refused,
+            },
+        };
+        self.transactions.begin(ask.key, marks);
+        Decision::Proceed(Ticket {
+            key: ask.key,
+            marks,
+            me: Some(ctx.address()),
+        })
+    }
+
+    /// Gates 7 and 8, in one step.
+    fn reserve(
+        &mut self,
+        replay: ReplayKey,
+        remember_until: DateTime<Utc>,
+        device: DeviceKey,
+        now: DateTime<Utc>,
+    ) -> Result<Marks, Decision> {
+        self.replay.expire(now);
+        if !self.replay.insert(replay, remember_until) {
+            return Err(self.refuse(Label::Replay, Decision::Replay));
+        }
+        match self.rate.try_take(device, now) {
+            Ok(_) => {}
+            Err(limited) => {
+                self.replay.remove(&replay);
+                return Err(self.refuse(Label::RateLimited, Decision::RateLimited(limited)));
+            }
+        }
+        Ok(Marks {
+            replay,
+            remember_until,
+            device,
+            at: now,
+            rated: self.rate.limit() > 0,
+        })
+    }
+
+    fn refuse(&mut self, label: Label, decision: Decision) -> Decision {
+        self.counters.add(label);
+        self.shared.meters.intune(label);
+        decision
+    }
+}
+
+/// The stored counters by name, as the eleven.
+fn counters(named: &BTreeMap<String, u64>) -> Counters {
+    Counters::from_array(
+        Label::ALL.map(|label| named.get(label.as_str()).copied().unwrap_or_default()),
+    )
+}
+
+/// Whether the very same Intune enrollment gets its earlier answer instead of `replay`.
+fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) -> bool {
+    // A request that waited for an operator is asked for again by its polls.
+    if known.was_pending() {
+        return true;
+    }
+    let Some(window) = window else { return false };
+    let age = now.signed_duration_since(known.updated_at);
+    matches!(known.state, TransactionState::Issued { .. })
+        && age.to_std().map_or(true, |age| age <= window)
+}
+
+/// The right to finish one enrollment. Dropped without being settled (a panic, a cancelled task),
+/// it gives everything back.
+pub(crate) struct Ticket {
+    key: Key,
+    pub(crate) marks: Option<Marks>,
+    me: Option<Addr<ProfileActor>>,
+}
+
+impl Ticket {
+    /// For an operator's decision, which has no marks of its own to take.
+    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>) -> Self {
+        Self {
+            key,
+            marks: None,
+            me: Some(me),
+        }
+    }
+
+    /// Ends the enrollment.
+    pub(crate) fn settle(mut self, settlement: Settlement) {
+        if let Some(me) = self.me.take() {
+            me.do_send(Settle {
+                key: self.key,
+                settlement,
+            });
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(me) = self.me.take() {
+            let settlement = Settlement::Failed {
+                answer: Answer::Busy,
+                label: None,
+            };
+            me.do_send(Settle {
+                key: self.key,
+                settlement,
+            });
+        }
+    }
+}
+
+/// How an enrollment ended.
+pub(crate) enum Settlement {
+    /// Durable: issued, waiting, denied or expired.
+    Durable {
+        known: Known,
+        answer: Answer,
+        label: Option<Label>,
+    },
+    /// Nothing was stored; what was taken goes back.
+    Failed {
+        answer: Answer,
+        label: Option<Label>,
+    },
+}
+
+/// Tells the actor how an enrollment ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settle {
+    key: Key,
+    settlement: Settlement,
+}
+
+impl Handler<Settle> for ProfileActor {
+    type Result = ();
+
+    fn handle(&mut self, settle: Settle, _: &mut Self::Context) {
+        let (answer, label) = match settle.settlement {
+            Settlement::Durable {
+                known,
+                answer,
+                label,
+            } => {
+                self.transactions.end(&settle.key, &answer);
+                if known.state.is_open() {
+                    self.pending.insert(settle.key);
+                } else {
+                    self.pending.remove(&settle.key);
+                }
+                let instant = self.shared.services.clock.instant();
+                self.transactions.remember(settle.key, known, instant);
+                (None, label)
+            }
+            Settlement::Failed { answer, label } => (Some(answer), label),
+        };
+        if let Some(answer) = answer
+            && let Some(marks) = self.transactions.end(&settle.key, &answer)
+        {
+            self.replay.remove(&marks.replay);
+            if marks.rated {
+                self.rate.give_back(&marks.device, marks.at);
+            }
+        }
+        if let Some(label) = label {
+            self.counters.add(label);
+            self.shared.meters.intune(label);
+        }
+    }
+}
+
+/// Claims a pending request for an operator's decision or for its expiry.
+#[derive(Message)]
+#[rtype(result = "Option<Ticket>")]
+pub(crate) struct Claim(pub(crate) Key);
+
+impl Handler<Claim> for ProfileActor {
+    type Result = Option<Ticket>;
+
+    fn handle(&mut self, Claim(key): Claim, ctx: &mut Self::Context) -> Self::Result {
+        if self.transactions.is_in_flight(&key) {
+            return None;
+        }
+        self.transactions.begin(key, None);
+        Some(Ticket::claimed(key, ctx.address()))
+    }
+}
+
+impl Handler<OperatorDecision> for ProfileActor {
+    type Result = ResponseFuture<Result<TransactionState, DecideError>>;
+
+    fn handle(&mut self, decision: OperatorDecision, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(operator::decide(
+            Arc::clone(&self.shared),
+            ctx.address(),
+            decision,
+        ))
+    }
+}
+
+impl Handler<Status> for ProfileActor {
+    type Result = MessageResult<Status>;
+
+    fn handle(&mut self, _: Status, _: &mut Self::Context) -> Self::Result {
+        MessageResult(ProfileStatus {
+            counters: self.counters,
+            replay_entries: self.replay.len(),
+            in_flight: self.transactions.in_flight(),
+            pending: self.pending.len(),
+        })
+    }
+}
+
+impl Handler<Apply> for ProfileActor {
+    type Result = ();
+
+    fn handle(&mut self, Apply(spec): Apply, _: &mut Self::Context) {
+        let limit = spec
+            .intune
+            .as_ref()
+            .map_or(0, |intune| intune.settings.per_device_limit_24h);
+        self.rate.set_limit(limit);
+        self.guesses.set_limit(spec.guesses_per_minute);
+        if spec.in_flight != self.permits_limit {
+            // Requests under way keep the permits that they hold from the old semaphore.
+            self.permits = Arc::new(Semaphore::new(spec.in_flight));
+            self.permits_limit = spec.in_flight;
+        }
+        self.shared = Arc::new(self.shared.with_spec(spec));
+    }
+}
+
+impl Handler<PanicDrill> for ProfileActor {
+    type Result = ();
+
+    #[expect(
+        clippy::panic,
+        reason = "the drill is there to show that a panic is survived"
+    )]
+    fn handle(&mut self, _: PanicDrill, _: &mut Self::Context) {
+        panic!("a drill: this profile's actor was told to panic");
+    }
+}

@@ -1,0 +1,172 @@
+//! What an enrollment leaves in the store.
+
+use crate::candidate::Candidate;
+use crate::messages::Origin;
+use crate::shared::Shared;
+use crate::transactions::Marks;
+use chrono::{DateTime, TimeDelta, Utc};
+use pki::Certificate;
+use store::{CertificateRecord, Change, Op, TransactionRecord, TransactionState};
+
+/// messageType PKCSReq (RFC 8894 section 3.2.1.2).
+const PKCS_REQ: u8 = 19;
+
+/// messageType RenewalReq.
+pub(crate) const RENEWAL_REQ: u8 = 17;
+
+/// For how long an enrollment counts for its device (gate 8).
+pub(crate) const RATE_WINDOW: TimeDelta = TimeDelta::hours(24);
+
+pub(crate) fn issued(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    certificate: &Certificate,
+    now: DateTime<Utc>,
+) -> TransactionRecord {
+    let state = TransactionState::Issued {
+        issuer_id: shared.spec.issuer.id().to_owned(),
+        serial: certificate.serial().as_bytes().to_vec(),
+    };
+    TransactionRecord {
+        state,
+        csr: None,
+        ..transaction(shared, origin, candidate, now)
+    }
+}
+
+pub(crate) fn pending(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    now: DateTime<Utc>,
+) -> TransactionRecord {
+    let limit = shared
+        .spec
+        .approval
+        .and_then(|limit| TimeDelta::from_std(limit).ok());
+    let deadline = limit.and_then(|limit| now.checked_add_signed(limit));
+    let record = transaction(shared, origin, candidate, now);
+    // A pending request always has its end, so that "went through approval" can be seen later.
+    TransactionRecord {
+        deadline: Some(deadline.unwrap_or(DateTime::<Utc>::MAX_UTC)),
+        ..record
+    }
+}
+
+fn transaction(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    now: DateTime<Utc>,
+) -> TransactionRecord {
+    TransactionRecord {
+        profile: shared.spec.path_id.clone(),
+        key: candidate.key,
+        poll_key: candidate.poll_key,
+        state: TransactionState::Pending,
+        transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
+        message_type: if candidate.is_renewal_message() {
+            RENEWAL_REQ
+        } else {
+            PKCS_REQ
+        },
+        created_at: now,
+        updated_at: now,
+        deadline: None,
+        common_name: common_name(candidate),
+        sans: candidate.csr.sans().to_string(),
+        device: device(candidate),
+        source_ip: Some(origin.source),
+        csr: Some(candidate.csr.der().to_vec()),
+        context: None,
+    }
+}
+
+pub(crate) fn certificate(
+    shared: &Shared,
+    candidate: &Candidate,
+    certificate: &Certificate,
+    now: DateTime<Utc>,
+) -> CertificateRecord {
+    CertificateRecord {
+        device: device(candidate),
+        renews: candidate
+            .renews
+            .as_ref()
+            .map(|serial| serial.as_bytes().to_vec()),
+        ..certificate_of_transaction(
+            shared,
+            certificate,
+            candidate
+                .reply
+                .transaction_id
+                .as_deref()
+                .unwrap_or_default(),
+            now,
+        )
+    }
+}
+
+pub(crate) fn certificate_of_transaction(
+    shared: &Shared,
+    certificate: &Certificate,
+    transaction_id: &str,
+    now: DateTime<Utc>,
+) -> CertificateRecord {
+    CertificateRecord {
+        issuer_id: shared.spec.issuer.id().to_owned(),
+        serial: certificate.serial().as_bytes().to_vec(),
+        profile: shared.spec.path_id.clone(),
+        der: certificate.der().to_vec(),
+        common_name: certificate
+            .subject()
+            .common_name()
+            .unwrap_or_default()
+            .to_owned(),
+        sans: certificate.sans().to_string(),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+        issued_at: now,
+        transaction_id: transaction_id.to_owned(),
+        device: None,
+        renews: None,
+        revoked: None,
+    }
+}
+
+/// What gates 7 and 8 took becomes durable with the enrollment.
+pub(crate) fn push_marks(change: &mut Change, profile: &str, marks: &Marks) {
+    change.push(Op::PutReplay {
+        profile: profile.to_owned(),
+        key: marks.replay.0,
+        until: marks.remember_until,
+    });
+    if marks.rated {
+        change.push(Op::PutRate {
+            profile: profile.to_owned(),
+            device: marks.device.0,
+            at: marks.at,
+            until: marks
+                .at
+                .checked_add_signed(RATE_WINDOW)
+                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+        });
+    }
+}
+
+pub(crate) fn common_name(candidate: &Candidate) -> String {
+    candidate
+        .csr
+        .subject()
+        .common_name()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+pub(crate) fn device(candidate: &Candidate) -> Option<String> {
+    candidate
+        .claim()
+        .map(|claim| claim.sub.clone())
+        .filter(|device| !device.is_empty())
+}

@@ -1,0 +1,116 @@
+//! Why an enrollment is refused. What the device is told and what the operator reads are
+//! separate fields: the first says nothing that helps to guess.
+
+use challenge::{Claim, Label, Mismatch, Refused};
+use issuer::PolicyRefusal;
+use scep::FailInfo;
+
+/// A refusal, with everything that its CertRep and its audit event need.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// RFC 8894 section 3.2.1.4.
+    pub(crate) fail_info: FailInfo,
+    /// failInfoText, for the device.
+    pub(crate) text: String,
+    /// The audit's `reason`: an Intune label or a policy reason, one word.
+    pub(crate) reason: &'static str,
+    /// The audit's `message`: plain words for the operator.
+    pub(crate) message: String,
+    /// The Intune counter, where one of the nine gates refused.
+    pub(crate) label: Option<Label>,
+    /// What the challenge said, as far as it could be read.
+    pub(crate) claim: Option<Box<Claim>>,
+    /// Where challenge and CSR differ.
+    pub(crate) mismatches: Vec<Mismatch>,
+    /// Nothing was proven yet: floods of these are sampled, not written one by one.
+    pub(crate) anonymous: bool,
+    /// A wrong or missing secret: counts as a guess.
+    pub(crate) guess: bool,
+}
+
+impl Refusal {
+    /// A refusal that is no gate's.
+    pub(crate) fn new(
+        fail_info: FailInfo,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let message = message.into();
+        Self {
+            fail_info,
+            text: message.clone(),
+            reason,
+            message,
+            label: None,
+            claim: None,
+            mismatches: Vec::new(),
+            anonymous: false,
+            guess: false,
+        }
+    }
+
+    /// Says something else to the device than to the operator.
+    pub(crate) fn telling(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.text);
+        self
+    }
+
+    /// Nothing was proven yet.
+    pub(crate) fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+
+    /// A wrong or missing challenge.
+    pub(crate) fn wrong_challenge(message: &str) -> Self {
+        let mut refusal = Self::new(FailInfo::BadRequest, "challenge_wrong", message)
+            .telling("the challenge was refused")
+            .anonymous();
+        refusal.guess = true;
+        refusal
+    }
+
+    /// One of the Intune gates.
+    pub(crate) fn gate(label: Label, message: String, claim: Option<Claim>) -> Self {
+        Self {
+            label: Some(label),
+            claim: claim.map(Box::new),
+            ..Self::new(fail_info(label), label.as_str(), message)
+        }
+        .telling(&format!(
+            "the Intune challenge was refused: {}",
+            label.as_str()
+        ))
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        // Up to the signature anybody could have written it.
+        let anonymous = refused.gate <= 2;
+        Self {
+            mismatches: refused.mismatches,
+            anonymous,
+            ..Self::gate(refused.label, refused.reason, refused.claim)
+        }
+    }
+}
+
+impl From<PolicyRefusal> for Refusal {
+    fn from(refused: PolicyRefusal) -> Self {
+        let fail_info = if refused.fail_info_is_alg {
+            FailInfo::BadAlg
+        } else {
+            FailInfo::BadRequest
+        };
+        Self::new(fail_info, refused.rule.as_str(), refused.reason)
+    }
+}
+
+/// The failInfo of a gate's label (`challenge::fail_info` gives its number).
+fn fail_info(label: Label) -> FailInfo {
+    match challenge::fail_info(label) {
+        1 => FailInfo::BadMessageCheck,
+        _ => FailInfo::BadRequest,
+    }
+}

@@ -1,0 +1,99 @@
+//! Is the signer of a message somebody whose certificate this profile issued, and may it renew?
+
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use chrono::{DateTime, Utc};
+use pki::{Certificate, Csr};
+use scep::FailInfo;
+
+/// What the signer's certificate is to this profile.
+pub(crate) enum Standing {
+    /// Not one of this issuer's: self-signed, a proxy's, somebody else's.
+    Foreign,
+    /// Issued through this profile, valid, not revoked.
+    Holder,
+    /// One of this issuer's, but no ground for a renewal.
+    Unfit(Refusal),
+}
+
+/// Looks at the signer's certificate.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn standing(
+    shared: &Shared,
+    signer: &Certificate,
+    now: DateTime<Utc>,
+) -> store::Result<Standing> {
+    let issuer = &shared.spec.issuer;
+    if signer.is_ca() || !issuer.issued(signer) {
+        return Ok(Standing::Foreign);
+    }
+    let record = shared
+        .services
+        .store
+        .certificate(issuer.id(), signer.serial().as_bytes())?;
+    let refusal = match record {
+        None => unfit(
+            "renewal_unknown",
+            "the signer's certificate is not in the store",
+        ),
+        Some(record) if record.der != signer.der() => unfit(
+            "renewal_unknown",
+            "the signer's certificate differs from the one issued",
+        ),
+        Some(record) if record.profile != shared.spec.path_id => unfit(
+            "renewal_foreign_profile",
+            &format!(
+                "the signer's certificate was issued through profile `{}`",
+                record.profile
+            ),
+        ),
+        Some(record) if record.revoked.is_some() => {
+            unfit("renewal_revoked", "the signer's certificate is revoked")
+        }
+        Some(_) if !signer.valid_at(now) => unfit(
+            "renewal_expired",
+            &format!(
+                "the signer's certificate is valid from {} to {} only",
+                signer.not_before(),
+                signer.not_after()
+            ),
+        ),
+        Some(_) => return Ok(Standing::Holder),
+    };
+    Ok(Standing::Unfit(refusal))
+}
+
+/// Whether the CSR asks for the names of the certificate that it renews, if it must.
+pub(crate) fn same_names(shared: &Shared, csr: &Csr, signer: &Certificate) -> Result<(), Refusal> {
+    if shared.spec.renewal.names_may_change
+        || (csr.subject().matches(signer.subject()) && csr.sans().same_names(signer.sans()))
+    {
+        return Ok(());
+    }
+    Err(unfit(
+        "renewal_names",
+        &format!(
+            "a renewal keeps its names: the certificate has `{}` [{}], the request `{}` [{}]",
+            signer.subject(),
+            signer.sans(),
+            csr.subject(),
+            csr.sans()
+        ),
+    )
+    .telling("a renewal must keep subject and alternative names"))
+}
+
+/// The refusal of a RenewalReq whose signer is nobody's.
+pub(crate) fn foreign() -> Refusal {
+    unfit(
+        "renewal_foreign",
+        "a RenewalReq must be signed with a certificate of this issuer",
+    )
+    .anonymous()
+}
+
+fn unfit(reason: &'static str, message: &str) -> Refusal {
+    Refusal::new(FailInfo::BadRequest, reason, message).telling("the signer may not renew here")
+}

@@ -1,0 +1,110 @@
+//! The threads of the house: the actix system with its arbiters, the compute pool, the journal.
+
+use crate::clock::SharedClock;
+use crate::compute::ComputePool;
+use crate::crl::Crls;
+use crate::directory::Directory;
+use crate::journal::Journal;
+use crate::shared::Services;
+use crate::supervisor::Supervisor;
+use actix::{Actor, Addr, Arbiter, System};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use store::Store;
+
+/// How large the house is.
+#[derive(Debug, Clone, Copy)]
+pub struct HouseSettings {
+    /// Threads for RSA; one for each core is right.
+    pub compute_threads: usize,
+    /// New messages that may wait for a compute thread before load is shed.
+    pub compute_queue: usize,
+    /// Threads that profile actors are spread over.
+    pub arbiters: usize,
+}
+
+/// Why the house could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum HouseError {
+    /// The operating system refused a thread.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The actix system ended before it had begun.
+    #[error("the actor system did not start")]
+    System,
+}
+
+/// Everything that runs behind the front.
+pub struct House {
+    /// What profiles use together.
+    pub services: Services,
+    /// Where profiles are found.
+    pub directory: Directory,
+    /// Who starts and exchanges them.
+    pub supervisor: Addr<Supervisor>,
+    system: System,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl House {
+    /// Starts all threads. No profile is served yet: send the supervisor
+    /// [`ApplyProfiles`](crate::ApplyProfiles).
+    ///
+    /// # Errors
+    /// [`HouseError`].
+    pub fn open(
+        store: Arc<dyn Store>,
+        clock: SharedClock,
+        settings: HouseSettings,
+    ) -> Result<Self, HouseError> {
+        let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
+        let journal = Journal::start(Arc::clone(&store), Arc::clone(&clock))?;
+        let services = Services {
+            store,
+            journal,
+            pool,
+            clock,
+            crls: Crls::default(),
+        };
+        let directory = Directory::default();
+        let (tell, told) = mpsc::channel();
+        let (for_supervisor, published) = (services.clone(), directory.clone());
+        let thread = std::thread::Builder::new()
+            .name("actors".to_owned())
+            .spawn(move || {
+                let runner = System::new();
+                let started = runner.block_on(async move {
+                    let arbiters: Vec<Arbiter> = (0..settings.arbiters.max(1))
+                        .map(|_| Arbiter::new())
+                        .collect();
+                    let handles = arbiters.iter().map(Arbiter::handle).collect();
+                    let supervisor = Supervisor::new(for_supervisor, published, handles).start();
+                    (System::current(), supervisor)
+                });
+                if tell.send(started).is_ok()
+                    && let Err(error) = runner.run()
+                {
+                    tracing::error!(%error, "the actor system ended");
+                }
+            })?;
+        let (system, supervisor) = told.recv().map_err(|_| HouseError::System)?;
+        Ok(Self {
+            services,
+            directory,
+            supervisor,
+            system,
+            thread: Some(thread),
+        })
+    }
+
+    /// Ends the actors, the pool and the journal, in this order, after what they have under way.
+    /// Blocks. Call it when the front has answered its last request.
+    pub fn close(mut self) {
+        self.system.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.services.pool.stop();
+        self.services.journal.stop();
+    }
+}

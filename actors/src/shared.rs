@@ -1,0 +1,56 @@
+//! What an enrollment takes along when it leaves the actor: immutable, or safe to share.
+
+use crate::clock::SharedClock;
+use crate::compute::ComputePool;
+use crate::crl::Crls;
+use crate::fence::Fence;
+use crate::journal::Journal;
+use crate::meters::Meters;
+use crate::noise::Noise;
+use crate::spec::ProfileSpec;
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use store::Store;
+
+/// What all profiles use together. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// The durable store.
+    pub store: Arc<dyn Store>,
+    /// The only way to write into it.
+    pub journal: Journal,
+    /// Where RSA happens.
+    pub pool: ComputePool,
+    /// The time.
+    pub clock: SharedClock,
+    /// Each issuer's newest CRL.
+    pub crls: Crls,
+}
+
+/// One profile as an enrollment sees it from its beginning to its end, whatever is reloaded
+/// meanwhile.
+pub(crate) struct Shared {
+    pub(crate) spec: Arc<ProfileSpec>,
+    pub(crate) services: Services,
+    pub(crate) fence: Fence,
+    pub(crate) refusals: Arc<Noise>,
+    pub(crate) garbage: Arc<Noise>,
+    pub(crate) meters: Arc<Meters>,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.services.clock.now()
+    }
+
+    pub(crate) fn with_spec(&self, spec: Arc<ProfileSpec>) -> Self {
+        Self {
+            spec,
+            services: self.services.clone(),
+            fence: self.fence.clone(),
+            refusals: Arc::clone(&self.refusals),
+            garbage: Arc::clone(&self.garbage),
+            meters: Arc::clone(&self.meters),
+        }
+    }
+}

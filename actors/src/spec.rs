@@ -1,0 +1,106 @@
+//! What a profile is: everything loaded, checked and immutable. The actors never see a path or a
+//! configuration file; who builds a [`ProfileSpec`] has already refused what is wrong.
+
+use crate::hooks::ComplianceHook;
+use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
+use issuer::{CertificatePolicy, Issuer};
+use scep::{CryptoMode, RaIdentity};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One SCEP profile, ready to be served.
+#[derive(Clone)]
+pub struct ProfileSpec {
+    /// The last segment of the profile's URL; empty for the root profile.
+    pub path_id: String,
+    /// Who signs.
+    pub issuer: Arc<dyn Issuer>,
+    /// What may be in a certificate.
+    pub policy: Arc<CertificatePolicy>,
+    /// RA identities: the current one first, then those still in their overlap. Never empty.
+    /// Where the CA itself stands in for an RA, its certificate is the first one's.
+    pub ras: Vec<RaIdentity>,
+    /// Which algorithms are accepted.
+    pub mode: CryptoMode,
+    /// Which certificates go out beside the leaf.
+    pub chain: ChainSettings,
+    /// The static challenge, if there is one.
+    pub challenge: Option<StaticChallenge>,
+    /// Intune's signed challenges, if on.
+    pub intune: Option<Intune>,
+    /// The CAs whose client certificates the mTLS listener takes for this profile; `None`: the
+    /// profile is not served there.
+    pub mtls: Option<Vec<pki::Certificate>>,
+    /// Requests that one source, and the whole profile, may send.
+    pub request_limits: RequestLimits,
+    /// With approval: how long a request may wait for an operator.
+    pub approval: Option<Duration>,
+    /// What a renewal must bring.
+    pub renewal: RenewalRules,
+    /// Refuse requests whose signer key is not the CSR's key.
+    pub signer_key_must_match: bool,
+    /// Answer GetCert for anyone, not just for holders of this profile's certificates.
+    pub open_get_cert: bool,
+    /// How many requests may be under way at once before the profile sheds load. At least 1.
+    pub in_flight: usize,
+    /// Wrong challenges a minute from one source before it is turned away; 0 = no limit.
+    pub guesses_per_minute: u32,
+}
+
+impl ProfileSpec {
+    /// Whether a renewal may come without a challenge. Where Intune is all that authenticates a
+    /// device, the gates hold for renewals too.
+    pub(crate) fn challenge_free_renewals(&self) -> bool {
+        self.intune.is_none() || self.challenge.is_some()
+    }
+}
+
+/// Which certificates go out beside the leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainSettings {
+    /// GetCACert holds the root too, not just the chain below it.
+    pub root_in_ca_cert: bool,
+    /// A SUCCESS CertRep holds the issuer's chain behind the leaf.
+    pub chain_in_reply: bool,
+}
+
+impl Default for ChainSettings {
+    fn default() -> Self {
+        Self {
+            root_in_ca_cert: true,
+            chain_in_reply: false,
+        }
+    }
+}
+
+/// Requests that may come in; 0 = no limit. Counted before any RSA.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// A minute, from one source address.
+    pub per_source_per_minute: u32,
+    /// A second, for the whole profile.
+    pub per_profile_per_second: u32,
+}
+
+/// What a renewal must bring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RenewalRules {
+    /// The challenge is demanded as in a first enrollment.
+    pub challenge_required: bool,
+    /// Subject and SANs may differ from those of the certificate being renewed.
+    pub names_may_change: bool,
+}
+
+/// Intune's signed challenges on one profile.
+#[derive(Clone)]
+pub struct Intune {
+    /// Audience, validity, skew, limits.
+    pub settings: IntuneSettings,
+    /// The connector certificates that are trusted.
+    pub anchors: Arc<TrustAnchors>,
+    /// For how long the very same enrollment gets its stored certificate again instead of
+    /// `replay`; `None` = never.
+    pub retransmission: Option<Duration>,
+    /// Gate 9, if configured.
+    pub compliance: Option<Arc<dyn ComplianceHook>>,
+}

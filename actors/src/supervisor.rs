@@ -1,0 +1,459 @@
+//! The supervisor: starts profile actors, exchanges what they work with, ends them, and brings
+//! back those that died, with their state.
+//!
+//! It builds everything new before it swaps anything. Its own state is the list of lives; what
+//! the front reads is in the [`Directory`].
+
+use crate::directory::{Current, Directory, Entry, Profiles};
+use crate::fence::Fence;
+use crate::limits::RequestGate;
+use crate::messages::Apply;
+use crate::profile::ProfileActor;
+use crate::shared::Services;
+use crate::spec::ProfileSpec;
+use crate::view::{View, ViewError};
+use actix::{
+    Actor, Addr, ArbiterHandle, AsyncContext, AtomicResponse, Context, Handler, Message, Recipient,
+    WrapFuture,
+};
+use challenge::TrustAnchors;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{AuditDetails, AuditEvent, Change, Outcome, ProfileState};
+
+/// How long to wait before trying again when a profile cannot be brought back at once.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Why profiles could not be applied. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Two profiles have the same path id.
+    #[error("profile `{0}` is there twice")]
+    Twice(String),
+    /// A profile's replies cannot be made.
+    #[error("profile `{path_id}`: {source}")]
+    View {
+        /// The profile.
+        path_id: String,
+        /// Why.
+        source: ViewError,
+    },
+    /// A profile's state cannot be read.
+    #[error("profile `{path_id}`: its state cannot be read: {reason}")]
+    State {
+        /// The profile.
+        path_id: String,
+        /// The store's words.
+        reason: String,
+    },
+    /// There is no such profile.
+    #[error("there is no profile `{0}`")]
+    Unknown(String),
+    /// Intune is off on that profile.
+    #[error("Intune is off on profile `{0}`")]
+    IntuneOff(String),
+    /// The supervisor is gone.
+    #[error("the server is shutting down")]
+    Stopped,
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Path ids of profiles that are new.
+    pub added: Vec<String>,
+    /// Path ids of profiles that go on with new specifications.
+    pub updated: Vec<String>,
+    /// Path ids of profiles that are gone.
+    pub removed: Vec<String>,
+}
+
+struct Life {
+    number: u64,
+    fence: Fence,
+}
+
+/// The supervisor's actor.
+pub struct Supervisor {
+    services: Services,
+    directory: Directory,
+    arbiters: Vec<ArbiterHandle>,
+    lives: HashMap<String, Life>,
+    started: u64,
+}
+
+impl Supervisor {
+    /// A supervisor that spreads its profiles over `arbiters` (at least one) and publishes them in
+    /// `directory`.
+    #[must_use]
+    pub fn new(services: Services, directory: Directory, arbiters: Vec<ArbiterHandle>) -> Self {
+        Self {
+            services,
+            directory,
+            arbiters,
+            lives: HashMap::new(),
+            started: 0,
+        }
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+    }
+}
+
+/// Makes these the profiles that are served: all of them, or nothing changes.
+#[derive(Message)]
+#[rtype(result = "Result<Applied, ApplyError>")]
+pub struct ApplyProfiles(pub Vec<ProfileSpec>);
+
+impl Handler<ApplyProfiles> for Supervisor {
+    /// Serialised: a second reload waits for the first.
+    type Result = AtomicResponse<Self, Result<Applied, ApplyError>>;
+
+    fn handle(
+        &mut self,
+        ApplyProfiles(specs): ApplyProfiles,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
+        let services = self.services.clone();
+        let before = self.directory.all();
+        let prepare = async move { prepare(&services, &before, specs).await };
+        AtomicResponse::new(Box::pin(prepare.into_actor(self).then(
+            |prepared, this: &mut Self, ctx| {
+                let begun = prepared.map(|prepared| this.swap(prepared, ctx));
+                async move {
+                    match begun {
+                        Ok((applied, told)) => {
+                            for (actor, spec) in told {
+                                // A dead actor finds the new specification when it comes back.
+                                let _ = actor.send(Apply(spec)).await;
+                            }
+                            Ok(applied)
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+                .into_actor(this)
+            },
+        )))
+    }
+}
+
+use actix::ActorFutureExt;
+
+/// A profile that is ready to be swapped in.
+struct Prepared {
+    spec: Arc<ProfileSpec>,
+    view: Arc<View>,
+    /// What a new actor starts from; `None` where the actor goes on.
+    state: Option<ProfileState>,
+}
+
+/// Makes everything that can fail, before anything changes.
+async fn prepare(
+    services: &Services,
+    before: &Arc<Profiles>,
+    specs: Vec<ProfileSpec>,
+) -> Result<BTreeMap<String, Prepared>, ApplyError> {
+    let services = services.clone();
+    let before = Arc::clone(before);
+    // Reads the store and may sign: not for an async thread.
+    let work = move || {
+        let mut prepared = BTreeMap::new();
+        for spec in specs {
+            let path_id = spec.path_id.clone();
+            let view = View::new(&spec).map_err(|source| ApplyError::View {
+                path_id: path_id.clone(),
+                source,
+            })?;
+            let state = if before.contains_key(&path_id) {
+                None
+            } else {
+                Some(load(&services, &path_id)?)
+            };
+            let ready = Prepared {
+                spec: Arc::new(spec),
+                view: Arc::new(view),
+                state,
+            };
+            if prepared.insert(path_id.clone(), ready).is_some() {
+                return Err(ApplyError::Twice(path_id));
+            }
+        }
+        Ok(prepared)
+    };
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(ApplyError::Stopped))
+}
+
+fn load(services: &Services, path_id: &str) -> Result<ProfileState, ApplyError> {
+    services
+        .store
+        .profile_state(path_id, services.clock.now())
+        .map_err(|error| ApplyError::State {
+            path_id: path_id.to_owned(),
+            reason: error.to_string(),
+        })
+}
+
+type Told = Vec<(Addr<ProfileActor>, Arc<ProfileSpec>)>;
+
+impl Supervisor {
+    /// Publishes what was prepared. Cannot fail.
+    fn swap(
+        &mut self,
+        prepared: BTreeMap<String, Prepared>,
+        ctx: &mut Context<Self>,
+    ) -> (Applied, Told) {
+        let before = self.directory.all();
+        let mut applied = Applied::default();
+        let mut told = Vec::new();
+        let mut after = Profiles::new();
+        for (path_id, Prepared { spec, view, state }) in prepared {
+            if let Some(entry) = before.get(&path_id) {
+                let current = entry.current();
+                let gate = if current.gate.limits() == spec.request_limits {
+                    Arc::clone(&current.gate)
+                } else {
+                    Arc::new(RequestGate::new(spec.request_limits))
+                };
+                let actor = current.actor.clone();
+                told.push((actor.clone(), Arc::clone(&spec)));
+                entry.publish(Current {
+                    spec,
+                    view,
+                    gate,
+                    actor,
+                });
+                after.insert(path_id.clone(), Arc::clone(entry));
+                applied.updated.push(path_id);
+            } else {
+                let actor = self.start(Arc::clone(&spec), state.unwrap_or_default(), ctx);
+                let gate = Arc::new(RequestGate::new(spec.request_limits));
+                let current = Current {
+                    spec,
+                    view,
+                    gate,
+                    actor,
+                };
+                after.insert(path_id.clone(), Arc::new(Entry::new(current)));
+                applied.added.push(path_id);
+            }
+        }
+        for path_id in before
+            .keys()
+            .filter(|path_id| !after.contains_key(*path_id))
+        {
+            // The actor ends when its last request has let go of its address.
+            self.lives.remove(path_id);
+            applied.removed.push(path_id.clone());
+        }
+        self.directory.publish(after);
+        (applied, told)
+    }
+
+    fn start(
+        &mut self,
+        spec: Arc<ProfileSpec>,
+        state: ProfileState,
+        ctx: &mut Context<Self>,
+    ) -> Addr<ProfileActor> {
+        self.started += 1;
+        let number = self.started;
+        let slot = usize::try_from(number).unwrap_or_default() % self.arbiters.len().max(1);
+        let arbiter = self
+            .arbiters
+            .get(slot)
+            .cloned()
+            .unwrap_or_else(actix::Arbiter::current);
+        let fence = Fence::default();
+        let path_id = spec.path_id.clone();
+        let obituary = Obituary {
+            path_id: path_id.clone(),
+            life: number,
+            supervisor: ctx.address().recipient(),
+        };
+        self.lives.insert(
+            path_id,
+            Life {
+                number,
+                fence: fence.clone(),
+            },
+        );
+        let services = self.services.clone();
+        ProfileActor::start_in_arbiter(&arbiter, move |_| {
+            ProfileActor::new(spec, services, fence, state, obituary)
+        })
+    }
+}
+
+/// Puts new trust anchors into one profile.
+#[derive(Message)]
+#[rtype(result = "Result<(), ApplyError>")]
+pub struct ReloadTrust {
+    /// The profile.
+    pub path_id: String,
+    /// The anchors, loaded and checked.
+    pub anchors: Arc<TrustAnchors>,
+}
+
+impl Handler<ReloadTrust> for Supervisor {
+    type Result = AtomicResponse<Self, Result<(), ApplyError>>;
+
+    fn handle(&mut self, reload: ReloadTrust, _: &mut Context<Self>) -> Self::Result {
+        let published = self.publish_anchors(&reload);
+        let told = async move {
+            let (actor, spec) = published?;
+            let _ = actor.send(Apply(spec)).await;
+            Ok(())
+        };
+        AtomicResponse::new(Box::pin(told.into_actor(self)))
+    }
+}
+
+impl Supervisor {
+    fn publish_anchors(
+        &self,
+        reload: &ReloadTrust,
+    ) -> Result<(Addr<ProfileActor>, Arc<ProfileSpec>), ApplyError> {
+        let profiles = self.directory.all();
+        let entry = profiles
+            .get(&reload.path_id)
+            .ok_or_else(|| ApplyError::Unknown(reload.path_id.clone()))?;
+        let current = entry.current();
+        let mut spec = ProfileSpec::clone(&current.spec);
+        let Some(intune) = &mut spec.intune else {
+            return Err(ApplyError::IntuneOff(reload.path_id.clone()));
+        };
+        intune.anchors = Arc::clone(&reload.anchors);
+        let spec = Arc::new(spec);
+        entry.publish(Current {
+            spec: Arc::clone(&spec),
+            ..Current::clone(&current)
+        });
+        Ok((current.actor.clone(), spec))
+    }
+}
+
+/// Dropped with its actor, whatever ended that.
+pub(crate) struct Obituary {
+    path_id: String,
+    life: u64,
+    supervisor: Recipient<Died>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        self.supervisor.do_send(Died {
+            path_id: std::mem::take(&mut self.path_id),
+            life: self.life,
+        });
+    }
+}
+
+/// A profile actor is gone. Of a profile that is still served, that means a panic.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Died {
+    path_id: String,
+    life: u64,
+}
+
+impl Handler<Died> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Died { path_id, life }: Died, ctx: &mut Context<Self>) {
+        let Some(current) = self
+            .lives
+            .get(&path_id)
+            .filter(|current| current.number == life)
+        else {
+            tracing::debug!(
+                profile = path_id,
+                "a profile that is no longer served has ended"
+            );
+            return;
+        };
+        tracing::error!(
+            profile = path_id,
+            "the profile's actor panicked; it is started again from the store"
+        );
+        metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.clone()).increment(1);
+        let fence = current.fence.clone();
+        let services = self.services.clone();
+        let revive = async move {
+            // Whatever the dead actor let through must be in the store before it is read.
+            fence.drained().await;
+            let event = restart_event(&path_id, services.clock.now());
+            if let Err(error) = services
+                .journal
+                .commit(Change::new().with(event), None)
+                .await
+            {
+                tracing::warn!(profile = path_id, %error, "the restart could not be audited");
+            }
+            let id = path_id.clone();
+            let state = tokio::task::spawn_blocking(move || load(&services, &id)).await;
+            (path_id, state.unwrap_or(Err(ApplyError::Stopped)))
+        };
+        ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
+            match state {
+                Ok(state) => this.revive(&path_id, life, state, ctx),
+                Err(error) => {
+                    tracing::error!(profile = path_id, %error, "the profile cannot be started again yet");
+                    ctx.notify_later(Died { path_id, life }, AGAIN);
+                }
+            }
+        }));
+    }
+}
+
+impl Supervisor {
+    fn revive(&mut self, path_id: &str, life: u64, state: ProfileState, ctx: &mut Context<Self>) {
+        // Removed or replaced meanwhile: nothing to bring back.
+        if self
+            .lives
+            .get(path_id)
+            .is_none_or(|current| current.number != life)
+        {
+            return;
+        }
+        let profiles = self.directory.all();
+        let Some(entry) = profiles.get(path_id) else {
+            return;
+        };
+        let current = entry.current();
+        let actor = self.start(Arc::clone(&current.spec), state, ctx);
+        entry.publish(Current {
+            actor,
+            ..Current::clone(&current)
+        });
+        tracing::info!(profile = path_id, "the profile serves again");
+    }
+}
+
+fn restart_event(path_id: &str, now: chrono::DateTime<chrono::Utc>) -> AuditEvent {
+    AuditEvent {
+        timestamp: now,
+        actor: "scepd".to_owned(),
+        actor_type: "System".to_owned(),
+        action: "scep_profile_restart".to_owned(),
+        resource_type: "scep_profile".to_owned(),
+        resource_id: path_id.to_owned(),
+        details: AuditDetails {
+            outcome: Some(Outcome::Failure),
+            reason: Some("actor_panic".to_owned()),
+            message: Some(
+                "the profile's actor panicked and was started again from the store".to_owned(),
+            ),
+            profile: Some(path_id.to_owned()),
+            ..AuditDetails::default()
+        },
+    }
+}

@@ -1,0 +1,173 @@
+//! The enrollments that a profile has under way, and those that it just finished.
+//!
+//! The store is asked for an earlier answer before the actor decides, on another thread. What
+//! becomes durable between that look and the decision is found in `recent`, so a finished
+//! enrollment must stay there for longer than a request can take.
+
+use crate::enroll::Answer;
+use challenge::{DeviceKey, ReplayKey};
+use chrono::{DateTime, Utc};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+use store::{TransactionRecord, TransactionState};
+use tokio::sync::oneshot;
+
+/// What identifies an enrollment: a digest of messageType, transactionID, signer and CSR.
+pub(crate) type Key = [u8; 16];
+
+/// Longer than any request between its look into the store and its decision.
+const REMEMBER: Duration = Duration::from_secs(90);
+
+/// What gates 7 and 8 took, to be given back when a later step fails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) replay: ReplayKey,
+    pub(crate) remember_until: DateTime<Utc>,
+    pub(crate) device: DeviceKey,
+    pub(crate) at: DateTime<Utc>,
+    /// Whether gate 8 counted this one (it does not when the limit is off).
+    pub(crate) rated: bool,
+}
+
+struct InFlight {
+    marks: Option<Marks>,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+/// What is known of an earlier request, without what only lists need.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) state: TransactionState,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) deadline: Option<DateTime<Utc>>,
+}
+
+impl Known {
+    /// Whether it went through approval: then its polls are no retransmissions.
+    pub(crate) fn was_pending(&self) -> bool {
+        self.deadline.is_some()
+    }
+}
+
+impl From<&TransactionRecord> for Known {
+    fn from(record: &TransactionRecord) -> Self {
+        Self {
+            state: record.state.clone(),
+            updated_at: record.updated_at,
+            deadline: record.deadline,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Transactions {
+    in_flight: HashMap<Key, InFlight>,
+    recent: HashMap<Key, (Instant, Known)>,
+    order: VecDeque<(Instant, Key)>,
+}
+
+impl Transactions {
+    /// Joins an enrollment that is under way; its answer comes through the receiver.
+    pub(crate) fn join(&mut self, key: &Key) -> Option<oneshot::Receiver<Answer>> {
+        let in_flight = self.in_flight.get_mut(key)?;
+        let (tell, told) = oneshot::channel();
+        in_flight.waiting.push(tell);
+        Some(told)
+    }
+
+    pub(crate) fn is_in_flight(&self, key: &Key) -> bool {
+        self.in_flight.contains_key(key)
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// The newest state of a transaction that changed in the last minute.
+    pub(crate) fn recent(&self, key: &Key) -> Option<&Known> {
+        self.recent.get(key).map(|(_, known)| known)
+    }
+
+    pub(crate) fn begin(&mut self, key: Key, marks: Option<Marks>) {
+        self.in_flight.insert(
+            key,
+            InFlight {
+                marks,
+                waiting: Vec::new(),
+            },
+        );
+    }
+
+    /// Ends an enrollment: whoever joined gets `answer`; what it took comes back to be kept or
+    /// given back.
+    pub(crate) fn end(&mut self, key: &Key, answer: &Answer) -> Option<Marks> {
+        let ended = self.in_flight.remove(key)?;
+        for waiting in ended.waiting {
+            // Who no longer waits needs no answer.
+            let _ = waiting.send(answer.clone());
+        }
+        ended.marks
+    }
+
+    pub(crate) fn remember(&mut self, key: Key, known: Known, now: Instant) {
+        while let Some((at, oldest)) = self.order.front().copied() {
+            if now.saturating_duration_since(at) < REMEMBER {
+                break;
+            }
+            self.order.pop_front();
+            // A later change of the same transaction has its own place further back.
+            if self
+                .recent
+                .get(&oldest)
+                .is_some_and(|(noted, _)| *noted == at)
+            {
+                self.recent.remove(&oldest);
+            }
+        }
+        self.order.push_back((now, key));
+        self.recent.insert(key, (now, known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn known() -> Known {
+        Known {
+            state: TransactionState::Pending,
+            updated_at: DateTime::UNIX_EPOCH,
+            deadline: None,
+        }
+    }
+
+    #[test]
+    fn whoever_joins_gets_the_answer_and_the_next_one_starts_anew() {
+        let mut transactions = Transactions::default();
+        let key = [1; 16];
+        assert!(transactions.join(&key).is_none());
+        transactions.begin(key, None);
+        let mut first = transactions.join(&key).unwrap();
+        let mut second = transactions.join(&key).unwrap();
+        transactions.end(&key, &Answer::Pending);
+        assert!(matches!(first.try_recv(), Ok(Answer::Pending)));
+        assert!(matches!(second.try_recv(), Ok(Answer::Pending)));
+        assert!(transactions.join(&key).is_none());
+    }
+
+    #[test]
+    fn recent_transactions_outlive_a_request_and_then_go() {
+        let mut transactions = Transactions::default();
+        let start = Instant::now();
+        transactions.remember([1; 16], known(), start);
+        transactions.remember([1; 16], known(), start + Duration::from_secs(60));
+        transactions.remember([2; 16], known(), start + REMEMBER);
+        assert!(
+            transactions.recent(&[1; 16]).is_some(),
+            "noted again after 60 s"
+        );
+        transactions.remember([3; 16], known(), start + REMEMBER * 2);
+        assert!(transactions.recent(&[1; 16]).is_none());
+    }
+}
