@@ -26,6 +26,14 @@ pub(crate) fn standing(
     now: DateTime<Utc>,
 ) -> store::Result<Standing> {
     let issuer = &shared.spec.issuer;
+    if !shared.spec.renewal.enabled {
+        let refusal = unfit("renewal_off", "this profile does not renew certificates");
+        return Ok(if issuer.issued(signer) {
+            Standing::Unfit(refusal)
+        } else {
+            Standing::Foreign
+        });
+    }
     if signer.is_ca() || !issuer.issued(signer) {
         return Ok(Standing::Foreign);
     }
@@ -67,9 +75,10 @@ pub(crate) fn standing(
 
 /// Whether the CSR asks for the names of the certificate that it renews, if it must.
 pub(crate) fn same_names(shared: &Shared, csr: &Csr, signer: &Certificate) -> Result<(), Refusal> {
-    if shared.spec.renewal.names_may_change
-        || (csr.subject().matches(signer.subject()) && csr.sans().same_names(signer.sans()))
-    {
+    let rules = shared.spec.renewal;
+    let same_subject = csr.subject().matches(signer.subject());
+    let same_sans = csr.sans().same_names(signer.sans());
+    if (same_subject || rules.subject_may_change) && (same_sans || rules.sans_may_change) {
         return Ok(());
     }
     Err(unfit(

@@ -83,12 +83,27 @@ pub struct RequestLimits {
 }
 
 /// What a renewal must bring.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RenewalRules {
+    /// Certificates are renewed at all; otherwise every request is a first enrollment.
+    pub enabled: bool,
     /// The challenge is demanded as in a first enrollment.
     pub challenge_required: bool,
-    /// Subject and SANs may differ from those of the certificate being renewed.
-    pub names_may_change: bool,
+    /// The subject may differ from that of the certificate being renewed.
+    pub subject_may_change: bool,
+    /// So may the SANs.
+    pub sans_may_change: bool,
+}
+
+impl Default for RenewalRules {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            challenge_required: false,
+            subject_may_change: false,
+            sans_may_change: false,
+        }
+    }
 }
 
 /// Intune's signed challenges on one profile.

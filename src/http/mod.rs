@@ -1,0 +1,50 @@
+//! The front: listeners and TLS, the SCEP routes, the admin API and the page.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
+//! | `target` | which profile a URL means |
+//! | `scep` | the SCEP operations |
+//! | `mtls` | whether a client certificate belongs to a profile |
+//! | `routes` | which route a request takes on which listener |
+
+mod listener;
+mod mtls;
+mod origin;
+mod routes;
+mod scep;
+mod target;
+mod tls;
+
+pub use listener::{ConnectionLimits, Listener, Phase, serve};
+pub use origin::request_id;
+pub use routes::{Front, FrontSettings, routes};
+pub use target::is_path_id;
+pub use tls::{TlsAcceptor, TlsError, TlsIdentity};
+
+use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Which listener a request came in through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// https: SCEP, admin API and page.
+    Https,
+    /// Plain http: SCEP only.
+    Plain,
+    /// https with client certificates: `/scep-mtls/*` only.
+    Mutual,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The address of the TCP connection.
+    pub address: SocketAddr,
+    /// The listener.
+    pub channel: Channel,
+    /// The client certificates shown on the mTLS listener, leaf first; the client holds the
+    /// leaf's key, nothing more is known.
+    pub certificates: Arc<Vec<CertificateDer<'static>>>,
+}

@@ -1,0 +1,49 @@
+//! Whether the client certificate of an mTLS connection belongs to a profile: its chain must end
+//! in this profile's own bundle, whatever other profiles trust.
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use std::time::Duration;
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+/// Why a client certificate does not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum MtlsRefusal {
+    #[error("this URL needs a client certificate, and none was shown")]
+    None,
+    #[error("the client certificate does not belong to this profile: {0}")]
+    Foreign(webpki::Error),
+}
+
+/// Checks `shown` (leaf first) against a profile's anchors at `now`.
+pub(super) fn check(
+    shown: &[CertificateDer<'static>],
+    anchors: &[pki::Certificate],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), MtlsRefusal> {
+    let (leaf, intermediates) = shown.split_first().ok_or(MtlsRefusal::None)?;
+    let ders: Vec<CertificateDer<'_>> = anchors
+        .iter()
+        .map(|anchor| CertificateDer::from(anchor.der()))
+        .collect();
+    // An anchor that webpki cannot read was refused when the bundle was loaded.
+    let anchors: Vec<_> = ders
+        .iter()
+        .filter_map(|der| anchor_from_trusted_cert(der).ok())
+        .collect();
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    EndEntityCert::try_from(leaf)
+        .and_then(|leaf| {
+            leaf.verify_for_usage(
+                webpki::ALL_VERIFICATION_ALGS,
+                &anchors,
+                intermediates,
+                time,
+                KeyUsage::client_auth(),
+                None,
+                None,
+            )
+            .map(drop)
+        })
+        .map_err(MtlsRefusal::Foreign)
+}
