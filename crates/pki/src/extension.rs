@@ -1,6 +1,9 @@
 //! Extensions of certificates, requests and CRLs, and the attributes of requests and messages.
 
-use crate::{Error, Name, PublicKey, SubjectAltNames};
+use rasn_pkix::{AccessDescription, DistributionPoint, DistributionPointName, GeneralName};
+
+use crate::der::{self, Reader, Tlv, tag};
+use crate::{Error, KeyUsage, Name, PublicKey, SubjectAltNames, oid};
 
 /// An extension (RFC 5280, 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,174 +25,61 @@ pub struct Attribute {
     pub values: Vec<Vec<u8>>,
 }
 
-/// The bits of a keyUsage extension (RFC 5280, 4.2.1.3).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct KeyUsage(u16);
-
-impl KeyUsage {
-    /// digitalSignature.
-    pub const DIGITAL_SIGNATURE: Self = Self(1);
-    /// nonRepudiation (contentCommitment).
-    pub const NON_REPUDIATION: Self = Self(1 << 1);
-    /// keyEncipherment.
-    pub const KEY_ENCIPHERMENT: Self = Self(1 << 2);
-    /// dataEncipherment.
-    pub const DATA_ENCIPHERMENT: Self = Self(1 << 3);
-    /// keyAgreement.
-    pub const KEY_AGREEMENT: Self = Self(1 << 4);
-    /// keyCertSign.
-    pub const KEY_CERT_SIGN: Self = Self(1 << 5);
-    /// cRLSign.
-    pub const CRL_SIGN: Self = Self(1 << 6);
-    /// encipherOnly.
-    pub const ENCIPHER_ONLY: Self = Self(1 << 7);
-    /// decipherOnly.
-    pub const DECIPHER_ONLY: Self = Self(1 << 8);
-    /// Every bit with its name as RFC 5280 writes it, in the order of the bits.
-    pub const NAMES: [(Self, &'static str); 9] = [
-        (Self::DIGITAL_SIGNATURE, "digitalSignature"),
-        (Self::NON_REPUDIATION, "nonRepudiation"),
-        (Self::KEY_ENCIPHERMENT, "keyEncipherment"),
-        (Self::DATA_ENCIPHERMENT, "dataEncipherment"),
-        (Self::KEY_AGREEMENT, "keyAgreement"),
-        (Self::KEY_CERT_SIGN, "keyCertSign"),
-        (Self::CRL_SIGN, "cRLSign"),
-        (Self::ENCIPHER_ONLY, "encipherOnly"),
-        (Self::DECIPHER_ONLY, "decipherOnly"),
-    ];
-
-    /// No bit at all.
-    #[must_use]
-    pub const fn empty() -> Self {
-        Self(0)
-    }
-
-    /// True when no bit is set.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// True when every bit of `other` is set here.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The bits of both.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The bit with this name, as RFC 5280 writes it.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(bit, _)| *bit)
-    }
-
-    /// The names of the bits that are set.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES
-            .into_iter()
-            .filter(move |(bit, _)| self.contains(*bit))
-            .map(|(_, name)| name)
-    }
-
-    /// Reads the value of a keyUsage extension.
-    ///
-    /// # Errors
-    /// `Malformed`.
-    pub fn from_extension_der(_value: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a key usage"))
-    }
-
-    /// The value of a keyUsage extension.
-    #[must_use]
-    pub fn to_extension_der(self) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
-impl std::ops::BitOr for KeyUsage {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        self.union(other)
-    }
-}
-
-impl std::fmt::Display for KeyUsage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, name) in self.names().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            f.write_str(name)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::fmt::Debug for KeyUsage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "KeyUsage({self})")
-    }
-}
-
-const UNFINISHED: Error = Error::crypto("writing an extension");
-
 /// Makers of the extensions that certificates are built with.
 impl Extension {
+    fn new(oid: &str, critical: bool, value: Vec<u8>) -> Self {
+        Self {
+            oid: oid.to_owned(),
+            critical,
+            value,
+        }
+    }
+
     /// basicConstraints, critical: whether the subject is a CA, and how many CAs may stand below it.
     #[must_use]
-    pub fn basic_constraints(_ca: bool, _path_len: Option<u8>) -> Self {
-        Self {
-            oid: crate::oid::BASIC_CONSTRAINTS.to_owned(),
-            critical: true,
-            value: Vec::new(),
-        }
+    pub fn basic_constraints(ca: bool, path_len: Option<u8>) -> Self {
+        let flag = if ca { der::boolean(true) } else { Vec::new() };
+        let path_len = path_len
+            .filter(|_| ca)
+            .map_or_else(Vec::new, |length| der::integer_u64(u64::from(length)));
+        Self::new(oid::BASIC_CONSTRAINTS, true, der::seq(&[&flag, &path_len]))
     }
 
     /// keyUsage, critical.
     #[must_use]
     pub fn key_usage(usage: KeyUsage) -> Self {
-        Self {
-            oid: crate::oid::KEY_USAGE.to_owned(),
-            critical: true,
-            value: usage.to_extension_der(),
-        }
+        Self::new(oid::KEY_USAGE, true, usage.to_extension_der())
     }
 
     /// extKeyUsage, not critical, from dotted identifiers.
     ///
     /// # Errors
     /// `Text` when one of them is no identifier or there are none.
-    pub fn ext_key_usage<S: AsRef<str>>(_oids: &[S]) -> Result<Self, Error> {
-        Err(UNFINISHED)
+    pub fn ext_key_usage<S: AsRef<str>>(oids: &[S]) -> Result<Self, Error> {
+        if oids.is_empty() {
+            return Err(Error::text("extKeyUsage", "there are no usages"));
+        }
+        let oids = oids
+            .iter()
+            .map(|oid| der::oid(oid.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::new(oid::EXT_KEY_USAGE, false, seq_of(&oids)))
     }
 
     /// subjectKeyIdentifier: the key's [`key_id`](PublicKey::key_id).
     #[must_use]
     pub fn subject_key_id(key: &PublicKey) -> Self {
-        Self {
-            oid: crate::oid::SUBJECT_KEY_ID.to_owned(),
-            critical: false,
-            value: key.key_id().to_vec(),
-        }
+        Self::new(oid::SUBJECT_KEY_ID, false, der::octet_string(&key.key_id()))
     }
 
     /// authorityKeyIdentifier with this key identifier.
     #[must_use]
     pub fn authority_key_id(key_id: &[u8]) -> Self {
-        Self {
-            oid: crate::oid::AUTHORITY_KEY_ID.to_owned(),
-            critical: false,
-            value: key_id.to_vec(),
-        }
+        Self::new(
+            oid::AUTHORITY_KEY_ID,
+            false,
+            der::seq(&[&der::implicit(0, false, key_id)]),
+        )
     }
 
     /// subjectAltName; critical where the subject is the empty name (RFC 5280, 4.2.1.6).
@@ -197,19 +87,35 @@ impl Extension {
     /// # Errors
     /// As [`SubjectAltNames::to_extension_der`].
     pub fn subject_alt_names(names: &SubjectAltNames, subject: &Name) -> Result<Self, Error> {
-        Ok(Self {
-            oid: crate::oid::SUBJECT_ALT_NAME.to_owned(),
-            critical: subject.is_empty(),
-            value: names.to_extension_der()?,
-        })
+        Ok(Self::new(
+            oid::SUBJECT_ALT_NAME,
+            subject.is_empty(),
+            names.to_extension_der()?,
+        ))
     }
 
     /// cRLDistributionPoints: one point with these URLs, which are all places of the same CRL.
     ///
     /// # Errors
     /// `Text` when there are none, or one is not ASCII.
-    pub fn crl_distribution_points<S: AsRef<str>>(_urls: &[S]) -> Result<Self, Error> {
-        Err(UNFINISHED)
+    pub fn crl_distribution_points<S: AsRef<str>>(urls: &[S]) -> Result<Self, Error> {
+        let names = urls
+            .iter()
+            .map(|url| location(url.as_ref()))
+            .collect::<Result<Vec<_>, _>>()?;
+        if names.is_empty() {
+            return Err(Error::text("cRLDistributionPoints", "there are no URLs"));
+        }
+        let point = DistributionPointName::FullName(names);
+        let points = vec![DistributionPoint {
+            distribution_point: Some(point),
+            ..Default::default()
+        }];
+        Ok(Self::new(
+            oid::CRL_DISTRIBUTION_POINTS,
+            false,
+            encode(&points, "cRLDistributionPoints")?,
+        ))
     }
 
     /// authorityInfoAccess: OCSP responders and places of the issuer's certificate.
@@ -217,19 +123,236 @@ impl Extension {
     /// # Errors
     /// `Text` when there are none, or one is not ASCII.
     pub fn authority_info_access<S: AsRef<str>>(
-        _ocsp: &[S],
-        _ca_issuers: &[S],
+        ocsp: &[S],
+        ca_issuers: &[S],
     ) -> Result<Self, Error> {
-        Err(UNFINISHED)
+        let ocsp = ocsp.iter().map(|url| (oid::AD_OCSP, url));
+        let places = ocsp.chain(ca_issuers.iter().map(|url| (oid::AD_CA_ISSUERS, url)));
+        let descriptions = places
+            .map(|(method, url)| {
+                Ok(AccessDescription {
+                    access_method: rasn_oid(method)?,
+                    access_location: location(url.as_ref())?,
+                })
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        if descriptions.is_empty() {
+            return Err(Error::text("authorityInfoAccess", "there are no URLs"));
+        }
+        Ok(Self::new(
+            oid::AUTHORITY_INFO_ACCESS,
+            false,
+            encode(&descriptions, "authorityInfoAccess")?,
+        ))
     }
 
     /// tlsfeature with status_request: a TLS server must staple an OCSP response (RFC 7633).
     #[must_use]
     pub fn must_staple() -> Self {
-        Self {
-            oid: crate::oid::TLS_FEATURE.to_owned(),
-            critical: false,
-            value: vec![0x30, 3, 2, 1, 5],
+        Self::new(oid::TLS_FEATURE, false, der::seq(&[&der::integer_u64(5)]))
+    }
+
+    /// The Extension, in DER.
+    pub(crate) fn to_der(&self) -> Result<Vec<u8>, Error> {
+        let critical = if self.critical {
+            der::boolean(true)
+        } else {
+            Vec::new()
+        };
+        Ok(der::seq(&[
+            &der::oid(&self.oid)?,
+            &critical,
+            &der::octet_string(&self.value),
+        ]))
+    }
+}
+
+/// Reads Extensions, a SEQUENCE OF Extension.
+pub(crate) fn read_extensions(der: &[u8]) -> Result<Vec<Extension>, Error> {
+    let mut reader = Reader::new(der, "extensions");
+    let mut list = reader.sequence()?;
+    reader.finish()?;
+    let mut extensions = Vec::new();
+    while !list.is_empty() {
+        let mut extension = list.sequence()?;
+        let oid = extension.oid()?;
+        let critical = extension.optional(tag::BOOLEAN)?;
+        let value = extension.expect(tag::OCTET_STRING)?;
+        extension.finish()?;
+        extensions.push(Extension {
+            oid,
+            critical: critical.is_some_and(|flag| flag.content != [0]),
+            value: value.content.to_vec(),
+        });
+    }
+    Ok(extensions)
+}
+
+/// Writes Extensions.
+pub(crate) fn write_extensions(extensions: &[Extension]) -> Result<Vec<u8>, Error> {
+    Ok(seq_of(
+        &extensions
+            .iter()
+            .map(Extension::to_der)
+            .collect::<Result<Vec<_>, _>>()?,
+    ))
+}
+
+/// The value of the first extension with this identifier.
+pub(crate) fn find<'a>(extensions: &'a [Extension], oid: &str) -> Option<&'a [u8]> {
+    extensions
+        .iter()
+        .find(|extension| extension.oid == oid)
+        .map(|extension| extension.value.as_slice())
+}
+
+/// Whether a basicConstraints value says CA:TRUE.
+pub(crate) fn is_ca(value: &[u8]) -> Result<bool, Error> {
+    let mut reader = Reader::new(value, "basicConstraints");
+    let mut fields = reader.sequence()?;
+    reader.finish()?;
+    let flag = fields.optional(tag::BOOLEAN)?;
+    fields.optional(tag::INTEGER)?;
+    fields.finish()?;
+    Ok(flag.is_some_and(|flag| flag.content != [0]))
+}
+
+/// The dotted identifiers in an extKeyUsage value.
+pub(crate) fn usages(value: &[u8]) -> Result<Vec<String>, Error> {
+    let mut reader = Reader::new(value, "extKeyUsage");
+    let mut list = reader.sequence()?;
+    reader.finish()?;
+    let mut usages = Vec::new();
+    while !list.is_empty() {
+        usages.push(list.oid()?);
+    }
+    Ok(usages)
+}
+
+impl Attribute {
+    /// Reads the elements of `list`, each an Attribute.
+    pub(crate) fn read_all(mut list: Reader<'_>) -> Result<Vec<Self>, Error> {
+        let mut attributes = Vec::new();
+        while !list.is_empty() {
+            let mut attribute = list.sequence()?;
+            let oid = attribute.oid()?;
+            let mut set = attribute.nested(tag::SET)?;
+            attribute.finish()?;
+            let mut values = Vec::with_capacity(1);
+            while !set.is_empty() {
+                values.push(set.element()?.raw.to_vec());
+            }
+            attributes.push(Self { oid, values });
         }
+        Ok(attributes)
+    }
+
+    /// The value, if there is exactly one.
+    #[must_use]
+    pub fn single(&self) -> Option<&[u8]> {
+        match self.values.as_slice() {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The text of the value, if there is exactly one and it is a string of some type.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        der::text(&Tlv::parse(self.single()?, "attribute").ok()?)
+    }
+}
+
+fn seq_of(elements: &[Vec<u8>]) -> Vec<u8> {
+    der::seq(&elements.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+fn location(url: &str) -> Result<GeneralName, Error> {
+    let bad = || {
+        Error::text(
+            "URL",
+            format!("`{}` is not printable ASCII", url.escape_debug()),
+        )
+    };
+    if url.is_empty() || !url.bytes().all(|octet| octet.is_ascii_graphic()) {
+        return Err(bad());
+    }
+    rasn::types::Ia5String::from_iso646_bytes(url.as_bytes())
+        .map(GeneralName::Uri)
+        .map_err(|_| bad())
+}
+
+fn rasn_oid(dotted: &str) -> Result<rasn::types::ObjectIdentifier, Error> {
+    rasn::der::decode(&der::oid(dotted)?)
+        .map_err(|_| Error::text("object identifier", "it is out of range"))
+}
+
+fn encode<T: rasn::Encode>(value: &T, what: &'static str) -> Result<Vec<u8>, Error> {
+    rasn::der::encode(value).map_err(|_| Error::text(what, "it cannot be written"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn extensions_survive_the_round_trip_and_rasn_reads_them() {
+        let names = SubjectAltNames::parse("dns:a.example, ip:10.0.0.1").unwrap();
+        let all = [
+            Extension::basic_constraints(true, Some(1)),
+            Extension::key_usage(KeyUsage::DIGITAL_SIGNATURE),
+            Extension::ext_key_usage(&[oid::EKU_CLIENT_AUTH, oid::EKU_SERVER_AUTH]).unwrap(),
+            Extension::authority_key_id(&[7; 20]),
+            Extension::subject_alt_names(&names, &Name::parse("").unwrap()).unwrap(),
+            Extension::crl_distribution_points(&["http://a/crl", "http://b/crl"]).unwrap(),
+            Extension::authority_info_access(&["http://a/ocsp"], &["http://a/ca.cer"]).unwrap(),
+            Extension::must_staple(),
+        ];
+        assert_eq!(
+            read_extensions(&write_extensions(&all).unwrap()).unwrap(),
+            all
+        );
+        let constraints: rasn_pkix::BasicConstraints = rasn::der::decode(&all[0].value).unwrap();
+        assert!(constraints.ca && constraints.path_len_constraint == Some(1.into()));
+        let usages: rasn_pkix::ExtKeyUsageSyntax = rasn::der::decode(&all[2].value).unwrap();
+        assert_eq!(usages.len(), 2);
+        let authority: rasn_pkix::AuthorityKeyIdentifier =
+            rasn::der::decode(&all[3].value).unwrap();
+        assert_eq!(authority.key_identifier.unwrap().as_ref(), [7; 20]);
+        let alternatives: rasn_pkix::SubjectAltName = rasn::der::decode(&all[4].value).unwrap();
+        assert_eq!(alternatives.len(), 2);
+        assert!(all[4].critical);
+        let points: rasn_pkix::CrlDistributionPoints = rasn::der::decode(&all[5].value).unwrap();
+        assert_eq!(points.len(), 1);
+        let access: rasn_pkix::AuthorityInfoAccessSyntax =
+            rasn::der::decode(&all[6].value).unwrap();
+        assert_eq!(access.len(), 2);
+        assert_eq!(all[7].value, [0x30, 3, 2, 1, 5]);
+    }
+
+    #[test]
+    fn basic_constraints_are_read_as_encoders_write_them() {
+        assert_eq!(
+            is_ca(&Extension::basic_constraints(true, None).value),
+            Ok(true)
+        );
+        assert_eq!(
+            is_ca(&Extension::basic_constraints(false, Some(3)).value),
+            Ok(false)
+        );
+        assert_eq!(Extension::basic_constraints(false, None).value, [0x30, 0]);
+        // FALSE written out, and TRUE as 1: neither is DER, both are seen.
+        assert_eq!(is_ca(&[0x30, 3, 1, 1, 0]), Ok(false));
+        assert_eq!(is_ca(&[0x30, 3, 1, 1, 1]), Ok(true));
+        assert!(is_ca(&[0x30, 1]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        assert!(Extension::ext_key_usage::<&str>(&[]).is_err());
+        assert!(Extension::ext_key_usage(&["clientAuth"]).is_err());
+        assert!(Extension::crl_distribution_points(&["http://\u{e4}/"]).is_err());
+        assert!(Extension::authority_info_access::<&str>(&[], &[]).is_err());
     }
 }

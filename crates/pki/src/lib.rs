@@ -25,11 +25,13 @@ mod digest;
 mod error;
 mod extension;
 mod key;
+mod key_usage;
 mod name;
 pub mod oid;
 mod pem;
 mod san;
 mod serial;
+mod signed_object;
 
 pub use algorithm::{ContentCipher, KeyTransport, SignatureScheme};
 pub use certificate::Certificate;
@@ -38,10 +40,11 @@ pub use crl::{Crl, CrlBuilder, RevocationReason, RevokedEntry};
 pub use csr::Csr;
 pub use digest::{Digest, random, sha256};
 pub use error::Error;
-pub use extension::{Attribute, Extension, KeyUsage};
+pub use extension::{Attribute, Extension};
 pub use key::{
     Curve, KeyKind, PrivateKey, PublicKey, implicit_rejection_available, openssl_version,
 };
+pub use key_usage::KeyUsage;
 pub use name::Name;
 pub use san::SubjectAltNames;
 pub use serial::Serial;

@@ -1,5 +1,8 @@
 //! Kinds of keys.
 
+use crate::der::{Reader, Tlv, tag};
+use crate::{Error, oid};
+
 /// A named elliptic curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Curve {
@@ -45,4 +48,51 @@ impl std::fmt::Display for KeyKind {
             Self::Other(name) => f.write_str(name),
         }
     }
+}
+
+/// The kind of a key, by its AlgorithmIdentifier and the octets of its bit string.
+pub(super) fn of(algorithm: &Tlv<'_>, bits: &[u8]) -> Result<KeyKind, Error> {
+    let mut algorithm = algorithm.reader("public key");
+    let identifier = algorithm.oid()?;
+    Ok(match identifier.as_str() {
+        oid::RSA_ENCRYPTION | oid::RSA_PSS | oid::RSA_OAEP => {
+            let (modulus, _) = rsa_numbers(bits)?;
+            let unused = modulus.first().map_or(0, |first| first.leading_zeros());
+            let total = u32::try_from(modulus.len())
+                .ok()
+                .and_then(|octets| octets.checked_mul(8));
+            KeyKind::Rsa {
+                bits: total.unwrap_or(u32::MAX).saturating_sub(unused),
+            }
+        }
+        oid::EC_PUBLIC_KEY => match algorithm.optional(tag::OID)? {
+            Some(curve) => match oid::to_dotted(curve.content)?.as_str() {
+                oid::P256 => KeyKind::Ec(Curve::P256),
+                oid::P384 => KeyKind::Ec(Curve::P384),
+                oid::P521 => KeyKind::Ec(Curve::P521),
+                other => KeyKind::Other(format!("EC {other}")),
+            },
+            None => KeyKind::Other("EC with explicit parameters".to_owned()),
+        },
+        oid::ED25519 => KeyKind::Other("Ed25519".to_owned()),
+        _ => KeyKind::Other(identifier),
+    })
+}
+
+/// Modulus and exponent of an RSAPublicKey (RFC 8017, A.1.1), without leading zero octets.
+pub(super) fn rsa_numbers(bits: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let mut reader = Reader::new(bits, "RSA public key");
+    let mut numbers = reader.sequence()?;
+    reader.finish()?;
+    let mut number = || -> Result<&[u8], Error> {
+        let content = numbers.integer()?;
+        if content.first().is_some_and(|first| first & 0x80 != 0) {
+            return Err(numbers.error("a number is negative"));
+        }
+        let zeros = content.iter().take_while(|octet| **octet == 0).count();
+        Ok(content.get(zeros..).unwrap_or_default())
+    };
+    let both = (number()?, number()?);
+    numbers.finish()?;
+    Ok(both)
 }

@@ -2,15 +2,26 @@
 
 use std::sync::Arc;
 
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::Rsa;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use crate::{Digest, Error, KeyKind, PublicKey, SignatureScheme};
+use super::evp;
+use crate::digest::fill_random;
+use crate::{Curve, Digest, Error, KeyKind, KeyTransport, PublicKey, SignatureScheme, pem};
+
+const WHAT: &str = "private key";
 
 /// A private key. Cheap to clone; never shown.
 #[derive(Clone)]
 pub struct PrivateKey(Arc<Inner>);
 
 struct Inner {
+    key: PKey<Private>,
     public: PublicKey,
 }
 
@@ -20,24 +31,83 @@ impl PrivateKey {
     ///
     /// # Errors
     /// `Malformed`, with what is wrong; an encrypted key is said to be one.
-    pub fn from_pem(_pem: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a private key"))
+    pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
+        let blocks = pem::blocks(pem)?;
+        let block = blocks
+            .iter()
+            .find(|block| block.label.ends_with("PRIVATE KEY"))
+            .ok_or(Error::malformed(
+                WHAT,
+                "there is no PRIVATE KEY block in it",
+            ))?;
+        if block.is_encrypted() {
+            return Err(Error::malformed(
+                WHAT,
+                "it is encrypted; give it decrypted, in a file that only its user can read",
+            ));
+        }
+        let der = block.decode()?;
+        match block.label {
+            "RSA PRIVATE KEY" => Self::from_evp(
+                Rsa::private_key_from_der(&der)
+                    .and_then(PKey::from_rsa)
+                    .ok(),
+            ),
+            "EC PRIVATE KEY" => Self::from_evp(
+                EcKey::private_key_from_der(&der)
+                    .and_then(PKey::from_ec_key)
+                    .ok(),
+            ),
+            _ => Self::from_pkcs8_der(&der),
+        }
     }
 
     /// Reads the DER of a PKCS #8 PrivateKeyInfo.
     ///
     /// # Errors
     /// `Malformed`.
-    pub fn from_pkcs8_der(_der: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a private key"))
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, Error> {
+        Self::from_evp(PKey::private_key_from_pkcs8(der).ok())
+    }
+
+    fn from_evp(key: Option<PKey<Private>>) -> Result<Self, Error> {
+        let key = key.ok_or(Error::malformed(WHAT, "its octets are no key"))?;
+        let spki = key
+            .public_key_to_der()
+            .map_err(|_| Error::malformed(WHAT, "it has no public half"))?;
+        Ok(Self(Arc::new(Inner {
+            key,
+            public: PublicKey::from_spki_der(&spki)?,
+        })))
     }
 
     /// Makes a new key.
     ///
     /// # Errors
     /// `WrongKey` for kinds that cannot be made here: RSA below 2048 or above 8192 bits, and `Other`.
-    pub fn generate(_kind: KeyKind) -> Result<Self, Error> {
-        Err(Error::crypto("generating a key"))
+    pub fn generate(kind: KeyKind) -> Result<Self, Error> {
+        let made = match &kind {
+            KeyKind::Rsa {
+                bits: bits @ 2048..=8192,
+            } => Rsa::generate(*bits).and_then(PKey::from_rsa),
+            KeyKind::Ec(curve) => {
+                let nid = match curve {
+                    Curve::P256 => Nid::X9_62_PRIME256V1,
+                    Curve::P384 => Nid::SECP384R1,
+                    Curve::P521 => Nid::SECP521R1,
+                };
+                EcGroup::from_curve_name(nid)
+                    .and_then(|group| EcKey::generate(&group))
+                    .and_then(PKey::from_ec_key)
+            }
+            other => {
+                return Err(Error::WrongKey {
+                    purpose: "a new key",
+                    found: other.to_string(),
+                });
+            }
+        };
+        Self::from_evp(Some(made.map_err(|_| Error::crypto("generating a key"))?))
     }
 
     /// The PEM of the PKCS #8 PrivateKeyInfo, not encrypted.
@@ -45,7 +115,22 @@ impl PrivateKey {
     /// # Errors
     /// `Crypto` when the library cannot write the key.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, Error> {
-        Err(Error::crypto("writing a private key"))
+        Ok(Zeroizing::new(pem::encode(
+            "PRIVATE KEY",
+            &self.to_pkcs8_der()?,
+        )))
+    }
+
+    /// The DER of the PKCS #8 PrivateKeyInfo, not encrypted.
+    ///
+    /// # Errors
+    /// `Crypto` when the library cannot write the key.
+    pub fn to_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        self.0
+            .key
+            .private_key_to_pkcs8()
+            .map(Zeroizing::new)
+            .map_err(|_| Error::crypto("writing a private key"))
     }
 
     /// The public half.
@@ -79,7 +164,58 @@ impl PrivateKey {
     ///
     /// # Errors
     /// `WrongKey` when the scheme is not for this kind of key; `Unsupported` for MD5.
-    pub fn sign(&self, _scheme: &SignatureScheme, _message: &[u8]) -> Result<Vec<u8>, Error> {
-        Err(Error::crypto("signing"))
+    pub fn sign(&self, scheme: &SignatureScheme, message: &[u8]) -> Result<Vec<u8>, Error> {
+        evp::fits(self.kind(), scheme)?;
+        let digest = scheme.digest().hash(message);
+        let mut signature = vec![0; self.0.key.size()];
+        let length = PkeyCtx::new(&self.0.key)
+            .and_then(|mut context| {
+                context.sign_init()?;
+                evp::configure(&mut context, scheme)?;
+                context.sign(&digest, Some(&mut signature))
+            })
+            .map_err(|_| Error::crypto("signing"))?;
+        signature.truncate(length);
+        Ok(signature)
+    }
+
+    /// Decrypts a content key of `length` octets. Whatever comes out of the RSA operation, a key of that length is given:
+    /// the decrypted one, or, where that is of another length or there is none, a random one. Which of the two it is, is
+    /// not to be learnt here, nor from the time taken: PKCS #1 v1.5 is done with implicit rejection by the library, and
+    /// the choice by length is made without a branch.
+    ///
+    /// # Errors
+    /// `WrongKey` when this is no RSA key, `Crypto` when no random octets are to be had: neither depends on the
+    /// ciphertext.
+    pub(crate) fn decrypt_content_key(
+        &self,
+        transport: &KeyTransport,
+        encrypted: &[u8],
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let KeyKind::Rsa { .. } = self.kind() else {
+            return Err(Error::WrongKey {
+                purpose: "decrypting",
+                found: self.kind().to_string(),
+            });
+        };
+        let mut key = Zeroizing::new(vec![0; length]);
+        fill_random(&mut key)?;
+        let mut decrypted = Zeroizing::new(vec![0; self.0.key.size().max(length)]);
+        let mut context = PkeyCtx::new(&self.0.key)
+            .and_then(|mut context| {
+                context.decrypt_init()?;
+                evp::configure_transport(&mut context, transport)?;
+                Ok(context)
+            })
+            .map_err(|_| Error::crypto("decrypting a content key"))?;
+        let written = context
+            .decrypt(encrypted, Some(&mut decrypted))
+            .unwrap_or(0);
+        let usable = (written as u64).ct_eq(&(length as u64));
+        for (octet, decrypted) in key.iter_mut().zip(decrypted.iter()) {
+            octet.conditional_assign(decrypted, usable);
+        }
+        Ok(key)
     }
 }

@@ -1,7 +1,15 @@
 //! Public keys.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
+use openssl::bn::BigNum;
+use openssl::pkey::{PKey, Public};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::Rsa;
+
+use super::{evp, kind};
+use crate::der::{Reader, tag};
 use crate::{Error, KeyKind, KeyTransport, SignatureScheme};
 
 /// A public key. Cheap to clone.
@@ -11,6 +19,10 @@ pub struct PublicKey(Arc<Inner>);
 struct Inner {
     spki: Vec<u8>,
     kind: KeyKind,
+    /// Where the octets of the bit string stand in `spki`.
+    bits: Range<usize>,
+    /// The library's form of it, made when it is first used: many keys are only looked at.
+    evp: OnceLock<Option<PKey<Public>>>,
 }
 
 impl PublicKey {
@@ -19,8 +31,19 @@ impl PublicKey {
     ///
     /// # Errors
     /// `Malformed`.
-    pub fn from_spki_der(_spki: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a public key"))
+    pub fn from_spki_der(spki: &[u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(spki, "public key");
+        let mut info = reader.sequence()?;
+        reader.finish()?;
+        let algorithm = info.expect(tag::SEQUENCE)?;
+        let bits = info.bit_octets()?;
+        info.finish()?;
+        Ok(Self(Arc::new(Inner {
+            spki: spki.to_vec(),
+            kind: kind::of(&algorithm, bits)?,
+            bits: spki.len() - bits.len()..spki.len(),
+            evp: OnceLock::new(),
+        })))
     }
 
     /// The DER of the SubjectPublicKeyInfo, as it came.
@@ -38,39 +61,109 @@ impl PublicKey {
     /// SHA-1 of the key's bit string: the usual key identifier (RFC 5280, 4.2.1.2, method 1).
     #[must_use]
     pub fn key_id(&self) -> [u8; 20] {
-        [0; 20]
+        crate::digest::sha1(self.bits())
     }
 
     /// Checks a signature over `message`.
     ///
     /// # Errors
-    /// `BadSignature` when it is not this key's; `WrongKey` when the scheme is not for this kind of key; `Unsupported`
-    /// for MD5.
+    /// `BadSignature` when it is not this key's; `WrongKey` when the scheme is not for this kind of key, or the key is of
+    /// a kind or size that is not used; `Unsupported` for MD5.
     pub fn verify(
         &self,
-        _scheme: &SignatureScheme,
-        _message: &[u8],
-        _signature: &[u8],
+        scheme: &SignatureScheme,
+        message: &[u8],
+        signature: &[u8],
     ) -> Result<(), Error> {
-        Err(Error::crypto("verifying a signature"))
+        evp::fits(self.kind(), scheme)?;
+        let key = self.evp("verifying")?;
+        let digest = scheme.digest().hash(message);
+        let verified = PkeyCtx::new(key).and_then(|mut context| {
+            context.verify_init()?;
+            evp::configure(&mut context, scheme)?;
+            context.verify(&digest, signature)
+        });
+        // An error here is a signature of the wrong length or form: wrong like any other.
+        if matches!(verified, Ok(true)) {
+            Ok(())
+        } else {
+            Err(Error::BadSignature { what: "message" })
+        }
     }
 
     /// Encrypts a content key to this key.
     ///
     /// # Errors
     /// `WrongKey` when it is no RSA key; `Crypto` when the plaintext is too long for it.
-    pub fn encrypt(&self, _transport: &KeyTransport, _plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        Err(Error::crypto("encrypting a content key"))
+    pub fn encrypt(&self, transport: &KeyTransport, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let purpose = "encrypting";
+        if !matches!(self.kind(), KeyKind::Rsa { .. }) {
+            return Err(self.wrong(purpose));
+        }
+        let key = self.evp(purpose)?;
+        let mut ciphertext = Vec::with_capacity(key.size());
+        PkeyCtx::new(key)
+            .and_then(|mut context| {
+                context.encrypt_init()?;
+                evp::configure_transport(&mut context, transport)?;
+                context.encrypt_to_vec(plaintext, &mut ciphertext)
+            })
+            .map_err(|_| Error::crypto("encrypting a content key"))?;
+        Ok(ciphertext)
+    }
+
+    fn bits(&self) -> &[u8] {
+        self.0.spki.get(self.0.bits.clone()).unwrap_or_default()
+    }
+
+    fn wrong(&self, purpose: &'static str) -> Error {
+        Error::WrongKey {
+            purpose,
+            found: self.kind().to_string(),
+        }
+    }
+
+    fn evp(&self, purpose: &'static str) -> Result<&PKey<Public>, Error> {
+        self.0
+            .evp
+            .get_or_init(|| self.load())
+            .as_ref()
+            .ok_or_else(|| self.wrong(purpose))
+    }
+
+    fn load(&self) -> Option<PKey<Public>> {
+        match self.kind() {
+            KeyKind::Rsa { bits } => {
+                let (modulus, exponent) = kind::rsa_numbers(self.bits()).ok()?;
+                // Larger ones are nobody's keys and cost us more than they cost their makers.
+                if !(1024..=8192).contains(bits) || exponent.len() > 8 {
+                    return None;
+                }
+                let (n, e) = (
+                    BigNum::from_slice(modulus).ok()?,
+                    BigNum::from_slice(exponent).ok()?,
+                );
+                PKey::from_rsa(Rsa::from_public_components(n, e).ok()?).ok()
+            }
+            KeyKind::Ec(_) => PKey::public_key_from_der(self.spki_der()).ok(),
+            KeyKind::Other(_) => None,
+        }
     }
 }
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.spki == other.0.spki
+        Arc::ptr_eq(&self.0, &other.0) || self.0.spki == other.0.spki
     }
 }
 
 impl Eq for PublicKey {}
+
+impl std::hash::Hash for PublicKey {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.spki.hash(state);
+    }
+}
 
 impl std::fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,0 +1,134 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::der;
+
+#[test]
+fn names_are_written_in_the_order_of_the_encoding() {
+    let name = Name::parse("C=US,O=Big\\, Inc. ,  OU=a+UID=b , CN=dev \\31\\+1").unwrap();
+    assert_eq!(
+        name.to_string(),
+        "C=US, O=Big\\, Inc., OU=a+UID=b, CN=dev 1\\+1"
+    );
+    assert_eq!(name.common_name(), Some("dev 1+1"));
+    assert_eq!(name.attributes().len(), 5);
+    assert_eq!(
+        name.attributes()[1],
+        (crate::oid::ORGANIZATION.to_owned(), "Big, Inc.".to_owned())
+    );
+    assert_eq!(Name::parse(&name.to_string()).unwrap(), name);
+    assert!(Name::parse("").unwrap().is_empty());
+    assert_eq!(Name::parse("").unwrap().der(), [0x30, 0]);
+}
+
+#[test]
+fn the_last_common_name_counts() {
+    assert_eq!(Name::parse("CN=a, CN=b").unwrap().common_name(), Some("b"));
+    assert_eq!(Name::parse("O=a").unwrap().common_name(), None);
+}
+
+#[test]
+fn what_is_no_name_is_refused() {
+    for bad in [
+        "CN",
+        "CN=",
+        "CN=a,",
+        "CN=a+",
+        "X=a",
+        "C=USA",
+        "C=U1",
+        "CN=a\\",
+        "CN=\\0",
+        "1.2.x=a",
+        "DC=\u{e4}",
+        "serialNumber=*",
+    ] {
+        assert!(matches!(Name::parse(bad), Err(Error::Text { .. })), "{bad}");
+    }
+}
+
+#[test]
+fn openssl_reads_the_same() {
+    let ours = Name::parse("C=DE, O=\u{c4}pfel, CN=x, emailAddress=a@b.example").unwrap();
+    let theirs = openssl::x509::X509Name::from_der(ours.der()).unwrap();
+    let entries: Vec<String> = theirs
+        .entries()
+        .map(|entry| entry.data().to_string().unwrap())
+        .collect();
+    assert_eq!(entries, ["DE", "\u{c4}pfel", "x", "a@b.example"]);
+    assert_eq!(theirs.to_der().unwrap(), ours.der());
+}
+
+fn name_of(values: &[(&str, Vec<u8>)]) -> Name {
+    let rdns: Vec<Vec<u8>> = values
+        .iter()
+        .map(|(oid, value)| der::set_of(vec![der::seq(&[&der::oid(oid).unwrap(), value])]))
+        .collect();
+    Name::from_der(&der::seq(
+        &rdns.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    ))
+    .unwrap()
+}
+
+#[test]
+fn matching_sets_string_types_case_and_spaces_aside() {
+    let cn = crate::oid::COMMON_NAME;
+    let utf8 = name_of(&[(cn, der::utf8_string("Mock  Issuing CA"))]);
+    let printable = name_of(&[(cn, der::printable_string("mock issuing ca "))]);
+    let bmp: Vec<u8> = "Mock Issuing CA"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    assert!(utf8.matches(&printable));
+    assert!(utf8.matches(&name_of(&[(cn, der::tlv(tag::BMP_STRING, &bmp))])));
+    assert_ne!(utf8, printable);
+    assert!(!utf8.matches(&name_of(&[(cn, der::utf8_string("MockIssuing CA"))])));
+    assert!(!utf8.matches(&name_of(&[(
+        crate::oid::ORGANIZATION,
+        der::utf8_string("Mock Issuing CA")
+    )])));
+    assert!(
+        !Name::parse("CN=a, O=b")
+            .unwrap()
+            .matches(&Name::parse("CN=a+O=b").unwrap())
+    );
+}
+
+#[test]
+fn what_is_no_text_is_shown_in_hex_and_matches_only_itself() {
+    let cn = crate::oid::COMMON_NAME;
+    let octets = name_of(&[(cn, der::octet_string(&[1, 2]))]);
+    let text = name_of(&[(cn, der::utf8_string("#04020102"))]);
+    assert_eq!(octets.attributes()[0].1, "#04020102");
+    assert!(!octets.matches(&text));
+    assert!(octets.matches(&octets.clone()));
+    let nul = name_of(&[(cn, der::utf8_string("a\0\n\u{1b}b"))]);
+    assert_eq!(nul.to_string(), "CN=a\\00\\0A\\1Bb");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_octets_never_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(name) = Name::from_der(&octets) {
+            let _ = name.to_string();
+            prop_assert!(name.matches(&name));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(values in proptest::collection::vec("\\PC{1,12}|[ ,+\\\\#=\"a\n]{1,6}", 0..5)) {
+        let cn = crate::oid::COMMON_NAME;
+        let name = name_of(&values.iter().map(|value| (cn, der::utf8_string(value))).collect::<Vec<_>>());
+        let again = Name::parse(&name.to_string()).unwrap();
+        prop_assert_eq!(again.der(), name.der());
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC{0,60}|[CNO=+,\\\\ a0]{0,30}") {
+        if let Ok(name) = Name::parse(&text) {
+            prop_assert_eq!(Name::parse(&name.to_string()).unwrap(), name);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Attribute values as text, and the short names of attributes.
+
+use crate::der::{self, Tlv};
+use crate::oid;
+
+/// Short names (RFC 4514, 3, and what tools write), the usual one first for each attribute.
+pub(super) const SHORT_NAMES: [(&str, &str); 24] = [
+    ("CN", oid::COMMON_NAME),
+    ("C", oid::COUNTRY),
+    ("O", oid::ORGANIZATION),
+    ("OU", oid::ORGANIZATIONAL_UNIT),
+    ("L", oid::LOCALITY),
+    ("ST", oid::STATE),
+    ("S", oid::STATE),
+    ("street", oid::STREET),
+    ("SN", oid::SURNAME),
+    ("surname", oid::SURNAME),
+    ("GN", oid::GIVEN_NAME),
+    ("givenName", oid::GIVEN_NAME),
+    ("serialNumber", oid::SERIAL_NUMBER),
+    ("title", oid::TITLE),
+    ("T", oid::TITLE),
+    ("dnQualifier", oid::DN_QUALIFIER),
+    ("DC", oid::DOMAIN_COMPONENT),
+    ("UID", oid::USER_ID),
+    ("emailAddress", oid::EMAIL_ADDRESS),
+    ("E", oid::EMAIL_ADDRESS),
+    ("email", oid::EMAIL_ADDRESS),
+    ("unstructuredName", oid::UNSTRUCTURED_NAME),
+    ("unstructuredAddress", oid::UNSTRUCTURED_ADDRESS),
+    ("commonName", oid::COMMON_NAME),
+];
+
+/// The short name of an attribute, or its dotted identifier.
+pub(super) fn short_name(dotted: &str) -> &str {
+    SHORT_NAMES
+        .iter()
+        .find(|(_, oid)| *oid == dotted)
+        .map_or(dotted, |(name, _)| *name)
+}
+
+/// The text of a value, or `#` and the hex of its DER.
+pub(super) fn of(value: &Tlv<'_>) -> String {
+    der::text(value).unwrap_or_else(|| format!("#{}", hex::encode(value.raw)))
+}
+
+/// True when two values are the same after letter case, and spaces at the ends and repeated, are set aside.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one == other || folded(one).eq(folded(other))
+}
+
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    let words = text.split_whitespace().enumerate();
+    words.flat_map(|(index, word)| {
+        (index > 0)
+            .then_some(' ')
+            .into_iter()
+            .chain(word.chars().flat_map(char::to_lowercase))
+    })
+}
+
+/// Writes a value so that it is read back as it was, and no control character reaches a terminal or log.
+pub(super) fn write_escaped(f: &mut std::fmt::Formatter<'_>, value: &str) -> std::fmt::Result {
+    let last = value.chars().count().saturating_sub(1);
+    for (index, character) in value.chars().enumerate() {
+        match character {
+            ',' | '+' | '\\' => write!(f, "\\{character}")?,
+            ' ' if index == 0 || index == last => f.write_str("\\ ")?,
+            control if control.is_control() => {
+                let mut octets = [0; 4];
+                for octet in control.encode_utf8(&mut octets).bytes() {
+                    write!(f, "\\{octet:02X}")?;
+                }
+            }
+            other => write!(f, "{other}")?,
+        }
+    }
+    Ok(())
+}
