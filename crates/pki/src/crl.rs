@@ -1,88 +1,18 @@
 //! Certificate revocation lists.
 
-use chrono::{DateTime, Utc};
+mod reason;
 
-use crate::{Error, Name, PrivateKey, PublicKey, Serial, SignatureScheme};
+use chrono::{DateTime, Datelike, Utc};
 
-/// Why a certificate was revoked (RFC 5280, 5.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RevocationReason {
-    /// No reason given.
-    Unspecified = 0,
-    /// The subject's key is known or suspected to be in other hands.
-    KeyCompromise = 1,
-    /// The CA's key is known or suspected to be in other hands.
-    CaCompromise = 2,
-    /// The subject's name or other facts have changed.
-    AffiliationChanged = 3,
-    /// Another certificate has taken its place.
-    Superseded = 4,
-    /// It is no longer needed.
-    CessationOfOperation = 5,
-    /// Revoked for the time being.
-    CertificateHold = 6,
-    /// Taken off a list that is kept by differences.
-    RemoveFromCrl = 8,
-    /// A right that it states was withdrawn.
-    PrivilegeWithdrawn = 9,
-    /// The attribute authority's key is known or suspected to be in other hands.
-    AaCompromise = 10,
-}
+use crate::der::{self, Reader, Tlv, tag};
+use crate::signed_object::{self, Outline};
+use crate::{
+    Error, Extension, Name, PrivateKey, PublicKey, Serial, SignatureScheme, extension, oid,
+};
 
-impl RevocationReason {
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
-        Self::Unspecified,
-        Self::KeyCompromise,
-        Self::CaCompromise,
-        Self::AffiliationChanged,
-        Self::Superseded,
-        Self::CessationOfOperation,
-        Self::CertificateHold,
-        Self::RemoveFromCrl,
-        Self::PrivilegeWithdrawn,
-        Self::AaCompromise,
-    ];
+pub use reason::RevocationReason;
 
-    /// The name as RFC 5280 writes it: `keyCompromise`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unspecified",
-            Self::KeyCompromise => "keyCompromise",
-            Self::CaCompromise => "cACompromise",
-            Self::AffiliationChanged => "affiliationChanged",
-            Self::Superseded => "superseded",
-            Self::CessationOfOperation => "cessationOfOperation",
-            Self::CertificateHold => "certificateHold",
-            Self::RemoveFromCrl => "removeFromCRL",
-            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
-            Self::AaCompromise => "aACompromise",
-        }
-    }
-
-    /// The reason with this name, letter case set aside.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The number in the encoding.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The reason with this number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.number() == number)
-    }
-}
+const WHAT: &str = "CRL";
 
 /// One revoked certificate of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +29,7 @@ pub struct RevokedEntry {
 #[derive(Clone)]
 pub struct Crl {
     der: Vec<u8>,
+    outline: Outline,
     issuer: Name,
     number: Option<u64>,
     this_update: DateTime<Utc>,
@@ -111,8 +42,39 @@ impl Crl {
     ///
     /// # Errors
     /// `Malformed`.
-    pub fn from_der(_der: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a CRL"))
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let (outline, mut fields) = Outline::read(der, WHAT)?;
+        fields.optional(tag::INTEGER)?;
+        fields.expect(tag::SEQUENCE)?;
+        let issuer = Name::read(&mut fields)?;
+        let this_update = fields.time()?;
+        let next_update = match fields.peek() {
+            Some(tag::UTC_TIME | tag::GENERALIZED_TIME) => Some(fields.time()?),
+            _ => None,
+        };
+        let mut entries = Vec::new();
+        if let Some(list) = fields.optional(tag::SEQUENCE)? {
+            let mut list = list.reader(WHAT);
+            while !list.is_empty() {
+                entries.push(read_entry(list.sequence()?)?);
+            }
+        }
+        let extensions = match fields.optional(tag::context_constructed(0))? {
+            Some(list) => extension::read_extensions(list.content)?,
+            None => Vec::new(),
+        };
+        fields.finish()?;
+        let number = extension::find(&extensions, oid::CRL_NUMBER)
+            .and_then(|value| Reader::new(value, "cRLNumber").unsigned().ok());
+        Ok(Self {
+            der: der.to_vec(),
+            outline,
+            issuer,
+            number,
+            this_update,
+            next_update,
+            entries,
+        })
     }
 
     /// The DER, as it came.
@@ -155,9 +117,30 @@ impl Crl {
     ///
     /// # Errors
     /// `BadSignature`, or what [`PublicKey::verify`] says.
-    pub fn verify_signature_by(&self, _key: &PublicKey) -> Result<(), Error> {
-        Err(Error::crypto("verifying a CRL"))
+    pub fn verify_signature_by(&self, key: &PublicKey) -> Result<(), Error> {
+        self.outline.verify(&self.der, key, WHAT)
     }
+}
+
+fn read_entry(mut fields: Reader<'_>) -> Result<RevokedEntry, Error> {
+    let serial = Serial::new(fields.integer()?);
+    let revoked_at = fields.time()?;
+    let extensions = match fields.optional(tag::SEQUENCE)? {
+        Some(list) => extension::read_extensions(list.raw)?,
+        None => Vec::new(),
+    };
+    fields.finish()?;
+    let reason = extension::find(&extensions, oid::CRL_REASON)
+        .and_then(|value| Tlv::parse(value, "reasonCode").ok())
+        .and_then(|value| match (value.tag, value.content) {
+            (tag::ENUMERATED, [number]) => RevocationReason::from_number(*number),
+            _ => None,
+        });
+    Ok(RevokedEntry {
+        serial,
+        revoked_at,
+        reason,
+    })
 }
 
 impl std::fmt::Debug for Crl {
@@ -187,8 +170,174 @@ impl CrlBuilder {
     /// Signs it.
     ///
     /// # Errors
-    /// What [`PrivateKey::sign`] says.
-    pub fn sign(&self, _key: &PrivateKey, _scheme: &SignatureScheme) -> Result<Crl, Error> {
-        Err(Error::crypto("signing a CRL"))
+    /// What [`PrivateKey::sign`] says; `Text` when a serial number is empty or a time is not between 1950 and 9999.
+    pub fn sign(&self, key: &PrivateKey, scheme: &SignatureScheme) -> Result<Crl, Error> {
+        let mut times = self
+            .entries
+            .iter()
+            .map(|entry| entry.revoked_at)
+            .chain([self.this_update, self.next_update]);
+        if !times.all(|time| (1950..=9999).contains(&time.year())) {
+            return Err(Error::text(
+                "CRL to be signed",
+                "a time is not between 1950 and 9999",
+            ));
+        }
+        if self
+            .entries
+            .iter()
+            .any(|entry| entry.serial.as_bytes().is_empty())
+        {
+            return Err(Error::text("CRL to be signed", "a serial number is empty"));
+        }
+        let mut extensions = Vec::new();
+        if let Some(key_id) = &self.aki {
+            extensions.push(Extension::authority_key_id(key_id));
+        }
+        let number = der::integer_u64(self.number);
+        extensions.push(Extension {
+            oid: oid::CRL_NUMBER.to_owned(),
+            critical: false,
+            value: number,
+        });
+        let tbs = der::seq(&[
+            &der::integer_u64(1),
+            &scheme.to_identifier(),
+            self.issuer.der(),
+            &der::time(self.this_update),
+            &der::time(self.next_update),
+            &self.write_entries()?,
+            &der::explicit(0, &extension::write_extensions(&extensions)?),
+        ]);
+        Crl::from_der(&signed_object::sign(&tbs, key, scheme)?)
+    }
+
+    /// The list; left out altogether when it would be empty (RFC 5280, 5.1.2.6).
+    fn write_entries(&self) -> Result<Vec<u8>, Error> {
+        if self.entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut list = Vec::with_capacity(self.entries.len() * 40);
+        for entry in &self.entries {
+            // No reason and "unspecified" are the same, and the latter should not be written (RFC 5280, 5.3.1).
+            let reason = entry
+                .reason
+                .filter(|reason| *reason != RevocationReason::Unspecified);
+            let extensions = match reason {
+                None => Vec::new(),
+                Some(reason) => extension::write_extensions(&[Extension {
+                    oid: oid::CRL_REASON.to_owned(),
+                    critical: false,
+                    value: der::tlv(tag::ENUMERATED, &[reason.number()]),
+                }])?,
+            };
+            let serial = der::integer(entry.serial.as_bytes());
+            list.extend(der::seq(&[
+                &serial,
+                &der::time(entry.revoked_at),
+                &extensions,
+            ]));
+        }
+        Ok(der::tlv(tag::SEQUENCE, &list))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Curve, Digest, KeyKind};
+    use chrono::{TimeDelta, TimeZone};
+    use proptest::prelude::*;
+
+    fn builder(entries: Vec<RevokedEntry>) -> CrlBuilder {
+        let now = Utc.with_ymd_and_hms(2026, 11, 23, 9, 0, 0).unwrap();
+        CrlBuilder {
+            issuer: Name::parse("O=scep, CN=CA").unwrap(),
+            entries,
+            number: 0x80,
+            this_update: now,
+            next_update: now + TimeDelta::days(7),
+            aki: Some(vec![7; 20]),
+        }
+    }
+
+    fn entries(count: u8) -> Vec<RevokedEntry> {
+        let at = Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).unwrap();
+        let entry = |n: u8| RevokedEntry {
+            serial: Serial::new([1, n]),
+            revoked_at: at + TimeDelta::seconds(i64::from(n)),
+            reason: RevocationReason::from_number(n % 11)
+                .filter(|reason| *reason != RevocationReason::Unspecified),
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn what_is_built_is_read_by_us_openssl_webpki_and_rasn() {
+        for count in [0, 1, 40] {
+            for kind in [KeyKind::Rsa { bits: 2048 }, KeyKind::Ec(Curve::P256)] {
+                let key = PrivateKey::generate(kind).unwrap();
+                let builder = builder(entries(count));
+                let crl = builder
+                    .sign(&key, &key.scheme(Digest::Sha256).unwrap())
+                    .unwrap();
+                crl.verify_signature_by(key.public_key()).unwrap();
+                assert_eq!(crl.entries(), builder.entries);
+                assert_eq!(crl.issuer(), &builder.issuer);
+                assert_eq!(crl.number(), Some(0x80));
+                assert_eq!(
+                    (crl.this_update(), crl.next_update()),
+                    (builder.this_update, Some(builder.next_update))
+                );
+
+                let theirs = openssl::x509::X509Crl::from_der(crl.der()).unwrap();
+                let public =
+                    openssl::pkey::PKey::public_key_from_der(key.public_key().spki_der()).unwrap();
+                assert!(theirs.verify(&public).unwrap());
+                assert_eq!(
+                    theirs.get_revoked().map_or(0, |list| list.len()),
+                    usize::from(count)
+                );
+                webpki::BorrowedCertRevocationList::from_der(crl.der()).unwrap();
+                let typed: rasn_pkix::CertificateList = rasn::der::decode(crl.der()).unwrap();
+                assert_eq!(
+                    typed.tbs_cert_list.revoked_certificates.len(),
+                    usize::from(count)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_key_does_not_verify_it() {
+        let [one, other] =
+            [(); 2].map(|()| PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap());
+        let crl = builder(entries(2))
+            .sign(&one, &one.scheme(Digest::Sha256).unwrap())
+            .unwrap();
+        assert_eq!(
+            crl.verify_signature_by(other.public_key()),
+            Err(Error::BadSignature { what: WHAT })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_lists_never_panic(at in any::<prop::sample::Index>(), value in any::<u8>()) {
+            let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+            let crl = builder(entries(3)).sign(&key, &key.scheme(Digest::Sha256).unwrap()).unwrap();
+            let mut der = crl.der().to_vec();
+            let at = at.index(der.len());
+            der[at] = value;
+            if let Ok(crl) = Crl::from_der(&der) {
+                let _ = (crl.verify_signature_by(key.public_key()), format!("{crl:?}"));
+            }
+        }
+
+        #[test]
+        fn arbitrary_octets_never_panic(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Crl::from_der(&octets).is_err());
+        }
     }
 }

@@ -1,45 +1,118 @@
 //! PKCS #10 certification requests.
 
+mod validity;
+
 use chrono::{DateTime, Utc};
 
+use crate::der::{self, tag};
+use crate::signed_object::{self, Outline};
 use crate::{
-    Attribute, Error, Extension, KeyUsage, Name, PrivateKey, PublicKey, SignatureScheme,
-    SubjectAltNames,
+    Attribute, Digest, Error, Extension, KeyUsage, Name, PrivateKey, PublicKey, SignatureScheme,
+    SubjectAltNames, extension, oid,
 };
+
+const WHAT: &str = "certification request";
 
 /// A certification request (RFC 2986), with the octets that it came in.
 #[derive(Clone)]
 pub struct Csr {
     der: Vec<u8>,
+    outline: Outline,
     subject: Name,
     public_key: PublicKey,
     attributes: Vec<Attribute>,
     extensions: Vec<Extension>,
     sans: SubjectAltNames,
+    key_usage: Option<KeyUsage>,
+    ext_key_usages: Vec<String>,
     challenge_password: Option<String>,
 }
 
 impl Csr {
-    /// Reads the DER of a request. Attributes may stand in any order.
+    /// Reads the DER of a request. Attributes may stand in any order, or be left out.
     ///
     /// # Errors
-    /// `Malformed`.
-    pub fn from_der(_der: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading a certification request"))
+    /// `Malformed`, also when challengePassword or an extension is there twice (which of them counts would be a guess),
+    /// or a key usage, extended key usage or alternative name cannot be read.
+    pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        let (outline, mut info) = Outline::read(der, WHAT)?;
+        info.integer()?;
+        let subject = Name::read(&mut info)?;
+        let public_key = PublicKey::from_spki_der(info.expect(tag::SEQUENCE)?.raw)?;
+        let attributes = match info.optional(tag::context_constructed(0))? {
+            Some(list) => Attribute::read_all(list.reader(WHAT))?,
+            None => Vec::new(),
+        };
+        info.finish()?;
+        let extensions = requested_extensions(&attributes)?;
+        let value = |oid| extension::find(&extensions, oid);
+        Ok(Self {
+            sans: value(oid::SUBJECT_ALT_NAME).map_or_else(
+                || Ok(SubjectAltNames::default()),
+                SubjectAltNames::from_extension_der,
+            )?,
+            key_usage: value(oid::KEY_USAGE)
+                .map(KeyUsage::from_extension_der)
+                .transpose()?,
+            ext_key_usages: value(oid::EXT_KEY_USAGE)
+                .map_or_else(|| Ok(Vec::new()), extension::usages)?,
+            challenge_password: challenge_password(&attributes)?,
+            der: der.to_vec(),
+            outline,
+            subject,
+            public_key,
+            attributes,
+            extensions,
+        })
     }
 
-    /// Builds and signs a request.
+    /// Builds and signs a request (RSA PKCS #1 v1.5 or ECDSA, SHA-256).
     ///
     /// # Errors
     /// `Text` when a name cannot be written; what [`PrivateKey::sign`] says.
     pub fn build(
-        _subject: &Name,
-        _sans: &SubjectAltNames,
-        _challenge: Option<&str>,
-        _extra_extensions: &[Extension],
-        _key: &PrivateKey,
+        subject: &Name,
+        sans: &SubjectAltNames,
+        challenge: Option<&str>,
+        extra_extensions: &[Extension],
+        key: &PrivateKey,
     ) -> Result<Self, Error> {
-        Err(Error::crypto("building a certification request"))
+        let mut extensions = extra_extensions.to_vec();
+        if !sans.is_empty() {
+            extensions.push(Extension::subject_alt_names(sans, subject)?);
+        }
+        let mut attributes = Vec::new();
+        if let Some(challenge) = challenge {
+            // PrintableString where it fits, as RFC 2985 (5.4.1) prefers.
+            let value = if der::is_printable(challenge) {
+                der::printable_string(challenge)
+            } else {
+                der::utf8_string(challenge)
+            };
+            attributes.push(der::seq(&[
+                &der::oid(oid::CHALLENGE_PASSWORD)?,
+                &der::set_of(vec![value]),
+            ]));
+        }
+        if !extensions.is_empty() {
+            let value = extension::write_extensions(&extensions)?;
+            attributes.push(der::seq(&[
+                &der::oid(oid::EXTENSION_REQUEST)?,
+                &der::set_of(vec![value]),
+            ]));
+        }
+        attributes.sort_unstable();
+        let info = der::seq(&[
+            &der::integer_u64(0),
+            subject.der(),
+            key.public_key().spki_der(),
+            &der::implicit(0, true, &attributes.concat()),
+        ]);
+        Self::from_der(&signed_object::sign(
+            &info,
+            key,
+            &key.scheme(Digest::Sha256)?,
+        )?)
     }
 
     /// The octets, as they came.
@@ -86,20 +159,21 @@ impl Csr {
 
     /// The key usage asked for.
     #[must_use]
-    pub fn key_usage(&self) -> Option<KeyUsage> {
-        None
+    pub const fn key_usage(&self) -> Option<KeyUsage> {
+        self.key_usage
     }
 
     /// The extended key usages asked for, as dotted identifiers.
     #[must_use]
     pub fn ext_key_usages(&self) -> Vec<String> {
-        Vec::new()
+        self.ext_key_usages.clone()
     }
 
     /// True when basicConstraints asks for CA:TRUE, or cannot be read.
     #[must_use]
     pub fn wants_ca(&self) -> bool {
-        false
+        extension::find(&self.extensions, oid::BASIC_CONSTRAINTS)
+            .is_some_and(|value| extension::is_ca(value) != Ok(false))
     }
 
     /// The validity asked for by Windows' name/value pairs (ExpirationDate, or ValidityPeriod with ValidityPeriodUnits,
@@ -107,17 +181,15 @@ impl Csr {
     #[must_use]
     pub fn validity_request(
         &self,
-        _now: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
-        None
+        validity::requested(&self.attributes, now).map(|end| (None, Some(end)))
     }
 
     /// True when Microsoft's SID extension is asked for.
     #[must_use]
     pub fn has_sid_extension(&self) -> bool {
-        self.extensions
-            .iter()
-            .any(|extension| extension.oid == crate::oid::MS_SID)
+        extension::find(&self.extensions, oid::MS_SID).is_some()
     }
 
     /// How the request is signed.
@@ -125,7 +197,7 @@ impl Csr {
     /// # Errors
     /// `Unsupported`, `Malformed`.
     pub fn signature_scheme(&self) -> Result<SignatureScheme, Error> {
-        Err(Error::crypto("reading a signature algorithm"))
+        self.outline.scheme(&self.der)
     }
 
     /// Checks the request's own signature, over its raw octets, with the key that it holds.
@@ -133,7 +205,7 @@ impl Csr {
     /// # Errors
     /// `BadSignature`, `Unsupported`, `WrongKey`.
     pub fn verify(&self) -> Result<(), Error> {
-        Err(Error::crypto("verifying a certification request"))
+        self.outline.verify(&self.der, &self.public_key, WHAT)
     }
 }
 
@@ -143,3 +215,43 @@ impl std::fmt::Debug for Csr {
         write!(f, "Csr({})", self.subject)
     }
 }
+
+/// What the extensionRequest attribute, under either of its numbers, asks for.
+fn requested_extensions(attributes: &[Attribute]) -> Result<Vec<Extension>, Error> {
+    let mut extensions: Vec<Extension> = Vec::new();
+    let requests = attributes.iter().filter(|attribute| {
+        matches!(
+            attribute.oid.as_str(),
+            oid::EXTENSION_REQUEST | oid::MS_CERT_EXTENSIONS
+        )
+    });
+    for value in requests.flat_map(|attribute| &attribute.values) {
+        extensions.extend(extension::read_extensions(value)?);
+    }
+    let mut seen = std::collections::HashSet::with_capacity(extensions.len());
+    if extensions
+        .iter()
+        .all(|extension| seen.insert(extension.oid.as_str()))
+    {
+        Ok(extensions)
+    } else {
+        Err(Error::malformed(WHAT, "an extension is there twice"))
+    }
+}
+
+fn challenge_password(attributes: &[Attribute]) -> Result<Option<String>, Error> {
+    let mut found = attributes
+        .iter()
+        .filter(|attribute| attribute.oid == oid::CHALLENGE_PASSWORD);
+    match (found.next(), found.next()) {
+        (None, _) => Ok(None),
+        (Some(attribute), None) => attribute.text().map(Some).ok_or(Error::malformed(
+            WHAT,
+            "its challengePassword is not one text",
+        )),
+        _ => Err(Error::malformed(WHAT, "challengePassword is there twice")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ pub use reader::{Reader, Tlv, text};
 pub use time::parse_time;
 pub use writer::{
     bit_string, boolean, explicit, generalized_time, ia5_string, implicit, integer, integer_u64,
-    null, octet_string, oid, printable_string, seq, set_in_order, set_of, time, tlv, utc_time,
-    utf8_string,
+    is_printable, null, octet_string, oid, printable_string, seq, set_in_order, set_of, time, tlv,
+    utc_time, utf8_string,
 };
 
 /// Identifier octets.

@@ -106,10 +106,17 @@ pub fn utf8_string(text: &str) -> Vec<u8> {
     tlv(tag::UTF8_STRING, text.as_bytes())
 }
 
-/// A PrintableString. The caller has seen to it that the text fits (letters, digits, space and `'()+,-./:=?`).
+/// A PrintableString. The caller has seen to it that the text [fits](is_printable).
 #[must_use]
 pub fn printable_string(text: &str) -> Vec<u8> {
     tlv(tag::PRINTABLE_STRING, text.as_bytes())
+}
+
+/// True when every character is one of PrintableString: letters, digits, space and `'()+,-./:=?`.
+#[must_use]
+pub fn is_printable(text: &str) -> bool {
+    text.bytes()
+        .all(|octet| octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet))
 }
 
 /// An IA5String. The caller has seen to it that the text is ASCII.

@@ -125,7 +125,7 @@ fn string(dotted: &str, name: &str, value: &str) -> Result<Vec<u8>, Error> {
             ))
         }
         oid::COUNTRY | oid::SERIAL_NUMBER | oid::DN_QUALIFIER => {
-            if value.bytes().all(is_printable) {
+            if der::is_printable(value) {
                 Ok(der::printable_string(value))
             } else {
                 Err(Error::text(
@@ -143,9 +143,4 @@ fn string(dotted: &str, name: &str, value: &str) -> Result<Vec<u8>, Error> {
         }
         _ => Ok(der::tlv(tag::UTF8_STRING, value.as_bytes())),
     }
-}
-
-/// True for the characters of PrintableString.
-fn is_printable(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet)
 }
