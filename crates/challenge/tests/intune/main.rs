@@ -1,0 +1,18 @@
+//! The Intune verifier against real keys, certificates and requests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc
+)]
+
+mod anchors;
+mod binding;
+mod ecdsa;
+mod hostile;
+mod inspecting;
+mod minting;
+mod never_panics;
+mod support;
+mod time;
+mod verifying;
