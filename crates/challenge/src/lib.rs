@@ -7,6 +7,7 @@
 //! | [`TrustAnchors`] | whose signatures count |
 //! | [`ReplayMemory`], [`RateWindow`] | gates 7 and 8 as plain data, owned by the profile's actor |
 //! | [`Label`], [`Counters`] | the eleven outcomes |
+//! | [`WebhookKey`] | how the compliance hook's questions are signed |
 //! | [`mint`], [`inspect`] | making challenges for tests, and explaining them |
 //!
 //! # Where other validators fit
@@ -30,6 +31,7 @@ mod intune;
 mod label;
 mod memory;
 mod static_challenge;
+mod webhook;
 
 pub use anchors::{TrustAnchors, days_to_expiry};
 pub use counters::Counters;
@@ -43,3 +45,4 @@ pub use intune::{
 pub use label::{Label, fail_info};
 pub use memory::{RateLimited, RateWindow, ReplayMemory, Ticket};
 pub use static_challenge::StaticChallenge;
+pub use webhook::WebhookKey;

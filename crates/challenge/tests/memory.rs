@@ -2,7 +2,12 @@
 //!
 //! In a process of its own, so that resident memory is that of the structure alone.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use challenge::{DeviceKey, RateWindow, ReplayKey, ReplayMemory};
 use chrono::{DateTime, Duration, Utc};

@@ -124,13 +124,11 @@ fn the_report_and_the_gates_agree() {
             report.refused_by,
             verified.as_ref().err().map(|refused| refused.gate)
         );
-        assert_eq!(
-            report.mismatches,
-            verified
-                .err()
-                .map(|refused| refused.mismatches)
-                .unwrap_or_default()
-        );
+        if let Err(refused) = verified
+            && refused.gate == 6
+        {
+            assert_eq!(report.mismatches, refused.mismatches);
+        }
     }
 }
 
