@@ -81,7 +81,7 @@ fn one_bad_certificate_spoils_the_bundle() {
         format!("{pem}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").into_bytes(),
         format!("{pem}-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n").into_bytes(),
         format!("{pem}{}", &pem[..pem.len() / 2]).into_bytes(),
-        pem[..pem.len() / 2].as_bytes().to_vec(),
+        pem.as_bytes()[..pem.len() / 2].to_vec(),
         cut_der.to_vec(),
     ] {
         let error = parse(&bytes).unwrap_err();
@@ -224,10 +224,7 @@ fn days_are_floored() {
     ] {
         assert_eq!(days_to_expiry(now() + left, now()), expected, "{left}");
     }
-    assert_eq!(
-        days_to_expiry(DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC) > 100_000_000,
-        true
-    );
+    assert!(days_to_expiry(DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC) > 100_000_000);
 }
 
 #[test]
