@@ -1,29 +1,39 @@
 //! EnvelopedData.
 
+use std::borrow::Cow;
+
 use subtle::Choice;
 use zeroize::Zeroizing;
 
-use super::CertificateId;
-use crate::{Certificate, ContentCipher, Error, KeyTransport, PrivateKey};
+use super::{CertificateId, cbc};
+use crate::ber::{self, Limits};
+use crate::der::{self, Reader, Tlv, tag};
+use crate::digest::fill_random;
+use crate::{Certificate, ContentCipher, Error, KeyTransport, PrivateKey, oid};
+
+const WHAT: &str = "enveloped message";
 
 /// An EnvelopedData message (RFC 5652, 6).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Enveloped {
     recipients: Vec<Recipient>,
-    cipher: Result<ContentCipher, Error>,
+    /// The cipher and its initialisation vector.
+    cipher: Result<(ContentCipher, Vec<u8>), Error>,
+    encrypted: Vec<u8>,
 }
 
 /// One recipient of an EnvelopedData, by key transport (RFC 5652, 6.2.1).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Recipient {
     id: CertificateId,
     transport: Result<KeyTransport, Error>,
+    encrypted_key: Vec<u8>,
 }
 
 impl Recipient {
     /// How the recipient's certificate is named.
     #[must_use]
-    pub fn id(&self) -> &CertificateId {
+    pub const fn id(&self) -> &CertificateId {
         &self.id
     }
 
@@ -33,6 +43,20 @@ impl Recipient {
     /// `Unsupported`, `Malformed`.
     pub fn key_transport(&self) -> Result<KeyTransport, Error> {
         self.transport.clone()
+    }
+
+    fn read(element: &Tlv<'_>) -> Result<Self, Error> {
+        let mut fields = element.reader(WHAT);
+        fields.integer()?;
+        let id = CertificateId::read(&mut fields)?;
+        let transport = KeyTransport::from_identifier(&fields.expect(tag::SEQUENCE)?);
+        let encrypted_key = fields.expect(tag::OCTET_STRING)?.content.to_vec();
+        fields.finish()?;
+        Ok(Self {
+            id,
+            transport,
+            encrypted_key,
+        })
     }
 }
 
@@ -62,8 +86,31 @@ impl Enveloped {
     ///
     /// # Errors
     /// `Malformed`, `TooDeep`, `TooManyElements`. Algorithms that are not known are no error here.
-    pub fn parse(_ber: &[u8]) -> Result<Self, Error> {
-        Err(Error::crypto("reading an envelope"))
+    pub fn parse(ber: &[u8]) -> Result<Self, Error> {
+        let der = ber::normalise(ber, &Limits::default())?;
+        let mut fields = super::content(&der, oid::ENVELOPED_DATA, WHAT)?;
+        fields.integer()?;
+        fields.optional(tag::context_constructed(0))?;
+        let mut set = fields.nested(tag::SET)?;
+        let mut recipients = Vec::new();
+        while !set.is_empty() {
+            let recipient = set.element()?;
+            if recipient.tag == tag::SEQUENCE {
+                recipients.push(Recipient::read(&recipient)?);
+            }
+        }
+        let mut info = fields.sequence()?;
+        fields.optional(tag::context_constructed(1))?;
+        fields.finish()?;
+        info.expect(tag::OID)?;
+        let cipher = ContentCipher::from_identifier(&info.expect(tag::SEQUENCE)?);
+        let encrypted = implicit_octets(&info.element()?)?.into_owned();
+        info.finish()?;
+        Ok(Self {
+            recipients,
+            cipher,
+            encrypted,
+        })
     }
 
     /// Encrypts `content` (a fresh key, a fresh IV) to the keys of these certificates, each named by issuer and serial
@@ -72,12 +119,39 @@ impl Enveloped {
     /// # Errors
     /// `WrongKey` when one has no RSA key, `Crypto`.
     pub fn build(
-        _content: &[u8],
-        _to: &[&Certificate],
-        _cipher: ContentCipher,
-        _transport: &KeyTransport,
+        content: &[u8],
+        to: &[&Certificate],
+        cipher: ContentCipher,
+        transport: &KeyTransport,
     ) -> Result<Vec<u8>, Error> {
-        Err(Error::crypto("encrypting a message"))
+        let mut key = Zeroizing::new(vec![0; cipher.key_length()]);
+        let mut iv = vec![0; cipher.block_length()];
+        fill_random(&mut key)?;
+        fill_random(&mut iv)?;
+        if cipher == ContentCipher::DesEde3Cbc {
+            key.iter_mut()
+                .for_each(|octet| *octet = with_odd_parity(*octet));
+        }
+        let recipient = |certificate: &&Certificate| {
+            Ok(der::seq(&[
+                &der::integer_u64(0),
+                &CertificateId::issuer_and_serial(certificate),
+                &transport.to_identifier(),
+                &der::octet_string(&certificate.public_key().encrypt(transport, &key)?),
+            ]))
+        };
+        let recipients = to
+            .iter()
+            .map(recipient)
+            .collect::<Result<Vec<_>, Error>>()?;
+        let encrypted = cbc::encrypt(cipher, &key, &iv, content)?;
+        let info = der::seq(&[
+            &der::oid(oid::DATA)?,
+            &cipher.to_identifier(&iv),
+            &der::implicit(0, false, &encrypted),
+        ]);
+        let enveloped = der::seq(&[&der::integer_u64(0), &der::set_of(recipients), &info]);
+        super::content_info(oid::ENVELOPED_DATA, &enveloped)
     }
 
     /// The recipients by key transport, in the order sent. Others (key agreement, passwords) are left out.
@@ -99,7 +173,10 @@ impl Enveloped {
     /// # Errors
     /// `Unsupported` with the identifier (single DES, for instance), `Malformed` when its parameters are wrong.
     pub fn cipher(&self) -> Result<ContentCipher, Error> {
-        self.cipher.clone()
+        self.cipher
+            .as_ref()
+            .map(|(cipher, _)| *cipher)
+            .map_err(Clone::clone)
     }
 
     /// Decrypts the content for one recipient. Whatever the RSA decryption gives, the same work is done: where it gives
@@ -107,7 +184,61 @@ impl Enveloped {
     ///
     /// # Errors
     /// Only what anybody can see on the message: `NotARecipient`, `Unsupported`, `Malformed`, `WrongKey`.
-    pub fn open(&self, _certificate: &Certificate, _key: &PrivateKey) -> Result<Plaintext, Error> {
-        Err(Error::crypto("opening an envelope"))
+    pub fn open(&self, certificate: &Certificate, key: &PrivateKey) -> Result<Plaintext, Error> {
+        let recipient = self
+            .recipient_for(certificate)
+            .ok_or(Error::NotARecipient)?;
+        let (cipher, iv) = self.cipher.as_ref().map_err(Clone::clone)?;
+        let transport = recipient.key_transport()?;
+        let content_key =
+            key.decrypt_content_key(&transport, &recipient.encrypted_key, cipher.key_length())?;
+        let (bytes, well_padded) = cbc::decrypt(*cipher, &content_key, iv, &self.encrypted)?;
+        Ok(Plaintext { bytes, well_padded })
+    }
+}
+
+impl std::fmt::Debug for Enveloped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Enveloped({:?}, to {:?})",
+            self.cipher(),
+            self.recipients
+        )
+    }
+}
+
+impl std::fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recipient({:?}, {:?})", self.id, self.transport)
+    }
+}
+
+/// The octets of a `[0] IMPLICIT OCTET STRING`: primitive, or constructed of OCTET STRINGs, which the pass over the BER
+/// cannot know to be pieces of one.
+fn implicit_octets<'a>(element: &Tlv<'a>) -> Result<Cow<'a, [u8]>, Error> {
+    const PRIMITIVE: u8 = tag::context(0);
+    const CONSTRUCTED: u8 = tag::context_constructed(0);
+    match element.tag {
+        PRIMITIVE => Ok(Cow::Borrowed(element.content)),
+        CONSTRUCTED => {
+            let mut pieces: Reader<'_> = element.reader(WHAT);
+            let mut octets = Vec::with_capacity(element.content.len());
+            while !pieces.is_empty() {
+                octets.extend_from_slice(pieces.expect(tag::OCTET_STRING)?.content);
+            }
+            Ok(Cow::Owned(octets))
+        }
+        _ => Err(Error::malformed(WHAT, "its encrypted content is missing")),
+    }
+}
+
+/// DES keys carry a parity bit in each octet; some implementations look at it.
+const fn with_odd_parity(octet: u8) -> u8 {
+    let seven = octet & 0xfe;
+    if seven.count_ones() % 2 == 0 {
+        seven | 1
+    } else {
+        seven
     }
 }

@@ -1,6 +1,7 @@
 //! How a message names a certificate.
 
-use crate::{Certificate, Name, Serial};
+use crate::der::{self, Reader, tag};
+use crate::{Certificate, Error, Name, Serial};
 
 /// SignerIdentifier and RecipientIdentifier (RFC 5652, 5.3 and 6.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +18,38 @@ pub enum CertificateId {
 }
 
 impl CertificateId {
-    /// True when it names this certificate.
+    /// True when it names this certificate. Issuers are compared as [`Name::matches`] does, serial numbers as numbers; a
+    /// certificate without a subject key identifier is found by the usual identifier of its key.
     #[must_use]
-    pub fn names(&self, _certificate: &Certificate) -> bool {
-        false
+    pub fn names(&self, certificate: &Certificate) -> bool {
+        match self {
+            Self::IssuerAndSerial { issuer, serial } => {
+                serial.same_number(certificate.serial()) && issuer.matches(certificate.issuer())
+            }
+            Self::KeyId(key_id) => match certificate.ski() {
+                Some(ski) => ski == key_id,
+                None => certificate.public_key().key_id() == key_id.as_slice(),
+            },
+        }
+    }
+
+    /// Reads the next element: a SEQUENCE of issuer and serial number, or a key identifier tagged `[0]`.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
+        if let Some(key_id) = reader.optional(tag::context(0))? {
+            return Ok(Self::KeyId(key_id.content.to_vec()));
+        }
+        let mut fields = reader.sequence()?;
+        let issuer = Name::read(&mut fields)?;
+        let serial = Serial::new(fields.integer()?);
+        fields.finish()?;
+        Ok(Self::IssuerAndSerial { issuer, serial })
+    }
+
+    /// Issuer and serial number of a certificate, in DER.
+    pub(super) fn issuer_and_serial(certificate: &Certificate) -> Vec<u8> {
+        der::seq(&[
+            certificate.issuer().der(),
+            &der::integer(certificate.serial().as_bytes()),
+        ])
     }
 }

@@ -15,6 +15,8 @@ pub use writer::{
     utc_time, utf8_string,
 };
 
+pub(crate) use writer::{length_octets, push_length};
+
 /// Identifier octets.
 pub mod tag {
     /// BOOLEAN.
@@ -68,3 +70,6 @@ pub mod tag {
         0xa0 | (number & 0x1f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,7 @@ fn concat<T: AsRef<[u8]>>(tag: u8, parts: &[T]) -> Vec<u8> {
 }
 
 /// Identifier and length octets.
-pub(crate) fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
+fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     push_length(out, length);
 }
@@ -191,5 +191,14 @@ pub(crate) fn push_length(out: &mut Vec<u8>, length: usize) {
             out.push(0x80 | u8::try_from(digits.len()).unwrap_or(0x7f));
             out.extend_from_slice(digits);
         }
+    }
+}
+
+/// How many octets [`push_length`] writes.
+pub(crate) const fn length_octets(length: usize) -> usize {
+    if length < 0x80 {
+        1
+    } else {
+        1 + (usize::BITS - length.leading_zeros()).div_ceil(8) as usize
     }
 }
