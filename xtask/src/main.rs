@@ -1,1 +1,78 @@
-fn main() {}
+//! The repository's own commands: `cargo xtask build | demo | test`.
+//!
+//! A map:
+//! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
+//! - [`install`] brings what a check needs and says so;
+//! - [`build`] and [`demo`] are the two commands a newcomer types;
+//! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to the terminal"
+)]
+
+mod build;
+mod command;
+mod demo;
+mod install;
+mod repo;
+mod server;
+mod suite;
+mod suites;
+
+use std::process::ExitCode;
+
+use repo::Repo;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  build                      the admin page and the release binary
+  demo [-- ARGS..]           build, then run a ready-made server until Ctrl-C (ARGS go to `scepd quickstart`)
+  test [--only A,B] [--skip A,B] [--no-install]
+                             every check, as CI runs it; installs what is missing
+  test --list                the names of the checks
+";
+
+fn main() -> ExitCode {
+    // Set by the `fuzz` suite: cargo then calls this binary in the place of rustc.
+    if suites::fuzz::called_as_compiler() {
+        return suites::fuzz::compile();
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<ExitCode, String> {
+    let repo = Repo::locate()?;
+    match args {
+        ["build"] => Ok(code(build::build(&repo).map(|_| ()))),
+        ["demo", rest @ ..] => {
+            let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
+            Ok(code(demo::demo(&repo, rest)))
+        }
+        ["test", rest @ ..] => suite::test(repo, rest),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(format!("unknown command `{}`\n\n{USAGE}", args.join(" "))),
+    }
+}
+
+fn code(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

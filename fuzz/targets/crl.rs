@@ -1,0 +1,4 @@
+//! CRLs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| scepd_fuzz::crl(data));

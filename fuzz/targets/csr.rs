@@ -1,0 +1,4 @@
+//! CSRs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| scepd_fuzz::csr(data));

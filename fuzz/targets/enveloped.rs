@@ -1,0 +1,4 @@
+//! CMS EnvelopedData, up to the plaintext.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| scepd_fuzz::enveloped(data));

@@ -1,0 +1,4 @@
+//! CMS SignedData.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| scepd_fuzz::signed(data));

@@ -1,0 +1,119 @@
+//! Clients that others wrote, against the release binary: the ignored tests of `tests/interop`, a client at a time.
+
+use super::Done;
+use crate::build;
+use crate::command::Run;
+use crate::install;
+use crate::repo;
+use crate::suite::Context;
+
+pub(super) fn openssl(context: &Context) -> Result<Done, String> {
+    client(context, "openssl", &["openssl"], &["openssl"], &[])
+}
+
+pub(super) fn strongswan(context: &Context) -> Result<Done, String> {
+    let plugins = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    let packages = [
+        "strongswan-pki",
+        "libstrongswan-extra-plugins",
+        "libstrongswan-standard-plugins",
+        "openssl",
+    ];
+    client(
+        context,
+        "strongswan",
+        &["pki", plugins, "openssl"],
+        &packages,
+        &[],
+    )
+}
+
+pub(super) fn certmonger(context: &Context) -> Result<Done, String> {
+    let helper = "/usr/lib/certmonger/scep-submit";
+    let needs = ["getcert", helper, "dbus-run-session", "openssl"];
+    client(
+        context,
+        "certmonger",
+        &needs,
+        &["certmonger", "dbus", "openssl"],
+        &[],
+    )
+}
+
+pub(super) fn scepclient(context: &Context) -> Result<Done, String> {
+    client(context, "scepclient", &["scepclient"], &["scep"], &[])
+}
+
+pub(super) fn pyscep(context: &Context) -> Result<Done, String> {
+    let python = match install::python(context, "pyscep", "tests/interop/pyscep/requirements.txt") {
+        Ok(python) => python,
+        Err(reason) => return Ok(Done::Skipped(reason)),
+    };
+    // The library reaches OpenSSL through a binding that has to recognise its version.
+    let script = context.repo.path("tests/interop/pyscep/client.py");
+    let (loads, text) = Run::new(&context.repo, &python)
+        .arg(&script)
+        .arg("load")
+        .merged()?;
+    if !loads {
+        let last = text.lines().last().unwrap_or("no message").to_owned();
+        return Ok(Done::Skipped(format!("PyScep does not load here: {last}")));
+    }
+    let python = python.display().to_string();
+    client(
+        context,
+        "pyscep",
+        &["openssl"],
+        &["openssl"],
+        &[("SCEPD_PYSCEP_PYTHON", &python)],
+    )
+}
+
+/// Run the tests of one client; skipped when the client cannot be had here.
+fn client(
+    context: &Context,
+    name: &str,
+    needs: &[&str],
+    packages: &[&str],
+    env: &[(&str, &str)],
+) -> Result<Done, String> {
+    let repo = &context.repo;
+    if let Err(reason) = install::debian(context, needs, packages) {
+        return Ok(Done::Skipped(reason));
+    }
+    build::build(repo)?;
+    let filter = format!("{name}::");
+    let run = if repo::which("cargo-nextest").is_some() {
+        Run::cargo(
+            repo,
+            &[
+                "nextest",
+                "run",
+                "--locked",
+                "--package",
+                "scepd",
+                "--test",
+                "interop",
+            ],
+        )
+        .args(["--run-ignored", "only", "--no-fail-fast", &filter])
+    } else {
+        Run::cargo(
+            repo,
+            &[
+                "test",
+                "--locked",
+                "--package",
+                "scepd",
+                "--test",
+                "interop",
+            ],
+        )
+        .args([&filter, "--", "--ignored"])
+    };
+    let run = run.env("SCEPD_BIN", repo.binary());
+    env.iter()
+        .fold(run, |run, (name, value)| run.env(name, value))
+        .go()?;
+    Ok(Done::Passed)
+}

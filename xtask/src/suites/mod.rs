@@ -1,0 +1,90 @@
+//! The checks, in the order in which they run: quick ones first, what needs the release binary last.
+
+mod admin_api;
+pub(crate) mod fuzz;
+mod house;
+mod interop;
+mod lints;
+mod page;
+mod readme;
+mod rust;
+
+use crate::suite::Suite;
+
+/// How a check ended when it did not fail.
+pub(crate) enum Done {
+    Passed,
+    /// It did not run, for this reason. Never counted as passed.
+    Skipped(String),
+}
+
+/// Every check.
+pub(crate) fn all() -> Vec<Suite> {
+    let suite = |name, what, run| Suite { name, what, run };
+    vec![
+        suite("fmt", "rustfmt would change nothing", lints::fmt),
+        suite(
+            "house",
+            "arrows between rooms, file lengths, links in the documents",
+            house::check,
+        ),
+        suite("deny", "licences, sources and banned crates", lints::deny),
+        suite(
+            "advisories",
+            "no known flaw in a dependency",
+            lints::advisories,
+        ),
+        suite("page-build", "the admin page builds", page::build),
+        suite("clippy", "no warning in any target", lints::clippy),
+        suite("docs", "rustdoc builds without a warning", lints::docs),
+        suite("rust", "unit and integration tests", rust::tests),
+        suite("doctests", "examples in the documentation", rust::doctests),
+        suite(
+            "page",
+            "types, lint and component tests of the admin page",
+            page::checks,
+        ),
+        suite("release", "the release binary builds", rust::release),
+        suite(
+            "interop-openssl",
+            "OpenSSL reads what the server sends",
+            interop::openssl,
+        ),
+        suite(
+            "interop-strongswan",
+            "strongSwan pki enrolls, renews and polls",
+            interop::strongswan,
+        ),
+        suite(
+            "interop-certmonger",
+            "certmonger enrolls, renews, rekeys and waits",
+            interop::certmonger,
+        ),
+        suite(
+            "interop-pyscep",
+            "PyScep enrolls and queries",
+            interop::pyscep,
+        ),
+        suite(
+            "interop-scepclient",
+            "scepclient's single DES is refused cleanly",
+            interop::scepclient,
+        ),
+        suite(
+            "admin-api",
+            "schemathesis finds the admin API as openapi.yaml describes it",
+            admin_api::check,
+        ),
+        suite(
+            "browser",
+            "the admin page in Chromium against the real server",
+            page::browser,
+        ),
+        suite("fuzz", "a short run of every fuzz target", fuzz::run),
+        suite(
+            "readme",
+            "the README's commands work as printed",
+            readme::check,
+        ),
+    ]
+}
