@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use challenge::{Algorithm, TrustAnchors, mint};
+use chrono::{DateTime, Utc};
 use pki::{Certificate, Csr, Name, PrivateKey, SubjectAltNames};
 use scep::RaIdentity;
 use scep::client::{Content, Request, RequestBuilder};
@@ -61,4 +63,32 @@ pub fn request() -> Option<(&'static Request, &'static Certificate)> {
         .ok()
     });
     Some((REQUEST.as_ref()?, &ras().first()?.certificate))
+}
+
+/// The time that challenges are judged at: 2026-01-01T00:00:00Z.
+pub const NOW: DateTime<Utc> = match DateTime::from_timestamp(1_767_225_600, 0) {
+    Some(now) => now,
+    None => DateTime::UNIX_EPOCH,
+};
+
+/// A connector that is trusted.
+pub struct Connector {
+    /// Signs challenges (ES256).
+    pub key: PrivateKey,
+    /// Trusts that key.
+    pub anchors: TrustAnchors,
+}
+
+/// A connector with a key of this process.
+pub fn connector() -> Option<&'static Connector> {
+    static CONNECTOR: LazyLock<Option<Connector>> = LazyLock::new(|| {
+        let made = mint::Connector::throwaway(Algorithm::Es256, "connector", NOW, 365).ok()?;
+        let pem = made.certificate.to_pem();
+        let anchors = TrustAnchors::parse("fuzz.pem", pem.as_bytes(), NOW).ok()?;
+        Some(Connector {
+            key: made.key,
+            anchors,
+        })
+    });
+    CONNECTOR.as_ref()
 }

@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 
+use challenge::{CsrFacts, IntuneSettings, TrustAnchors};
 use pki::ber::{self, Limits};
 use pki::cms::{self, Enveloped, Signed};
 use pki::{Certificate, Crl, Csr, Name, PrivateKey, Serial, SubjectAltNames};
@@ -208,4 +209,61 @@ pub fn cert_rep(data: &[u8]) {
         scep::client::peek_status(data),
         scep::client::peek_fail_info(data),
     ));
+}
+
+/// A challenge as it stands in a CSR: what verification accepts, the inspector accepts, and the other way round.
+pub fn challenge(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    black_box(challenge::looks_like_challenge(text));
+    let Some(connector) = keys::connector() else {
+        return;
+    };
+    judge(text, &connector.anchors);
+    black_box(challenge::inspect(text, None, &settings(), None, keys::NOW));
+}
+
+/// The payload of a challenge whose signature holds: everything behind gate 2.
+pub fn claims(data: &[u8]) {
+    let Some(connector) = keys::connector() else {
+        return;
+    };
+    let header = br#"{"alg":"ES256"}"#;
+    if let Ok(text) = challenge::mint::sign_as_given(header, data, &connector.key) {
+        judge(&text, &connector.anchors);
+    }
+}
+
+/// Trust-anchor files.
+pub fn anchors(data: &[u8]) {
+    if let Ok(anchors) = TrustAnchors::parse("fuzz.pem", data, keys::NOW) {
+        assert!(
+            !anchors.anchors().is_empty(),
+            "a pool without anchors trusts nobody"
+        );
+    }
+}
+
+fn settings() -> IntuneSettings {
+    IntuneSettings {
+        audience: Some("https://scep.example/scep/corp".to_owned()),
+        ..IntuneSettings::default()
+    }
+}
+
+fn judge(text: &str, anchors: &TrustAnchors) {
+    let csr = CsrFacts {
+        common_names: vec!["device-1".to_owned()],
+        sans: SubjectAltNames::default(),
+    };
+    let verdict = challenge::verify(text, anchors, &settings(), &csr, keys::NOW);
+    let report = challenge::inspect(text, Some(anchors), &settings(), Some(&csr), keys::NOW);
+    if challenge::looks_like_challenge(text) {
+        assert_eq!(
+            verdict.is_ok(),
+            report.refused_by.is_none(),
+            "verify and inspect agree"
+        );
+    }
 }

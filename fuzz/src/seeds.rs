@@ -45,6 +45,7 @@ fn make() -> io::Result<()> {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         seeds.write("pem", &name, &pem)?;
+        seeds.write("anchors", &name, &pem)?;
         if let Ok(certificate) = Certificate::from_pem(&pem) {
             seeds.write("certificate", &name, certificate.der())?;
             seeds.write("ca_cert", &name, certificate.der())?;
@@ -53,6 +54,16 @@ fn make() -> io::Result<()> {
     seeds.replies()?;
     for (name, text) in TEXTS {
         seeds.write("text", name, text.as_bytes())?;
+    }
+    for (name, payload) in CLAIMS {
+        seeds.write("claims", name, payload.as_bytes())?;
+        let header = br#"{"alg":"ES256","typ":"JWT"}"#;
+        let signed = keys::connector().and_then(|by| {
+            challenge::mint::sign_as_given(header, payload.as_bytes(), &by.key).ok()
+        });
+        if let Some(text) = signed {
+            seeds.write("challenge", name, text.as_bytes())?;
+        }
     }
     println!("{} seeds", seeds.written);
     if seeds.written < 100 {
@@ -74,6 +85,21 @@ const TEXTS: [(&str, &str); 5] = [
         "AES\nPOSTPKIOperation\nSHA-256\nSHA-512\nSCEPStandard\nRenewal\nGetNextCACert\nSHA-1\nDES3\n",
     ),
     ("caps-crlf", "SHA-256\r\nAES\r\n"),
+];
+
+const CLAIMS: [(&str, &str); 3] = [
+    (
+        "good",
+        r#"{"iss":"c","sub":"d","aud":"https://scep.example/scep/corp","iat":1767225600,"exp":1767229200,"nonce":"00ff","device_name":"device-1"}"#,
+    ),
+    (
+        "names",
+        r#"{"iss":"c","sub":"d","version":"v1","aud":"https://scep.example/scep/corp","iat":1767225000,"exp":1767229200,"nonce":"n","device_name":"device-1","san_dns":["a.example"],"san_rfc822":["a@example.org"],"san_upn":["a@example.org"]}"#,
+    ),
+    (
+        "twice",
+        r#"{"iat":1,"iat":2,"exp":1e99,"san_dns":[[],null],"Sub":"x\u0000"}"#,
+    ),
 ];
 
 struct Seeds {

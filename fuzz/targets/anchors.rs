@@ -1,0 +1,4 @@
+//! Trust-anchor files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| scepd_fuzz::anchors(data));
