@@ -4,6 +4,7 @@
 //! - [`cli`]: the commands, one file each
 //! - [`config`]: file, environment and flags merged into one immutable configuration
 
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod http;

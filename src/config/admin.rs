@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::server::optional_address;
-use super::{Secret, Span};
+use super::{AskedUrl, Secret, Span};
 
 /// `[admin]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct Oidc {
     /// File with the provider's keys (a JWK set).
     pub keys_file: Option<PathBuf>,
     /// https address of the provider's keys (a JWK set); instead of `keys_file`.
-    pub jwks_url: Option<String>,
+    pub jwks_url: Option<AskedUrl>,
     /// How often `jwks_url` is asked again.
     pub jwks_refresh: Span,
     /// Claim that holds the roles, dotted for nested ones (`realm_access.roles`).

@@ -19,6 +19,18 @@ pub struct Cidr {
 pub struct CidrError(String);
 
 impl Cidr {
+    /// Any address of the range, as it was written.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many leading bits count: up to 32 for IPv4, 128 for IPv6.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether the address lies in this range.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

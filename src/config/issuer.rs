@@ -46,6 +46,8 @@ pub struct Issuer {
     pub ca_issuers_urls: Vec<String>,
     /// How long a CRL is valid.
     pub crl_lifetime: Span,
+    /// How long an automatic RA certificate (`ra = "auto"`) is valid.
+    pub ra_lifetime: Span,
 }
 
 impl Default for Issuer {
@@ -64,6 +66,7 @@ impl Default for Issuer {
             ocsp_urls: Vec::new(),
             ca_issuers_urls: Vec::new(),
             crl_lifetime: Span::days(7),
+            ra_lifetime: Span::days(365),
         }
     }
 }
@@ -114,11 +117,15 @@ pub struct CertificateProfile {
     pub ekus_default: Vec<String>,
     /// EKUs that a CSR may ask for; names or dotted OIDs.
     pub ekus_allowed: Vec<String>,
-    /// Key usages of every certificate and the most that a CSR may ask for.
-    /// For EC keys `key_encipherment` is left out.
-    pub key_usage: Vec<String>,
+    /// Key usages of a certificate whose CSR asks for none. Of these an EC key gets those that it
+    /// can do.
+    pub key_usages_default: Vec<String>,
+    /// Key usages that a CSR may ask for.
+    pub key_usages_allowed: Vec<String>,
     /// Longest lifetime.
     pub max_ttl: Span,
+    /// What must be left of it from now on, or the request is refused.
+    pub min_ttl: Span,
     /// How far notBefore lies in the past, up to 24 h.
     pub backdate: Span,
     /// Whether a lifetime that the CSR asks for is honoured up to `max_ttl`.
@@ -141,14 +148,13 @@ impl Default for CertificateProfile {
             id: String::new(),
             key_types: vec![KeyType::Rsa, KeyType::EcP256, KeyType::EcP384],
             rsa_bits_min: 2048,
-            rsa_bits_max: 4096,
+            rsa_bits_max: 8192,
             ekus_default: vec!["client_auth".to_owned()],
             ekus_allowed: vec!["client_auth".to_owned()],
-            key_usage: vec![
-                "digital_signature".to_owned(),
-                "key_encipherment".to_owned(),
-            ],
+            key_usages_default: device_usages(),
+            key_usages_allowed: device_usages(),
             max_ttl: Span::days(365),
+            min_ttl: Span::minutes(1),
             backdate: Span::minutes(5),
             honour_requested_validity: true,
             must_staple: false,
@@ -160,6 +166,12 @@ impl Default for CertificateProfile {
     }
 }
 
+fn device_usages() -> Vec<String> {
+    ["digital_signature", "key_encipherment"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
 /// `[certificate_profile.san]`: which subject alternative names are accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -168,6 +180,8 @@ pub struct San {
     pub types: Vec<SanType>,
     /// Most names in one certificate.
     pub max_names: usize,
+    /// Whether a DNS name may begin with `*.`.
+    pub wildcard_dns: bool,
     /// Patterns (`*` = any characters) of which each DNS name must match one; empty = any.
     pub dns_patterns: Vec<String>,
     /// The same for e-mail addresses.
@@ -183,8 +197,9 @@ pub struct San {
 impl Default for San {
     fn default() -> Self {
         Self {
-            types: vec![SanType::Dns, SanType::Email, SanType::Upn, SanType::Uri],
-            max_names: 20,
+            types: vec![SanType::Dns, SanType::Email, SanType::Uri, SanType::Ip],
+            max_names: 100,
+            wildcard_dns: false,
             dns_patterns: Vec::new(),
             email_patterns: Vec::new(),
             upn_patterns: Vec::new(),

@@ -8,6 +8,7 @@
 //! - [`EXAMPLE`]: a commented file with every key
 
 mod admin;
+mod asked_url;
 mod cidr;
 mod environment;
 mod error;
@@ -26,12 +27,14 @@ mod span;
 use serde::{Deserialize, Serialize};
 
 pub use admin::{Admin, Oidc};
+pub use asked_url::AskedUrl;
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
 pub use example::EXAMPLE;
 pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
 pub use load::{Effective, Notice, Sources};
-pub use profile::{Compliance, Crypto, Intune, Limits, Mtls, Profile, Ra, Renewal};
+pub use profile::{Compliance, Crypto, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal};
+pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub use server::{Audit, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span};
+use super::{AskedUrl, Secret, Span};
 
 /// Where the RA certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Ra {
     Files,
     /// Kept by the server: issued by the profile's issuer and renewed before it expires.
     Auto,
+    /// The CA itself, which must be RSA: its key opens requests and signs replies.
+    Ca,
 }
 
 /// Which algorithms of the past are still spoken.
@@ -123,28 +125,13 @@ impl Profile {
 }
 
 /// `[profile.renewal]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Renewal {
-    /// Whether certificates are renewed at all.
-    pub enabled: bool,
     /// Whether a renewal needs the challenge as well.
     pub require_challenge: bool,
-    /// Whether the subject may change.
-    pub allow_subject_change: bool,
-    /// Whether subject alternative names may change.
-    pub allow_san_change: bool,
-}
-
-impl Default for Renewal {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            require_challenge: false,
-            allow_subject_change: false,
-            allow_san_change: false,
-        }
-    }
+    /// Whether subject and subject alternative names may change.
+    pub allow_name_change: bool,
 }
 
 /// `[profile.limits]`: requests; 0 = no limit.
@@ -167,6 +154,18 @@ impl Default for Limits {
             bad_challenges_per_source_per_minute: 10,
         }
     }
+}
+
+/// A kind of name of which no Intune claim speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExtraName {
+    /// IP addresses.
+    Ip,
+    /// URIs, but for a SID URI, which the challenge itself must vouch for.
+    Uri,
+    /// Any other kind.
+    Other,
 }
 
 /// `[profile.mtls]`: the same profile at `/scep-mtls/<path_id>` with a client certificate.
@@ -197,8 +196,8 @@ pub struct Intune {
     pub clock_skew_tolerance: Span,
     /// Compare only the names that the challenge pins; a name that it leaves out may be in the CSR.
     pub pinned_only: bool,
-    /// Accept IP address and URI names of the CSR that no challenge can vouch for.
-    pub allow_unpinned_ip_uri: bool,
+    /// Kinds of names in the CSR that are accepted although no challenge can vouch for them.
+    pub extra_names: Vec<ExtraName>,
     /// In this time the very same message gets its stored certificate again; 0 = it is a replay.
     pub retransmission_window: Span,
     /// `[profile.intune.compliance]`.
@@ -215,7 +214,7 @@ impl Default for Intune {
             per_device_rate_limit_24h: 3,
             clock_skew_tolerance: Span::seconds(60),
             pinned_only: false,
-            allow_unpinned_ip_uri: false,
+            extra_names: Vec::new(),
             retransmission_window: Span::ZERO,
             compliance: Compliance::default(),
         }
@@ -227,7 +226,7 @@ impl Default for Intune {
 #[serde(default, deny_unknown_fields)]
 pub struct Compliance {
     /// https address that is asked.
-    pub url: Option<String>,
+    pub url: Option<AskedUrl>,
     /// Hosts that may be asked.
     pub allowed_hosts: Vec<String>,
     /// Key of the HMAC-SHA256 that signs what is sent.

@@ -96,7 +96,7 @@ pub(super) fn node<'a>(section: &'a Map<String, Value>, key: &str) -> Option<Nod
 }
 
 /// The key of a section that is nearest to a wrong one, when any is near.
-pub(super) fn nearest<'a>(keys: impl IntoIterator<Item = &'a str>, wrong: &str) -> Option<String> {
+pub(crate) fn nearest<'a>(keys: impl IntoIterator<Item = &'a str>, wrong: &str) -> Option<String> {
     keys.into_iter()
         .map(|key| {
             (

@@ -117,7 +117,7 @@ impl fmt::Display for Span {
         let millis = self.0.as_millis();
         match UNITS
             .iter()
-            .find(|(_, unit)| millis > 0 && millis % u128::from(*unit) == 0)
+            .find(|(_, unit)| millis > 0 && millis.is_multiple_of(u128::from(*unit)))
         {
             Some((name, unit)) => write!(f, "{}{name}", millis / u128::from(*unit)),
             None => f.write_str("0s"),

@@ -1,0 +1,228 @@
+//! Start-up checks: reads every file that the configuration names, looks at everything, and lists
+//! all that is wrong at once. What passes is a [`Loaded`], from which a server can be built.
+//!
+//! | module | checks |
+//! |---|---|
+//! | `server` | listeners, limits, TLS, admin, log |
+//! | `issuers`, `policies` | CAs; certificate profiles |
+//! | `profiles`, `ra`, `auto_ra`, `trust` | SCEP profiles, their RA certificates, whom they trust |
+//! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
+//!
+//! Nothing here is kept between runs: a reload is another run, and the old [`Loaded`] stays in use
+//! until the new one is whole.
+
+mod auto_ra;
+mod files;
+mod issuers;
+mod loaded;
+mod pair;
+mod policies;
+mod problem;
+mod profiles;
+mod ra;
+mod secrets;
+mod server;
+mod store;
+#[cfg(test)]
+mod tests;
+mod trust;
+mod urls;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use issuer::Issuer;
+
+pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
+pub use problem::{Problem, Severity};
+pub use store::{check_store, open_store};
+pub use trust::reload_anchors;
+
+use crate::config::{Config, Span};
+use files::Files;
+use problem::{Findings, Spot};
+
+/// What a run of the checks came to.
+pub struct Outcome {
+    /// Everything that was found, failures and warnings, in the order of the configuration.
+    pub problems: Vec<Problem>,
+    /// Present when nothing failed.
+    pub loaded: Option<Loaded>,
+}
+
+impl Outcome {
+    /// What stops the start.
+    pub fn failures(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Failure)
+    }
+
+    /// What works, but should be looked at.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Warning)
+    }
+}
+
+/// What every check can see.
+struct Run<'a> {
+    config: &'a Config,
+    files: &'a Files,
+    now: DateTime<Utc>,
+    /// Whether missing directories and automatic RA pairs are made.
+    may_write: bool,
+}
+
+/// Runs all checks and loads everything, for a start or a reload. Makes what the server keeps
+/// itself and is missing or due: the data directory, automatic RA certificates.
+///
+/// Reads files and may make RSA keys: call it off the async threads. The store is not touched;
+/// see [`open_store`].
+#[must_use]
+pub fn load(config: &Config, now: DateTime<Utc>) -> Outcome {
+    run(config, now, true)
+}
+
+/// Runs all checks and changes nothing. `loaded` is absent also when an automatic RA certificate
+/// is still to be made.
+#[must_use]
+pub fn check(config: &Config, now: DateTime<Utc>) -> Outcome {
+    run(config, now, false)
+}
+
+fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
+    let files = Files::default();
+    let run = Run {
+        config,
+        files: &files,
+        now,
+        may_write,
+    };
+    let mut findings = Findings::default();
+
+    server::check(&run, &mut findings);
+    let tls = server::tls(&run, &mut findings);
+    let admin = server::admin(&run, &mut findings);
+    let issuers = issuers::load(&config.issuers, &files, now, &mut findings);
+    let policies = policies::load(&config.certificate_profiles, &mut findings);
+    let (profiles, reload_at) = if config.server.scep_enabled {
+        profiles::overview(&run, &mut findings);
+        all_profiles(
+            &run,
+            &profiles::Referred {
+                issuers: &issuers,
+                policies: &policies,
+            },
+            &mut findings,
+        )
+    } else {
+        (Some(Vec::new()), None)
+    };
+
+    let whole = !findings.failed();
+    let loaded = tls
+        .zip(profiles)
+        .filter(|_| whole)
+        .map(|(tls, profiles)| Loaded {
+            tls,
+            issuers: by_id(issuers),
+            profiles,
+            admin,
+            reload_at,
+        });
+    Outcome {
+        problems: findings.0,
+        loaded,
+    }
+}
+
+type Profiles = (Option<Vec<LoadedProfile>>, Option<DateTime<Utc>>);
+
+fn all_profiles(
+    run: &Run<'_>,
+    referred: &profiles::Referred<'_>,
+    findings: &mut Findings,
+) -> Profiles {
+    let mut loaded = Some(Vec::with_capacity(run.config.profiles.len()));
+    let mut reload_at = None;
+    for (mut found, profile, look_again_at) in profiles::load(run, referred, findings) {
+        findings.0.append(&mut found.0);
+        reload_at = reload_at.into_iter().chain(look_again_at).min();
+        loaded = loaded.zip(profile).map(|(mut all, profile)| {
+            all.push(profile);
+            all
+        });
+    }
+    (loaded, reload_at)
+}
+
+fn by_id(issuers: BTreeMap<String, issuers::Ready>) -> BTreeMap<String, Arc<dyn Issuer>> {
+    issuers
+        .into_iter()
+        .map(|(id, ready)| (id, ready.issuer as Arc<dyn Issuer>))
+        .collect()
+}
+
+/// An id must be there, plain, and not be that of an earlier section.
+fn check_id<'a>(
+    id: &str,
+    index: usize,
+    all: impl Iterator<Item = &'a String>,
+    spot: &Spot,
+    findings: &mut Findings,
+) {
+    let spot = spot.at("id");
+    if id.is_empty() {
+        findings.fail(
+            &spot,
+            "it is not set",
+            "give the section a name that profiles can refer to",
+        );
+    } else if !id
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        || id.len() > 64
+    {
+        findings.fail(
+            &spot,
+            "it is not a plain name",
+            "use letters, digits, -, _ and ., at most 64",
+        );
+    } else if all.take(index).any(|earlier| earlier == id) {
+        findings.fail(
+            &spot,
+            "another section has the same id",
+            "give each section its own",
+        );
+    }
+}
+
+/// Fails unless the span lies between two spans, both included. The bounds are written as in the file.
+fn range(span: Span, least: &str, most: &str, spot: &Spot, findings: &mut Findings) {
+    let bound = |text: &str| text.parse::<Span>();
+    let inside =
+        bound(least).is_ok_and(|least| least <= span) && bound(most).is_ok_and(|most| span <= most);
+    if !inside {
+        findings.fail(
+            spot,
+            format!("{span} is out of range"),
+            format!("set it from {least} to {most}"),
+        );
+    }
+}
+
+/// Fails unless the number lies in the range.
+fn count(number: usize, range: RangeInclusive<usize>, spot: &Spot, findings: &mut Findings) {
+    if !range.contains(&number) {
+        let (least, most) = range.into_inner();
+        findings.fail(
+            spot,
+            format!("{number} is out of range"),
+            format!("set it from {least} to {most}"),
+        );
+    }
+}

@@ -1,0 +1,459 @@
+//! `[[profile]]`: everything a profile needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use issuer::{CertificatePolicy, Issuer};
+
+use super::issuers::Ready;
+use super::loaded::{LoadedCompliance, LoadedProfile};
+use super::problem::{Findings, Spot};
+use super::{Run, ra, secrets, trust, urls};
+use crate::config::{Intune, Profile, Span};
+
+/// Path ids that other URLs of a SCEP server begin with.
+const RESERVED: [&str; 2] = ["cgi-bin", "certsrv"];
+
+/// What all profiles refer to.
+pub(super) struct Referred<'a> {
+    pub(super) issuers: &'a BTreeMap<String, Ready>,
+    pub(super) policies: &'a BTreeMap<String, CertificatePolicy>,
+}
+
+/// A profile that was checked: what was found, what was loaded, when to look again.
+pub(super) type Checked = (
+    Findings,
+    Option<LoadedProfile>,
+    Option<chrono::DateTime<chrono::Utc>>,
+);
+
+/// Checks all profiles, on all cores: an automatic RA key takes its time to make.
+pub(super) fn load(
+    run: &Run<'_>,
+    referred: &Referred<'_>,
+    findings: &mut Findings,
+) -> Vec<Checked> {
+    let profiles = &run.config.profiles;
+    unique(profiles, findings);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = profiles.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = profiles
+            .chunks(share)
+            .map(|share| {
+                scope.spawn(|| {
+                    share
+                        .iter()
+                        .map(|profile| one(run, profile, referred))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut all = Vec::with_capacity(profiles.len());
+        for worker in workers {
+            match worker.join() {
+                Ok(checked) => all.extend(checked),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+fn unique(profiles: &[Profile], findings: &mut Findings) {
+    let mut seen = std::collections::BTreeSet::new();
+    for profile in profiles {
+        if !seen.insert(profile.path_id.as_str()) {
+            let spot = Spot::one_of("profile", &profile.path_id).at("path_id");
+            findings.fail(
+                &spot,
+                "another profile has the same path id",
+                "give each profile its own",
+            );
+        }
+    }
+}
+
+/// Whether a path id can stand in a URL: `[a-z0-9-]+` without a hyphen at either end, or empty.
+fn well_formed(path_id: &str) -> bool {
+    path_id
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !path_id.starts_with('-')
+        && !path_id.ends_with('-')
+        && path_id.len() <= 64
+}
+
+fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
+    let mut findings = Findings::default();
+    let spot = Spot::one_of("profile", &profile.path_id);
+    path_id(profile, &spot.at("path_id"), &mut findings);
+    let issuer_spot = spot.at("issuer_id");
+    let ids = run.config.issuers.iter().map(|issuer| issuer.id.as_str());
+    refers(
+        &profile.issuer_id,
+        ids,
+        "[[issuer]]",
+        &issuer_spot,
+        &mut findings,
+    );
+    let ids = run
+        .config
+        .certificate_profiles
+        .iter()
+        .map(|profile| profile.id.as_str());
+    refers(
+        &profile.profile_id,
+        ids,
+        "[[certificate_profile]]",
+        &spot.at("profile_id"),
+        &mut findings,
+    );
+    let (issuer, policy) = (
+        referred.issuers.get(&profile.issuer_id),
+        referred.policies.get(&profile.profile_id),
+    );
+
+    let challenge_password = challenge_password(run, profile, &spot, &mut findings);
+    let kept = ra::load(run, profile, issuer, &spot, &mut findings);
+    let mtls = profile.mtls.enabled.then(|| {
+        let path = profile.mtls.client_ca_trust_bundle_path.as_deref();
+        if run.config.server.mtls_listen.is_none() {
+            let what = "the profile is served over mTLS, but server.mtls_listen is not set";
+            findings.fail(
+                &spot.at("mtls.enabled"),
+                what,
+                "set server.mtls_listen or switch mTLS off",
+            );
+        }
+        trust::client_cas(path, run.files, run.now, &spot, &mut findings)
+    });
+    let anchors = profile
+        .intune
+        .enabled
+        .then(|| trust::anchors(profile, run.files, run.now, &spot, &mut findings));
+    let compliance = compliance(run, &profile.intune, &spot, &mut findings);
+    ranges(profile, &spot, &mut findings);
+
+    if findings.failed() {
+        return (findings, None, None);
+    }
+    let look_again_at = kept.as_ref().and_then(|kept| kept.look_again_at);
+    let loaded = issuer
+        .zip(policy)
+        .zip(kept)
+        .map(|((issuer, policy), kept)| LoadedProfile {
+            settings: profile.clone(),
+            issuer: Arc::clone(&issuer.issuer) as Arc<dyn Issuer>,
+            policy: Arc::new(CertificatePolicy {
+                renewal_may_rename: profile.renewal.allow_name_change,
+                ..policy.clone()
+            }),
+            ras: kept.ras,
+            challenge_password,
+            mtls: mtls.flatten(),
+            anchors: anchors.flatten(),
+            compliance,
+        });
+    (
+        findings,
+        loaded.filter(|profile| !profile.ras.is_empty()),
+        look_again_at,
+    )
+}
+
+fn path_id(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+    let path_id = &profile.path_id;
+    if !well_formed(path_id) {
+        findings.fail(
+            spot,
+            format!(
+                "`{}` cannot stand in a URL",
+                path_id.escape_debug().take(80).collect::<String>()
+            ),
+            "use a-z, 0-9 and hyphens inside, at most 64 characters; empty for the root profile",
+        );
+    } else if RESERVED.contains(&path_id.as_str()) {
+        findings.fail(
+            spot,
+            "it is part of URLs that old clients add by themselves",
+            "use another path id",
+        );
+    }
+}
+
+fn refers<'a>(
+    id: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+    list: &str,
+    spot: &Spot,
+    findings: &mut Findings,
+) {
+    if id.is_empty() {
+        findings.fail(
+            spot,
+            "it is not set",
+            format!("name the id of one of the {list} sections"),
+        );
+    } else if !known.clone().any(|known| known == id) {
+        let nearest =
+            crate::config::nearest(known, id).map(|nearest| format!("; did you mean `{nearest}`?"));
+        findings.fail(
+            spot,
+            format!(
+                "there is no `{id}` among the {list} sections{}",
+                nearest.unwrap_or_default()
+            ),
+            format!("name the id of one of them, or add the {list}"),
+        );
+    }
+}
+
+fn challenge_password(
+    run: &Run<'_>,
+    profile: &Profile,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<crate::config::Secret> {
+    let inline = spot.at("challenge_password");
+    let given = profile.challenge_password.is_some() || profile.challenge_password_file.is_some();
+    if !given && !profile.intune.enabled {
+        findings.fail(
+            &inline,
+            "the profile has no way to authenticate a device",
+            "set challenge_password or challenge_password_file, or enable Intune",
+        );
+    }
+    let password = secrets::resolve(
+        run.files,
+        (&inline, profile.challenge_password.as_ref()),
+        (
+            &spot.at("challenge_password_file"),
+            profile.challenge_password_file.as_deref(),
+        ),
+        findings,
+    )?;
+    if password.expose().chars().count() < 12 {
+        findings.warn(
+            &inline,
+            "the challenge password is shorter than 12 characters",
+            "use a longer, random one",
+        );
+    }
+    if profile.intune.enabled && challenge::looks_like_challenge(password.expose()) {
+        findings.fail(
+            &inline,
+            "the challenge password looks like an Intune challenge",
+            "use a shorter one without dots",
+        );
+    }
+    Some(password)
+}
+
+fn compliance(
+    run: &Run<'_>,
+    intune: &Intune,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<LoadedCompliance> {
+    let settings = &intune.compliance;
+    let hmac_secret = secrets::resolve(
+        run.files,
+        (
+            &spot.at("intune.compliance.hmac_secret"),
+            settings.hmac_secret.as_ref(),
+        ),
+        (
+            &spot.at("intune.compliance.hmac_secret_file"),
+            settings.hmac_secret_file.as_deref(),
+        ),
+        findings,
+    );
+    let ca_bundle = settings.ca_bundle_path.as_deref().and_then(|path| {
+        super::pair::certificates(
+            run.files,
+            path,
+            &spot.at("intune.compliance.ca_bundle_path"),
+            findings,
+        )
+    });
+    let url_spot = spot.at("intune.compliance.url");
+    let Some(url) = settings
+        .url
+        .as_ref()
+        .filter(|url| !url.as_str().trim().is_empty())
+    else {
+        if hmac_secret.is_some() || !settings.allowed_hosts.is_empty() {
+            findings.warn(
+                &url_spot,
+                "it is not set, so the webhook is never asked",
+                "set it or remove the other settings",
+            );
+        }
+        return None;
+    };
+    if !intune.enabled {
+        findings.warn(
+            &url_spot,
+            "Intune is off on this profile, so the webhook is never asked",
+            "remove it",
+        );
+    }
+    super::range(
+        settings.timeout,
+        "100ms",
+        "1m",
+        &spot.at("intune.compliance.timeout"),
+        findings,
+    );
+    if hmac_secret.is_none() {
+        let what = "what the webhook is sent is not signed";
+        findings.warn(
+            &spot.at("intune.compliance.hmac_secret"),
+            what,
+            "set a secret that the webhook checks",
+        );
+    }
+    let asked = urls::check_asked(url.as_str(), &url_spot, findings)?;
+    if !settings
+        .allowed_hosts
+        .iter()
+        .any(|host| host.eq_ignore_ascii_case(asked.host))
+    {
+        findings.fail(
+            &spot.at("intune.compliance.allowed_hosts"),
+            format!("the host of url, {}, is not among them", asked.host),
+            "add it",
+        );
+    }
+    Some(LoadedCompliance {
+        settings: settings.clone(),
+        url: url.as_str().to_owned(),
+        hmac_secret,
+        ca_bundle,
+    })
+}
+
+fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+    super::count(
+        profile.max_in_flight,
+        1..=100_000,
+        &spot.at("max_in_flight"),
+        findings,
+    );
+    if profile.approval {
+        super::range(
+            profile.approval_timeout,
+            "1m",
+            "366d",
+            &spot.at("approval_timeout"),
+            findings,
+        );
+    }
+    let intune = &profile.intune;
+    if !intune.enabled {
+        return;
+    }
+    super::range(
+        intune.challenge_validity,
+        "0s",
+        "30d",
+        &spot.at("intune.challenge_validity"),
+        findings,
+    );
+    super::range(
+        intune.clock_skew_tolerance,
+        "0s",
+        "1h",
+        &spot.at("intune.clock_skew_tolerance"),
+        findings,
+    );
+    super::range(
+        intune.retransmission_window,
+        "0s",
+        "1d",
+        &spot.at("intune.retransmission_window"),
+        findings,
+    );
+    let limit = usize::try_from(intune.per_device_rate_limit_24h).unwrap_or(usize::MAX);
+    super::count(
+        limit,
+        0..=10_000,
+        &spot.at("intune.per_device_rate_limit_24h"),
+        findings,
+    );
+    if !intune.challenge_validity.is_zero()
+        && intune.clock_skew_tolerance >= intune.challenge_validity
+    {
+        findings.fail(
+            &spot.at("intune.clock_skew_tolerance"),
+            format!(
+                "{} is not less than challenge_validity, {}",
+                intune.clock_skew_tolerance, intune.challenge_validity
+            ),
+            "make it smaller",
+        );
+    }
+    if intune
+        .audience
+        .as_ref()
+        .is_some_and(|audience| audience.trim().is_empty())
+    {
+        let what = "it is empty, and no challenge has an empty audience";
+        findings.fail(
+            &spot.at("intune.audience"),
+            what,
+            "set it, or remove it so that it is not looked at",
+        );
+    }
+    if intune.retransmission_window > Span::ZERO
+        && intune.challenge_validity < intune.retransmission_window
+    {
+        findings.warn(
+            &spot.at("intune.retransmission_window"),
+            "it is longer than challenge_validity: a repeated message is then refused as expired",
+            "make it shorter",
+        );
+    }
+}
+
+/// Whether any profile that is to be served asks for the mTLS listener.
+pub(super) fn any_mtls(profiles: &[Profile]) -> bool {
+    profiles.iter().any(|profile| profile.mtls.enabled)
+}
+
+/// Says what is odd about the profiles as a whole.
+pub(super) fn overview(run: &Run<'_>, findings: &mut Findings) {
+    let server = &run.config.server;
+    let spot = Spot::section("server");
+    if run.config.profiles.is_empty() {
+        let remedy = "add a [[profile]], see `scepd config example`";
+        findings.warn(
+            &Spot::section("profile").at("path_id"),
+            "there is no SCEP profile, so no device can enroll",
+            remedy,
+        );
+    }
+    if server.mtls_listen.is_some() && !any_mtls(&run.config.profiles) {
+        findings.warn(
+            &spot.at("mtls_listen"),
+            "no profile is served over mTLS",
+            "enable mTLS on a profile or remove it",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::well_formed;
+
+    #[test]
+    fn path_ids() {
+        for good in ["", "corp", "a", "0", "corp-eu-1"] {
+            assert!(well_formed(good), "{good}");
+        }
+        for bad in ["-a", "a-", "Corp", "a_b", "a/b", "a.b", "ä", " ", "a b"] {
+            assert!(!well_formed(bad), "{bad}");
+        }
+    }
+}

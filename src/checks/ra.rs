@@ -1,0 +1,224 @@
+//! A profile's RA certificates: from files, kept by the server, or the CA itself.
+
+use chrono::{DateTime, Utc};
+use issuer::Issuer;
+use pki::{Certificate, KeyKind, KeyUsage};
+use scep::RaIdentity;
+
+use super::auto_ra::{self, Keeping, Kept};
+use super::issuers::Ready;
+use super::loaded::HeldRa;
+use super::pair::{self, Pair};
+use super::problem::{Findings, Spot};
+use super::{Run, Severity};
+use crate::config::{Profile, Ra};
+
+/// The RA certificates of a profile, the current one first; `None` when something is wrong.
+/// `issuer` is missing when it was refused already; what can be checked without it is.
+pub(super) fn load(
+    run: &Run<'_>,
+    profile: &Profile,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<Kept> {
+    super::range(
+        profile.ra_overlap,
+        "0s",
+        "366d",
+        &spot.at("ra_overlap"),
+        findings,
+    );
+    match profile.ra {
+        Ra::Files => from_files(run, profile, issuer, spot, findings),
+        Ra::Auto => {
+            refuse_files(profile, spot, findings);
+            let keeping = Keeping {
+                directory: &run
+                    .config
+                    .server
+                    .data_dir
+                    .join("ra")
+                    .join(directory(&profile.path_id)),
+                issuer: issuer?.issuer.as_ref(),
+                path_id: &profile.path_id,
+                overlap: profile.ra_overlap.chrono(),
+                may_write: run.may_write,
+            };
+            auto_ra::keep(&keeping, run.now, &spot.at("ra"), findings)
+        }
+        Ra::Ca => {
+            refuse_files(profile, spot, findings);
+            let identity = issuer?.identity.clone();
+            let spot = spot.at("ra");
+            is_rsa(&identity.certificate, "the CA", &spot, findings).then(|| Kept {
+                ras: vec![HeldRa {
+                    identity,
+                    until: None,
+                }],
+                look_again_at: None,
+            })
+        }
+    }
+}
+
+/// No path id holds an underscore.
+fn directory(path_id: &str) -> &str {
+    if path_id.is_empty() { "_root" } else { path_id }
+}
+
+fn refuse_files(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+    for (setting, path) in [
+        ("ra_cert_path", &profile.ra_cert_path),
+        ("ra_key_path", &profile.ra_key_path),
+        ("ra_previous_cert_path", &profile.ra_previous_cert_path),
+        ("ra_previous_key_path", &profile.ra_previous_key_path),
+    ] {
+        if let Some(path) = path {
+            let what = "RA files are used with ra = \"files\" only";
+            findings.fail(
+                &spot.at(setting).in_file(path),
+                what,
+                "remove the setting, or set ra = \"files\"",
+            );
+        }
+    }
+}
+
+fn from_files(
+    run: &Run<'_>,
+    profile: &Profile,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<Kept> {
+    if profile.ra_cert_path.is_none() && profile.ra_key_path.is_none() {
+        let remedy =
+            "set ra_cert_path and ra_key_path, or ra = \"auto\" to let the server keep one";
+        findings.fail(
+            &spot.at("ra_cert_path"),
+            "the profile has no RA certificate",
+            remedy,
+        );
+        return None;
+    }
+    let (certificate, key) = (spot.at("ra_cert_path"), spot.at("ra_key_path"));
+    let current = pair::load(
+        run.files,
+        (&certificate, profile.ra_cert_path.as_deref()),
+        (&key, profile.ra_key_path.as_deref()),
+        run.now,
+        findings,
+    );
+    let certificate = profile
+        .ra_cert_path
+        .as_deref()
+        .map_or(certificate.clone(), |path| certificate.in_file(path));
+    let current = current.and_then(|pair| fit(pair, issuer, &certificate, findings));
+    let previous = previous(run, profile, issuer, spot, findings);
+    let (previous, wrong) = match previous {
+        Ok(previous) => (previous, false),
+        Err(()) => (None, true),
+    };
+    let until = previous.as_ref().map(|pair| pair.certificate.not_after());
+    let held = |identity: RaIdentity, until: Option<DateTime<Utc>>| HeldRa { identity, until };
+    let ras = current.into_iter().map(|identity| held(identity, None));
+    let ras: Vec<HeldRa> = ras
+        .chain(previous.map(|identity| held(identity, until)))
+        .collect();
+    (!wrong && ras.first().is_some_and(|ra| ra.until.is_none())).then_some(Kept {
+        ras,
+        look_again_at: None,
+    })
+}
+
+fn previous(
+    run: &Run<'_>,
+    profile: &Profile,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Result<Option<RaIdentity>, ()> {
+    if profile.ra_previous_cert_path.is_none() && profile.ra_previous_key_path.is_none() {
+        return Ok(None);
+    }
+    let certificate = spot.at("ra_previous_cert_path");
+    let mut found = Findings::default();
+    let pair = pair::load(
+        run.files,
+        (&certificate, profile.ra_previous_cert_path.as_deref()),
+        (
+            &spot.at("ra_previous_key_path"),
+            profile.ra_previous_key_path.as_deref(),
+        ),
+        run.now,
+        &mut found,
+    );
+    let certificate = profile
+        .ra_previous_cert_path
+        .as_deref()
+        .map_or(certificate.clone(), |path| certificate.in_file(path));
+    let identity = pair.and_then(|pair| fit(pair, issuer, &certificate, &mut found));
+    // A replaced certificate ends sooner or later; that alone is no reason to say anything.
+    found.0.retain(|found| found.severity == Severity::Failure);
+    findings.0.append(&mut found.0);
+    identity.map(Some).ok_or(())
+}
+
+/// Whether a pair can stand as RA: RSA of 2048 bits or more, with the usages that it needs.
+fn fit(
+    pair: Pair,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<RaIdentity> {
+    let Pair {
+        certificate, key, ..
+    } = pair;
+    let mut fits = is_rsa(&certificate, "the RA certificate", spot, findings);
+    let needed = KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT);
+    if let Some(usage) = certificate
+        .key_usage()
+        .filter(|usage| !usage.contains(needed))
+    {
+        let has: Vec<&str> = usage.names().collect();
+        findings.fail(
+            spot,
+            format!(
+                "its keyUsage is {}; an RA needs digitalSignature and keyEncipherment",
+                has.join(", ")
+            ),
+            "have the CA issue one with both, or set ra = \"auto\"",
+        );
+        fits = false;
+    }
+    if let Some(issuer) = issuer {
+        let of_issuer = issuer.issuer.issued(&certificate)
+            || certificate.fingerprint() == issuer.identity.certificate.fingerprint();
+        if !of_issuer {
+            findings.warn(
+                spot,
+                format!(
+                    "the RA certificate {} was not issued by the profile's issuer",
+                    certificate.subject()
+                ),
+                "have the profile's CA issue it: many devices refuse another's",
+            );
+        }
+    }
+    fits.then_some(RaIdentity { certificate, key })
+}
+
+fn is_rsa(certificate: &Certificate, whose: &str, spot: &Spot, findings: &mut Findings) -> bool {
+    match certificate.public_key().kind() {
+        KeyKind::Rsa { bits: 2048.. } => true,
+        kind => {
+            findings.fail(
+                spot,
+                format!("{whose} has a key of the type {kind}; devices encrypt to it, so it must be RSA of 2048 bits or more"),
+                "use an RSA certificate and key, or set ra = \"auto\"",
+            );
+            false
+        }
+    }
+}

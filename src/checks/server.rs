@@ -1,0 +1,352 @@
+//! `[server]`, `[store]`, `[admin]`, `[audit]`, `[log]`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use super::loaded::{LoadedAdmin, LoadedTls};
+use super::pair;
+use super::problem::{Findings, Spot};
+use super::{Run, count, range, secrets, urls};
+use crate::config::{Oidc, Secret, Server};
+
+/// Extended key usage of TLS servers.
+const SERVER_AUTH: &str = pki::oid::EKU_SERVER_AUTH;
+
+/// Checks everything outside the lists but TLS and admin.
+pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
+    let server = &run.config.server;
+    let spot = Spot::section("server");
+    listeners(server, run.config.admin.metrics_listen, &spot, findings);
+    limits(server, &spot, findings);
+    data_dir(run, &spot.at("data_dir"), findings);
+    if let Some(url) = &server.public_url {
+        match urls::parse(url) {
+            Ok(urls::Url {
+                scheme: "http" | "https",
+                ..
+            }) => {}
+            Ok(_) => findings.fail(
+                &spot.at("public_url"),
+                "it is neither http nor https",
+                "write https://host",
+            ),
+            Err(wrong) => findings.fail(&spot.at("public_url"), wrong, "write https://host"),
+        }
+    }
+    let cache = usize::try_from(run.config.store.cache_bytes).unwrap_or(usize::MAX);
+    count(
+        cache,
+        1 << 20..=1 << 40,
+        &Spot::section("store").at("cache_bytes"),
+        findings,
+    );
+    let retention = run.config.audit.retention;
+    if !retention.is_zero() {
+        range(
+            retention,
+            "1d",
+            "36600d",
+            &Spot::section("audit").at("retention"),
+            findings,
+        );
+    }
+    if let Err(error) = EnvFilter::try_new(&run.config.log.level) {
+        let remedy = "write error, warn, info, debug, trace, or a filter such as info,scepd=debug";
+        findings.fail(
+            &Spot::section("log").at("level"),
+            format!("it is no log filter: {error}"),
+            remedy,
+        );
+    }
+}
+
+fn listeners(server: &Server, metrics: Option<SocketAddr>, spot: &Spot, findings: &mut Findings) {
+    let all = [
+        ("https_listen", Some(server.https_listen)),
+        ("http_listen", server.http_listen),
+        ("mtls_listen", server.mtls_listen),
+        ("admin.metrics_listen", metrics),
+    ];
+    let mut taken = BTreeMap::new();
+    for (setting, address) in all {
+        // Port 0 asks the system for a free one each time.
+        let Some(address) = address.filter(|address| address.port() != 0) else {
+            continue;
+        };
+        if let Some(other) = taken.insert(address, setting) {
+            let what = format!("{address} is the address of {other} as well");
+            findings.fail(&spot.at(setting), what, "give each listener its own port");
+        }
+    }
+}
+
+fn limits(server: &Server, spot: &Spot, findings: &mut Findings) {
+    count(
+        server.max_body_bytes,
+        16 << 10..=64 << 20,
+        &spot.at("max_body_bytes"),
+        findings,
+    );
+    count(
+        server.max_header_bytes,
+        72 << 10..=4 << 20,
+        &spot.at("max_header_bytes"),
+        findings,
+    );
+    count(
+        server.max_connections,
+        1..=1_000_000,
+        &spot.at("max_connections"),
+        findings,
+    );
+    count(
+        server.max_connections_per_source,
+        0..=1_000_000,
+        &spot.at("max_connections_per_source"),
+        findings,
+    );
+    count(
+        server.compute_threads,
+        0..=1024,
+        &spot.at("compute_threads"),
+        findings,
+    );
+    count(
+        server.compute_queue,
+        1..=1_000_000,
+        &spot.at("compute_queue"),
+        findings,
+    );
+    for (setting, span, most) in [
+        ("header_timeout", server.header_timeout, "5m"),
+        ("body_timeout", server.body_timeout, "10m"),
+        ("request_timeout", server.request_timeout, "10m"),
+        ("idle_timeout", server.idle_timeout, "1h"),
+        ("drain_timeout", server.drain_timeout, "10m"),
+    ] {
+        range(span, "100ms", most, &spot.at(setting), findings);
+    }
+}
+
+fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
+    let path = run.config.server.data_dir.as_path();
+    if path.as_os_str().is_empty() {
+        findings.fail(spot, "it is empty", "name a directory");
+        return;
+    }
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => {
+            findings.fail(
+                &spot.in_file(path),
+                "it is not a directory",
+                "name a directory",
+            );
+        }
+        Ok(_)
+            if rustix::fs::access(
+                path,
+                rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+            )
+            .is_err() =>
+        {
+            findings.fail(
+                &spot.in_file(path),
+                "this user may not write there",
+                "give it to the user that runs scepd",
+            );
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && run.may_write => {
+            make(path, spot, findings)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            findings.fail(
+                &spot.in_file(path),
+                error.to_string(),
+                "see to the permissions of the directories above",
+            );
+        }
+    }
+}
+
+fn make(path: &Path, spot: &Spot, findings: &mut Findings) {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Err(error) = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+    {
+        let what = format!("it does not exist and cannot be made: {error}");
+        findings.fail(
+            &spot.in_file(path),
+            what,
+            "make it and give it to the user that runs scepd",
+        );
+    }
+}
+
+/// The TLS server certificate and key.
+pub(super) fn tls(run: &Run<'_>, findings: &mut Findings) -> Option<LoadedTls> {
+    let (server, spot) = (&run.config.server, Spot::section("server"));
+    let (certificate, key) = (
+        server.tls_cert_path.as_deref(),
+        server.tls_key_path.as_deref(),
+    );
+    let (certificate_spot, key_spot) = (spot.at("tls_cert_path"), spot.at("tls_key_path"));
+    let pair = pair::load(
+        run.files,
+        (&certificate_spot, certificate),
+        (&key_spot, key),
+        run.now,
+        findings,
+    )?;
+    let (certificate, key) = (certificate?, key?);
+    let purposes = pair.certificate.ext_key_usages();
+    if !purposes.is_empty() && !purposes.iter().any(|purpose| purpose == SERVER_AUTH) {
+        let what = "its extended key usage lacks serverAuth, so clients refuse it";
+        findings.fail(
+            &certificate_spot.in_file(certificate),
+            what,
+            "use a TLS server certificate",
+        );
+        return None;
+    }
+    if pair.certificate.sans().is_empty() {
+        let what = "it names no host (no subject alternative name), so clients refuse it";
+        findings.warn(
+            &certificate_spot.in_file(certificate),
+            what,
+            "use a certificate with DNS names",
+        );
+    }
+    Some(LoadedTls {
+        certificate: pair.certificate,
+        chain_pem: run
+            .files
+            .read(certificate, &certificate_spot, findings)?
+            .bytes
+            .to_vec(),
+        key_pem: run
+            .files
+            .read_secret(key, &key_spot, findings)?
+            .bytes
+            .clone(),
+    })
+}
+
+/// Metrics token and OIDC keys.
+pub(super) fn admin(run: &Run<'_>, findings: &mut Findings) -> LoadedAdmin {
+    let (admin, spot) = (&run.config.admin, Spot::section("admin"));
+    range(
+        admin.session_lifetime,
+        "1m",
+        "30d",
+        &spot.at("session_lifetime"),
+        findings,
+    );
+    range(
+        admin.session_idle,
+        "1m",
+        "30d",
+        &spot.at("session_idle"),
+        findings,
+    );
+    range(
+        admin.bad_token_window,
+        "1s",
+        "1d",
+        &spot.at("bad_token_window"),
+        findings,
+    );
+    LoadedAdmin {
+        metrics_token: metrics_token(run, &spot, findings),
+        oidc_keys: oidc(run, &admin.oidc, &spot, findings),
+    }
+}
+
+fn metrics_token(run: &Run<'_>, spot: &Spot, findings: &mut Findings) -> Option<Secret> {
+    let admin = &run.config.admin;
+    secrets::resolve(
+        run.files,
+        (&spot.at("metrics_token"), admin.metrics_token.as_ref()),
+        (
+            &spot.at("metrics_token_file"),
+            admin.metrics_token_file.as_deref(),
+        ),
+        findings,
+    )
+}
+
+fn oidc(run: &Run<'_>, oidc: &Oidc, spot: &Spot, findings: &mut Findings) -> Option<Vec<u8>> {
+    if oidc.issuer.is_none() {
+        if oidc.keys_file.is_some() || oidc.jwks_url.is_some() || oidc.audience.is_some() {
+            let what = "it is not set, so OIDC is off although other settings are there";
+            findings.warn(&spot.at("oidc.issuer"), what, "set it or remove the others");
+        }
+        return None;
+    }
+    findings.demand(
+        oidc.audience
+            .as_ref()
+            .is_some_and(|audience| !audience.is_empty()),
+        &spot.at("oidc.audience"),
+        "it is not set, so tokens made for other services would be taken",
+        "set the audience that the provider writes for scepd",
+    );
+    range(
+        oidc.jwks_refresh,
+        "1m",
+        "7d",
+        &spot.at("oidc.jwks_refresh"),
+        findings,
+    );
+    range(
+        oidc.clock_skew_tolerance,
+        "0s",
+        "10m",
+        &spot.at("oidc.clock_skew_tolerance"),
+        findings,
+    );
+    let keys_spot = spot.at("oidc.keys_file");
+    match (&oidc.keys_file, &oidc.jwks_url) {
+        (Some(path), None) => {
+            let content = run.files.read(path, &keys_spot, findings)?;
+            let keys: Option<serde_json::Value> = serde_json::from_slice(&content.bytes).ok();
+            let whole = keys.is_some_and(|set| {
+                set.get("keys")
+                    .and_then(|keys| keys.as_array())
+                    .is_some_and(|keys| !keys.is_empty())
+            });
+            findings.demand(
+                whole,
+                &keys_spot.in_file(path),
+                "it is no JWK set with keys",
+                "fetch the provider's keys again",
+            );
+            whole.then(|| content.bytes.to_vec())
+        }
+        (None, Some(url)) => {
+            let url = url.as_str();
+            let url_spot = spot.at("oidc.jwks_url");
+            let local = urls::parse(url)
+                .is_ok_and(|url| url.scheme == "http" && urls::is_loopback(url.host));
+            if !local {
+                urls::check_asked(url, &url_spot, findings);
+            }
+            None
+        }
+        (given, _) => {
+            let what = if given.is_some() {
+                "jwks_url is set as well"
+            } else {
+                "neither it nor jwks_url is set"
+            };
+            findings.fail(&keys_spot, what, "set one of the two");
+            None
+        }
+    }
+}

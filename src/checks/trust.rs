@@ -1,0 +1,119 @@
+//! Whom a profile trusts: Intune connectors and mTLS clients' CAs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use challenge::TrustAnchors;
+use chrono::{DateTime, Utc};
+use pki::Certificate;
+use rustls_pki_types::CertificateDer;
+
+use super::files::Files;
+use super::pair;
+use super::problem::{Findings, Problem, Spot};
+use crate::config::Profile;
+
+/// Reads a profile's connector certificates again, for a reload of these alone.
+///
+/// # Errors
+/// What is wrong: Intune is off, no file is named, or the file is bad.
+pub fn reload_anchors(
+    profile: &Profile,
+    now: DateTime<Utc>,
+) -> Result<Arc<TrustAnchors>, Vec<Problem>> {
+    let mut findings = Findings::default();
+    let spot = Spot::one_of("profile", &profile.path_id);
+    anchors(profile, &Files::default(), now, &spot, &mut findings).ok_or(findings.0)
+}
+
+/// The connector certificates of a profile with Intune on.
+pub(super) fn anchors(
+    profile: &Profile,
+    files: &Files,
+    now: DateTime<Utc>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<Arc<TrustAnchors>> {
+    let spot = spot.at("intune.connector_cert_path");
+    let Some(path) = profile
+        .intune
+        .connector_cert_path
+        .as_deref()
+        .filter(|_| profile.intune.enabled)
+    else {
+        let what = if profile.intune.enabled {
+            "it is not set"
+        } else {
+            "Intune is off on this profile"
+        };
+        findings.fail(
+            &spot,
+            what,
+            "name the file that holds the Intune connectors' certificates, and enable Intune",
+        );
+        return None;
+    };
+    let content = files.read(path, &spot, findings)?;
+    let spot = spot.in_file(path);
+    match TrustAnchors::parse(&path.display().to_string(), &content.bytes, now) {
+        Ok(anchors) => {
+            for anchor in anchors.anchors() {
+                pair::warn_of_end(anchor, &spot, now, findings);
+                if now < anchor.not_before() {
+                    let what = format!("the certificate {} is not valid yet", anchor.subject());
+                    findings.warn(&spot, what, "check this machine's clock");
+                }
+            }
+            Some(Arc::new(anchors))
+        }
+        Err(error) => {
+            findings.fail(
+                &spot,
+                error.to_string(),
+                "until then no challenge can be trusted",
+            );
+            None
+        }
+    }
+}
+
+/// The CAs of a profile's mTLS clients: certificates of which none has expired, each one usable.
+pub(super) fn client_cas(
+    path: Option<&Path>,
+    files: &Files,
+    now: DateTime<Utc>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<Vec<Certificate>> {
+    let spot = spot.at("mtls.client_ca_trust_bundle_path");
+    let Some(path) = path else {
+        findings.fail(
+            &spot,
+            "it is not set",
+            "name the file with the CA certificates of the devices, or switch mTLS off",
+        );
+        return None;
+    };
+    let certificates = pair::certificates(files, path, &spot, findings)?;
+    let spot = spot.in_file(path);
+    let mut good = true;
+    for certificate in &certificates {
+        good &= pair::in_validity(certificate, &spot, now, findings);
+        if webpki::anchor_from_trusted_cert(&CertificateDer::from(certificate.der())).is_err() {
+            let what = format!(
+                "the certificate {} cannot be used to check others",
+                certificate.subject()
+            );
+            findings.fail(&spot, what, "put X.509 version 3 CA certificates there");
+            good = false;
+        } else if !certificate.is_ca() {
+            let what = format!("the certificate {} is not a CA's", certificate.subject());
+            findings.warn(
+                &spot,
+                what,
+                "put the CA certificate there that issued the devices' certificates",
+            );
+        }
+    }
+    good.then_some(certificates)
+}
