@@ -47,6 +47,18 @@ pub enum Error {
         /// Which record or file, and what is wrong with it.
         what: String,
     },
+    /// A backup was to be restored over a store.
+    #[error("there is a store in {path} already: restore into an empty directory")]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file is not a whole backup.
+    #[error("this is not a whole backup of a store: {why}: use another copy")]
+    Backup {
+        /// How it shows.
+        why: &'static str,
+    },
     /// Reading or writing the disk failed.
     #[error("the store cannot {doing}: {source}: check the disk and its free space")]
     Io {

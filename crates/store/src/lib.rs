@@ -33,7 +33,7 @@ pub use error::Error;
 pub use page::Page;
 pub use profile::{Mark, ProfileState};
 pub use report::{Fault, Sizes, VerifyReport};
-pub use sled_store::{SledOptions, SledStore};
+pub use sled_store::{BackupSummary, SledOptions, SledStore};
 pub use store::Store;
 pub use token::{TokenRecord, TokenRole};
 pub use transaction::{TransactionRecord, TransactionState};

@@ -1,14 +1,57 @@
 //! [`Store`] on sled.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `engine` | sled behind typed errors |
+//! | `keys`, `wire` | the layout of keys and values |
+//! | `chain` | the audit chain |
+//! | `stage`, `sweep`, `commit` | the way of changes to disk |
+//! | `state`, `tables`, `index` | what is held in memory to find things |
+//! | `load` | the way from disk to memory at the start |
+//! | `query` | searches |
+//! | `verify`, `backup` | reading all of it |
 
+#[cfg(test)]
+mod arbitrary;
+mod backup;
+mod chain;
+mod commit;
+mod engine;
+mod index;
+mod keys;
+mod load;
+mod query;
+mod stage;
+mod state;
+mod sweep;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wire;
+
+pub use backup::BackupSummary;
+
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use chrono::{DateTime, Utc};
 
+use commit::Writer;
+use engine::Engine;
+use keys::{Kind, MarkKey, marks_of, name_of};
+use state::{REVOKED, State};
+use sweep::Sweeper;
+use tables::{certificate_digest, transaction_digest};
+use wire::CertificateFacts;
+
 use crate::{
     AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
-    CrlRecord, Error, Mark, Page, ProfileState, Result, RevokedCertificate, SCHEMA_VERSION, Sizes,
-    Store, StoredEvent, TokenRecord, TransactionRecord, VerifyReport,
+    CrlRecord, Error, Fault, Mark, Page, ProfileState, Result, RevokedCertificate, Sizes, Store,
+    StoredEvent, TokenRecord, TransactionRecord, VerifyReport,
 };
 
 /// How to open the store.
@@ -18,6 +61,11 @@ pub struct SledOptions {
     pub cache_bytes: u64,
     /// Whether to make a store where there is none; true by default.
     pub create: bool,
+    /// Whether a commit survives a power cut and not only the end of the process; true by default.
+    pub sync: bool,
+    /// Whether to open a store with records that cannot be read, to look at the rest of it; false
+    /// by default.
+    pub lenient: bool,
 }
 
 impl Default for SledOptions {
@@ -25,13 +73,24 @@ impl Default for SledOptions {
         Self {
             cache_bytes: 32 << 20,
             create: true,
+            sync: true,
+            lenient: false,
         }
     }
 }
 
 /// The store on a sled database. One process at a time can have it open.
 pub struct SledStore {
-    dir: PathBuf,
+    engine: Engine,
+    state: RwLock<State>,
+    writer: Mutex<Writer>,
+    /// Set when a write failed: memory and disk may differ from then on.
+    stopped: AtomicBool,
+    /// Held by what must not run while events are pruned.
+    pruning: Mutex<()>,
+    schema: u32,
+    /// Records that could not be read when the store was opened leniently.
+    faults: Vec<Fault>,
 }
 
 impl SledStore {
@@ -41,143 +100,325 @@ impl SledStore {
     ///
     /// [`Error::Locked`] when another process has it, [`Error::Missing`] when there is none and
     /// none is to be made, [`Error::SchemaTooNew`], [`Error::Foreign`], [`Error::Corrupt`],
-    /// [`Error::Io`].
-    pub fn open(dir: impl AsRef<Path>, _options: &SledOptions) -> Result<Self> {
+    /// [`Error::Io`], [`Error::Engine`].
+    pub fn open(dir: impl AsRef<Path>, options: &SledOptions) -> Result<Self> {
+        let engine = Engine::open(dir.as_ref(), options)?;
+        let schema = load::schema(&engine)?;
+        let loaded = load::load(&engine)?;
+        if let (false, Some(Fault { record, problem })) = (options.lenient, loaded.faults.first()) {
+            return Err(Error::Corrupt {
+                what: format!("{record}: {problem}"),
+            });
+        }
+        let writer = Writer {
+            next: loaded.next,
+            sweeper: Sweeper::new(loaded.marked),
+        };
         Ok(Self {
-            dir: dir.as_ref().to_owned(),
+            engine,
+            state: RwLock::new(loaded.state),
+            writer: Mutex::new(writer),
+            stopped: AtomicBool::new(false),
+            pruning: Mutex::new(()),
+            schema,
+            faults: loaded.faults,
         })
     }
 
     /// The store's directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.engine.dir()
     }
-}
 
-fn unbuilt<T>() -> Result<T> {
-    Err(Error::Engine {
-        doing: "answer",
-        message: "this part is not built yet".to_owned(),
-    })
+    /// The indexes. They change in one step each, so even a panic elsewhere leaves them usable.
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write, while writing is possible.
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.lock().map_err(|_| Error::Stopped)?;
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(Error::Stopped);
+        }
+        Ok(writer)
+    }
+
+    fn transaction_by_number(&self, number: u64) -> Result<TransactionRecord> {
+        match self.engine.get(&Kind::Transaction.id(number))? {
+            Some(octets) => wire::decode_transaction(&octets),
+            None => Err(Error::Corrupt {
+                what: format!("request {number} is missing"),
+            }),
+        }
+    }
+
+    fn certificate_by_number(&self, number: u64) -> Result<CertificateRecord> {
+        let missing = |what: &str| Error::Corrupt {
+            what: format!("{what} {number} is missing"),
+        };
+        let octets = self.engine.get(&Kind::Certificate.id(number))?;
+        let octets = octets.ok_or_else(|| missing("certificate"))?;
+        let der = self.engine.get(&Kind::Der.id(number))?;
+        let der = der.ok_or_else(|| missing("the DER of certificate"))?;
+        let revocation = self.engine.get(&Kind::Revocation.id(number))?;
+        let revocation = revocation
+            .map(|octets| wire::decode_revocation(&octets))
+            .transpose()?;
+        CertificateFacts::decode(&octets)?.record(der.to_vec(), revocation)
+    }
+
+    fn marks(
+        &self,
+        kind: Kind,
+        profile: &str,
+        now: DateTime<Utc>,
+        visit: &mut dyn FnMut(&MarkKey<'_>, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Some(prefix) = marks_of(kind, profile) else {
+            return Ok(());
+        };
+        let now = wire::micros(now);
+        self.engine.scan(&prefix, |key, value| {
+            let mark = MarkKey::decode(key).ok_or_else(|| wire::corrupt("a mark", "its key"))?;
+            if mark.until > now {
+                visit(&mark, value)?;
+            }
+            Ok(true)
+        })
+    }
 }
 
 impl Store for SledStore {
     fn commit(
         &self,
-        _changes: &[Change],
-        _now: DateTime<Utc>,
+        changes: &[Change],
+        now: DateTime<Utc>,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
-        unbuilt()
+        self.commit_changes(changes, now)
     }
 
-    fn transaction(&self, _profile: &str, _key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
-        unbuilt()
+    fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
+        let number = self
+            .state()
+            .transactions
+            .by_key
+            .find(&transaction_digest(profile, key));
+        number
+            .map(|number| self.transaction_by_number(number))
+            .transpose()
     }
 
     fn transaction_by_poll(
         &self,
-        _profile: &str,
-        _poll_key: &[u8; 16],
+        profile: &str,
+        poll_key: &[u8; 16],
     ) -> Result<Option<TransactionRecord>> {
-        unbuilt()
+        let number = self
+            .state()
+            .transactions
+            .by_poll
+            .find(&transaction_digest(profile, poll_key));
+        number
+            .map(|number| self.transaction_by_number(number))
+            .transpose()
     }
 
-    fn pending(&self, _profile: Option<&str>) -> Result<Vec<TransactionRecord>> {
-        unbuilt()
+    fn pending(&self, profile: Option<&str>) -> Result<Vec<TransactionRecord>> {
+        let numbers: Vec<u64> = {
+            let state = self.state();
+            let open = state.transactions.open.iter();
+            open.filter(|(_, of)| profile.is_none_or(|profile| profile == of.as_str()))
+                .map(|(number, _)| *number)
+                .collect()
+        };
+        let records = numbers
+            .into_iter()
+            .map(|number| self.transaction_by_number(number));
+        // Decided since the numbers were taken: not open any more.
+        records
+            .filter(|record| {
+                record
+                    .as_ref()
+                    .map_or(true, |record| record.state.is_open())
+            })
+            .collect()
     }
 
-    fn certificate(&self, _issuer_id: &str, _serial: &[u8]) -> Result<Option<CertificateRecord>> {
-        unbuilt()
+    fn certificate(&self, issuer_id: &str, serial: &[u8]) -> Result<Option<CertificateRecord>> {
+        let number = self
+            .state()
+            .by_serial
+            .find(&certificate_digest(issuer_id, serial));
+        number
+            .map(|number| self.certificate_by_number(number))
+            .transpose()
     }
 
-    fn is_revoked(&self, _issuer_id: &str, _serial: &[u8]) -> Option<bool> {
-        None
+    fn is_revoked(&self, issuer_id: &str, serial: &[u8]) -> Option<bool> {
+        let state = self.state();
+        let number = state
+            .by_serial
+            .find(&certificate_digest(issuer_id, serial))?;
+        Some(state.certificates.flags(number)? & REVOKED != 0)
     }
 
     fn certificates(
         &self,
-        _query: &CertificateQuery,
-        _now: DateTime<Utc>,
+        query: &CertificateQuery,
+        now: DateTime<Utc>,
     ) -> Result<Page<CertificateRecord>> {
-        unbuilt()
+        self.find_certificates(query, now)
     }
 
-    fn revoked(&self, _issuer_id: &str) -> Result<Vec<RevokedCertificate>> {
-        unbuilt()
+    fn revoked(&self, issuer_id: &str) -> Result<Vec<RevokedCertificate>> {
+        let numbers = self
+            .state()
+            .revoked
+            .get(issuer_id)
+            .cloned()
+            .unwrap_or_default();
+        let mut revoked = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let facts = self.engine.get(&Kind::Certificate.id(number))?;
+            let revocation = self.engine.get(&Kind::Revocation.id(number))?;
+            let (Some(facts), Some(revocation)) = (facts, revocation) else {
+                let what = format!("revoked certificate {number} is missing");
+                return Err(Error::Corrupt { what });
+            };
+            let facts = CertificateFacts::decode(&facts)?;
+            revoked.push(RevokedCertificate {
+                serial: facts.serial.to_vec(),
+                revocation: wire::decode_revocation(&revocation)?,
+                not_after: wire::time("a certificate's end", facts.not_after)?,
+            });
+        }
+        Ok(revoked)
     }
 
-    fn crl(&self, _issuer_id: &str) -> Result<Option<CrlRecord>> {
-        unbuilt()
+    fn crl(&self, issuer_id: &str) -> Result<Option<CrlRecord>> {
+        let octets = self.engine.get(&Kind::Crl.name(issuer_id))?;
+        octets
+            .map(|octets| wire::decode_crl(issuer_id, &octets))
+            .transpose()
     }
 
-    fn profile_state(&self, _profile: &str, _now: DateTime<Utc>) -> Result<ProfileState> {
-        unbuilt()
+    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
+        let mut replay = Vec::new();
+        self.replay_marks(profile, now, &mut |mark| replay.push(mark))?;
+        let mut rate = Vec::new();
+        self.marks(Kind::Rate, profile, now, &mut |mark, value| {
+            let at = wire::time("a rate mark", mark.at.unwrap_or_default())?;
+            let count: u32 = wire::decode("a rate mark", value)?;
+            let mark = Mark {
+                key: mark.digest,
+                at,
+            };
+            rate.extend(std::iter::repeat_n(mark, count as usize));
+            Ok(())
+        })?;
+        rate.sort_by_key(|mark| mark.at);
+        let counters: BTreeMap<String, u64> =
+            match self.engine.get(&Kind::Counters.name(profile))? {
+                Some(octets) => wire::decode("counters", &octets)?,
+                None => BTreeMap::new(),
+            };
+        let pending = self.pending(Some(profile))?;
+        Ok(ProfileState {
+            replay,
+            rate,
+            counters,
+            pending,
+        })
     }
 
     fn replay_marks(
         &self,
-        _profile: &str,
-        _now: DateTime<Utc>,
-        _visit: &mut dyn FnMut(Mark),
+        profile: &str,
+        now: DateTime<Utc>,
+        visit: &mut dyn FnMut(Mark),
     ) -> Result<()> {
-        unbuilt()
+        self.marks(Kind::Replay, profile, now, &mut |mark, _| {
+            visit(Mark {
+                key: mark.digest,
+                at: wire::time("a replay mark", mark.until)?,
+            });
+            Ok(())
+        })
     }
 
-    fn audit(&self, _query: &AuditQuery) -> Result<Page<StoredEvent>> {
-        unbuilt()
+    fn audit(&self, query: &AuditQuery) -> Result<Page<StoredEvent>> {
+        self.find_events(query)
     }
 
-    fn audit_event(&self, _id: u64) -> Result<Option<StoredEvent>> {
-        unbuilt()
+    fn audit_event(&self, id: u64) -> Result<Option<StoredEvent>> {
+        let record = self.engine.get(&Kind::Audit.id(id))?;
+        record
+            .map(|record| chain::stored_event(id, &record))
+            .transpose()
     }
 
     fn audit_each(
         &self,
-        _from_id: u64,
-        _visit: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+        from_id: u64,
+        visit: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
     ) -> Result<()> {
-        unbuilt()
+        self.engine.numbered(Kind::Audit, from_id, |id, record| {
+            Ok(visit(chain::stored_event(id, record)?).is_continue())
+        })
     }
 
     fn audit_verify(&self) -> Result<AuditCheck> {
-        unbuilt()
+        let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next
+            .head;
+        chain::check(&self.engine, &head)
     }
 
-    fn audit_prune(
-        &self,
-        _before: DateTime<Utc>,
-        _limit: usize,
-        _now: DateTime<Utc>,
-    ) -> Result<u64> {
-        unbuilt()
+    fn audit_prune(&self, before: DateTime<Utc>, limit: usize, now: DateTime<Utc>) -> Result<u64> {
+        self.prune_events(before, limit, now)
     }
 
     fn tokens(&self) -> Vec<TokenRecord> {
-        Vec::new()
+        self.state().tokens()
     }
 
-    fn token_by_hash(&self, _hash: &[u8; 32]) -> Option<TokenRecord> {
-        None
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Option<TokenRecord> {
+        self.state().token_by_hash(hash).cloned()
     }
 
-    fn setting(&self, _key: &str) -> Result<Option<Vec<u8>>> {
-        unbuilt()
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self
+            .engine
+            .get(&Kind::Setting.name(key))?
+            .map(|octets| octets.to_vec()))
     }
 
-    fn settings(&self, _prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
-        unbuilt()
+    fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut settings = Vec::new();
+        self.engine
+            .scan(&Kind::Setting.name(prefix), |key, octets| {
+                let name = name_of(key).ok_or_else(|| wire::corrupt("a setting", "its name"))?;
+                settings.push((name.to_owned(), octets.to_vec()));
+                Ok(true)
+            })?;
+        Ok(settings)
     }
 
     fn schema_version(&self) -> u32 {
-        SCHEMA_VERSION
+        self.schema
     }
 
     fn sizes(&self) -> Result<Sizes> {
-        unbuilt()
+        self.count_sizes()
     }
 
     fn verify(&self) -> Result<VerifyReport> {
-        unbuilt()
+        self.verify_all()
     }
 }

@@ -1,0 +1,225 @@
+//! The audit chain: each event's digest covers the one before it, its number and its octets.
+
+use chrono::{DateTime, Utc};
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+
+use super::engine::Engine;
+use super::keys::Kind;
+use super::wire;
+use crate::{AuditAnchor, AuditCheck, AuditFault, Conflict, Error, Result, StoredEvent};
+
+/// Keeps this digest apart from any other use of SHA-256.
+const DOMAIN: &[u8] = b"scepd audit event 1\n";
+
+/// How many faults are listed.
+const FAULTS_MAX: usize = 1000;
+
+const HEAD: &str = "audit head";
+const ANCHOR: &str = "audit anchor";
+
+/// The newest event, by number and digest. It is written with every event, so that cutting off
+/// the chain's end shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) id: u64,
+    pub(super) digest: [u8; 32],
+}
+
+impl Head {
+    /// Before the first event.
+    pub(super) const NONE: Self = Self {
+        id: 0,
+        digest: [0; 32],
+    };
+
+    pub(super) fn key() -> Vec<u8> {
+        Kind::Meta.name(HEAD)
+    }
+
+    pub(super) fn encode(&self) -> std::result::Result<Vec<u8>, Conflict> {
+        wire::encode("the audit head", self)
+    }
+
+    pub(super) fn read(engine: &Engine) -> Result<Self> {
+        match engine.get(&Self::key())? {
+            Some(octets) => wire::decode("the audit head", &octets),
+            None => Ok(Self::NONE),
+        }
+    }
+
+    /// The head after one more event.
+    pub(super) fn next(&self, id: u64, octets: &[u8]) -> Self {
+        Self {
+            id,
+            digest: link(&self.digest, id, octets),
+        }
+    }
+}
+
+/// The chain's beginning after pruning: the last pruned event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Anchor {
+    pub(super) id: u64,
+    pub(super) digest: [u8; 32],
+    /// Microseconds since 1970.
+    pub(super) pruned_at: i64,
+}
+
+impl Anchor {
+    pub(super) fn key() -> Vec<u8> {
+        Kind::Meta.name(ANCHOR)
+    }
+
+    pub(super) fn encode(&self) -> std::result::Result<Vec<u8>, Conflict> {
+        wire::encode("the audit anchor", self)
+    }
+
+    pub(super) fn read(engine: &Engine) -> Result<Option<Self>> {
+        let octets = engine.get(&Self::key())?;
+        octets
+            .map(|octets| wire::decode("the audit anchor", &octets))
+            .transpose()
+    }
+
+    fn shown(&self) -> Result<AuditAnchor> {
+        let pruned_at: DateTime<Utc> = wire::time("the audit anchor", self.pruned_at)?;
+        Ok(AuditAnchor {
+            id: self.id,
+            digest: self.digest,
+            pruned_at,
+        })
+    }
+}
+
+fn link(previous: &[u8; 32], id: u64, octets: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(DOMAIN);
+    context.update(previous);
+    context.update(&id.to_be_bytes());
+    context.update(octets);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+/// An event's record: its digest, then its octets.
+pub(super) fn record(head: &Head, octets: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(32 + octets.len());
+    record.extend_from_slice(&head.digest);
+    record.extend_from_slice(octets);
+    record
+}
+
+/// The digest and the octets in an event's record.
+pub(super) fn split(record: &[u8]) -> Result<(&[u8; 32], &[u8])> {
+    record
+        .split_first_chunk::<32>()
+        .ok_or_else(|| Error::Corrupt {
+            what: "an audit event is cut short".to_owned(),
+        })
+}
+
+/// The event in a record.
+pub(super) fn stored_event(id: u64, record: &[u8]) -> Result<StoredEvent> {
+    let (digest, octets) = split(record)?;
+    let event = wire::decode_event(octets).map_err(|error| match error {
+        Error::Corrupt { what } => Error::Corrupt {
+            what: format!("event {id}: {what}"),
+        },
+        other => other,
+    })?;
+    Ok(StoredEvent {
+        id,
+        event,
+        digest: *digest,
+    })
+}
+
+/// Reads every event and checks it against the one before it, the anchor and the head.
+pub(super) fn check(engine: &Engine, head: &Head) -> Result<AuditCheck> {
+    let anchor = Anchor::read(engine)?;
+    let start = anchor.map_or(Head::NONE, |anchor| Head {
+        id: anchor.id,
+        digest: anchor.digest,
+    });
+    let mut walk = Walk {
+        previous: Some(start.digest),
+        last: start.id,
+        ..Walk::default()
+    };
+    engine.numbered(Kind::Audit, 1, |id, record| {
+        // What is appended while this runs is not of this check.
+        let running = id > head.id && Head::read(engine)?.id >= id;
+        if running {
+            return Ok(false);
+        }
+        walk.event(id, record, head);
+        Ok(true)
+    })?;
+    if walk.last < head.id {
+        walk.fault(AuditFault::Removed {
+            from: walk.last + 1,
+            to: head.id,
+        });
+    } else if walk.last == head.id && walk.previous.is_some_and(|digest| digest != head.digest) {
+        walk.fault(AuditFault::Head { id: head.id });
+    }
+    Ok(AuditCheck {
+        checked: walk.checked,
+        first_id: walk.first,
+        last_id: head.id,
+        head: head.digest,
+        anchor: anchor.map(|anchor| anchor.shown()).transpose()?,
+        faults: walk.faults,
+    })
+}
+
+#[derive(Default)]
+struct Walk {
+    checked: u64,
+    first: Option<u64>,
+    last: u64,
+    /// The digest of event `last`; `None` when that event is not there.
+    previous: Option<[u8; 32]>,
+    faults: Vec<AuditFault>,
+}
+
+impl Walk {
+    fn event(&mut self, id: u64, record: &[u8], head: &Head) {
+        self.checked += 1;
+        self.first.get_or_insert(id);
+        if id > head.id || id <= self.last {
+            self.fault(AuditFault::Added { id });
+            return;
+        }
+        if id - self.last > 1 {
+            self.fault(AuditFault::Removed {
+                from: self.last + 1,
+                to: id - 1,
+            });
+            self.previous = None;
+        }
+        self.last = id;
+        let Ok((digest, octets)) = split(record) else {
+            self.fault(AuditFault::Altered { id });
+            self.previous = None;
+            return;
+        };
+        if self
+            .previous
+            .is_some_and(|previous| link(&previous, id, octets) != *digest)
+        {
+            self.fault(AuditFault::Altered { id });
+        } else if wire::decode_event(octets).is_err() {
+            self.fault(AuditFault::Unreadable { id });
+        }
+        self.previous = Some(*digest);
+    }
+
+    fn fault(&mut self, fault: AuditFault) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! sled behind typed errors: what it reports, and what it panics about on damaged files.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use sled::IVec;
+
+use super::SledOptions;
+use super::keys::{Kind, id_of};
+use crate::{Error, Result};
+
+/// The open database.
+pub(super) struct Engine {
+    db: sled::Db,
+    /// sled's data file, to make it safe against power cuts.
+    file: Option<File>,
+    dir: PathBuf,
+}
+
+impl Engine {
+    pub(super) fn open(dir: &Path, options: &SledOptions) -> Result<Self> {
+        let data = dir.join("db");
+        if !data.exists() {
+            if !options.create {
+                return Err(Error::Missing {
+                    path: dir.to_owned(),
+                });
+            }
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|source| Error::Io {
+                doing: "make its directory",
+                source,
+            })?;
+        }
+        let config = sled::Config::new()
+            .path(dir)
+            .cache_capacity(options.cache_bytes)
+            .mode(sled::Mode::LowSpace)
+            .flush_every_ms(None);
+        let db = guarded("open", || config.open()).map_err(|error| match error {
+            Error::Io { source, .. } if is_lock(&source) => Error::Locked {
+                path: dir.to_owned(),
+            },
+            other => other,
+        })?;
+        let file = if options.sync {
+            let opened = File::open(&data);
+            Some(opened.map_err(|source| Error::Io {
+                doing: "open its data file",
+                source,
+            })?)
+        } else {
+            None
+        };
+        Ok(Self {
+            db,
+            file,
+            dir: dir.to_owned(),
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether nothing was ever written.
+    pub(super) fn is_empty(&self) -> Result<bool> {
+        guarded("read", || {
+            Ok(self.db.first()?.is_none() && self.db.tree_names().len() <= 1)
+        })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
+        guarded("read", || self.db.get(key))
+    }
+
+    /// The records of a kind that is known by number, from `from` on, until `visit` says false or
+    /// fails. Numbers that are not there are passed over.
+    ///
+    /// Every record is asked for by itself: sled notes each access, and only notices that its
+    /// cache is full after so many; a plain scan of large pages would pile them up in memory.
+    pub(super) fn numbered(
+        &self,
+        kind: Kind,
+        from: u64,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let end = [kind.letter() + 1];
+        let mut id = from;
+        loop {
+            let value = match self.get(&kind.id(id))? {
+                Some(value) => value,
+                None => match self.first_in(&kind.id(id), &end)? {
+                    None => return Ok(()),
+                    Some((key, value)) => {
+                        let Some(found) = id_of(&key) else {
+                            return Ok(());
+                        };
+                        id = found;
+                        value
+                    }
+                },
+            };
+            if !visit(id, &value)? {
+                return Ok(());
+            }
+            match id.checked_add(1) {
+                Some(next) => id = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The first record at `from` or after it, below `end`.
+    pub(super) fn first_in(&self, from: &[u8], end: &[u8]) -> Result<Option<(IVec, IVec)>> {
+        guarded("read", || self.db.range(from..end).next().transpose())
+    }
+
+    /// Up to `most` keys at `from` or after it, below `end`.
+    pub(super) fn keys_in(&self, from: &[u8], end: &[u8], most: usize) -> Result<Vec<IVec>> {
+        guarded("read", || {
+            self.db.range(from..end).keys().take(most).collect()
+        })
+    }
+
+    /// Every record whose key begins so, in order, until `visit` says false or fails.
+    pub(super) fn scan(
+        &self,
+        prefix: &[u8],
+        mut visit: impl FnMut(&IVec, &IVec) -> Result<bool>,
+    ) -> Result<()> {
+        let mut records = self.db.scan_prefix(prefix);
+        while let Some((key, value)) = guarded("read", || records.next().transpose())? {
+            if !visit(&key, &value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything or nothing, and returns once it is on disk.
+    pub(super) fn write(&self, batch: sled::Batch) -> Result<()> {
+        guarded("write", || {
+            self.db.apply_batch(batch)?;
+            self.db.flush()?;
+            if let Some(file) = &self.file {
+                file.sync_data()?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Runs a call of sled; damage makes it panic in places, which is an error like others here.
+fn guarded<T>(doing: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(translated(doing, error)),
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no reason given".to_owned());
+            Err(Error::Corrupt {
+                what: format!("its files cannot be read ({message})"),
+            })
+        }
+    }
+}
+
+fn translated(doing: &'static str, error: sled::Error) -> Error {
+    match error {
+        sled::Error::Io(source) => Error::Io { doing, source },
+        sled::Error::Corruption { at, .. } => Error::Corrupt {
+            what: format!("its files fail their checksum (at {at:?})"),
+        },
+        other => Error::Engine {
+            doing,
+            message: other.to_string(),
+        },
+    }
+}
+
+/// sled reports a lock that another process holds in words only.
+fn is_lock(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
+}

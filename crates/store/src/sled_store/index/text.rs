@@ -1,0 +1,87 @@
+/// What a piece of a row's text is. Its number is the octet that the piece begins with; text
+/// itself holds no octets this low, so a search cannot run over from one piece into the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(in crate::sled_store) enum Field {
+    Device = 1,
+    Serial = 2,
+    CommonName = 3,
+    TransactionId = 4,
+    Other = 5,
+}
+
+/// The octet at the end of every row's text.
+const END: u8 = 0;
+
+/// The longest piece that is searchable, in octets; of longer ones only the beginning is.
+const PIECE_MAX: usize = 256;
+
+/// Whether this octet separates pieces.
+pub(super) const fn is_mark(octet: u8) -> bool {
+    octet < 0x20
+}
+
+/// The text as it is compared: lower case, without control characters.
+pub(super) fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            folded.push(' ');
+        } else if character.is_ascii() {
+            folded.push(character.to_ascii_lowercase());
+        } else {
+            folded.extend(character.to_lowercase());
+        }
+    }
+    folded
+}
+
+/// What of a text becomes a piece.
+pub(super) fn piece(text: &str) -> String {
+    let mut piece = folded(text);
+    let mut end = piece.len().min(PIECE_MAX);
+    while !piece.is_char_boundary(end) {
+        end -= 1;
+    }
+    piece.truncate(end);
+    piece
+}
+
+/// Makes rows' texts one after the other, in memory that it keeps.
+#[derive(Default)]
+pub(in crate::sled_store) struct TextBuilder {
+    row: Vec<u8>,
+}
+
+impl TextBuilder {
+    pub(in crate::sled_store) fn begin(&mut self) -> &mut Self {
+        self.row.clear();
+        self
+    }
+
+    /// Adds a piece. An empty one is left out; so is an [`Field::Other`] that the row holds already.
+    pub(in crate::sled_store) fn add(&mut self, field: Field, text: &str) -> &mut Self {
+        let piece = piece(text);
+        let known =
+            field == Field::Other && memchr::memmem::find(&self.row, piece.as_bytes()).is_some();
+        if !piece.is_empty() && !known {
+            self.row.push(field as u8);
+            self.row.extend_from_slice(piece.as_bytes());
+        }
+        self
+    }
+
+    /// As [`add`](Self::add), for what may be absent.
+    pub(in crate::sled_store) fn maybe(&mut self, field: Field, text: Option<&str>) -> &mut Self {
+        match text {
+            Some(text) => self.add(field, text),
+            None => self,
+        }
+    }
+
+    /// The row's text.
+    pub(in crate::sled_store) fn end(&mut self) -> &[u8] {
+        self.row.push(END);
+        &self.row
+    }
+}

@@ -1,0 +1,214 @@
+//! Who is where: from digests to record numbers, in memory.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+/// A digest by which records are found.
+pub(super) type Digest = [u8; 16];
+
+/// From digests to record numbers, of which the first is 1. A digest that comes again names the
+/// newer record from then on.
+pub(super) struct DigestMap {
+    /// By number, less one.
+    digests: Vec<Digest>,
+    rows: HashTable<u32>,
+    hasher: RandomState,
+}
+
+impl DigestMap {
+    pub(super) fn new() -> Self {
+        Self {
+            digests: Vec::new(),
+            rows: HashTable::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The newest record with this digest.
+    pub(super) fn find(&self, digest: &Digest) -> Option<u64> {
+        let hash = self.hasher.hash_one(digest);
+        let same = |&row: &u32| self.digests.get(row as usize) == Some(digest);
+        self.rows.find(hash, same).map(|&row| u64::from(row) + 1)
+    }
+
+    /// Adds the next record and returns its number.
+    pub(super) fn push(&mut self, digest: Digest) -> u64 {
+        let row = u32::try_from(self.digests.len()).unwrap_or(u32::MAX);
+        self.digests.push(digest);
+        self.point(row, digest);
+        u64::from(row) + 1
+    }
+
+    /// Gives a record another digest; the old one then names none.
+    pub(super) fn replace(&mut self, number: u64, digest: Digest) {
+        let Some(row) = number
+            .checked_sub(1)
+            .and_then(|row| u32::try_from(row).ok())
+        else {
+            return;
+        };
+        let Some(slot) = self.digests.get_mut(row as usize) else {
+            return;
+        };
+        let old = std::mem::replace(slot, digest);
+        if old != digest {
+            let hash = self.hasher.hash_one(old);
+            if let Ok(entry) = self.rows.find_entry(hash, |&other| other == row) {
+                entry.remove();
+            }
+            self.point(row, digest);
+        }
+    }
+
+    fn point(&mut self, row: u32, digest: Digest) {
+        let Self {
+            digests,
+            rows,
+            hasher,
+        } = self;
+        let hash = hasher.hash_one(digest);
+        let of = |row: &u32| digests.get(*row as usize).copied().unwrap_or_default();
+        match rows.find_mut(hash, |other| of(other) == digest) {
+            Some(newest) => *newest = row,
+            None => {
+                rows.insert_unique(hash, row, |row| hasher.hash_one(of(row)));
+            }
+        }
+    }
+
+    /// How many records there are.
+    pub(super) fn len(&self) -> u64 {
+        self.digests.len() as u64
+    }
+
+    /// Approximate octets of memory.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.digests.capacity() * size_of::<Digest>() + self.rows.allocation_size()) as u64
+    }
+}
+
+/// What a certificate is found by.
+pub(super) fn certificate_digest(issuer_id: &str, serial: &[u8]) -> Digest {
+    let zeros = serial.iter().take_while(|&&octet| octet == 0).count();
+    digest_of(issuer_id, serial.get(zeros..).unwrap_or_default())
+}
+
+/// What a request is found by, of one of its two keys.
+pub(super) fn transaction_digest(profile: &str, key: &Digest) -> Digest {
+    digest_of(profile, key)
+}
+
+fn digest_of(owner: &str, name: &[u8]) -> Digest {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(&(owner.len() as u64).to_be_bytes());
+    context.update(owner.as_bytes());
+    context.update(name);
+    let mut digest = [0; 16];
+    for (to, from) in digest.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    digest
+}
+
+/// Requests by both their keys, and those that are open.
+pub(super) struct Transactions {
+    pub(super) by_key: DigestMap,
+    pub(super) by_poll: DigestMap,
+    /// Number and profile of the open ones.
+    pub(super) open: BTreeMap<u64, String>,
+}
+
+/// A request to be entered.
+pub(super) struct TransactionEntry {
+    pub(super) number: u64,
+    pub(super) key: Digest,
+    pub(super) poll: Digest,
+    pub(super) profile: String,
+    pub(super) open: bool,
+}
+
+impl Transactions {
+    pub(super) fn new() -> Self {
+        Self {
+            by_key: DigestMap::new(),
+            by_poll: DigestMap::new(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// Enters a new request or a known one's new state.
+    pub(super) fn put(&mut self, entry: TransactionEntry) {
+        if entry.number > self.by_key.len() {
+            self.by_key.push(entry.key);
+            self.by_poll.push(entry.poll);
+        } else {
+            self.by_key.replace(entry.number, entry.key);
+            self.by_poll.replace(entry.number, entry.poll);
+        }
+        if entry.open {
+            self.open.insert(entry.number, entry.profile);
+        } else {
+            self.open.remove(&entry.number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn leading_zeros_of_a_serial_make_no_difference() {
+        assert_eq!(
+            certificate_digest("ca", &[0, 0x81]),
+            certificate_digest("ca", &[0x81])
+        );
+        assert_ne!(
+            certificate_digest("ca", &[0x81, 0]),
+            certificate_digest("ca", &[0x81])
+        );
+        assert_ne!(
+            certificate_digest("ca1", &[0x31]),
+            certificate_digest("ca", &[0x31, 0x31])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn finds_as_a_map_does(ops in prop::collection::vec((0_u8..12, prop::option::of(0_u64..30)), 0..80)) {
+            let mut map = DigestMap::new();
+            let mut model: Vec<u8> = Vec::new();
+            let mut newest: HashMap<u8, u64> = HashMap::new();
+            for (digest, replaced) in ops {
+                match replaced.filter(|&number| number >= 1 && number <= model.len() as u64) {
+                    None => {
+                        let number = map.push([digest; 16]);
+                        model.push(digest);
+                        prop_assert_eq!(number, model.len() as u64);
+                        newest.insert(digest, number);
+                    }
+                    Some(number) => {
+                        map.replace(number, [digest; 16]);
+                        let old = std::mem::replace(&mut model[number as usize - 1], digest);
+                        if old != digest {
+                            if newest.get(&old) == Some(&number) {
+                                newest.remove(&old);
+                            }
+                            newest.insert(digest, number);
+                        }
+                    }
+                }
+                for digest in 0..12 {
+                    prop_assert_eq!(map.find(&[digest; 16]), newest.get(&digest).copied());
+                }
+            }
+        }
+    }
+}

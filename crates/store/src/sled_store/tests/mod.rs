@@ -1,0 +1,81 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod audit;
+mod backup;
+mod damage;
+mod marks;
+mod records;
+
+use std::path::Path;
+
+use chrono::{DateTime, Duration, Utc};
+use tempfile::TempDir;
+
+use super::arbitrary::{plain_certificate, plain_event, plain_transaction, start};
+use super::keys::Kind;
+use super::{SledOptions, SledStore};
+use crate::{AuditEvent, Change, Committed, Conflict, Op, Store};
+
+/// Small stores, quick to open: a test need not survive a power cut.
+fn options() -> SledOptions {
+    SledOptions {
+        cache_bytes: 1 << 20,
+        sync: false,
+        ..SledOptions::default()
+    }
+}
+
+fn open(dir: &Path) -> SledStore {
+    SledStore::open(dir, &options()).unwrap()
+}
+
+fn fresh() -> (TempDir, SledStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store"));
+    (dir, store)
+}
+
+/// Commits one change and expects it to be taken.
+fn put(store: &SledStore, op: impl Into<Op>) -> Committed {
+    try_put(store, Change::new().with(op)).unwrap()
+}
+
+fn try_put(store: &SledStore, change: Change) -> Result<Committed, Conflict> {
+    store.commit(&[change], start()).unwrap().remove(0)
+}
+
+fn after(seconds: i64) -> DateTime<Utc> {
+    start() + Duration::seconds(seconds)
+}
+
+/// Events 1 to `count`, in one commit.
+fn put_events(store: &SledStore, count: u64) {
+    let changes: Vec<Change> = (1..=count)
+        .map(|n| Change::new().with(plain_event(n)))
+        .collect();
+    for answer in store.commit(&changes, start()).unwrap() {
+        answer.unwrap();
+    }
+}
+
+/// Stores octets behind the store's back.
+fn tamper(store: &SledStore, key: Vec<u8>, value: Option<Vec<u8>>) {
+    let mut batch = sled::Batch::default();
+    match value {
+        Some(value) => batch.insert(key, value),
+        None => batch.remove(key),
+    }
+    store.engine.write(batch).unwrap();
+}
+
+fn stored(store: &SledStore, key: &[u8]) -> Vec<u8> {
+    store.engine.get(key).unwrap().unwrap().to_vec()
+}
+
+fn event(n: u64) -> AuditEvent {
+    plain_event(n)
+}
+
+fn key(kind: Kind, id: u64) -> Vec<u8> {
+    kind.id(id)
+}

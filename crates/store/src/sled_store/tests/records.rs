@@ -1,0 +1,483 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    CertificateQuery, CertificateStatus, CrlRecord, Revocation, TokenRecord, TokenRole,
+    TransactionState,
+};
+
+#[test]
+fn a_certificate_comes_back_whole_also_after_reopening() {
+    let (dir, store) = fresh();
+    for n in 1..=40 {
+        put(&store, plain_certificate(n));
+    }
+    let check = |store: &SledStore| {
+        for n in 1..=40 {
+            let record = plain_certificate(n);
+            assert_eq!(
+                store.certificate("ca", &record.serial).unwrap(),
+                Some(record)
+            );
+        }
+        assert_eq!(store.certificate("ca", &[99]).unwrap(), None);
+        assert_eq!(store.certificate("other", &[7]).unwrap(), None);
+        let leading_zero = store.certificate("ca", &[0, 0, 7]).unwrap().unwrap();
+        assert_eq!(leading_zero, plain_certificate(7));
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn a_serial_is_given_once_and_only_the_second_change_is_refused() {
+    let (_dir, store) = fresh();
+    let twin = |transaction: &str| {
+        let mut record = plain_certificate(5);
+        record.transaction_id = transaction.to_owned();
+        Change::new().with(record).with(event(1))
+    };
+    let other = Change::new().with(plain_certificate(6)).with(event(2));
+    let answers = store
+        .commit(&[twin("first"), twin("second"), other], start())
+        .unwrap();
+    assert_eq!(answers[0], Ok(Committed { audit_ids: vec![1] }));
+    assert!(
+        matches!(answers[1], Err(Conflict::CertificateExists { .. })),
+        "{answers:?}"
+    );
+    assert_eq!(
+        answers[2],
+        Ok(Committed { audit_ids: vec![2] }),
+        "no number was used up"
+    );
+    assert!(matches!(
+        try_put(&store, twin("third")),
+        Err(Conflict::CertificateExists { .. })
+    ));
+    let kept = store
+        .certificate("ca", &plain_certificate(5).serial)
+        .unwrap()
+        .unwrap();
+    assert_eq!(kept.transaction_id, "first");
+    assert_eq!(store.sizes().unwrap().certificates, 2);
+    assert_eq!(store.sizes().unwrap().audit_events, 2);
+    assert!(store.verify().unwrap().is_good());
+}
+
+#[test]
+fn revocation_is_known_listed_and_refused_twice() {
+    let (dir, store) = fresh();
+    for n in 1..=5 {
+        put(&store, plain_certificate(n));
+    }
+    let revoke = |n: u64| Op::Revoke {
+        issuer_id: "ca".into(),
+        serial: plain_certificate(n).serial,
+        at: after(100),
+        reason: 4,
+    };
+    put(&store, revoke(4));
+    let both = Change::new().with(plain_certificate(9)).with(revoke(9));
+    try_put(&store, both).unwrap();
+    let again = try_put(&store, Change::new().with(revoke(4)));
+    assert!(
+        matches!(again, Err(Conflict::AlreadyRevoked { .. })),
+        "{again:?}"
+    );
+    let unknown = try_put(&store, Change::new().with(revoke(77)));
+    assert!(
+        matches!(unknown, Err(Conflict::UnknownCertificate { .. })),
+        "{unknown:?}"
+    );
+    let check = |store: &SledStore| {
+        let serial = |n: u64| plain_certificate(n).serial;
+        assert_eq!(store.is_revoked("ca", &serial(4)), Some(true));
+        assert_eq!(store.is_revoked("ca", &serial(5)), Some(false));
+        assert_eq!(store.is_revoked("ca", &serial(6)), None);
+        let record = store.certificate("ca", &serial(4)).unwrap().unwrap();
+        assert_eq!(
+            record.revoked,
+            Some(Revocation {
+                at: after(100),
+                reason: 4
+            })
+        );
+        let listed: Vec<_> = store
+            .revoked("ca")
+            .unwrap()
+            .into_iter()
+            .map(|r| r.serial)
+            .collect();
+        assert_eq!(listed, vec![serial(4), serial(9)]);
+        assert!(store.revoked("other").unwrap().is_empty());
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn certificates_are_searched_by_every_member() {
+    let (dir, store) = fresh();
+    let changes: Vec<Change> = (1..=60)
+        .map(|n| Change::new().with(plain_certificate(n)))
+        .collect();
+    store.commit(&changes, start()).unwrap();
+    let serial = plain_certificate(8).serial;
+    put(
+        &store,
+        Op::Revoke {
+            issuer_id: "ca".into(),
+            serial,
+            at: after(1),
+            reason: 0,
+        },
+    );
+    let now = after(30) + Duration::days(365);
+    let names = |store: &SledStore, query: &CertificateQuery| -> Vec<String> {
+        let page = store.certificates(query, now).unwrap();
+        page.data
+            .into_iter()
+            .map(|record| record.common_name)
+            .collect()
+    };
+    let query = CertificateQuery::default;
+    let check = |store: &SledStore| {
+        let all = store.certificates(&query(), now).unwrap();
+        assert_eq!(
+            (all.total, all.page, all.per_page, all.data.len()),
+            (60, 1, 50, 50)
+        );
+        let last = CertificateQuery {
+            page: 2,
+            per_page: 50,
+            ..query()
+        };
+        assert_eq!(names(store, &last).last().unwrap(), "Device-1");
+        let part = CertificateQuery {
+            q: Some("DEVICE-5".into()),
+            per_page: 100,
+            ..query()
+        };
+        assert_eq!(names(store, &part).len(), 11);
+        let whole = CertificateQuery {
+            common_name: Some("device-5".into()),
+            ..query()
+        };
+        assert_eq!(names(store, &whole), ["Device-5"]);
+        let device = CertificateQuery {
+            device: Some("GUID-12".into()),
+            ..query()
+        };
+        assert_eq!(names(store, &device), ["Device-12"]);
+        let serial = CertificateQuery {
+            serial: Some("000000000000002A".into()),
+            ..query()
+        };
+        assert_eq!(names(store, &serial), ["Device-42"]);
+        let sans = CertificateQuery {
+            q: Some("d17.exam".into()),
+            ..query()
+        };
+        assert_eq!(names(store, &sans), ["Device-17"]);
+        let profile = CertificateQuery {
+            profile: Some("corp".into()),
+            ..query()
+        };
+        assert_eq!(store.certificates(&profile, now).unwrap().total, 30);
+        let nobody = CertificateQuery {
+            profile: Some("nobody".into()),
+            ..query()
+        };
+        assert_eq!(store.certificates(&nobody, now).unwrap().total, 0);
+        let since = CertificateQuery {
+            since: Some(after(59)),
+            ..query()
+        };
+        assert_eq!(names(store, &since), ["Device-60", "Device-59"]);
+        let status = |status| {
+            let query = CertificateQuery {
+                status: Some(status),
+                ..query()
+            };
+            store.certificates(&query, now).unwrap().total
+        };
+        assert_eq!(status(CertificateStatus::Valid), 30);
+        assert_eq!(status(CertificateStatus::Expired), 29);
+        assert_eq!(status(CertificateStatus::Revoked), 1);
+        let newest = store.latest_valid(&profile, now).unwrap().unwrap();
+        assert_eq!(newest.common_name, "Device-60");
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn a_request_is_found_by_both_keys_in_its_newest_state() {
+    let (dir, store) = fresh();
+    put(&store, plain_transaction(1));
+    put(&store, plain_transaction(2));
+    let mut elsewhere = plain_transaction(1);
+    elsewhere.profile = "iot".into();
+    put(&store, elsewhere.clone());
+    let mut renewal = plain_transaction(3);
+    renewal.poll_key = plain_transaction(1).poll_key;
+    put(&store, renewal.clone());
+    let mut issued = plain_transaction(2);
+    issued.state = TransactionState::Issued {
+        issuer_id: "ca".into(),
+        serial: vec![9],
+    };
+    issued.csr = None;
+    put(&store, issued.clone());
+    let check = |store: &SledStore| {
+        let find = |n: u64| {
+            store
+                .transaction("corp", &plain_transaction(n).key)
+                .unwrap()
+        };
+        assert_eq!(find(1), Some(plain_transaction(1)));
+        assert_eq!(find(2), Some(issued.clone()));
+        assert_eq!(find(4), None);
+        let key = plain_transaction(1).key;
+        assert_eq!(
+            store.transaction("iot", &key).unwrap(),
+            Some(elsewhere.clone())
+        );
+        let polled = store.transaction_by_poll("corp", &key).unwrap();
+        assert_eq!(
+            polled,
+            Some(renewal.clone()),
+            "the newest with this poll key"
+        );
+        let open = store.pending(Some("corp")).unwrap();
+        assert_eq!(open, vec![plain_transaction(1), renewal.clone()]);
+        assert_eq!(store.pending(None).unwrap().len(), 3);
+        assert_eq!(store.sizes().unwrap().pending, 3);
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn several_states_of_one_request_in_one_commit_are_one_request() {
+    let (_dir, store) = fresh();
+    let mut denied = plain_transaction(1);
+    denied.state = TransactionState::Denied {
+        by: "ops".into(),
+        note: None,
+    };
+    let changes = [
+        Change::new().with(plain_transaction(1)),
+        Change::new().with(denied.clone()),
+    ];
+    store.commit(&changes, start()).unwrap();
+    assert_eq!(
+        store.transaction("corp", &denied.key).unwrap(),
+        Some(denied)
+    );
+    assert_eq!(store.sizes().unwrap().transactions, 1);
+    assert!(store.pending(None).unwrap().is_empty());
+}
+
+#[test]
+fn tokens_are_listed_found_touched_and_revoked() {
+    let (dir, store) = fresh();
+    let token = |n: u8| TokenRecord {
+        id: format!("t{n}"),
+        name: format!("token {n}"),
+        role: if n == 1 {
+            TokenRole::Admin
+        } else {
+            TokenRole::Viewer
+        },
+        hash: [n; 32],
+        created_at: after(i64::from(n)),
+        created_by: "cli".into(),
+        expires_at: (n == 2).then(|| after(50)),
+        last_used_at: None,
+        revoked_at: None,
+    };
+    put(&store, token(2));
+    put(&store, token(1));
+    let touch = |at: i64| Op::TouchToken {
+        id: "t1".into(),
+        at: after(at),
+    };
+    try_put(&store, Change::new().with(touch(20)).with(touch(10))).unwrap();
+    put(
+        &store,
+        Op::TouchToken {
+            id: "gone".into(),
+            at: after(1),
+        },
+    );
+    put(
+        &store,
+        Op::RevokeToken {
+            id: "t1".into(),
+            at: after(30),
+        },
+    );
+    put(
+        &store,
+        Op::RevokeToken {
+            id: "t1".into(),
+            at: after(40),
+        },
+    );
+    let unknown = Change::new().with(Op::RevokeToken {
+        id: "gone".into(),
+        at: after(1),
+    });
+    assert!(matches!(
+        try_put(&store, unknown),
+        Err(Conflict::UnknownToken { .. })
+    ));
+    let check = |store: &SledStore| {
+        let ids: Vec<_> = store.tokens().into_iter().map(|token| token.id).collect();
+        assert_eq!(ids, ["t1", "t2"]);
+        let first = store.token_by_hash(&[1; 32]).unwrap();
+        assert_eq!(
+            (first.last_used_at, first.revoked_at),
+            (Some(after(20)), Some(after(30)))
+        );
+        assert!(!first.usable_at(after(31)));
+        let second = store.token_by_hash(&[2; 32]).unwrap();
+        assert!(second.usable_at(after(49)) && !second.usable_at(after(50)));
+        assert!(store.token_by_hash(&[3; 32]).is_none());
+        assert!(
+            !format!("{second:?}").contains("2, 2"),
+            "the digest is not shown"
+        );
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn crl_numbers_only_rise_and_large_crls_are_kept() {
+    let (dir, store) = fresh();
+    let crl = |number: u64, size: usize| CrlRecord {
+        issuer_id: "ca".into(),
+        number,
+        this_update: after(0),
+        next_update: after(60),
+        der: (0..size).map(|n| (n % 251) as u8).collect(),
+    };
+    assert_eq!(store.crl("ca").unwrap(), None);
+    put(&store, crl(7, 100));
+    put(&store, crl(8, 3 << 20));
+    let stale = try_put(&store, Change::new().with(crl(8, 10)));
+    assert!(
+        matches!(
+            stale,
+            Err(Conflict::CrlNumber {
+                stored: 8,
+                offered: 8,
+                ..
+            })
+        ),
+        "{stale:?}"
+    );
+    assert_eq!(store.crl("ca").unwrap(), Some(crl(8, 3 << 20)));
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    assert_eq!(store.crl("ca").unwrap(), Some(crl(8, 3 << 20)));
+    assert_eq!(store.crl("other").unwrap(), None);
+}
+
+#[test]
+fn counters_and_settings_are_set_by_name() {
+    let (dir, store) = fresh();
+    let counters = |values: &[(&str, u64)]| Op::Counters {
+        profile: "corp".into(),
+        values: values
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value))
+            .collect(),
+    };
+    let change = Change::new().with(counters(&[("success", 1), ("replay", 4)]));
+    store
+        .commit(
+            &[change, Change::new().with(counters(&[("success", 2)]))],
+            start(),
+        )
+        .unwrap();
+    for (key, value) in [
+        ("ra/corp", "1"),
+        ("ra/iot", "2"),
+        ("rb", "3"),
+        ("ra/gone", "4"),
+    ] {
+        put(
+            &store,
+            Op::PutSetting {
+                key: key.into(),
+                value: value.into(),
+            },
+        );
+    }
+    put(
+        &store,
+        Op::DeleteSetting {
+            key: "ra/gone".into(),
+        },
+    );
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    let state = store.profile_state("corp", start()).unwrap();
+    let expected: BTreeMap<String, u64> = [("replay".into(), 4), ("success".into(), 2)].into();
+    assert_eq!(state.counters, expected);
+    assert_eq!(
+        store.profile_state("cor", start()).unwrap(),
+        crate::ProfileState::default()
+    );
+    assert_eq!(store.setting("rb").unwrap(), Some(b"3".to_vec()));
+    assert_eq!(store.setting("ra/gone").unwrap(), None);
+    let named = store.settings("ra/").unwrap();
+    assert_eq!(
+        named,
+        vec![
+            ("ra/corp".into(), b"1".to_vec()),
+            ("ra/iot".into(), b"2".to_vec())
+        ]
+    );
+}
+
+#[test]
+fn nothing_of_a_refused_change_is_kept() {
+    let (_dir, store) = fresh();
+    let change = Change::new()
+        .with(plain_certificate(1))
+        .with(plain_transaction(1))
+        .with(event(1))
+        .with(Op::PutSetting {
+            key: "a".into(),
+            value: vec![1],
+        })
+        .with(Op::RevokeToken {
+            id: "nobody".into(),
+            at: start(),
+        });
+    try_put(&store, change).unwrap_err();
+    assert_eq!(store.setting("a").unwrap(), None);
+    assert_eq!(
+        store
+            .certificate("ca", &plain_certificate(1).serial)
+            .unwrap(),
+        None
+    );
+    let sizes = store.sizes().unwrap();
+    assert_eq!(
+        (sizes.certificates, sizes.transactions, sizes.audit_events),
+        (0, 0, 0)
+    );
+    assert_eq!(store.commit(&[], start()).unwrap(), vec![]);
+    assert_eq!(put(&store, event(1)).audit_ids, vec![1]);
+}

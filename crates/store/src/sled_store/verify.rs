@@ -1,0 +1,257 @@
+//! Reading all of the store: does every record decode, and is what it refers to there?
+
+use std::path::Path;
+use std::{fs, io};
+
+use super::SledStore;
+use super::chain::{Anchor, Head};
+use super::engine::Engine;
+use super::keys::{Kind, MarkKey, name_of};
+use super::load::FAULTS_MAX;
+use super::tables::certificate_digest;
+use super::wire::{self, CertificateFacts};
+use crate::{Error, Fault, Result, Sizes, Store, TransactionState, VerifyReport};
+
+impl SledStore {
+    pub(super) fn verify_all(&self) -> Result<VerifyReport> {
+        let sizes = self.sizes()?;
+        let mut reading = Reading {
+            store: self,
+            records: 0,
+            replay_marks: 0,
+            rate_marks: 0,
+            faults: self.faults.clone(),
+        };
+        reading.certificates()?;
+        reading.transactions()?;
+        reading.marks()?;
+        reading.small_ones()?;
+        reading.meta()?;
+        let audit = self.audit_verify()?;
+        reading.records += audit.checked;
+        let Reading {
+            records,
+            replay_marks,
+            rate_marks,
+            faults,
+            ..
+        } = reading;
+        Ok(VerifyReport {
+            schema_version: self.schema,
+            records,
+            sizes,
+            replay_marks,
+            rate_marks,
+            faults,
+            audit,
+        })
+    }
+
+    pub(super) fn count_sizes(&self) -> Result<Sizes> {
+        let disk_bytes = tree_size(self.dir()).map_err(|source| Error::Io {
+            doing: "measure its directory",
+            source,
+        })?;
+        let state = self.state();
+        Ok(Sizes {
+            disk_bytes,
+            certificates: state.certificates.len(),
+            transactions: state.transactions.by_key.len(),
+            pending: state.transactions.open.len() as u64,
+            audit_events: state.events.len(),
+            tokens: state.token_count(),
+            index_bytes: state.bytes(),
+        })
+    }
+}
+
+struct Reading<'a> {
+    store: &'a SledStore,
+    records: u64,
+    replay_marks: u64,
+    rate_marks: u64,
+    faults: Vec<Fault>,
+}
+
+impl Reading<'_> {
+    fn engine(&self) -> &Engine {
+        &self.store.engine
+    }
+
+    fn fault(&mut self, record: String, problem: String) {
+        let fault = Fault { record, problem };
+        if self.faults.len() < FAULTS_MAX && !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Facts decode, the DER is there, and a look-up finds this very record.
+    fn certificates(&mut self) -> Result<()> {
+        let store = self.store;
+        store.engine.numbered(Kind::Certificate, 1, |id, octets| {
+            self.records += 1;
+            let name = || format!("certificate {id}");
+            match CertificateFacts::decode(octets) {
+                Err(error) => self.fault(name(), error.to_string()),
+                Ok(facts) => {
+                    let digest = certificate_digest(facts.issuer_id, facts.serial);
+                    if store.state().by_serial.find(&digest) != Some(id) {
+                        let problem = "another certificate has the same issuer and serial";
+                        self.fault(name(), problem.to_owned());
+                    }
+                    match self.engine().get(&Kind::Der.id(id))? {
+                        None => self.fault(name(), "its DER is missing".to_owned()),
+                        Some(der) if der.is_empty() => {
+                            self.fault(name(), "its DER is empty".to_owned());
+                        }
+                        Some(_) => self.records += 1,
+                    }
+                }
+            }
+            Ok(true)
+        })?;
+        self.belongs(Kind::Der, "DER")?;
+        self.belongs(Kind::Revocation, "revocation")
+    }
+
+    /// Every record of this kind belongs to a certificate.
+    fn belongs(&mut self, kind: Kind, what: &str) -> Result<()> {
+        let store = self.store;
+        store.engine.numbered(kind, 1, |id, octets| {
+            if store.engine.get(&Kind::Certificate.id(id))?.is_none() {
+                self.fault(format!("{what} {id}"), "it has no certificate".to_owned());
+            }
+            if kind == Kind::Revocation {
+                self.records += 1;
+                if let Err(error) = wire::decode_revocation(octets) {
+                    self.fault(format!("revocation {id}"), error.to_string());
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Requests decode, and an issued one's certificate is there.
+    fn transactions(&mut self) -> Result<()> {
+        let store = self.store;
+        store.engine.numbered(Kind::Transaction, 1, |id, octets| {
+            self.records += 1;
+            match wire::decode_transaction(octets) {
+                Err(error) => self.fault(format!("request {id}"), error.to_string()),
+                Ok(request) => {
+                    if let TransactionState::Issued { issuer_id, serial } = &request.state
+                        && store.is_revoked(issuer_id, serial).is_none()
+                    {
+                        let serial = hex::encode(serial);
+                        let problem = format!("its certificate {serial} of {issuer_id} is missing");
+                        self.fault(format!("request {id}"), problem);
+                    }
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn marks(&mut self) -> Result<()> {
+        for kind in [Kind::Replay, Kind::Rate] {
+            let store = self.store;
+            let mut count = 0;
+            store.engine.scan(&[kind.letter()], |key, value| {
+                count += 1;
+                let sound = MarkKey::decode(key).is_some_and(|mark| match kind {
+                    Kind::Rate => wire::decode::<u32>("a rate mark", value).is_ok(),
+                    _ => value.is_empty() && mark.at.is_none(),
+                });
+                if !sound {
+                    let name = format!("mark {}", hex::encode(key));
+                    self.fault(name, "it cannot be read".to_owned());
+                }
+                Ok(true)
+            })?;
+            self.records += count;
+            if kind == Kind::Replay {
+                self.replay_marks = count;
+            } else {
+                self.rate_marks = count;
+            }
+        }
+        Ok(())
+    }
+
+    fn small_ones(&mut self) -> Result<()> {
+        for kind in [Kind::Counters, Kind::Token, Kind::Crl, Kind::Setting] {
+            let store = self.store;
+            store.engine.scan(&[kind.letter()], |key, octets| {
+                self.records += 1;
+                let Some(name) = name_of(key) else {
+                    let name = format!("record {}", hex::encode(key));
+                    self.fault(name, "its name is not text".to_owned());
+                    return Ok(true);
+                };
+                let (what, read) = match kind {
+                    Kind::Counters => ("counters of profile", counters(octets)),
+                    Kind::Token => ("token", wire::decode_token(name, octets).map(drop)),
+                    Kind::Crl => ("CRL of", wire::decode_crl(name, octets).map(drop)),
+                    _ => ("setting", Ok(())),
+                };
+                if let Err(error) = read {
+                    self.fault(format!("{what} {name}"), error.to_string());
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is stored under a key that no kind of record has.
+    fn meta(&mut self) -> Result<()> {
+        const NAMES: [&str; 3] = ["schema", "audit head", "audit anchor"];
+        let store = self.store;
+        store.engine.scan(&[Kind::Meta.letter()], |key, _| {
+            self.records += 1;
+            if name_of(key).is_none_or(|name| !NAMES.contains(&name)) {
+                self.fault(
+                    format!("record {}", hex::encode(key)),
+                    "it is unknown".to_owned(),
+                );
+            }
+            Ok(true)
+        })?;
+        Head::read(&store.engine)?;
+        Anchor::read(&store.engine)?;
+        let mut letter = 0;
+        while let Some((key, _)) = store.engine.first_in(&[letter], &[u8::MAX])? {
+            let first = key.first().copied().unwrap_or_default();
+            if !Kind::ALL.iter().any(|kind| kind.letter() == first) {
+                self.fault(
+                    format!("record {}", hex::encode(&key)),
+                    "it is unknown".to_owned(),
+                );
+            }
+            letter = first.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+fn counters(octets: &[u8]) -> Result<()> {
+    wire::decode::<std::collections::BTreeMap<String, u64>>("counters", octets).map(drop)
+}
+
+fn tree_size(dir: &Path) -> io::Result<u64> {
+    let mut total = 0_u64;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        // Files may go while this looks at them.
+        let Ok(facts) = entry.metadata() else {
+            continue;
+        };
+        let size = if facts.is_dir() {
+            tree_size(&entry.path())?
+        } else {
+            facts.len()
+        };
+        total = total.saturating_add(size);
+    }
+    Ok(total)
+}

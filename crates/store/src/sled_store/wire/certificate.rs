@@ -1,0 +1,178 @@
+use serde::{Deserialize, Serialize};
+
+use super::{decode, encode, fits, micros, time};
+use crate::{CertificateRecord, Conflict, CrlRecord, Result, Revocation};
+
+const WHAT: &str = "a certificate's facts";
+
+/// All that is kept of a certificate beside its DER.
+#[derive(Serialize, Deserialize)]
+pub(in crate::sled_store) struct CertificateFacts<'a> {
+    pub(in crate::sled_store) issuer_id: &'a str,
+    #[serde(borrow)]
+    pub(in crate::sled_store) serial: &'a [u8],
+    pub(in crate::sled_store) profile: &'a str,
+    pub(in crate::sled_store) common_name: &'a str,
+    pub(in crate::sled_store) sans: &'a str,
+    pub(in crate::sled_store) not_before: i64,
+    pub(in crate::sled_store) not_after: i64,
+    pub(in crate::sled_store) issued_at: i64,
+    pub(in crate::sled_store) transaction_id: &'a str,
+    pub(in crate::sled_store) device: Option<&'a str>,
+    pub(in crate::sled_store) renews: Option<&'a [u8]>,
+}
+
+impl<'a> CertificateFacts<'a> {
+    pub(in crate::sled_store) fn of(record: &'a CertificateRecord) -> Self {
+        Self {
+            issuer_id: &record.issuer_id,
+            serial: &record.serial,
+            profile: &record.profile,
+            common_name: &record.common_name,
+            sans: &record.sans,
+            not_before: micros(record.not_before),
+            not_after: micros(record.not_after),
+            issued_at: micros(record.issued_at),
+            transaction_id: &record.transaction_id,
+            device: record.device.as_deref(),
+            renews: record.renews.as_deref(),
+        }
+    }
+
+    pub(in crate::sled_store) fn decode(octets: &'a [u8]) -> Result<Self> {
+        decode(WHAT, octets)
+    }
+
+    /// The whole record.
+    pub(in crate::sled_store) fn record(
+        &self,
+        der: Vec<u8>,
+        revoked: Option<Revocation>,
+    ) -> Result<CertificateRecord> {
+        Ok(CertificateRecord {
+            issuer_id: self.issuer_id.to_owned(),
+            serial: self.serial.to_vec(),
+            profile: self.profile.to_owned(),
+            der,
+            common_name: self.common_name.to_owned(),
+            sans: self.sans.to_owned(),
+            not_before: time(WHAT, self.not_before)?,
+            not_after: time(WHAT, self.not_after)?,
+            issued_at: time(WHAT, self.issued_at)?,
+            transaction_id: self.transaction_id.to_owned(),
+            device: self.device.map(str::to_owned),
+            renews: self.renews.map(<[u8]>::to_vec),
+            revoked,
+        })
+    }
+}
+
+pub(in crate::sled_store) fn encode_certificate(
+    record: &CertificateRecord,
+) -> std::result::Result<Vec<u8>, Conflict> {
+    fits("a certificate", record.der.len())?;
+    encode(WHAT, &CertificateFacts::of(record))
+}
+
+#[derive(Serialize, Deserialize)]
+struct DiskRevocation {
+    at: i64,
+    reason: u8,
+}
+
+pub(in crate::sled_store) fn encode_revocation(
+    revocation: &Revocation,
+) -> std::result::Result<Vec<u8>, Conflict> {
+    let disk = DiskRevocation {
+        at: micros(revocation.at),
+        reason: revocation.reason,
+    };
+    encode("a revocation", &disk)
+}
+
+pub(in crate::sled_store) fn decode_revocation(octets: &[u8]) -> Result<Revocation> {
+    let disk: DiskRevocation = decode("a revocation", octets)?;
+    Ok(Revocation {
+        at: time("a revocation", disk.at)?,
+        reason: disk.reason,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct DiskCrl<'a> {
+    number: u64,
+    this_update: i64,
+    next_update: i64,
+    #[serde(borrow)]
+    der: &'a [u8],
+}
+
+pub(in crate::sled_store) fn encode_crl(
+    record: &CrlRecord,
+) -> std::result::Result<Vec<u8>, Conflict> {
+    let disk = DiskCrl {
+        number: record.number,
+        this_update: micros(record.this_update),
+        next_update: micros(record.next_update),
+        der: &record.der,
+    };
+    encode("a CRL", &disk)
+}
+
+pub(in crate::sled_store) fn decode_crl(issuer_id: &str, octets: &[u8]) -> Result<CrlRecord> {
+    let disk: DiskCrl<'_> = decode("a CRL", octets)?;
+    Ok(CrlRecord {
+        issuer_id: issuer_id.to_owned(),
+        number: disk.number,
+        this_update: time("a CRL", disk.this_update)?,
+        next_update: time("a CRL", disk.next_update)?,
+        der: disk.der.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sled_store::arbitrary;
+
+    proptest! {
+        #[test]
+        fn certificates_come_back(mut record in arbitrary::certificate()) {
+            let octets = encode_certificate(&record).unwrap();
+            let facts = CertificateFacts::decode(&octets).unwrap();
+            let back = facts.record(record.der.clone(), record.revoked).unwrap();
+            prop_assert_eq!(&back, &record);
+            record.der.clear();
+            prop_assert_ne!(back, record);
+        }
+
+        #[test]
+        fn crls_come_back(number: u64, from in arbitrary::time(), to in arbitrary::time(), der: Vec<u8>) {
+            let record = CrlRecord { issuer_id: "ca".into(), number, this_update: from, next_update: to, der };
+            let octets = encode_crl(&record).unwrap();
+            prop_assert_eq!(decode_crl("ca", &octets).unwrap(), record);
+        }
+
+        #[test]
+        fn any_octets_decode_or_fail_cleanly(octets: Vec<u8>) {
+            if let Ok(facts) = CertificateFacts::decode(&octets) {
+                let _ = facts.record(Vec::new(), None);
+            }
+            let _ = decode_crl("ca", &octets);
+            let _ = decode_revocation(&octets);
+        }
+    }
+
+    #[test]
+    fn a_certificate_beyond_all_reason_is_refused() {
+        let mut record = arbitrary::plain_certificate(1);
+        record.der = vec![0; (16 << 20) + 1];
+        assert!(matches!(
+            encode_certificate(&record),
+            Err(Conflict::Unstorable { .. })
+        ));
+    }
+}
