@@ -146,7 +146,9 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
             settings: profile.clone(),
             issuer: Arc::clone(&issuer.issuer) as Arc<dyn Issuer>,
             policy: Arc::new(CertificatePolicy {
-                renewal_may_rename: profile.renewal.allow_name_change,
+                // Which of the two may change is looked at where the old certificate is known.
+                renewal_may_rename: profile.renewal.allow_subject_change
+                    || profile.renewal.allow_san_change,
                 ..policy.clone()
             }),
             ras: kept.ras,

@@ -4,6 +4,7 @@
 //! to stdout is its result, what goes wrong is a [`Failure`] that [`main`] prints to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod check;
 mod config;
 mod failure;
 mod sources;
@@ -30,12 +31,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(Box<check::CheckArgs>),
     Config(config::ConfigArgs),
 }
 
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Check(args) => check::run(*args),
             Self::Config(args) => config::run(args),
         }
     }

@@ -125,13 +125,28 @@ impl Profile {
 }
 
 /// `[profile.renewal]`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Renewal {
+    /// Whether certificates are renewed at all.
+    pub enabled: bool,
     /// Whether a renewal needs the challenge as well.
     pub require_challenge: bool,
-    /// Whether subject and subject alternative names may change.
-    pub allow_name_change: bool,
+    /// Whether the subject may change.
+    pub allow_subject_change: bool,
+    /// Whether subject alternative names may change.
+    pub allow_san_change: bool,
+}
+
+impl Default for Renewal {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            require_challenge: false,
+            allow_subject_change: false,
+            allow_san_change: false,
+        }
+    }
 }
 
 /// `[profile.limits]`: requests; 0 = no limit.
