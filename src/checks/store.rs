@@ -16,6 +16,7 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
     let options = SledOptions {
         cache_bytes: config.store.cache_bytes,
         create: true,
+        ..SledOptions::default()
     };
     match SledStore::open(config.store_path(), &options) {
         Ok(store) => Ok(Arc::new(store)),
@@ -31,6 +32,7 @@ pub fn check_store(config: &Config) -> Option<Problem> {
     let options = SledOptions {
         cache_bytes: config.store.cache_bytes,
         create: false,
+        ..SledOptions::default()
     };
     match SledStore::open(config.store_path(), &options) {
         Ok(_) | Err(Error::Missing { .. }) => None,

@@ -865,3 +865,22 @@ mod kept_by_the_server {
         assert_eq!(fs::read_dir(house.path("ra")).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn a_store_that_is_no_store_is_named() {
+    let house = House::new();
+    assert_eq!(
+        check_store(&house.config),
+        None,
+        "one that is still to be made is fine"
+    );
+    fs::create_dir_all(house.config.server.data_dir.clone()).unwrap();
+    write(
+        &house.config.store_path(),
+        b"a file where the directory should be",
+    );
+    assert!(
+        open_store(&house.config)
+            .is_err_and(|problem| problem.to_string().starts_with("store: path ("))
+    );
+}
