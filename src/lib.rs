@@ -8,4 +8,3 @@ pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod http;
-pub mod server;

@@ -7,7 +7,6 @@
 mod check;
 mod config;
 mod failure;
-mod serve;
 mod sources;
 
 use std::process::ExitCode;
@@ -34,7 +33,6 @@ struct Cli {
 enum Command {
     Check(Box<check::CheckArgs>),
     Config(config::ConfigArgs),
-    Serve(Box<serve::ServeArgs>),
 }
 
 impl Command {
@@ -42,7 +40,6 @@ impl Command {
         match self {
             Self::Check(args) => check::run(*args),
             Self::Config(args) => config::run(args),
-            Self::Serve(args) => serve::run(*args),
         }
     }
 }
