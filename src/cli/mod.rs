@@ -7,6 +7,7 @@
 mod check;
 mod config;
 mod failure;
+mod serve;
 mod sources;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Check(Box<check::CheckArgs>),
     Config(config::ConfigArgs),
+    Serve(Box<serve::ServeArgs>),
 }
 
 impl Command {
@@ -40,6 +42,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(*args),
             Self::Config(args) => config::run(args),
+            Self::Serve(args) => serve::run(*args),
         }
     }
 }

@@ -1,0 +1,169 @@
+use crate::device::{Device, ask, issued, words};
+use crate::house::{CHALLENGE, Running, World};
+use actors::{DecideError, OperatorDecision, ProfileSpec};
+use chrono::TimeDelta;
+use scep::client::{Content, Reply, Request};
+use std::time::Duration;
+use store::TransactionState;
+
+fn spec(world: &World) -> ProfileSpec {
+    ProfileSpec {
+        approval: Some(Duration::from_secs(3600)),
+        ..world.spec("corp")
+    }
+}
+
+fn poll(world: &World, device: &Device, request: &Request) -> Request {
+    let ca = world.issuer_name();
+    let content = Content::CertPoll {
+        issuer: &ca,
+        subject: &device.name,
+        key: device.key.public_key(),
+    };
+    device.builder(world, content, |builder| {
+        builder.transaction_id(request.transaction_id())
+    })
+}
+
+async fn decide(running: &Running, approve: bool) -> Result<TransactionState, DecideError> {
+    let pending = running.store.pending(Some("corp")).unwrap();
+    let decision = OperatorDecision {
+        key: pending[0].key,
+        approve,
+        by: "ops".to_owned(),
+        by_type: "APIKey".to_owned(),
+        note: Some("seen the device".to_owned()),
+        request_id: "2".to_owned(),
+    };
+    running
+        .house
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .send(decision)
+        .await
+        .unwrap()
+}
+
+#[actix::test]
+async fn an_approved_request_is_issued_to_polls_and_repeats_also_across_a_restart() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    assert!(matches!(
+        ask(&world, &running, "corp", &request).await,
+        Reply::Pending
+    ));
+    assert!(matches!(
+        ask(&world, &running, "corp", &request).await,
+        Reply::Pending
+    ));
+    let polled = ask(&world, &running, "corp", &poll(&world, &device, &request)).await;
+    assert!(matches!(polled, Reply::Pending));
+    running.close();
+
+    let running = world.open(vec![spec(&world)]).await;
+    assert_eq!(running.status("corp").await.pending, 1);
+    let polled = ask(&world, &running, "corp", &poll(&world, &device, &request)).await;
+    assert!(matches!(polled, Reply::Pending));
+    assert!(matches!(
+        decide(&running, true).await.unwrap(),
+        TransactionState::Issued { .. }
+    ));
+    let repeated = issued(ask(&world, &running, "corp", &request).await);
+    let polled = issued(ask(&world, &running, "corp", &poll(&world, &device, &request)).await);
+    assert_eq!(repeated, polled);
+    assert_eq!(running.certificates(), 1);
+    assert_eq!(running.status("corp").await.pending, 0);
+    let actions: Vec<String> = running
+        .audit()
+        .into_iter()
+        .map(|event| event.event.action)
+        .collect();
+    assert_eq!(
+        actions,
+        ["scep_pkcsreq", "scep_request_approve", "scep_pkcsreq"]
+    );
+}
+
+#[actix::test]
+async fn a_denied_request_stays_denied() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &request).await;
+    decide(&running, false).await.unwrap();
+    for request in [&request, &poll(&world, &device, &request)] {
+        let reply = ask(&world, &running, "corp", request).await;
+        assert_eq!(
+            words(&reply),
+            "FAILURE badRequest an operator refused this request"
+        );
+    }
+    assert_eq!(running.certificates(), 0);
+}
+
+#[actix::test]
+async fn a_request_that_nobody_decides_on_ends() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &request).await;
+    world.clock.advance(TimeDelta::seconds(3601));
+    assert_eq!(
+        decide(&running, true).await,
+        Err(DecideError::NotPending("expired"))
+    );
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert_eq!(
+        words(&reply),
+        "FAILURE badRequest nobody approved this request in time"
+    );
+}
+
+#[actix::test]
+async fn polls_are_matched_by_transaction_and_signer_key() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &request).await;
+    let other = Device::new(&world, "laptop-1");
+    let reply = ask(&world, &running, "corp", &poll(&world, &other, &request)).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badCertId"),
+        "{}",
+        words(&reply)
+    );
+}
+
+#[actix::test]
+async fn a_failed_approval_leaves_the_request_waiting() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &request).await;
+    world
+        .issuer
+        .broken
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(matches!(
+        decide(&running, true).await,
+        Err(DecideError::Failed(_))
+    ));
+    assert!(matches!(
+        ask(&world, &running, "corp", &request).await,
+        Reply::Pending
+    ));
+    world
+        .issuer
+        .broken
+        .store(false, std::sync::atomic::Ordering::SeqCst);
+    decide(&running, true).await.unwrap();
+    issued(ask(&world, &running, "corp", &request).await);
+}

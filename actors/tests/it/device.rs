@@ -1,0 +1,97 @@
+//! A device: a key, a self-signed certificate, and whatever it is told to ask.
+
+use crate::house::{Running, World};
+use actors::Outcome;
+use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
+use scep::client::{Content, Reply, Request, RequestBuilder, self_signed};
+
+pub struct Device {
+    pub name: Name,
+    pub key: PrivateKey,
+    pub signer: Certificate,
+}
+
+impl Device {
+    pub fn new(world: &World, common_name: &str) -> Self {
+        let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        Self::with_key(world, common_name, key)
+    }
+
+    pub fn with_key(world: &World, common_name: &str, key: PrivateKey) -> Self {
+        use actors::Clock;
+        let name = Name::parse(&format!("CN={common_name}, O=scepd")).unwrap();
+        let signer = self_signed(&name, &key, world.clock.now()).unwrap();
+        Self { name, key, signer }
+    }
+
+    pub fn csr(&self, challenge: Option<&str>, sans: &str) -> Csr {
+        let sans = if sans.is_empty() {
+            SubjectAltNames::default()
+        } else {
+            SubjectAltNames::parse(sans).unwrap()
+        };
+        Csr::build(&self.name, &sans, challenge, &[], &self.key).unwrap()
+    }
+
+    pub fn request(&self, world: &World, content: Content<'_>) -> Request {
+        self.builder(world, content, |builder| builder)
+    }
+
+    pub fn builder(
+        &self,
+        world: &World,
+        content: Content<'_>,
+        with: impl for<'a> FnOnce(RequestBuilder<'a>) -> RequestBuilder<'a>,
+    ) -> Request {
+        let recipients = [&world.ra.certificate];
+        with(RequestBuilder::new(
+            content,
+            (&self.signer, &self.key),
+            &recipients,
+        ))
+        .build()
+        .unwrap()
+    }
+
+    /// Enrolls with a challenge.
+    pub fn pkcs_req(&self, world: &World, challenge: &str) -> Request {
+        self.request(world, Content::PkcsReq(&self.csr(Some(challenge), "")))
+    }
+}
+
+/// Sends and opens the reply, all checks included.
+pub async fn ask(world: &World, running: &Running, path_id: &str, request: &Request) -> Reply {
+    match running.send(path_id, request.message().to_vec()).await {
+        Outcome::CertRep(octets) => request
+            .open_reply(&octets, &[&world.ra.certificate])
+            .expect("a reply that checks"),
+        other => panic!("no CertRep: {other:?}"),
+    }
+}
+
+/// The certificate of a SUCCESS.
+pub fn issued(reply: Reply) -> Certificate {
+    match reply {
+        Reply::Certificate {
+            leaf, leaf_first, ..
+        } => {
+            assert!(leaf_first);
+            leaf
+        }
+        other => panic!("not issued: {}", words(&other)),
+    }
+}
+
+pub fn words(reply: &Reply) -> String {
+    match reply {
+        Reply::Certificate { leaf, .. } => format!("SUCCESS {}", leaf.subject()),
+        Reply::Crl(_) => "CRL".to_owned(),
+        Reply::Pending => "PENDING".to_owned(),
+        Reply::Failure { fail_info, text } => {
+            format!(
+                "FAILURE {fail_info} {}",
+                text.as_deref().unwrap_or_default()
+            )
+        }
+    }
+}

@@ -1,0 +1,284 @@
+use crate::device::{Device, ask, issued, words};
+use crate::house::{CHALLENGE, World};
+use actors::Outcome;
+use pki::Serial;
+use scep::client::{Content, Reply};
+use std::sync::Arc;
+use store::Outcome as Audited;
+
+#[actix::test]
+async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let csr = device.csr(Some(CHALLENGE), "dns:laptop-1.example.com");
+    let request = device.request(&world, Content::PkcsReq(&csr));
+    let certificate = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(certificate.subject().common_name(), Some("laptop-1"));
+    assert_eq!(certificate.sans().dns, ["laptop-1.example.com"]);
+
+    let record = running
+        .store
+        .certificate("local", certificate.serial().as_bytes())
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.der, certificate.der());
+    assert_eq!(record.profile, "corp");
+    let events = running.audit();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].event.action, "scep_pkcsreq");
+    assert_eq!(events[0].event.details.outcome, Some(Audited::Success));
+    assert_eq!(
+        events[0].event.details.serial,
+        Some(certificate.serial().to_hex())
+    );
+}
+
+#[actix::test]
+async fn the_same_request_again_gets_the_same_certificate_also_after_a_restart() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    let first = issued(ask(&world, &running, "corp", &request).await);
+    let second = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(first, second);
+    running.close();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let third = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(first, third);
+    assert_eq!(running.certificates(), 1);
+}
+
+#[actix::test]
+async fn simultaneous_copies_get_one_certificate() {
+    let world = World::new();
+    let running = Arc::new(world.open(vec![world.spec("corp")]).await);
+    let device = Device::new(&world, "laptop-1");
+    for round in 1..=20 {
+        let request = device.pkcs_req(&world, CHALLENGE);
+        let copies = (0..64).map(|_| ask(&world, &running, "corp", &request));
+        let replies = futures_util::future::join_all(copies).await;
+        let first = issued(replies[0].clone());
+        for reply in replies {
+            assert_eq!(issued(reply), first);
+        }
+        assert_eq!(running.certificates(), round);
+    }
+}
+
+#[actix::test]
+async fn a_wrong_challenge_is_refused_and_nothing_is_issued() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    for challenge in ["wrong", "", "correct horse "] {
+        let reply = ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, challenge),
+        )
+        .await;
+        assert_eq!(
+            words(&reply),
+            "FAILURE badRequest the challenge was refused"
+        );
+    }
+    let without = device.csr(None, "");
+    let request = device.request(&world, Content::PkcsReq(&without));
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert_eq!(
+        words(&reply),
+        "FAILURE badRequest the challenge was refused"
+    );
+    assert_eq!(running.certificates(), 0);
+    let reasons: Vec<_> = running
+        .audit()
+        .into_iter()
+        .map(|event| event.event.details.reason.unwrap())
+        .collect();
+    assert_eq!(reasons, ["challenge_wrong"; 4]);
+}
+
+#[actix::test]
+async fn who_guesses_is_turned_away() {
+    let world = World::new();
+    let mut spec = world.spec("corp");
+    spec.guesses_per_minute = 3;
+    let running = world.open(vec![spec]).await;
+    let device = Device::new(&world, "laptop-1");
+    for _ in 0..3 {
+        ask(&world, &running, "corp", &device.pkcs_req(&world, "guess")).await;
+    }
+    let right = device.pkcs_req(&world, CHALLENGE);
+    assert_eq!(
+        running.send("corp", right.message().to_vec()).await,
+        Outcome::TooManyGuesses
+    );
+}
+
+#[actix::test]
+async fn policy_refusals_name_their_reason_and_consume_nothing() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let ca = pki::Extension::basic_constraints(true, None);
+    let csr = pki::Csr::build(
+        &device.name,
+        &pki::SubjectAltNames::default(),
+        Some(CHALLENGE),
+        &[ca],
+        &device.key,
+    )
+    .unwrap();
+    let reply = ask(
+        &world,
+        &running,
+        "corp",
+        &device.request(&world, Content::PkcsReq(&csr)),
+    )
+    .await;
+    assert!(
+        words(&reply).starts_with("FAILURE badRequest"),
+        "{}",
+        words(&reply)
+    );
+    assert_eq!(running.certificates(), 0);
+    assert_eq!(
+        running.audit()[0].event.details.reason.as_deref(),
+        Some("policy_ca")
+    );
+    issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+}
+
+#[actix::test]
+async fn a_broken_issuer_consumes_nothing() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    world
+        .issuer
+        .broken
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let outcome = running.send("corp", request.message().to_vec()).await;
+    assert!(matches!(outcome, Outcome::Busy { .. }), "{outcome:?}");
+    assert_eq!(
+        running.audit()[0].event.details.reason.as_deref(),
+        Some("issuer_failed")
+    );
+    world
+        .issuer
+        .broken
+        .store(false, std::sync::atomic::Ordering::SeqCst);
+    issued(ask(&world, &running, "corp", &request).await);
+}
+
+#[actix::test]
+async fn garbage_is_unreadable_and_written_once() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    for _ in 0..50 {
+        let outcome = running.send("corp", b"garbage".to_vec()).await;
+        assert!(matches!(outcome, Outcome::Unreadable(_)), "{outcome:?}");
+    }
+    assert_eq!(running.audit().len(), 1);
+}
+
+#[actix::test]
+async fn certificates_and_crls_can_be_asked_for() {
+    let world = World::new();
+    let running = world
+        .open(vec![world.spec("corp"), world.spec("iot")])
+        .await;
+    let device = Device::new(&world, "laptop-1");
+    let certificate = issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+    let (issuer, serial) = (certificate.issuer().clone(), certificate.serial().clone());
+    let get_cert = Content::GetCert {
+        issuer: &issuer,
+        serial: &serial,
+    };
+
+    let stranger = device.request(&world, get_cert);
+    let reply = ask(&world, &running, "corp", &stranger).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badCertId"),
+        "{}",
+        words(&reply)
+    );
+
+    let holder = Device {
+        name: device.name.clone(),
+        key: device.key.clone(),
+        signer: certificate.clone(),
+    };
+    let reply = ask(&world, &running, "corp", &holder.request(&world, get_cert)).await;
+    assert_eq!(issued(reply), certificate);
+    let reply = ask(&world, &running, "iot", &holder.request(&world, get_cert)).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badCertId"),
+        "{}",
+        words(&reply)
+    );
+    let unknown = Serial::random().unwrap();
+    let get_other = Content::GetCert {
+        issuer: &issuer,
+        serial: &unknown,
+    };
+    let reply = ask(&world, &running, "corp", &holder.request(&world, get_other)).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badCertId"),
+        "{}",
+        words(&reply)
+    );
+
+    let get_crl = Content::GetCrl {
+        issuer: &issuer,
+        serial: &serial,
+    };
+    let Reply::Crl(first) = ask(&world, &running, "corp", &device.request(&world, get_crl)).await
+    else {
+        panic!("no CRL")
+    };
+    assert!(first.entries().is_empty());
+    let order = actors::Revocation {
+        issuer_id: "local".to_owned(),
+        serial: serial.clone(),
+        reason: pki::RevocationReason::KeyCompromise,
+        by: "ops".to_owned(),
+        by_type: "APIKey".to_owned(),
+        note: None,
+        request_id: "1".to_owned(),
+    };
+    actors::revoke(&running.house.services, order)
+        .await
+        .unwrap();
+    let Reply::Crl(second) = ask(&world, &running, "corp", &device.request(&world, get_crl)).await
+    else {
+        panic!("no CRL")
+    };
+    assert!(
+        second
+            .entries()
+            .iter()
+            .any(|entry| entry.serial.same_number(&serial))
+    );
+    assert!(second.number() > first.number());
+}

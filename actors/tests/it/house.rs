@@ -1,0 +1,271 @@
+//! A house on a temporary store, with a clock that tests set and an issuer that can be broken.
+
+use actors::{
+    ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Origin, Outcome,
+    PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status,
+};
+use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
+use chrono::{DateTime, TimeDelta, Utc};
+use issuer::{Approved, CertificatePolicy, Issuer, LocalCa, LocalCaParts};
+use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, PublicKey, RevokedEntry, SubjectAltNames};
+use scep::{CryptoMode, RaIdentity};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use store::{AuditQuery, SledOptions, SledStore, Store, StoredEvent};
+use tempfile::TempDir;
+
+pub const CHALLENGE: &str = "correct horse";
+
+/// A clock that stands where the test puts it.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.0.load(Ordering::SeqCst), 0).unwrap()
+    }
+}
+
+/// A local CA that refuses to sign while it is told to.
+pub struct Breakable {
+    ca: LocalCa,
+    pub broken: AtomicBool,
+}
+
+impl Issuer for Breakable {
+    fn id(&self) -> &str {
+        self.ca.id()
+    }
+    fn ca_certificate(&self) -> Certificate {
+        self.ca.ca_certificate()
+    }
+    fn chain(&self) -> Vec<Certificate> {
+        self.ca.chain()
+    }
+    fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, issuer::Error> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(issuer::Error::Argument("broken on purpose"));
+        }
+        self.ca.issue(approved, now)
+    }
+    fn issued(&self, certificate: &Certificate) -> bool {
+        self.ca.issued(certificate)
+    }
+    fn crl(
+        &self,
+        revoked: &[RevokedEntry],
+        number: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Crl, issuer::Error> {
+        self.ca.crl(revoked, number, now)
+    }
+    fn next_ca(&self) -> Option<Vec<Certificate>> {
+        self.ca.next_ca()
+    }
+    fn sign_next_ca(&self) -> Result<Option<Vec<u8>>, issuer::Error> {
+        self.ca.sign_next_ca()
+    }
+    fn issue_ra(
+        &self,
+        key: &PublicKey,
+        path_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, issuer::Error> {
+        self.ca.issue_ra(key, path_id, now)
+    }
+    fn issue_tls(
+        &self,
+        key: &PublicKey,
+        names: &SubjectAltNames,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, issuer::Error> {
+        self.ca.issue_tls(key, names, now)
+    }
+}
+
+/// What outlives a restart: the store's directory, the CA, the RA, the connector, the clock.
+pub struct World {
+    directory: TempDir,
+    pub clock: Arc<TestClock>,
+    pub issuer: Arc<Breakable>,
+    pub ra: RaIdentity,
+    pub connector: challenge::mint::Connector,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let clock = TestClock(AtomicI64::new(Utc::now().timestamp()));
+        let now = clock.now();
+        let subject = Name::parse("CN=Test CA, O=scepd").unwrap();
+        let kind = KeyKind::Ec(pki::Curve::P256);
+        let (certificate, key) = issuer::create_root(&subject, kind, now, 10).unwrap();
+        let ca = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
+        let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        let certificate = ca.issue_ra(ra_key.public_key(), "corp", now).unwrap();
+        let connector = challenge::mint::Connector::throwaway(
+            challenge::Algorithm::Es256,
+            "Connector",
+            now,
+            30,
+        )
+        .unwrap();
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            clock: Arc::new(clock),
+            issuer: Arc::new(Breakable {
+                ca,
+                broken: AtomicBool::new(false),
+            }),
+            ra: RaIdentity {
+                certificate,
+                key: ra_key,
+            },
+            connector,
+        }
+    }
+
+    pub fn issuer_name(&self) -> Name {
+        self.issuer.ca_certificate().subject().clone()
+    }
+
+    /// A profile with a static challenge.
+    pub fn spec(&self, path_id: &str) -> ProfileSpec {
+        let policy = CertificatePolicy::new("device");
+
+        ProfileSpec {
+            path_id: path_id.to_owned(),
+            issuer: Arc::clone(&self.issuer) as Arc<dyn Issuer>,
+            policy: Arc::new(policy),
+            ras: vec![self.ra.clone()],
+            mode: CryptoMode::Modern,
+            chain: ChainSettings::default(),
+            challenge: Some(StaticChallenge::new(CHALLENGE)),
+            intune: None,
+            mtls: None,
+            request_limits: RequestLimits::default(),
+            approval: None,
+            renewal: RenewalRules::default(),
+            signer_key_must_match: false,
+            open_get_cert: false,
+            in_flight: 256,
+            guesses_per_minute: 0,
+        }
+    }
+
+    /// The same with Intune on.
+    pub fn intune_spec(&self, path_id: &str) -> ProfileSpec {
+        let pem = self.connector.certificate.to_pem();
+        let anchors = TrustAnchors::parse("anchors.pem", pem.as_bytes(), self.clock.now()).unwrap();
+        ProfileSpec {
+            intune: Some(Intune {
+                settings: IntuneSettings::default(),
+                anchors: Arc::new(anchors),
+                retransmission: None,
+                compliance: None,
+            }),
+            ..self.spec(path_id)
+        }
+    }
+
+    /// Opens the house on what the directory holds.
+    pub async fn open(&self, specs: Vec<ProfileSpec>) -> Running {
+        let store: Arc<dyn Store> = Arc::new(open_store(self.directory.path()));
+        let settings = HouseSettings {
+            compute_threads: 2,
+            compute_queue: 1024,
+            arbiters: 2,
+        };
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let house = House::open(Arc::clone(&store), clock, settings).unwrap();
+        house
+            .supervisor
+            .send(ApplyProfiles(specs))
+            .await
+            .unwrap()
+            .unwrap();
+        Running { house, store }
+    }
+}
+
+fn open_store(path: &Path) -> SledStore {
+    SledStore::open(&path.join("store"), &SledOptions::default()).unwrap()
+}
+
+pub struct Running {
+    pub house: House,
+    pub store: Arc<dyn Store>,
+}
+
+impl Running {
+    /// Sends a PKIMessage to a profile.
+    pub async fn send(&self, path_id: &str, message: Vec<u8>) -> Outcome {
+        let profile = self.house.directory.find(path_id).unwrap();
+        let origin = Origin {
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            user_agent: Some("test".to_owned()),
+            request_id: "0".to_owned(),
+        };
+        profile
+            .actor
+            .send(PkiOperation {
+                message: message.into(),
+                origin,
+            })
+            .await
+            .unwrap()
+    }
+
+    pub async fn status(&self, path_id: &str) -> actors::ProfileStatus {
+        self.house
+            .directory
+            .find(path_id)
+            .unwrap()
+            .actor
+            .send(Status)
+            .await
+            .unwrap()
+    }
+
+    /// The counter of one label, and the sum of all.
+    pub async fn counter(&self, path_id: &str, label: challenge::Label) -> (u64, u64) {
+        let counters = self.status(path_id).await.counters;
+        (
+            counters.count(label),
+            counters.iter().map(|(_, count)| count).sum(),
+        )
+    }
+
+    /// All audit events, newest first.
+    pub fn audit(&self) -> Vec<StoredEvent> {
+        self.store
+            .audit(&AuditQuery {
+                per_page: 1000,
+                ..AuditQuery::default()
+            })
+            .unwrap()
+            .data
+    }
+
+    pub fn certificates(&self) -> u64 {
+        let query = store::CertificateQuery::default();
+        self.store.certificates(&query, Utc::now()).unwrap().total
+    }
+
+    /// Shuts the house down and gives the store back to the disk.
+    pub fn close(self) {
+        self.house.close();
+        let mut store = self.store;
+        // The journal's thread lets go of its handle last.
+        while Arc::strong_count(&store) > 1 {
+            std::thread::yield_now();
+        }
+        drop(Arc::get_mut(&mut store));
+    }
+}

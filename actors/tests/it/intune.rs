@@ -1,0 +1,260 @@
+use crate::device::{Device, ask, issued, words};
+use crate::house::World;
+use actors::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
+use challenge::Label;
+use chrono::TimeDelta;
+use scep::client::{Content, Request};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn claims(device: &str) -> Map<String, Value> {
+    let Value::Object(claims) = json!({
+        "iss": "https://connector.example.com/installation/one",
+        "sub": format!("device-guid-{device}"),
+        "aud": "https://scep.example.com/scep/corp",
+        "device_name": device,
+    }) else {
+        unreachable!()
+    };
+    claims
+}
+
+fn challenge(world: &World, device: &str) -> String {
+    use actors::Clock;
+    let lifetime = TimeDelta::minutes(30);
+    challenge::mint::mint(
+        claims(device),
+        &world.connector.key,
+        lifetime,
+        world.clock.now(),
+    )
+    .unwrap()
+}
+
+fn enroll(world: &World, device: &Device, challenge: &str) -> Request {
+    device.request(world, Content::PkcsReq(&device.csr(Some(challenge), "")))
+}
+
+#[actix::test]
+async fn a_challenge_enrolls_once_and_its_copies_are_replays() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    for round in 1..=3_u64 {
+        world.clock.advance(TimeDelta::days(2));
+        // The connector's certificate outlives the test's days.
+        let challenge = challenge(&world, "laptop-1");
+        let copies: Vec<Request> = (0..64)
+            .map(|_| enroll(&world, &device, &challenge))
+            .collect();
+        let replies = copies
+            .iter()
+            .map(|request| ask(&world, &running, "corp", request));
+        let replies = futures_util::future::join_all(replies).await;
+        let successes = replies
+            .iter()
+            .filter(|reply| words(reply).starts_with("SUCCESS"))
+            .count();
+        assert_eq!(successes, 1);
+        let refused = "FAILURE badMessageCheck the Intune challenge was refused: replay";
+        assert_eq!(
+            replies
+                .iter()
+                .filter(|reply| words(reply) == refused)
+                .count(),
+            63
+        );
+        assert_eq!(running.certificates(), round);
+        let counters = running.status("corp").await.counters;
+        assert_eq!(counters.count(Label::Success), round);
+        assert_eq!(counters.count(Label::Replay), round * 63);
+    }
+}
+
+#[actix::test]
+async fn replay_rate_and_counters_survive_a_restart() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let used = challenge(&world, "laptop-1");
+    issued(ask(&world, &running, "corp", &enroll(&world, &device, &used)).await);
+    for _ in 0..2 {
+        let next = challenge(&world, "laptop-1");
+        issued(ask(&world, &running, "corp", &enroll(&world, &device, &next)).await);
+    }
+    running.close();
+
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    assert_eq!(running.counter("corp", Label::Success).await, (3, 3));
+    let reply = ask(&world, &running, "corp", &enroll(&world, &device, &used)).await;
+    assert!(words(&reply).ends_with("replay"), "{}", words(&reply));
+    let fourth = challenge(&world, "laptop-1");
+    let reply = ask(&world, &running, "corp", &enroll(&world, &device, &fourth)).await;
+    assert_eq!(
+        words(&reply),
+        "FAILURE badRequest the Intune challenge was refused: rate_limited"
+    );
+    world.clock.advance(TimeDelta::hours(24));
+    let later = challenge(&world, "laptop-1");
+    issued(ask(&world, &running, "corp", &enroll(&world, &device, &later)).await);
+    running.close();
+
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let counters = running.status("corp").await.counters;
+    assert_eq!(counters.count(Label::Success), 4);
+    assert_eq!(counters.count(Label::Replay), 1);
+    assert_eq!(counters.count(Label::RateLimited), 1);
+}
+
+#[actix::test]
+async fn what_a_failed_issuance_took_is_given_back() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let challenge = challenge(&world, "laptop-1");
+    world.issuer.broken.store(true, Ordering::SeqCst);
+    for _ in 0..5 {
+        let request = enroll(&world, &device, &challenge);
+        let outcome = running.send("corp", request.message().to_vec()).await;
+        assert!(
+            matches!(outcome, actors::Outcome::Busy { .. }),
+            "{outcome:?}"
+        );
+    }
+    world.issuer.broken.store(false, Ordering::SeqCst);
+    issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &enroll(&world, &device, &challenge),
+        )
+        .await,
+    );
+    assert_eq!(running.counter("corp", Label::Success).await, (1, 1));
+}
+
+#[actix::test]
+async fn a_refusal_says_what_the_claim_and_the_csr_said() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-2");
+    let challenge = challenge(&world, "laptop-1");
+    let reply = ask(
+        &world,
+        &running,
+        "corp",
+        &enroll(&world, &device, &challenge),
+    )
+    .await;
+    let expected = "FAILURE badRequest the Intune challenge was refused: claim_mismatch";
+    assert_eq!(words(&reply), expected);
+    let event = running.audit().remove(0).event;
+    assert_eq!(event.action, "scep_pkcsreq_intune");
+    assert_eq!(event.details.reason.as_deref(), Some("claim_mismatch"));
+    assert_eq!(
+        event.details.device.as_deref(),
+        Some("device-guid-laptop-1")
+    );
+    assert_eq!(event.details.claim.unwrap()["device_name"], "laptop-1");
+    assert_eq!(
+        event.details.csr.unwrap()["device_name"],
+        json!(["laptop-2"])
+    );
+    assert_eq!(running.counter("corp", Label::ClaimMismatch).await, (1, 1));
+}
+
+#[actix::test]
+async fn an_intune_only_profile_refuses_what_is_no_challenge() {
+    let world = World::new();
+    let mut spec = world.intune_spec("corp");
+    spec.challenge = None;
+    let running = world.open(vec![spec]).await;
+    let device = Device::new(&world, "laptop-1");
+    let reply = ask(
+        &world,
+        &running,
+        "corp",
+        &device.pkcs_req(&world, "anything"),
+    )
+    .await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    assert_eq!(
+        running.status("corp").await.counters,
+        challenge::Counters::default()
+    );
+}
+
+struct Webhook(AtomicBool);
+
+impl ComplianceHook for Webhook {
+    fn ask(&self, question: ComplianceQuestion) -> VerdictFuture {
+        assert_eq!(question.claim.device_name.as_deref(), Some("laptop-1"));
+        let compliant = self.0.load(Ordering::SeqCst);
+        Box::pin(async move {
+            Verdict {
+                compliant,
+                reason: "disk not encrypted".to_owned(),
+            }
+        })
+    }
+}
+
+#[actix::test]
+async fn a_device_that_is_not_compliant_is_refused_and_may_try_again() {
+    let world = World::new();
+    let hook = Arc::new(Webhook(AtomicBool::new(false)));
+    let mut spec = world.intune_spec("corp");
+    spec.intune.as_mut().unwrap().compliance = Some(Arc::clone(&hook) as Arc<dyn ComplianceHook>);
+    let running = world.open(vec![spec]).await;
+    let device = Device::new(&world, "laptop-1");
+    let challenge = challenge(&world, "laptop-1");
+    let reply = ask(
+        &world,
+        &running,
+        "corp",
+        &enroll(&world, &device, &challenge),
+    )
+    .await;
+    assert!(
+        words(&reply).ends_with("compliance_failed"),
+        "{}",
+        words(&reply)
+    );
+    assert_eq!(
+        running.counter("corp", Label::ComplianceFailed).await,
+        (1, 1)
+    );
+    let message = running.audit()[0].event.details.message.clone().unwrap();
+    assert!(message.contains("disk not encrypted"), "{message}");
+    hook.0.store(true, Ordering::SeqCst);
+    issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &enroll(&world, &device, &challenge),
+        )
+        .await,
+    );
+}
+
+#[actix::test]
+async fn a_retransmission_window_answers_the_very_same_message_again() {
+    let world = World::new();
+    let mut spec = world.intune_spec("corp");
+    spec.intune.as_mut().unwrap().retransmission = Some(std::time::Duration::from_secs(300));
+    let running = world.open(vec![spec]).await;
+    let device = Device::new(&world, "laptop-1");
+    let challenge = challenge(&world, "laptop-1");
+    let request = enroll(&world, &device, &challenge);
+    let first = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(issued(ask(&world, &running, "corp", &request).await), first);
+    let other = enroll(&world, &device, &challenge);
+    let reply = ask(&world, &running, "corp", &other).await;
+    assert!(words(&reply).ends_with("replay"), "{}", words(&reply));
+    world.clock.advance(TimeDelta::seconds(301));
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(words(&reply).ends_with("replay"), "{}", words(&reply));
+}

@@ -1,0 +1,16 @@
+//! Profile actors with real keys, a real issuer and a real store, without the front.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod approval;
+mod device;
+mod enrollment;
+mod house;
+mod intune;
+mod renewal;
+mod restart;

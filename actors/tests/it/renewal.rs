@@ -1,0 +1,178 @@
+use crate::device::{Device, ask, issued, words};
+use crate::house::{CHALLENGE, World};
+use chrono::TimeDelta;
+use pki::{Certificate, KeyKind, PrivateKey};
+use scep::client::{Content, RequestBuilder};
+
+/// A request for `csr_device`'s key and names, signed with `old`.
+fn renewal(
+    world: &World,
+    old: &Certificate,
+    old_key: &PrivateKey,
+    csr_device: &Device,
+    challenge: Option<&str>,
+    renewal_req: bool,
+) -> scep::client::Request {
+    let csr = csr_device.csr(challenge, "");
+    let content = if renewal_req {
+        Content::RenewalReq(&csr)
+    } else {
+        Content::PkcsReq(&csr)
+    };
+    let recipients = [&world.ra.certificate];
+    RequestBuilder::new(content, (old, old_key), &recipients)
+        .build()
+        .unwrap()
+}
+
+#[actix::test]
+async fn certificates_are_renewed_by_17_and_by_19_without_a_challenge() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let old = issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+    for renewal_req in [true, false] {
+        let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        let rekeyed = Device::with_key(&world, "laptop-1", key);
+        let request = renewal(&world, &old, &device.key, &rekeyed, None, renewal_req);
+        let new = issued(ask(&world, &running, "corp", &request).await);
+        assert_ne!(new.serial(), old.serial());
+        let record = running
+            .store
+            .certificate("local", new.serial().as_bytes())
+            .unwrap()
+            .unwrap();
+        assert_eq!(record.renews.as_deref(), Some(old.serial().as_bytes()));
+        assert_eq!(running.audit()[0].event.action, "scep_renewalreq");
+    }
+}
+
+#[actix::test]
+async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
+    let world = World::new();
+    let running = world
+        .open(vec![world.spec("corp"), world.spec("iot")])
+        .await;
+    let device = Device::new(&world, "laptop-1");
+    let old = issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+    let someone_else = Device::with_key(&world, "laptop-2", device.key.clone());
+    let reason = || running.audit()[0].event.details.reason.clone().unwrap();
+
+    for renewal_req in [true, false] {
+        let request = renewal(&world, &old, &device.key, &someone_else, None, renewal_req);
+        let reply = ask(&world, &running, "corp", &request).await;
+        assert!(
+            words(&reply).starts_with("FAILURE badRequest"),
+            "{}",
+            words(&reply)
+        );
+        assert_eq!(reason(), "renewal_names");
+    }
+    let request = renewal(&world, &old, &device.key, &device, None, true);
+    let reply = ask(&world, &running, "iot", &request).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badRequest"),
+        "{}",
+        words(&reply)
+    );
+    assert_eq!(reason(), "renewal_foreign_profile");
+
+    let request = renewal(
+        &world,
+        &device.signer,
+        &device.key,
+        &device,
+        Some(CHALLENGE),
+        true,
+    );
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(
+        words(&reply).starts_with("FAILURE badRequest"),
+        "{}",
+        words(&reply)
+    );
+    assert_eq!(reason(), "renewal_foreign");
+
+    let order = actors::Revocation {
+        issuer_id: "local".to_owned(),
+        serial: old.serial().clone(),
+        reason: pki::RevocationReason::KeyCompromise,
+        by: "ops".to_owned(),
+        by_type: "APIKey".to_owned(),
+        note: None,
+        request_id: "1".to_owned(),
+    };
+    actors::revoke(&running.house.services, order)
+        .await
+        .unwrap();
+    let request = renewal(&world, &old, &device.key, &device, None, true);
+    ask(&world, &running, "corp", &request).await;
+    assert_eq!(reason(), "renewal_revoked");
+    assert_eq!(running.certificates(), 1);
+}
+
+#[actix::test]
+async fn an_expired_certificate_does_not_renew() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let old = issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+    world.clock.advance(TimeDelta::days(366));
+    let request = renewal(&world, &old, &device.key, &device, None, true);
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    assert_eq!(
+        running.audit()[0].event.details.reason.as_deref(),
+        Some("renewal_expired")
+    );
+    // With the challenge it may start anew, like any device.
+    let anew = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
+    issued(ask(&world, &running, "corp", &anew).await);
+}
+
+#[actix::test]
+async fn a_profile_may_demand_the_challenge_for_renewals_too() {
+    let world = World::new();
+    let mut spec = world.spec("corp");
+    spec.renewal.challenge_required = true;
+    let running = world.open(vec![spec]).await;
+    let device = Device::new(&world, "laptop-1");
+    let old = issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, CHALLENGE),
+        )
+        .await,
+    );
+    let without = renewal(&world, &old, &device.key, &device, None, true);
+    let reply = ask(&world, &running, "corp", &without).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    let with = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), true);
+    issued(ask(&world, &running, "corp", &with).await);
+}

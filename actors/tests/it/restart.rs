@@ -1,0 +1,104 @@
+use crate::device::{Device, ask, issued};
+use crate::house::{CHALLENGE, World};
+use actors::{ApplyProfiles, Outcome, PanicDrill, PkiOperation};
+use std::time::{Duration, Instant};
+
+#[actix::test]
+async fn a_profile_that_panics_is_back_within_a_second_with_its_state() {
+    let world = World::new();
+    let running = world
+        .open(vec![world.spec("corp"), world.spec("iot")])
+        .await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    let before = issued(ask(&world, &running, "corp", &request).await);
+    let sibling = running.house.directory.find("iot").unwrap().actor.clone();
+
+    let dead = running.house.directory.find("corp").unwrap().actor.clone();
+    dead.send(PanicDrill).await.unwrap_err();
+    let begun = Instant::now();
+    while running.house.directory.find("corp").unwrap().actor == dead {
+        assert!(
+            begun.elapsed() < Duration::from_secs(1),
+            "not back within a second"
+        );
+        tokio::task::yield_now().await;
+    }
+    let after = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(before, after);
+    assert_eq!(running.audit()[0].event.action, "scep_profile_restart");
+    assert!(sibling.connected());
+    assert_eq!(running.house.directory.find("iot").unwrap().actor, sibling);
+}
+
+#[actix::test]
+async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    let origin = actors::Origin {
+        source: std::net::IpAddr::from([127, 0, 0, 1]),
+        user_agent: None,
+        request_id: "0".to_owned(),
+    };
+    let actor = running.house.directory.find("corp").unwrap().actor.clone();
+    let under_way = actor.send(PkiOperation {
+        message: request.message().to_vec().into(),
+        origin,
+    });
+    drop(actor);
+    let under_way = actix::spawn(under_way);
+    let applied = running
+        .house
+        .supervisor
+        .send(ApplyProfiles(vec![world.spec("iot")]))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (applied.added, applied.removed),
+        (vec!["iot".to_owned()], vec!["corp".to_owned()])
+    );
+    assert!(running.house.directory.find("corp").is_none());
+    assert!(matches!(
+        under_way.await.unwrap().unwrap(),
+        Outcome::CertRep(_)
+    ));
+    issued(ask(&world, &running, "iot", &device.pkcs_req(&world, CHALLENGE)).await);
+}
+
+#[actix::test]
+async fn a_reload_keeps_the_actor_and_a_bad_one_changes_nothing() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let actor = running.house.directory.find("corp").unwrap().actor.clone();
+    let twice = vec![world.spec("corp"), world.spec("corp")];
+    running
+        .house
+        .supervisor
+        .send(ApplyProfiles(twice))
+        .await
+        .unwrap()
+        .unwrap_err();
+    let mut spec = world.spec("corp");
+    spec.challenge = Some(challenge::StaticChallenge::new("another"));
+    running
+        .house
+        .supervisor
+        .send(ApplyProfiles(vec![spec]))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(running.house.directory.find("corp").unwrap().actor, actor);
+    let device = Device::new(&world, "laptop-1");
+    issued(
+        ask(
+            &world,
+            &running,
+            "corp",
+            &device.pkcs_req(&world, "another"),
+        )
+        .await,
+    );
+}

@@ -1,0 +1,26 @@
+//! `scepd serve`: the server itself.
+
+use clap::Args;
+
+use super::{Failure, SourceArgs};
+use crate::server::{self, Sockets};
+
+/// Serve SCEP, the admin API and the page until SIGTERM; SIGHUP reloads
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+/// # Errors
+/// What stops the server from starting.
+pub fn run(args: ServeArgs) -> Result<(), Failure> {
+    let sources = args.sources.sources()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::while_doing("the async runtime cannot be started"))?;
+    runtime
+        .block_on(server::serve(sources, Sockets::default(), |_| {}))
+        .map_err(|error| Failure::new(error.to_string()))
+}

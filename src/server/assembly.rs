@@ -1,0 +1,109 @@
+//! From what the checks let through to what the actors work with.
+
+use crate::checks::{Loaded, LoadedProfile};
+use crate::config::{Crypto, ExtraName, Span};
+use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
+use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
+use chrono::{DateTime, Utc};
+use scep::CryptoMode;
+use std::sync::Arc;
+
+/// A compliance webhook that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("profile `{profile}`: the compliance webhook cannot be set up: {reason}")]
+pub struct AssemblyError {
+    profile: String,
+    reason: String,
+}
+
+/// One specification for each profile, as of `now`.
+///
+/// # Errors
+/// [`AssemblyError`].
+pub(super) fn specs(loaded: &Loaded, now: DateTime<Utc>) -> Result<Vec<ProfileSpec>, AssemblyError> {
+    loaded
+        .profiles
+        .iter()
+        .map(|profile| spec(profile, now))
+        .collect()
+}
+
+fn spec(profile: &LoadedProfile, now: DateTime<Utc>) -> Result<ProfileSpec, AssemblyError> {
+    let settings = &profile.settings;
+    Ok(ProfileSpec {
+        path_id: settings.path_id.clone(),
+        issuer: Arc::clone(&profile.issuer),
+        policy: Arc::clone(&profile.policy),
+        ras: profile.identities(now),
+        mode: match settings.crypto {
+            Crypto::Modern => CryptoMode::Modern,
+            Crypto::Compatible => CryptoMode::Compatible,
+        },
+        chain: ChainSettings {
+            root_in_ca_cert: settings.ca_chain_root,
+            chain_in_reply: settings.reply_chain,
+        },
+        challenge: profile
+            .challenge_password
+            .as_ref()
+            .map(|password| StaticChallenge::new(password.expose())),
+        intune: intune(profile)?,
+        mtls: profile.mtls.clone(),
+        approval: settings
+            .approval
+            .then(|| settings.approval_timeout.duration()),
+        renewal: RenewalRules {
+            enabled: settings.renewal.enabled,
+            challenge_required: settings.renewal.require_challenge,
+            subject_may_change: settings.renewal.allow_subject_change,
+            sans_may_change: settings.renewal.allow_san_change,
+        },
+        signer_key_must_match: settings.require_signer_key_match,
+        open_get_cert: settings.get_cert_open,
+        in_flight: settings.max_in_flight.max(1),
+        guesses_per_minute: settings.limits.bad_challenges_per_source_per_minute,
+        request_limits: RequestLimits {
+            per_source_per_minute: settings.limits.per_source_per_minute,
+            per_profile_per_second: settings.limits.per_profile_per_second,
+        },
+    })
+}
+
+fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
+    let Some(anchors) = &profile.anchors else {
+        return Ok(None);
+    };
+    let settings = &profile.settings.intune;
+    Ok(Some(Intune {
+        settings: IntuneSettings {
+            audience: settings.audience.clone(),
+            challenge_validity: some(settings.challenge_validity).map(|span| span.chrono()),
+            clock_skew: settings.clock_skew_tolerance.chrono(),
+            per_device_limit_24h: settings.per_device_rate_limit_24h,
+            pinned_only: settings.pinned_only,
+            extra_names: ExtraNames {
+                ip: settings.extra_names.contains(&ExtraName::Ip),
+                uri: settings.extra_names.contains(&ExtraName::Uri),
+                other: settings.extra_names.contains(&ExtraName::Other),
+            },
+        },
+        anchors: Arc::clone(anchors),
+        retransmission: some(settings.retransmission_window).map(|span| span.duration()),
+        compliance: compliance(profile)?,
+    }))
+}
+
+/// The webhook's client is not there yet: a profile that wants one must not start without it.
+fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {
+    match profile.compliance {
+        None => Ok(None),
+        Some(_) => Err(AssemblyError {
+            profile: profile.settings.label().to_owned(),
+            reason: "this build has no webhook client".to_owned(),
+        }),
+    }
+}
+
+fn some(span: Span) -> Option<Span> {
+    (!span.is_zero()).then_some(span)
+}

@@ -1,0 +1,96 @@
+//! Sockets: brought along by who starts the server, or bound from the configuration.
+
+use super::ServerError;
+use crate::config::Config;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// Sockets that were bound before; `None` = as the configuration says.
+#[derive(Default)]
+pub struct Sockets {
+    /// For https.
+    pub https: Option<TcpListener>,
+    /// For plain http.
+    pub http: Option<TcpListener>,
+    /// For mTLS.
+    pub mtls: Option<TcpListener>,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// https: SCEP, admin API and page.
+    pub https: SocketAddr,
+    /// Plain http, where it is on.
+    pub http: Option<SocketAddr>,
+    /// mTLS, where it is on.
+    pub mtls: Option<SocketAddr>,
+}
+
+pub(super) struct Bound {
+    pub(super) https: TcpListener,
+    pub(super) http: Option<TcpListener>,
+    pub(super) mtls: Option<TcpListener>,
+}
+
+impl Sockets {
+    pub(super) async fn bind(self, config: &Config) -> Result<Bound, ServerError> {
+        let server = &config.server;
+        Ok(Bound {
+            https: match self.https {
+                Some(socket) => socket,
+                None => bind("server.https_listen", server.https_listen).await?,
+            },
+            http: optional(self.http, "server.http_listen", server.http_listen).await?,
+            mtls: optional(self.mtls, "server.mtls_listen", server.mtls_listen).await?,
+        })
+    }
+}
+
+async fn optional(
+    brought: Option<TcpListener>,
+    setting: &'static str,
+    address: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, ServerError> {
+    match (brought, address) {
+        (Some(socket), _) => Ok(Some(socket)),
+        (None, Some(address)) => bind(setting, address).await.map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServerError::Bind {
+            setting,
+            address,
+            source,
+        })
+}
+
+impl Bound {
+    pub(super) fn addresses(&self) -> Result<Addresses, ServerError> {
+        let of = |setting, socket: &TcpListener| {
+            let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+            socket.local_addr().map_err(|source| ServerError::Bind {
+                setting,
+                address: unknown,
+                source,
+            })
+        };
+        Ok(Addresses {
+            https: of("server.https_listen", &self.https)?,
+            http: self
+                .http
+                .as_ref()
+                .map(|s| of("server.http_listen", s))
+                .transpose()?,
+            mtls: self
+                .mtls
+                .as_ref()
+                .map(|s| of("server.mtls_listen", s))
+                .transpose()?,
+        })
+    }
+}

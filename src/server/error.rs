@@ -1,0 +1,49 @@
+use crate::checks::Problem;
+use crate::config::Errors;
+use crate::http::TlsError;
+use crate::server::assembly::AssemblyError;
+use std::net::SocketAddr;
+
+/// Why the server did not start. Every message is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration cannot be read.
+    #[error("{0}")]
+    Config(#[from] Errors),
+    /// Start-up checks failed; one line for each failure.
+    #[error("{}", lines(.0))]
+    Checks(Vec<Problem>),
+    /// A listener cannot be bound.
+    #[error("{setting}: cannot listen on {address}: {source}; is another server running there?")]
+    Bind {
+        /// The setting.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// A thread could not be started.
+    #[error("{0}")]
+    House(#[from] actors::HouseError),
+    /// The profiles could not be started.
+    #[error("{0}")]
+    Apply(#[from] actors::ApplyError),
+    /// A profile could not be put together.
+    #[error("{0}")]
+    Assembly(#[from] AssemblyError),
+    /// TLS could not be set up.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}

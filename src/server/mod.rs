@@ -1,0 +1,229 @@
+//! The server as a library: built from a configuration, reloaded, drained.
+//!
+//! [`Server::start`] runs every check, opens the store, starts the actors and the listeners;
+//! [`Server::reload`] builds everything anew and swaps only when all of it is good;
+//! [`Server::stop`] answers what came in and closes the store. `main` adds signals around it
+//! ([`serve`]), tests use it on port 0.
+
+mod assembly;
+mod bind;
+mod error;
+mod reload;
+mod serve;
+mod trust;
+
+pub use bind::{Addresses, Sockets};
+pub use error::ServerError;
+pub use reload::Reloaded;
+pub use serve::serve;
+pub use trust::{Caller, TrustError};
+
+use crate::checks::{self, Loaded};
+use crate::config::{Config, Effective, Sources};
+use crate::http::{
+    Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, TlsAcceptor, TlsIdentity,
+    routes,
+};
+use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+/// A running server.
+pub struct Server {
+    front: Arc<Front>,
+    tls: TlsIdentity,
+    sources: Sources,
+    clock: SharedClock,
+    /// What is in force. The lock serialises reloads.
+    loaded: Mutex<Arc<Loaded>>,
+    config: ArcSwap<Config>,
+    addresses: Addresses,
+    phase: watch::Sender<Phase>,
+    listeners: Mutex<JoinSet<()>>,
+}
+
+impl Server {
+    /// Checks everything, opens the store, starts the actors and serves `sockets`, or what the
+    /// configuration names where a socket was not brought.
+    ///
+    /// # Errors
+    /// [`ServerError`]: every failed check, a port that is taken, a store that cannot be opened.
+    pub async fn start(
+        sources: Sources,
+        sockets: Sockets,
+        clock: SharedClock,
+    ) -> Result<Arc<Self>, ServerError> {
+        let effective = sources.load()?;
+        log_notices(&effective);
+        let config = effective.config;
+        let now = clock.now();
+        let loaded = load(&config, now).await?;
+        let sockets = sockets.bind(&config).await?;
+        let addresses = sockets.addresses()?;
+        let store = open_store(&config).await?;
+        let house = House::open(store, Arc::clone(&clock), house_settings(&config))?;
+        let specs = assembly::specs(&loaded, now)?;
+        house
+            .supervisor
+            .send(ApplyProfiles(specs))
+            .await
+            .map_err(|_| actors::ApplyError::Stopped)??;
+        let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
+        let settings = ArcSwap::from_pointee(front_settings(&config));
+        let front = Arc::new(Front { house, settings });
+        let (phase, _) = watch::channel(Phase::Serving);
+        let server = Arc::new(Self {
+            front,
+            tls,
+            sources,
+            clock,
+            loaded: Mutex::new(Arc::new(loaded)),
+            addresses,
+            phase,
+            listeners: Mutex::new(JoinSet::new()),
+            config: ArcSwap::from_pointee(config),
+        });
+        server.listen(sockets).await?;
+        Ok(server)
+    }
+
+    async fn listen(self: &Arc<Self>, sockets: bind::Bound) -> Result<(), ServerError> {
+        let beyond = self.beyond();
+        let plain = TlsAcceptor::plain(&self.tls)?;
+        let mutual = TlsAcceptor::mutual(&self.tls)?;
+        self.listen_on(sockets.https, Some(plain), Channel::Https, Some(beyond))
+            .await;
+        if let Some(http) = sockets.http {
+            self.listen_on(http, None, Channel::Plain, None).await;
+        }
+        if let Some(mtls) = sockets.mtls {
+            self.listen_on(mtls, Some(mutual), Channel::Mutual, None)
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn listen_on(
+        &self,
+        socket: TcpListener,
+        tls: Option<TlsAcceptor>,
+        channel: Channel,
+        beyond: Option<BoxedFilter<(Response,)>>,
+    ) {
+        let config = self.config.load();
+        let limits = ConnectionLimits {
+            connections: config.server.max_connections,
+            handshake: config.server.header_timeout.duration(),
+            head: config.server.idle_timeout.duration(),
+        };
+        let service = hyper_util::service::TowerToHyperService::new(warp::service(routes(
+            Arc::clone(&self.front),
+            beyond,
+        )));
+        let listener = Listener {
+            socket,
+            tls,
+            channel,
+        };
+        let serving = crate::http::serve(listener, service, limits, self.phase.subscribe());
+        self.listeners.lock().await.spawn(serving);
+    }
+
+    /// The routes beyond SCEP: the admin API and the page.
+    fn beyond(self: &Arc<Self>) -> BoxedFilter<(Response,)> {
+        use warp::Filter;
+        warp::any()
+            .and_then(|| async { Err(warp::reject::not_found()) })
+            .boxed()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The profiles and what runs behind them.
+    #[must_use]
+    pub fn house(&self) -> &House {
+        &self.front.house
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    /// Takes no new connections, answers what came in, then closes the store. Says whether
+    /// everything was answered within `limit`.
+    pub async fn stop(&self, limit: Duration) -> bool {
+        self.phase.send_replace(Phase::Draining);
+        let mut listeners = self.listeners.lock().await;
+        let drained = async { while listeners.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(limit, drained).await.is_ok();
+        listeners.abort_all();
+        in_time
+    }
+}
+
+/// Runs all checks and says what they found.
+async fn load(config: &Config, now: DateTime<Utc>) -> Result<Loaded, ServerError> {
+    let config = config.clone();
+    let outcome = tokio::task::spawn_blocking(move || checks::load(&config, now))
+        .await
+        .map_err(|_| actors::ApplyError::Stopped)?;
+    for warning in outcome.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let failures: Vec<_> = outcome.failures().cloned().collect();
+    outcome.loaded.ok_or(ServerError::Checks(failures))
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || checks::open_store(&config))
+        .await
+        .map_err(|_| actors::ApplyError::Stopped)?
+        .map_err(|problem| ServerError::Checks(vec![*problem]))
+}
+
+fn log_notices(effective: &Effective) {
+    for notice in &effective.notices {
+        if notice.warning {
+            tracing::warn!("{}", notice.text);
+        } else {
+            tracing::info!("{}", notice.text);
+        }
+    }
+}
+
+fn house_settings(config: &Config) -> HouseSettings {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    HouseSettings {
+        compute_threads: match config.server.compute_threads {
+            0 => cores,
+            threads => threads,
+        },
+        compute_queue: config.server.compute_queue.max(1),
+        arbiters: cores.min(4),
+    }
+}
+
+fn front_settings(config: &Config) -> FrontSettings {
+    let server = &config.server;
+    FrontSettings {
+        max_body_bytes: server.max_body_bytes,
+        body_timeout: server.body_timeout.duration(),
+        request_timeout: server.request_timeout.duration(),
+        trusted_proxies: server.trusted_proxies.clone(),
+    }
+}

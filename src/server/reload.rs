@@ -1,0 +1,149 @@
+//! Reload: everything is read and built anew, and swapped only when all of it is good.
+
+use super::{Server, assembly, front_settings, load, log_notices};
+use crate::checks;
+use crate::http::TlsIdentity;
+use crate::server::ServerError;
+use actors::{Applied, ApplyProfiles};
+use std::sync::Arc;
+use store::{AuditDetails, AuditEvent, Change, Outcome};
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Profiles added, updated and removed.
+    pub profiles: Applied,
+    /// Settings that are new in the file but need a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Server {
+    /// Reads the configuration and everything that it points to again. `by` is who asked, for the
+    /// audit.
+    ///
+    /// # Errors
+    /// [`ServerError`]: what is wrong. Then nothing has changed.
+    pub async fn reload(&self, by: &str) -> Result<Reloaded, ServerError> {
+        let mut in_force = self.loaded.lock().await;
+        let result = self.try_reload(&mut in_force).await;
+        drop(in_force);
+        self.audit_reload(by, &result).await;
+        result
+    }
+
+    async fn try_reload(
+        &self,
+        in_force: &mut Arc<checks::Loaded>,
+    ) -> Result<Reloaded, ServerError> {
+        let effective = self.sources.load()?;
+        log_notices(&effective);
+        let config = effective.config;
+        let now = self.clock.now();
+        let mut loaded = load(&config, now).await?;
+        loaded.carry_over(in_force, now);
+        // The last two things that can fail, before anything is swapped.
+        let specs = assembly::specs(&loaded, now)?;
+        let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
+        let applied = self
+            .house()
+            .supervisor
+            .send(ApplyProfiles(specs))
+            .await
+            .map_err(|_| actors::ApplyError::Stopped)??;
+        self.tls.replace_with(&tls);
+        self.front.settings.store(Arc::new(front_settings(&config)));
+        let before = self.config.swap(Arc::new(config));
+        *in_force = Arc::new(loaded);
+        Ok(Reloaded {
+            profiles: applied,
+            needs_restart: needs_restart(&before, &self.config()),
+        })
+    }
+
+    async fn audit_reload(&self, by: &str, result: &Result<Reloaded, ServerError>) {
+        let (outcome, message) = match result {
+            Ok(reloaded) => {
+                let Applied {
+                    added,
+                    updated,
+                    removed,
+                } = &reloaded.profiles;
+                let text = format!(
+                    "configuration reloaded: {} profiles go on, {} added, {} removed",
+                    updated.len(),
+                    added.len(),
+                    removed.len()
+                );
+                tracing::info!(
+                    added = added.join(","),
+                    removed = removed.join(","),
+                    profiles = updated.len() + added.len(),
+                    "configuration reloaded"
+                );
+                for setting in &reloaded.needs_restart {
+                    tracing::warn!(
+                        setting,
+                        "changed in the file, but takes effect only after a restart"
+                    );
+                }
+                (Outcome::Success, text)
+            }
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    tracing::error!("reload refused, nothing has changed: {line}");
+                }
+                (
+                    Outcome::Failure,
+                    format!("reload refused, nothing has changed: {error}"),
+                )
+            }
+        };
+        let event = AuditEvent {
+            timestamp: self.clock.now(),
+            actor: by.to_owned(),
+            actor_type: "System".to_owned(),
+            action: "scep_config_reload".to_owned(),
+            resource_type: "configuration".to_owned(),
+            resource_id: String::new(),
+            details: AuditDetails {
+                outcome: Some(outcome),
+                message: Some(message),
+                ..AuditDetails::default()
+            },
+        };
+        let journal = &self.house().services.journal;
+        if let Err(error) = journal.commit(Change::new().with(event), None).await {
+            tracing::warn!(%error, "the reload could not be audited");
+        }
+    }
+}
+
+/// Settings that are read once, at start.
+fn needs_restart(
+    before: &crate::config::Config,
+    after: &crate::config::Config,
+) -> Vec<&'static str> {
+    let (old, new) = (&before.server, &after.server);
+    [
+        ("server.https_listen", old.https_listen != new.https_listen),
+        ("server.http_listen", old.http_listen != new.http_listen),
+        ("server.mtls_listen", old.mtls_listen != new.mtls_listen),
+        ("server.data_dir", old.data_dir != new.data_dir),
+        (
+            "server.max_connections",
+            old.max_connections != new.max_connections,
+        ),
+        (
+            "server.compute_threads",
+            old.compute_threads != new.compute_threads,
+        ),
+        (
+            "server.compute_queue",
+            old.compute_queue != new.compute_queue,
+        ),
+        ("store", before.store != after.store),
+    ]
+    .into_iter()
+    .filter_map(|(setting, changed)| changed.then_some(setting))
+    .collect()
+}

@@ -1,0 +1,94 @@
+//! `scepd serve`: the server with the process's signals around it.
+
+use super::{Addresses, Server, ServerError, Sockets};
+use crate::config::Sources;
+use actors::SystemClock;
+use chrono::Utc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The longest sleep between two looks at whether something is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+
+/// Runs until SIGTERM or SIGINT. SIGHUP reloads. `ready` is called once requests are answered.
+///
+/// # Errors
+/// [`ServerError`] when the server does not start.
+pub async fn serve(
+    sources: Sources,
+    sockets: Sockets,
+    ready: impl FnOnce(Addresses),
+) -> Result<(), ServerError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServerError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
+    let server = Server::start(sources, sockets, Arc::new(SystemClock)).await?;
+    let addresses = server.addresses();
+    tracing::info!(
+        https = %addresses.https,
+        http = addresses.http.map(tracing::field::display),
+        mtls = addresses.mtls.map(tracing::field::display),
+        "ready"
+    );
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    ready(addresses);
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                reloading();
+                // What it did is logged and audited.
+                let _ = server.reload("SIGHUP").await;
+                tell_systemd(&[sd_notify::NotifyState::Ready]);
+            }
+            () = due(&server) => {
+                let _ = server.reload("schedule").await;
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("draining: no new connections, requests in flight are answered");
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    let limit = server.config().server.drain_timeout.duration();
+    if server.stop(limit).await {
+        tracing::info!("drained, the store is flushed");
+    } else {
+        tracing::warn!(
+            seconds = limit.as_secs(),
+            "some connections did not end within server.drain_timeout"
+        );
+    }
+    Ok(())
+}
+
+/// Until an automatic RA certificate is due, or an overlap ends.
+async fn due(server: &Server) {
+    let sleep = server
+        .loaded
+        .lock()
+        .await
+        .reload_at
+        .map_or(LOOK_AGAIN, |at| {
+            (at - Utc::now())
+                .to_std()
+                .unwrap_or(Duration::from_secs(60))
+                .min(LOOK_AGAIN)
+        });
+    tokio::time::sleep(sleep).await;
+}
+
+fn reloading() {
+    let mut states = vec![sd_notify::NotifyState::Reloading];
+    if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
+        states.push(now);
+    }
+    tell_systemd(&states);
+}
+
+/// Without systemd there is nobody to tell.
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(false, states) {
+        tracing::debug!(%error, "systemd could not be told");
+    }
+}
