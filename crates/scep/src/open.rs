@@ -170,9 +170,16 @@ impl Opening<'_> {
     }
 
     fn check_signature(&mut self) -> Result<(), Refusal> {
+        // Such keys are slow to verify with, and no device has one.
+        if matches!(
+            self.reply.signer.public_key().kind(),
+            KeyKind::Rsa { bits: 8193.. }
+        ) {
+            return refuse(FailInfo::BadAlg, "the signer's key is too large", "");
+        }
         match self.signed.check() {
             Ok(()) => self.verified = true,
-            Err(error @ pki::Error::Unsupported { .. }) => {
+            Err(error @ (pki::Error::Unsupported { .. } | pki::Error::WrongKey { .. })) => {
                 return refuse(
                     FailInfo::BadAlg,
                     "the signature algorithm is not supported; use SHA-256 with RSA",

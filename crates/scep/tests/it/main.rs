@@ -1,0 +1,17 @@
+//! crates/scep against captured messages, against itself, against OpenSSL, and against hostile input.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod ca_certificates;
+mod forge;
+mod hostile;
+mod oracle;
+mod outside;
+mod refusals;
+mod round_trip;
+mod vectors;
+mod world;
