@@ -4,10 +4,17 @@
 //! to stdout is its result, what goes wrong is a [`Failure`] that [`main`] prints to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod check;
 mod config;
+mod enroll;
 mod failure;
+mod outcome;
+mod poll;
+mod probe;
+mod renew;
 mod serve;
+mod server_args;
 mod sources;
 
 use std::process::ExitCode;
@@ -35,6 +42,11 @@ enum Command {
     Check(Box<check::CheckArgs>),
     Config(config::ConfigArgs),
     Serve(Box<serve::ServeArgs>),
+    Enroll(enroll::EnrollArgs),
+    Renew(renew::RenewArgs),
+    Poll(poll::PollArgs),
+    Probe(probe::ProbeArgs),
+    Bench(bench::BenchArgs),
 }
 
 impl Command {
@@ -43,6 +55,11 @@ impl Command {
             Self::Check(args) => check::run(*args),
             Self::Config(args) => config::run(args),
             Self::Serve(args) => serve::run(*args),
+            Self::Enroll(args) => enroll::run(args),
+            Self::Renew(args) => renew::run(args),
+            Self::Poll(args) => poll::run(args),
+            Self::Probe(args) => probe::run(args),
+            Self::Bench(args) => bench::run(args),
         }
     }
 }

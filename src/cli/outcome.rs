@@ -1,0 +1,145 @@
+//! What `enroll`, `renew` and `poll` do with an answer, and how they print it.
+
+use std::path::Path;
+
+use pki::Certificate;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::server_args::failure;
+use crate::client::{Device, Folder, Issued, Outcome, Pending};
+
+/// The exit code of a request that waits for a decision.
+pub(super) const PENDING: u8 = 3;
+
+/// Keeps what came in the directory and prints it.
+pub(super) fn settle(
+    outcome: Outcome,
+    folder: &Folder,
+    pending: &Pending,
+    device: &Device,
+    as_json: bool,
+) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Issued(issued) => {
+            let key = folder
+                .write_issued(&issued, &pending.key)
+                .map_err(failure)?;
+            print_issued(&issued, folder, &key, pending, as_json);
+            Ok(())
+        }
+        Outcome::Pending => {
+            folder.write_pending(pending, device).map_err(failure)?;
+            let dir = folder.file("");
+            if as_json {
+                print_json(&json!({
+                    "status": "pending",
+                    "url": pending.url,
+                    "transaction_id": pending.transaction_id,
+                    "subject": pending.subject,
+                    "dir": dir,
+                }));
+            }
+            Err(Failure::new(format!(
+                "the request is pending; when it has been decided: scepd poll --out {}",
+                shell(&dir)
+            ))
+            .with_code(PENDING))
+        }
+        Outcome::Refused { fail_info, text } => {
+            folder.forget_pending().map_err(failure)?;
+            if as_json {
+                print_json(&json!({
+                    "status": "refused",
+                    "url": pending.url,
+                    "transaction_id": pending.transaction_id,
+                    "subject": pending.subject,
+                    "fail_info": fail_info.name(),
+                    "text": text,
+                }));
+            }
+            let why = text.map(|text| format!(": {text}")).unwrap_or_default();
+            Err(Failure::new(format!(
+                "the server refused the request with {fail_info}{why}"
+            )))
+        }
+    }
+}
+
+fn print_issued(issued: &Issued, folder: &Folder, key: &Path, pending: &Pending, as_json: bool) {
+    let certificate = &issued.certificate;
+    let (cert, chain, ca) = (
+        folder.file("cert.pem"),
+        folder.file("chain.pem"),
+        folder.file("ca.pem"),
+    );
+    if as_json {
+        print_json(&json!({
+            "status": "issued",
+            "url": pending.url,
+            "transaction_id": pending.transaction_id,
+            "certificate": describe(certificate),
+            "chain": issued.chain.iter().map(describe).collect::<Vec<_>>(),
+            "findings": issued.findings,
+            "files": { "key": key, "cert": cert, "chain": chain, "ca": ca },
+        }));
+        return;
+    }
+    println!("certificate for \"{}\"", certificate.subject());
+    if !certificate.sans().is_empty() {
+        println!("  names    {}", certificate.sans());
+    }
+    println!("  issuer   {}", certificate.issuer());
+    println!("  serial   {}", certificate.serial());
+    println!(
+        "  valid    {} to {}",
+        certificate.not_before(),
+        certificate.not_after()
+    );
+    println!("  key      {}", key.display());
+    println!("  cert     {}", cert.display());
+    println!("  chain    {}", chain.display());
+    for finding in &issued.findings {
+        println!("  finding  {finding}");
+    }
+    // A server may leave out the root; then the last CA is all there is to trust.
+    let partial = match issued.chain.last() {
+        Some(top) if top.is_self_issued() => "",
+        _ => "-partial_chain ",
+    };
+    println!(
+        "check it:\n  openssl verify {partial}-CAfile {} -untrusted {} {}",
+        shell(&ca),
+        shell(&chain),
+        shell(&cert)
+    );
+}
+
+fn describe(certificate: &Certificate) -> Value {
+    json!({
+        "subject": certificate.subject().to_string(),
+        "sans": certificate.sans().to_string(),
+        "issuer": certificate.issuer().to_string(),
+        "serial": certificate.serial().to_hex(),
+        "not_before": certificate.not_before().to_rfc3339(),
+        "not_after": certificate.not_after().to_rfc3339(),
+        "key": certificate.public_key().kind().to_string(),
+        "sha256": hex::encode(certificate.fingerprint()),
+    })
+}
+
+/// Prints a JSON document to stdout.
+pub(super) fn print_json(value: &Value) {
+    println!("{value:#}");
+}
+
+/// A path as a shell takes it.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,80 @@
+//! `scepd poll`: what became of a request that was pending.
+
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::Args;
+use pki::Name;
+
+use super::Failure;
+use super::enroll::WaitArgs;
+use super::outcome::settle;
+use super::server_args::{ServerArgs, block_on, failure};
+use crate::client::folder::read_key;
+use crate::client::{Dialect, Error, Folder, Method, Outcome, Request, ask, wait_for_decision};
+
+/// Ask what became of a request that is pending.
+///
+/// Server, transaction and keys are those that `enroll` or `renew` kept in the directory. Exit code 3 means that the
+/// request still waits.
+#[derive(Debug, Args)]
+pub(super) struct PollArgs {
+    /// The directory of the request.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Another address of the same server.
+    #[arg(long)]
+    url: Option<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: PollArgs) -> Result<(), Failure> {
+    block_on(poll(args))
+}
+
+async fn poll(args: PollArgs) -> Result<(), Failure> {
+    let folder = Folder::open(&args.out).map_err(failure)?;
+    let (mut pending, device) = folder.pending().map_err(failure)?;
+    if let Some(url) = args.url {
+        pending.url = url;
+    }
+    // The CA was found trustworthy when the request was made: now it has to be the same.
+    let mut server = args
+        .server
+        .meet_pinned(&pending.url, &pending.ca_fingerprint)
+        .await?;
+    let mut dialect = Dialect::choose(&server.capabilities, pending.legacy).map_err(failure)?;
+    if pending.by_get {
+        dialect.method = Method::Get;
+    }
+    let key = read_key(&folder.file(&pending.key)).map_err(failure)?;
+    let request = Request::Poll {
+        subject: Name::parse(&pending.subject)
+            .map_err(Error::from)
+            .map_err(failure)?,
+        key: key.public_key().clone(),
+    };
+    let id = pending.transaction_id.clone();
+    let mut outcome = ask(&mut server, &request, &device, &id, dialect, Utc::now())
+        .await
+        .map_err(failure)?;
+    if let Outcome::Pending = outcome {
+        outcome = wait_for_decision(
+            &mut server,
+            &request,
+            &device,
+            &id,
+            dialect,
+            args.wait.patience(),
+        )
+        .await
+        .map_err(failure)?;
+    }
+    settle(outcome, &folder, &pending, &device, args.json)
+}

@@ -1,0 +1,134 @@
+//! `scepd renew`: a new certificate in place of an old one, signed for with the old one.
+
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::Args;
+use pki::{Csr, KeyKind, PrivateKey};
+use scep::client::new_transaction_id;
+
+use super::Failure;
+use super::enroll::{WaitArgs, challenge};
+use super::outcome::settle;
+use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
+use crate::client::folder::{read_certificate, read_key};
+use crate::client::{
+    Device, Error, Folder, Method, Outcome, Pending, Request, ask, wait_for_decision,
+};
+
+/// Renew a certificate: RenewalReq where the server has it, else PKCSReq signed with the old certificate.
+///
+/// Subject and alternative names are those of the old certificate. Exit code 3 means that the request waits for approval.
+#[derive(Debug, Args)]
+pub(super) struct RenewArgs {
+    /// The server.
+    #[arg(long)]
+    url: String,
+    /// PEM file with the old certificate. Without it cert.pem of the directory.
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+    /// PEM file with its key. Without it key.pem of the directory.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Keep the old key. Without this flag a new one is made, of the same kind.
+    #[arg(long)]
+    same_key: bool,
+    /// A challenge password, for servers that want one with renewals too.
+    #[arg(
+        long,
+        env = "SCEPD_CHALLENGE",
+        hide_env_values = true,
+        conflicts_with = "challenge_file"
+    )]
+    challenge: Option<String>,
+    /// File with the challenge password.
+    #[arg(long, value_name = "FILE")]
+    challenge_file: Option<PathBuf>,
+    /// Directory for key.pem, cert.pem, chain.pem and ca.pem. An old key.pem there is kept as key-old.pem when the key changes.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    wait: WaitArgs,
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
+    dialect: DialectArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: RenewArgs) -> Result<(), Failure> {
+    block_on(renew(args))
+}
+
+async fn renew(args: RenewArgs) -> Result<(), Failure> {
+    let challenge = challenge(args.challenge, args.challenge_file.as_deref())?;
+    let folder = Folder::open(&args.out).map_err(failure)?;
+    let cert_file = args.cert.unwrap_or_else(|| folder.file("cert.pem"));
+    let key_file = args.key.unwrap_or_else(|| folder.file("key.pem"));
+    let old = Device {
+        certificate: read_certificate(&cert_file).map_err(failure)?,
+        key: read_key(&key_file).map_err(failure)?,
+    };
+    if !matches!(old.key.kind(), KeyKind::Rsa { .. }) {
+        return Err(Failure::usage(format!(
+            "the old key is {}: SCEP can send a renewal's reply to RSA keys only. Enroll again with `scepd enroll`",
+            old.key.kind()
+        )));
+    }
+    // A new key is on disk before anything is issued for it, and the old one stays until then.
+    let (key, key_file) = if args.same_key {
+        let absolute = std::path::absolute(&key_file)
+            .map_err(|error| Error::file(&key_file, error))
+            .map_err(failure)?;
+        (old.key.clone(), absolute)
+    } else {
+        let key = PrivateKey::generate(old.key.kind().clone())
+            .map_err(Error::from)
+            .map_err(failure)?;
+        let file = folder.write_next_key(&key).map_err(failure)?;
+        (key, file)
+    };
+
+    let mut server = args.server.meet(&args.url).await?;
+    let dialect = args.dialect.choose(&server)?;
+    let (subject, sans) = (
+        old.certificate.subject().clone(),
+        old.certificate.sans().clone(),
+    );
+    let csr = Csr::build(&subject, &sans, challenge.as_deref(), &[], &key)
+        .map_err(Error::from)
+        .map_err(failure)?;
+    let id = new_transaction_id().map_err(Error::from).map_err(failure)?;
+    let poll = Request::Poll {
+        subject,
+        key: key.public_key().clone(),
+    };
+    let pending = Pending {
+        url: args.url,
+        transaction_id: id.clone(),
+        subject: csr.subject().to_string(),
+        ca_fingerprint: hex::encode(server.ca.issuing().fingerprint()),
+        by_get: dialect.method == Method::Get,
+        legacy: args.dialect.legacy(),
+        key: key_file,
+    };
+    let mut outcome = ask(
+        &mut server,
+        &Request::Renewal(csr),
+        &old,
+        &id,
+        dialect,
+        Utc::now(),
+    )
+    .await
+    .map_err(failure)?;
+    if let Outcome::Pending = outcome {
+        folder.write_pending(&pending, &old).map_err(failure)?;
+        outcome = wait_for_decision(&mut server, &poll, &old, &id, dialect, args.wait.patience())
+            .await
+            .map_err(failure)?;
+    }
+    settle(outcome, &folder, &pending, &old, args.json)
+}

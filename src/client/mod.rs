@@ -1,0 +1,34 @@
+//! A SCEP client over HTTP: what `scepd enroll`, `renew`, `poll`, `probe` and `bench` do.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `endpoint`, `trust`, `http` | the server's address, which https servers are believed, one keep-alive connection |
+//! | `session` | the SCEP operations over such a connection |
+//! | `server` | a server that has been met: capabilities, CA certificates, and who vouches for them |
+//! | `enroll` | asking for a certificate, and for what became of the request |
+//! | `folder` | the directory in which keys and certificates are kept |
+//! | `probe` | what a server can do |
+//! | [`bench`] | many enrollments at once, and what the machine could do at best |
+//!
+//! The protocol itself is [`scep::client`]; here are the network, files and the clock.
+
+pub mod bench;
+mod endpoint;
+mod enroll;
+mod error;
+pub mod folder;
+mod http;
+mod probe;
+mod server;
+mod session;
+mod trust;
+
+pub use endpoint::Endpoint;
+pub use enroll::{Device, Issued, Outcome, Patience, Request, ask, wait_for_decision};
+pub use error::Error;
+pub use folder::{Folder, Pending};
+pub use http::{Connection, Response};
+pub use probe::{Probe, ProbeOptions, probe};
+pub use server::{CaTrust, Dialect, Server};
+pub use session::{Method, Session};
+pub use trust::{ServerTrust, TlsIdentity};

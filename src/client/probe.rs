@@ -1,0 +1,421 @@
+//! What a SCEP server can do, found out with harmless messages: it is asked for a CRL, again and again.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use pki::{
+    Certificate, ContentCipher, Csr, Digest, KeyKind, KeyTransport, Name, PrivateKey,
+    SubjectAltNames,
+};
+use scep::client::{Content, Reply, RequestBuilder, new_transaction_id, self_signed};
+use scep::{FailInfo, caps::Capabilities};
+use serde::Serialize;
+
+use super::{Device, Dialect, Error, Method, Outcome, Request, Server, ask};
+
+/// What is found out beside the harmless things.
+#[derive(Default)]
+pub struct ProbeOptions {
+    /// With a challenge, a throwaway device really enrolls and renews.
+    pub challenge: Option<String>,
+    /// The subject of that device.
+    pub subject: Option<Name>,
+}
+
+/// The report.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probe {
+    /// The server.
+    pub url: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The keywords of GetCACaps, those that are known.
+    pub capabilities: Vec<&'static str>,
+    /// The certificates of GetCACert, in the order sent.
+    pub certificates: Vec<CertificateReport>,
+    /// The next CA's certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_ca: Option<Vec<CertificateReport>>,
+    /// PKIOperation by GET.
+    pub get: Trial,
+    /// PKIOperation by POST.
+    pub post: Trial,
+    /// Ciphers, digests and key transports, each tried.
+    pub algorithms: Vec<AlgorithmReport>,
+    /// Whether the server says that it renews.
+    pub renewal_advertised: bool,
+    /// An enrollment of a throwaway device, when a challenge was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<Trial>,
+    /// A renewal of its certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<Trial>,
+    /// What is not as it should be.
+    pub findings: Vec<String>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trial {
+    /// Whether it works.
+    pub works: bool,
+    /// What came, in words.
+    pub answer: String,
+    /// How long it took, in milliseconds.
+    pub milliseconds: f64,
+}
+
+/// One algorithm.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlgorithmReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the server takes it.
+    pub accepted: bool,
+    /// What came, in words.
+    pub answer: String,
+}
+
+/// One certificate of GetCACert.
+#[derive(Debug, Clone, Serialize)]
+pub struct CertificateReport {
+    /// `issuing CA`, `CA` or `RA`.
+    pub role: &'static str,
+    /// Whose it is.
+    pub subject: String,
+    /// Who issued it.
+    pub issuer: String,
+    /// As sent, in hex.
+    pub serial: String,
+    /// The kind of key.
+    pub key: String,
+    /// keyUsage.
+    pub key_usage: Option<String>,
+    /// From.
+    pub not_before: DateTime<Utc>,
+    /// To.
+    pub not_after: DateTime<Utc>,
+    /// Whole days until it expires, below zero afterwards.
+    pub days_left: i64,
+    /// Of the DER, in hex.
+    pub sha256: String,
+}
+
+/// Finds out what `server` can do.
+///
+/// # Errors
+/// Only when nothing can be found out at all: what a server cannot do is in the report.
+pub async fn probe(
+    server: &mut Server,
+    options: &ProbeOptions,
+    now: DateTime<Utc>,
+) -> Result<Probe, Error> {
+    let mut findings = Vec::new();
+    let subject = match &options.subject {
+        Some(subject) => subject.clone(),
+        None => Name::parse("CN=scepd probe")?,
+    };
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 })?;
+    let device = Device {
+        certificate: self_signed(&subject, &key, now)?,
+        key,
+    };
+    let caps = server.capabilities;
+    // Whether it is offered or not: the point is to find out.
+    let usual = Dialect::choose(&caps, true)?;
+
+    let post = try_method(
+        server,
+        &device,
+        Dialect {
+            method: Method::Post,
+            ..usual
+        },
+    )
+    .await;
+    let get = try_method(
+        server,
+        &device,
+        Dialect {
+            method: Method::Get,
+            ..usual
+        },
+    )
+    .await;
+    if caps.post && !post.works {
+        findings.push("POSTPKIOperation is offered but does not work".to_owned());
+    }
+    let usual = Dialect {
+        method: if post.works {
+            Method::Post
+        } else {
+            Method::Get
+        },
+        ..usual
+    };
+    let mut algorithms = Vec::new();
+    for (name, trial, offered) in trials(usual, &caps) {
+        let (accepted, answer) = match harmless(server, &device, trial).await {
+            Ok(Answered { opened, words }) => (opened, words),
+            Err(error) => (false, error.to_string()),
+        };
+        if offered && !accepted {
+            findings.push(format!("{name} is offered but not accepted"));
+        }
+        algorithms.push(AlgorithmReport {
+            name,
+            accepted,
+            answer,
+        });
+    }
+
+    let next_ca = match server.session.next_ca(&server.ca).await {
+        Ok(Some(next)) => {
+            let report = |c: &Certificate| describe(c, role(c, next.issuing(), next.ras()), now);
+            Some(next.all().iter().map(report).collect())
+        }
+        Ok(None) => None,
+        Err(error) => {
+            if caps.next_ca {
+                findings.push(format!(
+                    "GetNextCACert is offered but does not work: {error}"
+                ));
+            }
+            None
+        }
+    };
+
+    let (mut enrollment, mut renewal) = (None, None);
+    if let Some(challenge) = &options.challenge {
+        let (first, second) =
+            enroll_and_renew(server, &device, &subject, challenge, usual, now).await?;
+        enrollment = Some(first);
+        renewal = second;
+    }
+
+    let certificates: Vec<CertificateReport> = server
+        .ca
+        .all()
+        .iter()
+        .map(|c| describe(c, role(c, server.ca.issuing(), server.ca.ras()), now))
+        .collect();
+    judge(&certificates, &caps, &mut findings);
+    Ok(Probe {
+        url: server.session.endpoint().to_string(),
+        at: now,
+        capabilities: caps.keywords(),
+        certificates,
+        next_ca,
+        get,
+        post,
+        algorithms,
+        renewal_advertised: caps.renewal,
+        enrollment,
+        renewal,
+        findings,
+    })
+}
+
+fn trials(usual: Dialect, caps: &Capabilities) -> Vec<(&'static str, Dialect, bool)> {
+    let cipher = |cipher| Dialect { cipher, ..usual };
+    let digest = |digest| Dialect { digest, ..usual };
+    let oaep = |digest| Dialect {
+        key_transport: KeyTransport::oaep(digest),
+        ..usual
+    };
+    vec![
+        ("AES-128", cipher(ContentCipher::Aes128Cbc), caps.aes),
+        ("AES-256", cipher(ContentCipher::Aes256Cbc), false),
+        ("DES-EDE3", cipher(ContentCipher::DesEde3Cbc), caps.des3),
+        ("SHA-256", digest(Digest::Sha256), caps.sha256),
+        ("SHA-384", digest(Digest::Sha384), caps.sha384),
+        ("SHA-512", digest(Digest::Sha512), caps.sha512),
+        ("SHA-1", digest(Digest::Sha1), caps.sha1),
+        ("RSA-OAEP with SHA-1", oaep(Digest::Sha1), false),
+        ("RSA-OAEP with SHA-256", oaep(Digest::Sha256), false),
+    ]
+}
+
+async fn try_method(server: &mut Server, device: &Device, dialect: Dialect) -> Trial {
+    let start = Instant::now();
+    let result = harmless(server, device, dialect).await;
+    let took = start.elapsed();
+    match result {
+        Ok(Answered { opened, words }) => trial(opened, words, took),
+        Err(error) => trial(false, error.to_string(), took),
+    }
+}
+
+fn trial(works: bool, answer: String, took: Duration) -> Trial {
+    Trial {
+        works,
+        answer,
+        milliseconds: took.as_secs_f64() * 1000.0,
+    }
+}
+
+struct Answered {
+    /// Whether the server has opened the message, whatever it thought of its content.
+    opened: bool,
+    words: String,
+}
+
+/// GetCRL for the issuing CA's own certificate.
+async fn harmless(
+    server: &mut Server,
+    device: &Device,
+    dialect: Dialect,
+) -> Result<Answered, Error> {
+    let ca = server.ca.issuing().clone();
+    let recipient = server.ca.recipient()?.clone();
+    let recipients = [&recipient];
+    let content = Content::GetCrl {
+        issuer: ca.subject(),
+        serial: ca.serial(),
+    };
+    let mut request = RequestBuilder::new(content, (&device.certificate, &device.key), &recipients)
+        .cipher(dialect.cipher)
+        .digest(dialect.digest)
+        .key_transport(dialect.key_transport)
+        .build()?;
+    let body = server
+        .session
+        .pki_operation(request.take_message(), dialect.method)
+        .await?;
+    Ok(
+        match request.open_reply(&body, &server.ca.reply_signers())? {
+            Reply::Crl(crl) => Answered {
+                opened: true,
+                words: format!("a CRL with {} entries", crl.entries().len()),
+            },
+            Reply::Certificate { .. } => Answered {
+                opened: true,
+                words: "a certificate".to_owned(),
+            },
+            Reply::Pending => Answered {
+                opened: true,
+                words: "PENDING".to_owned(),
+            },
+            Reply::Failure { fail_info, text } => Answered {
+                opened: !matches!(fail_info, FailInfo::BadAlg | FailInfo::BadMessageCheck),
+                words: refused_words(fail_info, text.as_deref()),
+            },
+        },
+    )
+}
+
+fn refused_words(fail_info: FailInfo, text: Option<&str>) -> String {
+    match text {
+        Some(text) if !text.is_empty() => format!("{fail_info}: {text}"),
+        _ => fail_info.to_string(),
+    }
+}
+
+async fn enroll_and_renew(
+    server: &mut Server,
+    device: &Device,
+    subject: &Name,
+    challenge: &str,
+    dialect: Dialect,
+    now: DateTime<Utc>,
+) -> Result<(Trial, Option<Trial>), Error> {
+    let sans = SubjectAltNames::default();
+    let csr = Csr::build(subject, &sans, Some(challenge), &[], &device.key)?;
+    let start = Instant::now();
+    let id = new_transaction_id()?;
+    let outcome = ask(server, &Request::Initial(csr), device, &id, dialect, now).await;
+    let took = start.elapsed();
+    let issued = match outcome {
+        Ok(Outcome::Issued(issued)) => issued,
+        other => return Ok((trial(false, in_words(other), took), None)),
+    };
+    let first = trial(
+        true,
+        format!("a certificate, serial {}", issued.certificate.serial()),
+        took,
+    );
+
+    let csr = Csr::build(subject, &sans, None, &[], &device.key)?;
+    let renewing = Device {
+        certificate: issued.certificate,
+        key: device.key.clone(),
+    };
+    let start = Instant::now();
+    let id = new_transaction_id()?;
+    let outcome = ask(server, &Request::Renewal(csr), &renewing, &id, dialect, now).await;
+    let works = matches!(outcome, Ok(Outcome::Issued(_)));
+    Ok((
+        first,
+        Some(trial(works, in_words(outcome), start.elapsed())),
+    ))
+}
+
+fn in_words(outcome: Result<Outcome, Error>) -> String {
+    match outcome {
+        Ok(Outcome::Issued(issued)) => {
+            format!("a certificate, serial {}", issued.certificate.serial())
+        }
+        Ok(Outcome::Pending) => "PENDING".to_owned(),
+        Ok(Outcome::Refused { fail_info, text }) => refused_words(fail_info, text.as_deref()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn role(certificate: &Certificate, issuing: &Certificate, ras: &[Certificate]) -> &'static str {
+    if certificate == issuing {
+        "issuing CA"
+    } else if ras.contains(certificate) {
+        "RA"
+    } else {
+        "CA"
+    }
+}
+
+fn describe(
+    certificate: &Certificate,
+    role: &'static str,
+    now: DateTime<Utc>,
+) -> CertificateReport {
+    let seconds = certificate
+        .not_after()
+        .signed_duration_since(now)
+        .num_seconds();
+    CertificateReport {
+        role,
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        serial: certificate.serial().to_hex(),
+        key: certificate.public_key().kind().to_string(),
+        key_usage: certificate.key_usage().map(|usage| usage.to_string()),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+        days_left: seconds.div_euclid(86_400),
+        sha256: hex::encode(certificate.fingerprint()),
+    }
+}
+
+fn judge(certificates: &[CertificateReport], caps: &Capabilities, findings: &mut Vec<String>) {
+    for certificate in certificates {
+        let who = format!("{} \"{}\"", certificate.role, certificate.subject);
+        match certificate.days_left {
+            ..0 => findings.push(format!("{who} has expired")),
+            0..7 => findings.push(format!(
+                "{who} expires within {} days",
+                certificate.days_left + 1
+            )),
+            7..30 => findings.push(format!(
+                "{who} expires in {} days: rotate soon",
+                certificate.days_left
+            )),
+            _ => {}
+        }
+    }
+    if !(caps.sha1 || caps.sha256 || caps.sha512) {
+        findings.push("GetCACaps has no SHA line: Apple devices refuse that".to_owned());
+    }
+    if !caps.renewal {
+        findings.push(
+            "GetCACaps has no Renewal: Apple devices report renewal as unsupported".to_owned(),
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! A server that has been met: what it can do, its CA certificates, and who vouches for them.
+
+use chrono::{DateTime, Utc};
+use pki::{Certificate, ContentCipher, Digest, KeyTransport};
+use scep::caps::Capabilities;
+use scep::client::CaCertificates;
+
+use super::{Error, Method, Session};
+
+/// Who vouches for the CA that GetCACert gives.
+#[derive(Debug, Clone)]
+pub enum CaTrust {
+    /// The TLS connection, or nobody.
+    AsGiven,
+    /// A SHA-256 fingerprint: the issuing CA, or a CA above it in the reply, has it.
+    Fingerprint([u8; 32]),
+    /// Certificates: the issuing CA is one of them or was issued by one of them.
+    Anchors(Vec<Certificate>),
+}
+
+impl CaTrust {
+    fn check(&self, ca: &CaCertificates, now: DateTime<Utc>) -> Result<(), Error> {
+        match self {
+            CaTrust::AsGiven => Ok(()),
+            CaTrust::Fingerprint(wanted) => {
+                let mut path = vec![ca.issuing().clone()];
+                path.extend(ca.chain(ca.issuing(), now)?);
+                if path
+                    .iter()
+                    .any(|certificate| certificate.fingerprint() == *wanted)
+                {
+                    return Ok(());
+                }
+                Err(Error::Untrusted(format!(
+                    "the SHA-256 fingerprint asked for is {}, that of \"{}\" is {}",
+                    hex::encode(wanted),
+                    ca.issuing().subject(),
+                    hex::encode(ca.issuing().fingerprint())
+                )))
+            }
+            CaTrust::Anchors(anchors) => {
+                let mut path = vec![ca.issuing().clone()];
+                path.extend(ca.chain(ca.issuing(), now)?);
+                let vouched = |certificate: &Certificate| {
+                    anchors.iter().any(|anchor| {
+                        anchor == certificate
+                            || (certificate.issuer().matches(anchor.subject())
+                                && certificate.verify_signature_by(anchor.public_key()).is_ok())
+                    })
+                };
+                if path.iter().any(vouched) {
+                    return Ok(());
+                }
+                Err(Error::Untrusted(format!(
+                    "\"{}\" was not issued by a certificate of the file",
+                    ca.issuing().subject()
+                )))
+            }
+        }
+    }
+}
+
+/// How a client speaks to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Of envelopes.
+    pub cipher: ContentCipher,
+    /// Of signatures.
+    pub digest: Digest,
+    /// Of content keys.
+    pub key_transport: KeyTransport,
+    /// Of messages.
+    pub method: Method,
+}
+
+impl Dialect {
+    /// The best that both sides have: POST where it is offered, AES-128 and SHA-256 as RFC 8894 advises, SHA-512 where
+    /// that is all. Triple DES and SHA-1 only when `legacy` allows them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the server offers nothing that is allowed.
+    pub fn choose(capabilities: &Capabilities, legacy: bool) -> Result<Dialect, Error> {
+        let none = |what: &str, weak: &str| {
+            Error::Usage(format!(
+                "the server's GetCACaps offers no {what}; add --legacy to use {weak} with it all the same"
+            ))
+        };
+        let cipher = match (capabilities.aes, legacy) {
+            (true, _) => ContentCipher::Aes128Cbc,
+            (false, true) => ContentCipher::DesEde3Cbc,
+            (false, false) => return Err(none("AES", "triple DES")),
+        };
+        let digest = if capabilities.sha256 {
+            Digest::Sha256
+        } else if capabilities.sha512 {
+            Digest::Sha512
+        } else if legacy {
+            Digest::Sha1
+        } else {
+            return Err(none("SHA-256 or SHA-512", "SHA-1"));
+        };
+        let method = if capabilities.post {
+            Method::Post
+        } else {
+            Method::Get
+        };
+        Ok(Dialect {
+            cipher,
+            digest,
+            key_transport: KeyTransport::Pkcs1v15,
+            method,
+        })
+    }
+}
+
+/// A server whose capabilities and CA are known.
+pub struct Server {
+    /// The connection to it.
+    pub session: Session,
+    /// GetCACaps.
+    pub capabilities: Capabilities,
+    /// GetCACert.
+    pub ca: CaCertificates,
+}
+
+impl Server {
+    /// Asks for capabilities and CA certificates, and checks who vouches for them.
+    ///
+    /// # Errors
+    /// [`Error::Untrusted`], or whatever goes wrong on the way.
+    pub async fn meet(
+        mut session: Session,
+        trust: &CaTrust,
+        now: DateTime<Utc>,
+    ) -> Result<Server, Error> {
+        let capabilities = session.capabilities().await?;
+        let ca = session.ca_certificates().await?;
+        trust.check(&ca, now)?;
+        Ok(Server {
+            session,
+            capabilities,
+            ca,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn weak_algorithms_only_when_asked_for() {
+        let old = Capabilities::parse("SHA-1\nDES3\n");
+        let refusal = Dialect::choose(&old, false).unwrap_err().to_string();
+        assert!(
+            refusal.contains("AES") && refusal.contains("--legacy"),
+            "{refusal}"
+        );
+        let weak = Dialect::choose(&old, true).unwrap();
+        assert_eq!(
+            (weak.cipher, weak.digest),
+            (ContentCipher::DesEde3Cbc, Digest::Sha1)
+        );
+
+        for legacy in [false, true] {
+            let best =
+                Dialect::choose(&Capabilities::parse("SCEPStandard\nDES3\nSHA-1"), legacy).unwrap();
+            assert_eq!(
+                (best.cipher, best.digest),
+                (ContentCipher::Aes128Cbc, Digest::Sha256)
+            );
+        }
+        let odd = Dialect::choose(&Capabilities::parse("AES\nSHA-512"), false).unwrap();
+        assert_eq!(odd.digest, Digest::Sha512);
+    }
+}
