@@ -377,4 +377,4 @@ fn is_string(first: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,6 +13,9 @@ use crate::{
 
 const WHAT: &str = "certification request";
 
+/// The first and last second that a request asks for, each if asked for.
+pub type RequestedValidity = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// A certification request (RFC 2986), with the octets that it came in.
 #[derive(Clone)]
 pub struct Csr {
@@ -179,10 +182,7 @@ impl Csr {
     /// The validity asked for by Windows' name/value pairs (ExpirationDate, or ValidityPeriod with ValidityPeriodUnits,
     /// which Android swaps), a period being counted from `now`: first and last second, each if asked for.
     #[must_use]
-    pub fn validity_request(
-        &self,
-        now: DateTime<Utc>,
-    ) -> Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+    pub fn validity_request(&self, now: DateTime<Utc>) -> Option<RequestedValidity> {
         validity::requested(&self.attributes, now).map(|end| (None, Some(end)))
     }
 

@@ -19,10 +19,10 @@ pub(super) fn pss(parameters: Option<Tlv<'_>>) -> Result<SignatureScheme, Error>
             u16::try_from(length).map_err(|_| fields.error("the salt is too long"))?
         }
     };
-    if let Some(field) = fields.optional(tag::context_constructed(3))? {
-        if field.reader("RSASSA-PSS parameters").unsigned()? != 1 {
-            return Err(fields.error("the trailer field is not 1"));
-        }
+    if let Some(field) = fields.optional(tag::context_constructed(3))?
+        && field.reader("RSASSA-PSS parameters").unsigned()? != 1
+    {
+        return Err(fields.error("the trailer field is not 1"));
     }
     fields.finish()?;
     Ok(SignatureScheme::RsaPss {

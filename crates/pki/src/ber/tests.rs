@@ -160,7 +160,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The same value with indefinite lengths and strings in pieces wherever `choices` says so.
-fn loosened(der: &[u8], choices: &mut impl Iterator<Item = u8>) -> Vec<u8> {
+pub(crate) fn loosened(der: &[u8], choices: &mut impl Iterator<Item = u8>) -> Vec<u8> {
     let element = der::Tlv::parse(der, "test").unwrap();
     let choice = choices.next().unwrap_or(0);
     if element.tag & 0x20 != 0 {

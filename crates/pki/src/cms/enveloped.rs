@@ -16,10 +16,10 @@ const WHAT: &str = "enveloped message";
 /// An EnvelopedData message (RFC 5652, 6).
 #[derive(Clone)]
 pub struct Enveloped {
-    recipients: Vec<Recipient>,
+    pub(super) recipients: Vec<Recipient>,
     /// The cipher and its initialisation vector.
-    cipher: Result<(ContentCipher, Vec<u8>), Error>,
-    encrypted: Vec<u8>,
+    pub(super) cipher: Result<(ContentCipher, Vec<u8>), Error>,
+    pub(super) encrypted: Vec<u8>,
 }
 
 /// One recipient of an EnvelopedData, by key transport (RFC 5652, 6.2.1).
@@ -27,7 +27,7 @@ pub struct Enveloped {
 pub struct Recipient {
     id: CertificateId,
     transport: Result<KeyTransport, Error>,
-    encrypted_key: Vec<u8>,
+    pub(super) encrypted_key: Vec<u8>,
 }
 
 impl Recipient {
@@ -236,7 +236,7 @@ fn implicit_octets<'a>(element: &Tlv<'a>) -> Result<Cow<'a, [u8]>, Error> {
 /// DES keys carry a parity bit in each octet; some implementations look at it.
 const fn with_odd_parity(octet: u8) -> u8 {
     let seven = octet & 0xfe;
-    if seven.count_ones() % 2 == 0 {
+    if seven.count_ones().is_multiple_of(2) {
         seven | 1
     } else {
         seven

@@ -146,6 +146,12 @@ impl Signed {
     pub fn check(&self) -> Result<(), Error> {
         let digest = self.digest()?;
         let scheme = self.scheme()?;
+        if digest == Digest::Md5 {
+            return Err(Error::Unsupported {
+                what: "digest algorithm",
+                oid: oid::MD5.to_owned(),
+            });
+        }
         let certificate = self
             .signer_certificate()
             .ok_or(Error::SignerCertificateMissing)?;
