@@ -77,6 +77,11 @@ impl PublicKey {
     ) -> Result<(), Error> {
         evp::fits(self.kind(), scheme)?;
         let key = self.evp("verifying")?;
+        let bad = Err(Error::BadSignature { what: "message" });
+        // The library takes a PSS signature without its leading zero octets; RFC 8017 (8.1.2) does not.
+        if !matches!(scheme, SignatureScheme::Ecdsa(_)) && signature.len() != key.size() {
+            return bad;
+        }
         let digest = scheme.digest().hash(message);
         let verified = PkeyCtx::new(key).and_then(|mut context| {
             context.verify_init()?;
@@ -87,7 +92,7 @@ impl PublicKey {
         if matches!(verified, Ok(true)) {
             Ok(())
         } else {
-            Err(Error::BadSignature { what: "message" })
+            bad
         }
     }
 

@@ -41,7 +41,10 @@ fn what_is_built_is_read_by_us_and_openssl() {
                         (signed.content_type(), signed.content()),
                         (oid::DATA, content)
                     );
-                    assert_eq!(signed.certificates(), [pair.certificate.clone()]);
+                    assert_eq!(
+                        signed.certificates(),
+                        std::slice::from_ref(&pair.certificate)
+                    );
                     assert_eq!(signed.signer_certificate(), Some(&pair.certificate));
                     assert_eq!(signed.digest(), Ok(digest));
                     assert_eq!(signed.scheme(), pair.key.scheme(digest));
