@@ -20,10 +20,7 @@ pub struct AssemblyError {
 ///
 /// # Errors
 /// [`AssemblyError`].
-pub(super) fn specs(
-    loaded: &Loaded,
-    now: DateTime<Utc>,
-) -> Result<Vec<ProfileSpec>, AssemblyError> {
+pub(super) fn specs(loaded: &Loaded, now: DateTime<Utc>) -> Result<Vec<ProfileSpec>, AssemblyError> {
     loaded
         .profiles
         .iter()

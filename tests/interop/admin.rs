@@ -1,0 +1,82 @@
+//! The operator's side: what waits, and a decision about it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::http;
+use crate::server::Server;
+
+/// How long something may take that a client has already begun.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An operator with the admin token that quickstart made.
+pub(crate) struct Operator<'a> {
+    server: &'a Server,
+    client: reqwest::Client,
+}
+
+impl Operator<'_> {
+    pub(crate) fn of(server: &Server) -> Operator<'_> {
+        let ca = fs::read(server.ca()).expect("the CA certificate");
+        let ca = reqwest::Certificate::from_pem(&ca).expect("PEM");
+        Operator {
+            server,
+            client: http::client(vec![ca]),
+        }
+    }
+
+    /// Approves the first request that waits on this profile, as soon as there is one.
+    pub(crate) fn approve_next(&self, profile: &str) {
+        let id = self.next_waiting(profile);
+        let reply = self.ask(
+            reqwest::Method::POST,
+            &format!("/api/v1/admin/scep/requests/{id}/approve"),
+        );
+        assert_eq!(reply["state"], "approved", "{reply}");
+    }
+
+    /// Denies the first request that waits on this profile, as soon as there is one.
+    pub(crate) fn deny_next(&self, profile: &str) {
+        let id = self.next_waiting(profile);
+        let reply = self.ask(
+            reqwest::Method::POST,
+            &format!("/api/v1/admin/scep/requests/{id}/deny"),
+        );
+        assert_eq!(reply["state"], "denied", "{reply}");
+    }
+
+    fn next_waiting(&self, profile: &str) -> String {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let list = self.ask(
+                reqwest::Method::GET,
+                &format!("/api/v1/admin/scep/requests?profile={profile}"),
+            );
+            let waiting = list["data"].as_array().into_iter().flatten();
+            let id = waiting.filter_map(|request| request["id"].as_str()).next();
+            if let Some(id) = id {
+                return id.to_owned();
+            }
+        }
+        panic!("nothing waits on {profile}");
+    }
+
+    fn ask(&self, method: reqwest::Method, path: &str) -> Value {
+        let request = self
+            .client
+            .request(method, self.server.https(path))
+            .bearer_auth(self.server.admin_token())
+            .header("content-type", "application/json")
+            .body("{}");
+        let reply = http::send(request);
+        let text = String::from_utf8_lossy(&reply.body);
+        assert!(
+            (200..300).contains(&reply.status),
+            "{path}: {} {text}",
+            reply.status
+        );
+        serde_json::from_slice(&reply.body).expect("JSON")
+    }
+}

@@ -1,0 +1,190 @@
+//! certmonger 0.79 (Debian 12), on a session bus of its own.
+//!
+//! It sends everything by GET, signs with a v1 certificate, and polls by sending PKCSReq again.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::admin::Operator;
+use crate::server::{Added, CHALLENGE, Server};
+use crate::tool;
+
+const SUBJECT: &str = "O=Example,CN=pump-3";
+
+/// A shell on a session bus where certmonger is started on demand; everything it keeps is below `dir`.
+struct Session {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Session {
+    fn begin(dir: &Path) -> Session {
+        let temporary = dir.join("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        let mut child = Command::new("dbus-run-session")
+            .args(["--", "sh"])
+            .current_dir(dir)
+            .env("HOME", dir)
+            .env("TMPDIR", temporary)
+            .env_remove("XDG_CONFIG_HOME")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Session {
+            child,
+            input,
+            output,
+        }
+    }
+
+    /// Runs a command; what it printed, and whether it succeeded.
+    fn run(&mut self, command: &str) -> (bool, String) {
+        writeln!(self.input, "{command} 2>&1; echo \"== $?\"").unwrap();
+        let mut printed = String::new();
+        for line in self.output.by_ref().lines() {
+            let line = line.unwrap();
+            if let Some(code) = line.strip_prefix("== ") {
+                return (code == "0", printed);
+            }
+            printed.push_str(&line);
+            printed.push('\n');
+        }
+        panic!("the session ended:\n{printed}");
+    }
+
+    fn must(&mut self, command: &str) -> String {
+        let (ok, printed) = self.run(command);
+        assert!(ok, "{command}:\n{printed}");
+        printed
+    }
+
+    /// Waits until the request is in one of these states.
+    fn until(&mut self, states: &[&str]) {
+        let begun = Instant::now();
+        let mut list = String::new();
+        while begun.elapsed() < Duration::from_secs(60) {
+            list = self.must("getcert list -s -i device");
+            if states
+                .iter()
+                .any(|state| list.contains(&format!("status: {state}\n")))
+            {
+                return;
+            }
+        }
+        panic!("certmonger does not get to {states:?}:\n{list}");
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = writeln!(self.input, "exit");
+        let _ = self.child.wait();
+    }
+}
+
+/// A client that knows the profile as CA `M`, and the request for a certificate.
+fn client(server: &Server, path_id: &str) -> (Session, PathBuf) {
+    let dir = server.scratch("certmonger");
+    let mut session = Session::begin(&dir);
+    let (url, ca) = (server.http(path_id), server.ca());
+    session.must(&format!(
+        "getcert add-scep-ca -s -c M -u {url} -N {}",
+        ca.display()
+    ));
+    (session, dir)
+}
+
+fn request(challenge: &str) -> String {
+    format!(
+        "getcert request -s -c M -k $PWD/key.pem -f $PWD/cert.pem -N CN=pump-3,O=Example -D pump-3.example.org -L {challenge} -I device"
+    )
+}
+
+#[test]
+#[ignore = "needs certmonger"]
+fn it_enrolls_renews_and_takes_a_new_key() {
+    let server = Server::start(&[]);
+    let (mut session, dir) = client(&server, "corp");
+    session.must(&format!("{} -w", request(&server.challenge("corp"))));
+    session.until(&["MONITORING"]);
+    let first = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+    let key = std::fs::read(dir.join("key.pem")).unwrap();
+
+    // PKCSReq (19) signed by the certificate it holds, same key, same transactionID.
+    session.must("getcert resubmit -s -i device -w");
+    session.until(&["MONITORING"]);
+    let second = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+    assert_ne!(first, second, "a renewal is another certificate");
+    assert_eq!(key, std::fs::read(dir.join("key.pem")).unwrap());
+
+    session.must("getcert rekey -s -i device -w");
+    session.until(&["MONITORING"]);
+    let third = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+    assert!(
+        third != first && third != second,
+        "a rekey is another certificate"
+    );
+    assert_ne!(
+        key,
+        std::fs::read(dir.join("key.pem")).unwrap(),
+        "the key is new"
+    );
+}
+
+#[test]
+#[ignore = "needs certmonger"]
+fn it_enrolls_over_https_and_with_triple_des_from_an_ec_ca() {
+    let old = Added {
+        path_id: "old",
+        settings: "crypto = 'compatible'",
+    };
+    let server = Server::start_with(&["--ca", "ec"], &[old], |_, _| {});
+    let dir = server.scratch("certmonger");
+    let mut session = Session::begin(&dir);
+    let (url, ca) = (server.https("/scep/old"), server.ca().display().to_string());
+    session.must(&format!(
+        "getcert add-scep-ca -s -c M -u {url} -N {ca} -R {ca}"
+    ));
+    session.must(&format!("{} -w", request(CHALLENGE)));
+    session.until(&["MONITORING"]);
+    tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+}
+
+#[test]
+#[ignore = "needs certmonger"]
+fn it_waits_until_an_operator_approves() {
+    let server = Server::start(&[Added {
+        path_id: "waiting",
+        settings: "approval = true",
+    }]);
+    let (mut session, dir) = client(&server, "waiting");
+    session.must(&request(CHALLENGE));
+    session.until(&["CA_WORKING"]);
+    assert!(!dir.join("cert.pem").exists());
+
+    // It asks again with the same CSR in a fresh message, and is still waiting.
+    session.must("getcert refresh -s -i device");
+    session.until(&["CA_WORKING"]);
+
+    Operator::of(&server).approve_next("waiting");
+    session.must("getcert refresh -s -i device -w");
+    session.until(&["MONITORING"]);
+    tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+}
+
+#[test]
+#[ignore = "needs certmonger"]
+fn a_wrong_challenge_is_a_rejection_it_understands() {
+    let server = Server::start(&[]);
+    let (mut session, dir) = client(&server, "corp");
+    session.run(&format!("{} -w", request("wrong")));
+    session.until(&["CA_REJECTED"]);
+    assert!(!dir.join("cert.pem").exists());
+}

@@ -1,0 +1,29 @@
+//! Clients that others wrote, against the real binary.
+//!
+//! Each test starts a server of its own and judges what a client got by OpenSSL. They need programs that a developer's
+//! machine may lack, so they are ignored by default; `cargo xtask test --only interop` installs the programs, names the
+//! release binary in `SCEPD_BIN`, and runs them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `server` | a `scepd quickstart` with profiles added to its configuration |
+//! | `admin` | the operator: what waits, approve it |
+//! | `http` | plain requests |
+//! | `tool` | running programs, judging certificates |
+//! | the rest | one module a client |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod admin;
+mod certmonger;
+mod http;
+mod openssl;
+mod pyscep;
+mod scepclient;
+mod server;
+mod strongswan;
+mod tool;

@@ -1,0 +1,109 @@
+//! PyScep 0.0.14 (PyPI): AES-256 and SHA-512, signed with another key than the CSR's.
+//!
+//! From GetCACert it takes an RA only if that one may encipher keys and *not* sign; else it encrypts to the CA. So it is
+//! served by a profile whose CA opens messages itself.
+
+use std::path::Path;
+
+use crate::server::{Added, Server};
+use crate::tool::{self, Said};
+
+const PLAIN: Added<'_> = Added {
+    path_id: "plain",
+    settings: "issuer_id = 'plain'\nra = 'files'\nra_cert_path = 'plain.pem'\nra_key_path = 'plain.key'",
+};
+
+/// A CA that may sign and decipher as well.
+fn plain_ca(dir: &Path, config: &mut toml::Table) {
+    let usage = "keyUsage=critical,keyCertSign,cRLSign,digitalSignature,keyEncipherment";
+    tool::openssl(
+        dir,
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-noenc",
+            "-days",
+            "3650",
+            "-subj",
+            "/O=Example/CN=Plain CA",
+            "-addext",
+            usage,
+            "-keyout",
+            "plain.key",
+            "-out",
+            "plain.pem",
+        ],
+    );
+    tool::must(dir, "chmod", &["600", "plain.key"]);
+    let issuer = "id = 'plain'\nca_cert_path = 'plain.pem'\nca_key_path = 'plain.key'";
+    let issuer: toml::Table = issuer.parse().expect("TOML");
+    config["issuer"]
+        .as_array_mut()
+        .expect("issuers")
+        .push(issuer.into());
+}
+
+fn client(dir: &Path, args: &[&str]) -> Said {
+    let python = std::env::var("SCEPD_PYSCEP_PYTHON")
+        .expect("SCEPD_PYSCEP_PYTHON names a Python with PyScep");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/interop/pyscep/client.py"
+    );
+    let args: Vec<&str> = [script].iter().chain(args).copied().collect();
+    tool::run(dir, &python, &args)
+}
+
+#[test]
+#[ignore = "needs PyScep"]
+fn it_enrolls_and_asks_for_its_certificate_and_the_crl() {
+    let server = Server::start_with(&[], &[PLAIN], plain_ca);
+    let (dir, url) = (server.scratch("pyscep"), server.http("plain"));
+    let ca = server.beside("plain.pem");
+    let said = client(
+        &dir,
+        &["enroll", &url, crate::server::CHALLENGE, "meter-9", "."],
+    );
+    assert!(said.ok, "{}", said.all);
+    tool::judge(&dir, &ca, "cert.pem", "key.pem", "CN=meter-9");
+
+    let said = client(&dir, &["getcert", &url, "."]);
+    assert!(said.ok, "{}", said.all);
+    let fingerprint = |name: &str| {
+        tool::openssl(
+            &dir,
+            &["x509", "-in", name, "-noout", "-fingerprint", "-sha256"],
+        )
+    };
+    assert_eq!(fingerprint("again.pem"), fingerprint("cert.pem"));
+
+    let said = client(&dir, &["getcrl", &url, "."]);
+    assert!(said.ok, "{}", said.all);
+    let checked = tool::openssl(
+        &dir,
+        &[
+            "crl",
+            "-inform",
+            "DER",
+            "-in",
+            "crl.der",
+            "-noout",
+            "-verify",
+            "-CAfile",
+            ca.to_str().unwrap(),
+        ],
+    );
+    assert!(checked.contains("verify OK"), "{checked}");
+}
+
+#[test]
+#[ignore = "needs PyScep"]
+fn a_wrong_challenge_is_a_failure_it_understands() {
+    let server = Server::start_with(&[], &[PLAIN], plain_ca);
+    let (dir, url) = (server.scratch("pyscep"), server.http("plain"));
+    let said = client(&dir, &["enroll", &url, "wrong", "meter-9", "."]);
+    assert!(!said.ok && said.all.contains("FAILURE"), "{}", said.all);
+    assert!(!dir.join("cert.pem").exists());
+}

@@ -1,0 +1,96 @@
+"""PyScep 0.0.14 on the command line.
+
+    client.py load
+    client.py enroll URL CHALLENGE CN DIR
+    client.py getcert URL DIR
+    client.py getcrl URL DIR
+
+`enroll` leaves identity.pem/.key (self-signed), cert.pem and key.pem in DIR; the others use them.
+
+oscrypto, which PyScep signs with, recognises OpenSSL by a version of three single digits; Debian's has two in its last
+place. Nothing is patched: oscrypto is told to use another OpenSSL, by its own call for that, namely the one that the
+wheel of psycopg2 brings.
+"""
+
+import glob
+import os
+import sys
+import warnings
+
+import oscrypto
+
+
+def choose_openssl():
+    import psycopg2
+
+    libraries = os.path.join(os.path.dirname(os.path.dirname(psycopg2.__file__)), "psycopg2_binary.libs")
+    crypto = glob.glob(os.path.join(libraries, "libcrypto*"))
+    ssl = glob.glob(os.path.join(libraries, "libssl*"))
+    oscrypto.use_openssl(crypto[0], ssl[0])
+
+
+choose_openssl()
+warnings.simplefilter("ignore")
+
+from scep import Client  # noqa: E402
+
+USAGE = {"digital_signature", "key_encipherment"}
+
+
+def write(directory, name, octets):
+    with open(os.path.join(directory, name), "wb") as file:
+        file.write(octets)
+
+
+def read(directory, name):
+    with open(os.path.join(directory, name), "rb") as file:
+        return file.read()
+
+
+def octets(text):
+    return text if isinstance(text, bytes) else text.encode("ascii")
+
+
+def identity(directory):
+    """The certificate that was issued, and its key."""
+    certificate = Client.Certificate.from_pem(read(directory, "cert.pem"))
+    key = Client.PrivateKey.from_pem(read(directory, "key.pem"))
+    return certificate, key
+
+
+def must_succeed(answer):
+    if answer.status.name != "SUCCESS":
+        detail = getattr(answer, "fail_info", None)
+        sys.exit("%s %s" % (answer.status.name, detail.name if detail else ""))
+
+
+def enroll(url, challenge, cn, directory):
+    self_signed, own_key = Client.SigningRequest.generate_self_signed(cn=cn, key_usage=USAGE)
+    csr, key = Client.SigningRequest.generate_csr(cn=cn, key_usage=USAGE, password=challenge)
+    answer = Client.Client(url).enrol(csr, self_signed, own_key)
+    must_succeed(answer)
+    write(directory, "cert.pem", octets(answer.certificates[0].to_pem()))
+    write(directory, "key.pem", octets(key.to_pem()))
+
+
+def getcert(url, directory):
+    certificate, key = identity(directory)
+    answer = Client.Client(url).get_cert(certificate, key, certificate.serial_number)
+    must_succeed(answer)
+    write(directory, "again.pem", octets(answer.certificates[0].to_pem()))
+
+
+def getcrl(url, directory):
+    certificate, key = identity(directory)
+    answer = Client.Client(url).get_crl(certificate, key, certificate.serial_number)
+    must_succeed(answer)
+    write(directory, "crl.der", answer.crl.to_der())
+
+
+def load():
+    Client.SigningRequest.generate_self_signed(cn="load", key_usage=USAGE)
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    {"load": load, "enroll": enroll, "getcert": getcert, "getcrl": getcrl}[command](*arguments)
