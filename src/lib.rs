@@ -1,10 +1,12 @@
 //! scepd: a SCEP (RFC 8894) enrollment server.
 //!
 //! The binary builds a [`config::Config`] and runs this library; tests do the same on port 0.
+//! - [`auth`]: tokens, OIDC, sessions and the proofs of permission that handlers ask for
 //! - [`cli`]: the commands, one file each
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
 //! - [`config`]: file, environment and flags merged into one immutable configuration
 
+pub mod auth;
 pub mod checks;
 pub mod cli;
 pub mod client;

@@ -16,6 +16,7 @@ mod renew;
 mod serve;
 mod server_args;
 mod sources;
+mod token;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ enum Command {
     Poll(poll::PollArgs),
     Probe(probe::ProbeArgs),
     Bench(bench::BenchArgs),
+    Token(token::TokenArgs),
 }
 
 impl Command {
@@ -60,6 +62,7 @@ impl Command {
             Self::Poll(args) => poll::run(args),
             Self::Probe(args) => probe::run(args),
             Self::Bench(args) => bench::run(args),
+            Self::Token(args) => token::run(args),
         }
     }
 }

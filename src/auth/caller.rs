@@ -1,0 +1,128 @@
+//! A caller who is known, and the proofs of permission that handlers ask for.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+/// How a caller is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerKind {
+    /// A token of `scepd token`, presented itself or by a session made with it.
+    ApiKey,
+    /// A JWT of the OIDC provider, presented itself or by a session made with it.
+    Oidc,
+}
+
+impl CallerKind {
+    /// The word in replies and audit events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "APIKey",
+            Self::Oidc => "OIDC",
+        }
+    }
+}
+
+/// Somebody whose credentials are good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's name, or the user claim of the JWT.
+    pub name: String,
+    /// What they may do.
+    pub role: api::Role,
+    /// How they are known.
+    pub kind: CallerKind,
+    /// From when on the credentials are no longer good, where that is known.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({:?})", self.kind.as_str(), self.name, self.role)
+    }
+}
+
+/// Proof that a request came from a known caller, whatever the role. Made by the [`Gate`](super::Gate) alone.
+#[derive(Debug, Clone)]
+pub struct SignedIn(Caller);
+
+impl SignedIn {
+    pub(super) fn new(caller: Caller) -> Self {
+        Self(caller)
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+
+    /// Whether the admin routes are open to them.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.0.role == api::Role::Admin
+    }
+
+    /// The proof that an admin route asks for.
+    ///
+    /// # Errors
+    /// [`Denied`] without the admin role.
+    pub fn admin(&self) -> Result<Admin, Denied> {
+        if self.is_admin() {
+            Ok(Admin(self.0.clone()))
+        } else {
+            Err(Denied {
+                name: self.0.name.clone(),
+            })
+        }
+    }
+}
+
+/// Proof that a request came from an admin. Handlers of admin routes take one; there is no other way to get it than
+/// [`SignedIn::admin`].
+#[derive(Debug, Clone)]
+pub struct Admin(Caller);
+
+impl Admin {
+    /// Who it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+}
+
+/// The caller is known and may not do this: HTTP 403.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this needs the admin role, and `{name}` has the viewer role; use a token made with --role admin"
+)]
+pub struct Denied {
+    /// The caller's name.
+    pub name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_admin_role_opens_admin_routes() {
+        let caller = |role| {
+            SignedIn::new(Caller {
+                name: "ops".to_owned(),
+                role,
+                kind: CallerKind::ApiKey,
+                until: None,
+            })
+        };
+        assert!(caller(api::Role::Admin).admin().is_ok());
+        let denied = caller(api::Role::Viewer).admin().map(|_| ());
+        assert_eq!(
+            denied,
+            Err(Denied {
+                name: "ops".to_owned()
+            })
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! `scepd token`: make, list and revoke the tokens of the admin API.
+//!
+//! Where a server runs on the data directory, it does the work itself; else the store is opened here.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::{Args, Subcommand, ValueEnum};
+use store::{SledOptions, SledStore, Store};
+
+use super::Failure;
+use super::sources::SourceArgs;
+use crate::auth::control::{Answer, ControlError, Order, SOCKET, ask, work_out};
+use crate::auth::tokens::By;
+use crate::config::Config;
+
+/// Make, list and revoke tokens of the admin API and page
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a token and print it; it is shown this once and kept as a hash
+    Create(#[command(flatten)] Box<CreateArgs>),
+    /// List all tokens, with their last use
+    List(#[command(flatten)] Box<ListArgs>),
+    /// Revoke a token; it is refused from the next request on
+    Revoke(#[command(flatten)] Box<RevokeArgs>),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// What the token is called; shown as the actor in audit events
+    #[arg(long)]
+    name: String,
+    /// What it may do
+    #[arg(long, value_enum)]
+    role: RoleArg,
+    /// Days until it ends by itself [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    expires_in_days: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct RevokeArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Id or name of the token
+    #[arg(value_name = "ID|NAME")]
+    token: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleArg {
+    /// Everything
+    Admin,
+    /// Signing in, and nothing that shows or changes devices
+    Viewer,
+}
+
+pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
+    match args.action {
+        Action::Create(args) => create(*args),
+        Action::List(args) => list(*args),
+        Action::Revoke(args) => revoke(*args),
+    }
+}
+
+fn create(args: CreateArgs) -> Result<(), Failure> {
+    let role = match args.role {
+        RoleArg::Admin => api::Role::Admin,
+        RoleArg::Viewer => api::Role::Viewer,
+    };
+    let order = Order::CreateToken {
+        name: args.name,
+        role,
+        days: args.expires_in_days,
+    };
+    let Answer::Created(made) = carry_out(&args.sources, &order)? else {
+        return Err(unexpected());
+    };
+    eprintln!(
+        "token `{}` with id {} made; what follows is shown this once:",
+        made.token.name, made.token.id
+    );
+    println!("{}", made.secret);
+    Ok(())
+}
+
+fn list(args: ListArgs) -> Result<(), Failure> {
+    let Answer::Tokens(tokens) = carry_out(&args.sources, &Order::ListTokens)? else {
+        return Err(unexpected());
+    };
+    if args.json {
+        let text = serde_json::to_string_pretty(&api::Tokens { tokens })
+            .map_err(Failure::while_doing("cannot show the tokens"))?;
+        println!("{text}");
+        return Ok(());
+    }
+    let now = Utc::now();
+    println!(
+        "{:<12}  {:<6}  {:<8}  {:<20}  {:<20}  NAME",
+        "ID", "ROLE", "STATE", "CREATED", "LAST USED"
+    );
+    for token in tokens {
+        println!(
+            "{:<12}  {:<6}  {:<8}  {:<20}  {:<20}  {}",
+            token.id,
+            match token.role {
+                api::Role::Admin => "admin",
+                api::Role::Viewer => "viewer",
+            },
+            state(&token, now),
+            time(token.created_at),
+            token.last_used_at.map_or_else(|| "never".to_owned(), time),
+            token.name,
+        );
+    }
+    Ok(())
+}
+
+fn revoke(args: RevokeArgs) -> Result<(), Failure> {
+    let order = Order::RevokeToken { token: args.token };
+    let Answer::Revoked(token) = carry_out(&args.sources, &order)? else {
+        return Err(unexpected());
+    };
+    println!("token `{}` with id {} is revoked", token.name, token.id);
+    Ok(())
+}
+
+/// By the running server, or else with the store.
+fn carry_out(sources: &SourceArgs, order: &Order) -> Result<Answer, Failure> {
+    let config = sources.load()?.config;
+    let data_dir = &config.server.data_dir;
+    let answer = match ask(data_dir, order) {
+        Err(ControlError::NotRunning { .. }) => alone(&config, order)?,
+        other => other.map_err(|error| Failure::new(error.to_string()))?,
+    };
+    match answer {
+        Answer::Refused(reason) => Err(Failure::new(reason)),
+        done => Ok(done),
+    }
+}
+
+fn alone(config: &Config, order: &Order) -> Result<Answer, Failure> {
+    let store = open(config)?;
+    let now = Utc::now();
+    let by = By {
+        name: format!("uid {}", rustix::process::getuid().as_raw()),
+        kind: "CLI",
+        request_id: None,
+    };
+    let (answer, change) = work_out(order, &store.tokens(), &by, now)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    if let Some(change) = change {
+        let storing = "the change could not be stored";
+        let kept = store
+            .commit(&[change], now)
+            .map_err(Failure::while_doing(storing))?;
+        kept.into_iter()
+            .try_for_each(|one| one.map(drop))
+            .map_err(Failure::while_doing(storing))?;
+    }
+    Ok(answer)
+}
+
+fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let path = config.store_path();
+    let options = SledOptions {
+        cache_bytes: config.store.cache_bytes,
+        ..SledOptions::default()
+    };
+    match SledStore::open(&path, &options) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(store::Error::Locked { .. }) => Err(Failure::new(format!(
+            "a server has the store {} open and does not answer on {}: it may be starting or shutting down; try again",
+            path.display(),
+            absolute(&config.server.data_dir.join(SOCKET)),
+        ))),
+        Err(error) => Err(Failure::new(format!(
+            "the store {}: {error}",
+            path.display()
+        ))),
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
+}
+
+fn state(token: &api::Token, now: DateTime<Utc>) -> &'static str {
+    if token.revoked_at.is_some() {
+        "revoked"
+    } else if token.expires_at.is_some_and(|end| end <= now) {
+        "ended"
+    } else {
+        "in force"
+    }
+}
+
+fn time(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Only a server of another version can answer something that was not asked.
+fn unexpected() -> Failure {
+    Failure::new("the running server gave an answer that does not fit; is it of another version?")
+}
