@@ -4,6 +4,7 @@
 //! - [`auth`]: tokens, OIDC, sessions and the proofs of permission that handlers ask for
 //! - [`cli`]: the commands, one file each
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
+//! - [`hooks`]: questions asked of other services
 //! - [`config`]: file, environment and flags merged into one immutable configuration
 
 pub mod auth;
@@ -11,5 +12,6 @@ pub mod checks;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod hooks;
 pub mod http;
 pub mod server;

@@ -351,3 +351,22 @@ fn words_show_values_escaped_and_few() {
         "the audit event has all of them"
     );
 }
+/// Names out of a real request, with a UPN as otherName.
+#[test]
+fn facts_come_out_of_a_real_csr() {
+    let key = pki::PrivateKey::generate(pki::KeyKind::Ec(pki::Curve::P256)).unwrap();
+    let subject = pki::Name::parse("O=Example, CN=LAPTOP-7").unwrap();
+    let built = pki::Csr::build(&subject, &csr().sans, Some("x"), &[], &key).unwrap();
+    let read = pki::Csr::from_der(built.der()).unwrap();
+    let facts = CsrFacts::from_csr(&read);
+    assert_eq!(facts, csr());
+    assert_eq!(dimensions(bind(&claims(), &facts, &settings())), []);
+    let subject = pki::Name::parse("CN=DC01, O=Example, CN=LAPTOP-7").unwrap();
+    let built = pki::Csr::build(&subject, &csr().sans, None, &[], &key).unwrap();
+    let facts = CsrFacts::from_csr(&built);
+    assert_eq!(facts.common_names, ["DC01", "LAPTOP-7"]);
+    assert_eq!(
+        dimensions(bind(&claims(), &facts, &settings())),
+        [Dimension::DeviceName]
+    );
+}

@@ -1,0 +1,238 @@
+//! Gate 9: is this device compliant? Asked of an HTTPS webhook, after every other gate.
+//!
+//! The request is a POST with a JSON body ([`body`]) and a signature over time and body
+//! ([`challenge::WebhookKey`]). The answer is `{"compliant": true|false, "reason": "..."}` with
+//! status 200. Anything else (another status, a redirect, more than 64 KiB, no answer in time)
+//! counts as an error, and an error refuses the device unless the profile says otherwise.
+
+mod answer;
+mod body;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use actors::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
+use challenge::WebhookKey;
+use chrono::Utc;
+use reqwest::{Client, Url, redirect};
+
+use crate::config::{Compliance, Secret};
+
+/// The most octets of an answer that are read.
+const LARGEST_ANSWER: usize = 64 * 1024;
+
+/// Header with the time of the question, in seconds since the epoch.
+pub const TIMESTAMP_HEADER: &str = "x-scepd-timestamp";
+/// Header with the signature over time and body.
+pub const SIGNATURE_HEADER: &str = "x-scepd-signature";
+
+/// Why the webhook cannot be used, or gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HookError {
+    /// The address cannot be read, is not https, or carries a user name or password.
+    #[error("the compliance url must be an https address without user name or password")]
+    Address,
+    /// The address's host is not in the list.
+    #[error(
+        "the compliance url's host `{host}` is not in allowed_hosts; add it there if it is meant"
+    )]
+    HostNotAllowed {
+        /// The host.
+        host: String,
+    },
+    /// There is nothing to sign with.
+    #[error(
+        "the compliance webhook needs an hmac_secret (or hmac_secret_file) of at least 16 characters"
+    )]
+    NoSecret,
+    /// The CA bundle cannot be used.
+    #[error("the compliance webhook's CA bundle cannot be used: {0}")]
+    CaBundle(String),
+    /// The client could not be made.
+    #[error("the compliance webhook's client cannot be set up: {0}")]
+    Setup(String),
+    /// No connection, no TLS, or the connection broke.
+    #[error("the compliance webhook cannot be reached: {0}")]
+    Unreachable(String),
+    /// No complete answer in time.
+    #[error("the compliance webhook did not answer within {limit:?}")]
+    TimedOut {
+        /// The time limit.
+        limit: Duration,
+    },
+    /// A status other than 200; redirects are not followed.
+    #[error("the compliance webhook answered with status {0} instead of 200")]
+    Status(u16),
+    /// The answer is too large to be one.
+    #[error("the compliance webhook's answer is larger than {LARGEST_ANSWER} octets")]
+    TooLarge,
+    /// The answer is not what it must be.
+    #[error(
+        "the compliance webhook's answer is not {{\"compliant\": true or false, \"reason\": text}}: {0}"
+    )]
+    Unreadable(String),
+}
+
+/// A profile's compliance webhook, ready to be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct ComplianceWebhook {
+    client: Client,
+    url: Url,
+    key: WebhookKey,
+    timeout: Duration,
+    fail_open: bool,
+}
+
+impl ComplianceWebhook {
+    /// From a profile's settings, with what its files hold; `None` where no url is configured.
+    ///
+    /// # Errors
+    /// [`HookError`]: an address that is not https or not allowed, no secret, a bad CA bundle.
+    pub fn new(
+        settings: &Compliance,
+        secret: Option<&Secret>,
+        ca_bundle: Option<&[u8]>,
+    ) -> Result<Option<Self>, HookError> {
+        let Some(url) = &settings.url else {
+            return Ok(None);
+        };
+        let url = checked(url, &settings.allowed_hosts)?;
+        let secret = secret.map(Secret::expose).unwrap_or_default();
+        if secret.len() < 16 {
+            return Err(HookError::NoSecret);
+        }
+        let timeout = settings.timeout.duration();
+        Ok(Some(Self {
+            client: client(timeout, ca_bundle)?,
+            url,
+            key: WebhookKey::new(secret.as_bytes()),
+            timeout,
+            fail_open: settings.fail_open,
+        }))
+    }
+
+    /// Asks about one device; what the webhook says, as it says it.
+    ///
+    /// # Errors
+    /// [`HookError`] when there is no clear answer.
+    pub async fn ask(&self, question: &ComplianceQuestion) -> Result<Verdict, HookError> {
+        let now = Utc::now();
+        let body = body::body(question, now);
+        let timestamp = now.timestamp();
+        let signature = self.key.signature(timestamp, &body);
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .header(TIMESTAMP_HEADER, timestamp.to_string())
+            .header(SIGNATURE_HEADER, signature)
+            .body(body);
+        let mut response = request.send().await.map_err(|error| self.error(&error))?;
+        if response.status().as_u16() != 200 {
+            return Err(HookError::Status(response.status().as_u16()));
+        }
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.error(&error))? {
+            if answer.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(HookError::TooLarge);
+            }
+            answer.extend_from_slice(&chunk);
+        }
+        answer::verdict(&answer)
+    }
+
+    /// What an error means for the device.
+    fn without_answer(&self, error: &HookError) -> Verdict {
+        Verdict {
+            compliant: self.fail_open,
+            reason: match self.fail_open {
+                true => format!("{error}; let in, because fail_open is on"),
+                false => format!("{error}; refused, because fail_open is off"),
+            },
+        }
+    }
+
+    fn error(&self, error: &reqwest::Error) -> HookError {
+        if error.is_timeout() {
+            return HookError::TimedOut {
+                limit: self.timeout,
+            };
+        }
+        HookError::Unreachable(innermost(error))
+    }
+}
+
+impl ComplianceHook for ComplianceWebhook {
+    fn ask(&self, question: ComplianceQuestion) -> VerdictFuture {
+        let hook = self.clone();
+        Box::pin(async move {
+            match ComplianceWebhook::ask(&hook, &question).await {
+                Ok(verdict) => verdict,
+                Err(error) => {
+                    tracing::warn!(
+                        profile = question.profile,
+                        transaction_id = question.transaction_id,
+                        let_in = hook.fail_open,
+                        "{error}"
+                    );
+                    hook.without_answer(&error)
+                }
+            }
+        })
+    }
+}
+
+/// The address, if it is https and to an allowed host.
+fn checked(url: &str, allowed_hosts: &[String]) -> Result<Url, HookError> {
+    let url = Url::parse(url).map_err(|_| HookError::Address)?;
+    let Some(host) = url.host_str() else {
+        return Err(HookError::Address);
+    };
+    if url.scheme() != "https" || !url.username().is_empty() || url.password().is_some() {
+        return Err(HookError::Address);
+    }
+    if !allowed_hosts
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(host))
+    {
+        return Err(HookError::HostNotAllowed {
+            host: host.to_owned(),
+        });
+    }
+    Ok(url)
+}
+
+/// No redirects and no proxies: what was checked is what is asked.
+fn client(timeout: Duration, ca_bundle: Option<&[u8]>) -> Result<Client, HookError> {
+    // reqwest panics where no provider is installed; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .https_only(true)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_max_idle_per_host(8)
+        .user_agent(concat!("scepd/", env!("CARGO_PKG_VERSION")));
+    if let Some(pem) = ca_bundle {
+        let roots = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|error| HookError::CaBundle(innermost(&error)))?;
+        if roots.is_empty() {
+            return Err(HookError::CaBundle("it holds no certificate".to_owned()));
+        }
+        builder = builder.tls_certs_only(roots);
+    }
+    builder
+        .build()
+        .map_err(|error| HookError::Setup(innermost(&error)))
+}
+
+/// reqwest's own texts name the URL; the cause at the bottom says what happened.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
