@@ -2,6 +2,7 @@
 
 use crate::checks::{Loaded, LoadedProfile};
 use crate::config::{Crypto, ExtraName, Span};
+use crate::hooks::compliance::ComplianceWebhook;
 use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
 use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
 use chrono::{DateTime, Utc};
@@ -20,7 +21,10 @@ pub struct AssemblyError {
 ///
 /// # Errors
 /// [`AssemblyError`].
-pub(super) fn specs(loaded: &Loaded, now: DateTime<Utc>) -> Result<Vec<ProfileSpec>, AssemblyError> {
+pub(super) fn specs(
+    loaded: &Loaded,
+    now: DateTime<Utc>,
+) -> Result<Vec<ProfileSpec>, AssemblyError> {
     loaded
         .profiles
         .iter()
@@ -93,15 +97,22 @@ fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
     }))
 }
 
-/// The webhook's client is not there yet: a profile that wants one must not start without it.
 fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {
-    match profile.compliance {
-        None => Ok(None),
-        Some(_) => Err(AssemblyError {
+    let Some(loaded) = &profile.compliance else {
+        return Ok(None);
+    };
+    let webhook = ComplianceWebhook::new(
+        &loaded.url,
+        &loaded.settings,
+        loaded.hmac_secret.as_ref(),
+        loaded.ca_bundle.as_deref(),
+    );
+    webhook
+        .map(|webhook| Some(Arc::new(webhook) as Arc<dyn ComplianceHook>))
+        .map_err(|error| AssemblyError {
             profile: profile.settings.label().to_owned(),
-            reason: "this build has no webhook client".to_owned(),
-        }),
-    }
+            reason: error.to_string(),
+        })
 }
 
 fn some(span: Span) -> Option<Span> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use actors::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
 use challenge::WebhookKey;
 use chrono::Utc;
+use pki::Certificate;
 use reqwest::{Client, Url, redirect};
 
 use crate::config::{Compliance, Secret};
@@ -41,11 +42,6 @@ pub enum HookError {
         /// The host.
         host: String,
     },
-    /// There is nothing to sign with.
-    #[error(
-        "the compliance webhook needs an hmac_secret (or hmac_secret_file) of at least 16 characters"
-    )]
-    NoSecret,
     /// The CA bundle cannot be used.
     #[error("the compliance webhook's CA bundle cannot be used: {0}")]
     CaBundle(String),
@@ -79,37 +75,31 @@ pub enum HookError {
 pub struct ComplianceWebhook {
     client: Client,
     url: Url,
-    key: WebhookKey,
+    /// Without one, questions go out unsigned; the start-up checks warn of it.
+    key: Option<WebhookKey>,
     timeout: Duration,
     fail_open: bool,
 }
 
 impl ComplianceWebhook {
-    /// From a profile's settings, with what its files hold; `None` where no url is configured.
+    /// From a profile's settings, with the secret and the CAs that they name.
     ///
     /// # Errors
-    /// [`HookError`]: an address that is not https or not allowed, no secret, a bad CA bundle.
+    /// [`HookError`]: an address that is not https or not allowed, a CA that cannot be used.
     pub fn new(
+        url: &str,
         settings: &Compliance,
         secret: Option<&Secret>,
-        ca_bundle: Option<&[u8]>,
-    ) -> Result<Option<Self>, HookError> {
-        let Some(url) = &settings.url else {
-            return Ok(None);
-        };
-        let url = checked(url, &settings.allowed_hosts)?;
-        let secret = secret.map(Secret::expose).unwrap_or_default();
-        if secret.len() < 16 {
-            return Err(HookError::NoSecret);
-        }
+        roots: Option<&[Certificate]>,
+    ) -> Result<Self, HookError> {
         let timeout = settings.timeout.duration();
-        Ok(Some(Self {
-            client: client(timeout, ca_bundle)?,
-            url,
-            key: WebhookKey::new(secret.as_bytes()),
+        Ok(Self {
+            url: checked(url, &settings.allowed_hosts)?,
+            client: client(timeout, roots)?,
+            key: secret.map(|secret| WebhookKey::new(secret.expose().as_bytes())),
             timeout,
             fail_open: settings.fail_open,
-        }))
+        })
     }
 
     /// Asks about one device; what the webhook says, as it says it.
@@ -120,15 +110,19 @@ impl ComplianceWebhook {
         let now = Utc::now();
         let body = body::body(question, now);
         let timestamp = now.timestamp();
-        let signature = self.key.signature(timestamp, &body);
-        let request = self
+        let mut request = self
             .client
             .post(self.url.clone())
             .header("content-type", "application/json")
-            .header(TIMESTAMP_HEADER, timestamp.to_string())
-            .header(SIGNATURE_HEADER, signature)
-            .body(body);
-        let mut response = request.send().await.map_err(|error| self.error(&error))?;
+            .header(TIMESTAMP_HEADER, timestamp.to_string());
+        if let Some(key) = &self.key {
+            request = request.header(SIGNATURE_HEADER, key.signature(timestamp, &body));
+        }
+        let mut response = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| self.error(&error))?;
         if response.status().as_u16() != 200 {
             return Err(HookError::Status(response.status().as_u16()));
         }
@@ -204,7 +198,7 @@ fn checked(url: &str, allowed_hosts: &[String]) -> Result<Url, HookError> {
 }
 
 /// No redirects and no proxies: what was checked is what is asked.
-fn client(timeout: Duration, ca_bundle: Option<&[u8]>) -> Result<Client, HookError> {
+fn client(timeout: Duration, roots: Option<&[Certificate]>) -> Result<Client, HookError> {
     // reqwest panics where no provider is installed; a second installation changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -215,9 +209,12 @@ fn client(timeout: Duration, ca_bundle: Option<&[u8]>) -> Result<Client, HookErr
         .connect_timeout(timeout)
         .pool_max_idle_per_host(8)
         .user_agent(concat!("scepd/", env!("CARGO_PKG_VERSION")));
-    if let Some(pem) = ca_bundle {
-        let roots = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|error| HookError::CaBundle(innermost(&error)))?;
+    if let Some(roots) = roots {
+        let roots: Result<Vec<_>, _> = roots
+            .iter()
+            .map(|root| reqwest::Certificate::from_der(root.der()))
+            .collect();
+        let roots = roots.map_err(|error| HookError::CaBundle(innermost(&error)))?;
         if roots.is_empty() {
             return Err(HookError::CaBundle("it holds no certificate".to_owned()));
         }
