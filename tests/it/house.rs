@@ -1,0 +1,211 @@
+//! A CA, a configuration and a running server in a temporary directory.
+//!
+//! ```ignore
+//! let server = House::new().profile("corp", "approval = true").start().await;
+//! let device = Device::of(&server, "corp").await;
+//! ```
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::Clock;
+use issuer::{Issuer, LocalCa, LocalCaParts, create_root};
+use pki::{Certificate, Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
+use scepd::config::Sources;
+use scepd::server::{Server, Sockets};
+use tempfile::TempDir;
+
+use crate::clock::TestClock;
+
+/// The static challenge of profiles that name none.
+pub(crate) const CHALLENGE: &str = "open-sesame-2931";
+
+/// Everything a server needs, not yet started.
+pub(crate) struct House {
+    dir: TempDir,
+    config: toml::Table,
+    /// The root: issues devices' certificates and the server's own.
+    pub(crate) ca: Certificate,
+    pub(crate) clock: Arc<TestClock>,
+}
+
+/// A running server. `stop` it where a test goes on with its store.
+pub(crate) struct Running {
+    pub(crate) server: Arc<Server>,
+    pub(crate) house: House,
+}
+
+impl House {
+    /// With an EC P-256 CA and no profile yet.
+    pub(crate) fn new() -> House {
+        House::with_ca(KeyKind::Ec(Curve::P256))
+    }
+
+    /// With a CA of this kind.
+    pub(crate) fn with_ca(kind: KeyKind) -> House {
+        let dir = TempDir::new().unwrap();
+        let clock = Arc::new(TestClock::new());
+        let now = clock.now();
+        let name = Name::parse("O=Example, CN=Test CA").unwrap();
+        let (ca, key) = create_root(&name, kind, now, 10).unwrap();
+        let local =
+            LocalCa::from_parts("local", LocalCaParts::new(ca.clone(), key.clone())).unwrap();
+        let tls_key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+        let names = SubjectAltNames::parse("dns:localhost,ip:127.0.0.1").unwrap();
+        let tls = local.issue_tls(tls_key.public_key(), &names, now).unwrap();
+
+        let path = dir.path();
+        write(path, "ca.pem", ca.to_pem().as_bytes());
+        write(path, "ca.key", key.to_pkcs8_pem().unwrap().as_bytes());
+        write(path, "tls.pem", tls.to_pem().as_bytes());
+        write(path, "tls.key", tls_key.to_pkcs8_pem().unwrap().as_bytes());
+        let config = BASE.replace("DIR", path.to_str().unwrap()).parse().unwrap();
+        House {
+            dir,
+            config,
+            ca,
+            clock,
+        }
+    }
+
+    /// One more profile: `settings` is TOML laid over the defaults (static [`CHALLENGE`], automatic RA, no limits).
+    #[must_use]
+    pub(crate) fn profile(mut self, path_id: &str, settings: &str) -> House {
+        let mut profile: toml::Table = PROFILE.parse().unwrap();
+        profile.insert("path_id".to_owned(), path_id.into());
+        merge(&mut profile, settings.parse().unwrap());
+        let profiles = self
+            .config
+            .entry("profile")
+            .or_insert_with(|| toml::Value::Array(Vec::new()));
+        profiles.as_array_mut().unwrap().push(profile.into());
+        self
+    }
+
+    /// Further settings, TOML, laid over the configuration as a whole.
+    #[allow(dead_code, reason = "for tests of settings outside profiles")]
+    #[must_use]
+    pub(crate) fn with(mut self, settings: &str) -> House {
+        merge(&mut self.config, settings.parse().unwrap());
+        self
+    }
+
+    /// A file beside the configuration, readable by its owner alone; its path.
+    pub(crate) fn file(&self, name: &str, octets: &[u8]) -> PathBuf {
+        write(self.dir.path(), name, octets)
+    }
+
+    /// Where files lie.
+    #[allow(dead_code, reason = "for tests that look at files")]
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes the configuration and starts.
+    pub(crate) async fn start(self) -> Running {
+        // Other tests of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let file = self.file("scepd.toml", self.config.to_string().as_bytes());
+        let sources = Sources {
+            file: Some(file),
+            environment: Vec::new(),
+            flags: Vec::new(),
+        };
+        let server = Server::start(sources, Sockets::default(), self.clock.clone()).await;
+        let server = server.unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        Running {
+            server,
+            house: self,
+        }
+    }
+}
+
+impl Running {
+    /// The plain http URL of a profile.
+    pub(crate) fn http(&self, path_id: &str) -> String {
+        let address = self.server.addresses().http.expect("plain http is on");
+        let path = if path_id.is_empty() {
+            "/scep".to_owned()
+        } else {
+            format!("/scep/{path_id}")
+        };
+        format!("http://{address}{path}")
+    }
+
+    /// The https URL of a path.
+    pub(crate) fn https(&self, path: &str) -> String {
+        format!(
+            "https://localhost:{}{path}",
+            self.server.addresses().https.port()
+        )
+    }
+
+    /// An HTTP client that trusts the CA.
+    pub(crate) fn client(&self) -> reqwest::Client {
+        let ca = reqwest::Certificate::from_pem(self.house.ca.to_pem().as_bytes()).unwrap();
+        reqwest::Client::builder()
+            .tls_certs_only([ca])
+            .build()
+            .unwrap()
+    }
+
+    /// Drains; what is left starts again with the same keys and store.
+    pub(crate) async fn stop(self) -> House {
+        assert!(
+            self.server.stop(Duration::from_secs(20)).await,
+            "the server drains in time"
+        );
+        self.house
+    }
+}
+
+const BASE: &str = "
+[server]
+https_listen = '127.0.0.1:0'
+http_listen = '127.0.0.1:0'
+tls_cert_path = 'DIR/tls.pem'
+tls_key_path = 'DIR/tls.key'
+data_dir = 'DIR/data'
+
+[[issuer]]
+id = 'local'
+ca_cert_path = 'DIR/ca.pem'
+ca_key_path = 'DIR/ca.key'
+
+[[certificate_profile]]
+id = 'device'
+";
+
+const PROFILE: &str = "
+issuer_id = 'local'
+profile_id = 'device'
+challenge_password = 'open-sesame-2931'
+ra = 'auto'
+
+[limits]
+per_source_per_minute = 0
+per_profile_per_second = 0
+bad_challenges_per_source_per_minute = 0
+";
+
+/// Lays `over` over `under`, table by table; other values replace.
+fn merge(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+fn write(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, octets).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}

@@ -1,0 +1,14 @@
+//! The real server, as a library, on port 0 with a store of its own.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `house` | a CA, a configuration and a running server in a temporary directory |
+//! | `device` | the other side: a key, requests, checked replies |
+//! | `clock` | time that only moves when a test says so |
+//! | the rest | one module a subject |
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod clock;
+mod device;
+mod enroll;
+mod house;
