@@ -6,6 +6,9 @@
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
 //! - [`hooks`]: questions asked of other services
 //! - [`config`]: file, environment and flags merged into one immutable configuration
+//! - [`checks`]: every file that it names, read and checked, all findings at once
+//! - [`quickstart`]: a directory with everything a first server needs
+//! - [`server`], [`http`]: the running server and its listeners
 
 pub mod auth;
 pub mod checks;
@@ -14,4 +17,5 @@ pub mod client;
 pub mod config;
 pub mod hooks;
 pub mod http;
+pub mod quickstart;
 pub mod server;

@@ -9,9 +9,11 @@ mod check;
 mod config;
 mod enroll;
 mod failure;
+mod logging;
 mod outcome;
 mod poll;
 mod probe;
+mod quickstart;
 mod renew;
 mod serve;
 mod server_args;
@@ -42,6 +44,7 @@ struct Cli {
 enum Command {
     Check(Box<check::CheckArgs>),
     Config(config::ConfigArgs),
+    Quickstart(quickstart::QuickstartArgs),
     Serve(Box<serve::ServeArgs>),
     Enroll(enroll::EnrollArgs),
     Renew(renew::RenewArgs),
@@ -56,6 +59,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(*args),
             Self::Config(args) => config::run(args),
+            Self::Quickstart(args) => quickstart::run(args),
             Self::Serve(args) => serve::run(*args),
             Self::Enroll(args) => enroll::run(args),
             Self::Renew(args) => renew::run(args),

@@ -2,20 +2,20 @@
 
 use clap::Args;
 
-use super::{Failure, SourceArgs};
+use super::{Failure, SourceArgs, logging};
 use crate::server::{self, Sockets};
 
 /// Serve SCEP, the admin API and the page until SIGTERM; SIGHUP reloads
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     #[command(flatten)]
     sources: SourceArgs,
 }
 
-/// # Errors
-/// What stops the server from starting.
-pub fn run(args: ServeArgs) -> Result<(), Failure> {
+pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let sources = args.sources.sources()?;
+    let log = args.sources.load()?.config.log;
+    logging::start(&log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -20,9 +20,9 @@ const FLAT: [&str; 6] = [
     "ISSUER_ID",
     "PROFILE_ID",
 ];
-/// Variables with this prefix that are no settings: our own flags', and what Kubernetes sets for
-/// a service called `scepd`.
-const NOT_SETTINGS: [&str; 1] = ["CONFIG"];
+/// Variables with this prefix that are no settings: those of flags, of tests, and what Kubernetes
+/// sets for a service called `scepd`.
+const NOT_SETTINGS: [&str; 3] = ["CONFIG", "CHALLENGE", "BIN"];
 const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT_"];
 
 /// A variable of the family: its name as given, and its value.

@@ -103,7 +103,7 @@ impl Default for Profile {
             reply_chain: false,
             require_signer_key_match: false,
             get_cert_open: false,
-            max_in_flight: 64,
+            max_in_flight: 256,
             renewal: Renewal::default(),
             limits: Limits::default(),
             mtls: Mtls::default(),

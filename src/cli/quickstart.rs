@@ -1,0 +1,61 @@
+//! `scepd quickstart`: a server with everything made for it, and how to use it.
+
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::Args;
+
+use super::{Failure, logging};
+use crate::quickstart::{self, CaKind, Listening, Wish};
+use crate::server::{self, Addresses, Sockets};
+
+/// Make a CA, certificates, challenges and settings in a directory, serve from it, and print how to enroll.
+///
+/// Run again in the same directory it goes on with the same keys and data.
+#[derive(Debug, Args)]
+pub(super) struct QuickstartArgs {
+    /// Directory for everything
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Port of https: SCEP, admin API and page; 0 = any free one [default: 8443, later as before]
+    #[arg(long, value_name = "PORT")]
+    https_port: Option<u16>,
+    /// Port of plain http: SCEP only; 0 = any free one [default: 8080, later as before]
+    #[arg(long, value_name = "PORT")]
+    http_port: Option<u16>,
+    /// Kind of CA key when the CA is made [default: rsa]
+    #[arg(long, value_enum)]
+    ca: Option<CaKind>,
+}
+
+pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
+    let wish = Wish {
+        dir: args.dir,
+        https_port: args.https_port,
+        http_port: args.http_port,
+        ca: args.ca,
+    };
+    let made =
+        quickstart::make(&wish, Utc::now()).map_err(|error| Failure::new(error.to_string()))?;
+    logging::start(&made.config().log)?;
+    let announce = |addresses: Addresses| {
+        let listening = Listening {
+            https: addresses.https,
+            http: addresses.http,
+        };
+        if let Err(error) = made.announce(listening, &mut std::io::stdout().lock()) {
+            tracing::error!("{error}");
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::while_doing("the async runtime cannot be started"))?;
+    runtime
+        .block_on(server::serve(
+            made.sources().clone(),
+            Sockets::default(),
+            announce,
+        ))
+        .map_err(|error| Failure::new(error.to_string()))
+}

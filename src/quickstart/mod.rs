@@ -1,0 +1,184 @@
+//! `scepd quickstart`: everything a first server needs, made in one directory and kept there.
+//!
+//! | module | makes |
+//! |---|---|
+//! | `material` | CA, TLS certificate, challenges, a throwaway Intune connector |
+//! | `settings` | `scepd.toml` |
+//! | `token` | the admin token |
+//! | `place` | names and addresses of this machine; writing files |
+//! | `facts` | `quickstart.json` |
+//! | `mobileconfig` | profiles for Apple devices |
+//! | `guide` | what is printed: commands, field values |
+//!
+//! What is there already is used as it is, so that running it again goes on with the same keys and data.
+
+mod facts;
+mod guide;
+mod material;
+mod mobileconfig;
+mod place;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+pub use facts::Facts;
+
+use crate::config::{Config, Errors, Sources};
+
+/// What `quickstart` is asked for.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The directory that everything is made in.
+    pub dir: PathBuf,
+    /// Port of https; 0 = any free one; absent = as before, at first 8443.
+    pub https_port: Option<u16>,
+    /// Port of plain http; 0 = any free one; absent = as before, at first 8080.
+    pub http_port: Option<u16>,
+    /// Kind of CA key; absent = as before, at first RSA.
+    pub ca: Option<CaKind>,
+}
+
+/// Kind of CA key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CaKind {
+    /// RSA with 2048 bits.
+    Rsa,
+    /// EC on P-256.
+    Ec,
+}
+
+/// Why a first server could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory cannot be read or written.
+    #[error("{}: {source}: see to the directory's permissions and free space", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// One file of a pair is there and the other is not.
+    #[error("{} is there and {} is not: bring it back, or remove both to have new ones made", present.display(), missing.display())]
+    HalfAPair {
+        /// The file that is there.
+        present: PathBuf,
+        /// The file that is not.
+        missing: PathBuf,
+    },
+    /// A file that was there before cannot be used.
+    #[error("{}: {reason}: bring the right one back, or start in another directory", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key or certificate cannot be made.
+    #[error("{what} cannot be made: {reason}")]
+    Make {
+        /// What was to be made.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// `scepd.toml` cannot be read.
+    #[error("{0}")]
+    Config(#[from] Errors),
+    /// The store cannot take the admin token.
+    #[error("the admin token cannot be stored: {0}")]
+    Token(String),
+}
+
+/// A directory with everything in it, from which a server can be started.
+pub struct Made {
+    dir: PathBuf,
+    sources: Sources,
+    config: Config,
+}
+
+/// Makes what is missing in the directory. Blocks on keys and disk.
+///
+/// # Errors
+/// [`Error`]. What was made until then stays and is used the next time.
+pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
+    let dir = std::path::absolute(&wish.dir).map_err(place::io(&wish.dir))?;
+    place::directory(&dir)?;
+    // Who waits for this file must not see that of an earlier run.
+    place::remove(&dir.join(facts::FILE))?;
+    let ca = material::ca(&dir, wish.ca, now)?;
+    material::tls(&dir, &ca, now)?;
+    material::connector(&dir, now)?;
+    for profile in settings::PROFILES {
+        material::challenge(&dir, profile)?;
+    }
+    settings::ensure(&dir, wish)?;
+    let sources = sources(&dir, wish);
+    let config = sources.load()?.config;
+    token::ensure(&dir, &config, now)?;
+    Ok(Made {
+        dir,
+        sources,
+        config,
+    })
+}
+
+fn sources(dir: &Path, wish: &Wish) -> Sources {
+    let mut sources = Sources::of_process(Some(dir.join(settings::FILE)));
+    for (flag, key, port) in [
+        ("--https-port", "server.https_listen", wish.https_port),
+        ("--http-port", "server.http_listen", wish.http_port),
+    ] {
+        if let Some(port) = port {
+            sources
+                .flags
+                .push((flag.to_owned(), key.to_owned(), settings::listen(port)));
+        }
+    }
+    sources
+}
+
+/// Where the server came to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// https.
+    pub https: SocketAddr,
+    /// Plain http, where it is on.
+    pub http: Option<SocketAddr>,
+}
+
+impl Made {
+    /// The sources of the configuration, to start the server from.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The configuration as it is now.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// To be called once the server answers: writes the profiles for Apple devices and
+    /// `quickstart.json`, and prints the commands that lead to a first certificate. The last line
+    /// begins with `ready`.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn announce(&self, listening: Listening, out: &mut dyn Write) -> Result<Facts, Error> {
+        let facts = Facts::gather(&self.dir, &self.config, listening)?;
+        mobileconfig::write(&self.dir, &facts)?;
+        facts.write(&self.dir)?;
+        guide::print(&self.dir, &facts, out).map_err(place::io(Path::new("standard output")))?;
+        Ok(facts)
+    }
+}

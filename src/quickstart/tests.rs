@@ -1,0 +1,304 @@
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use chrono::Duration;
+use pki::{Certificate, KeyKind};
+
+use super::*;
+use crate::checks;
+
+fn wish(dir: &Path) -> Wish {
+    Wish {
+        dir: dir.to_owned(),
+        https_port: Some(0),
+        http_port: Some(0),
+        ca: Some(CaKind::Ec),
+    }
+}
+
+fn listening() -> Listening {
+    let at = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    Listening {
+        https: at(41_443),
+        http: Some(at(41_080)),
+    }
+}
+
+fn announced(made: &Made) -> (Facts, String) {
+    let mut out = Vec::new();
+    let facts = made.announce(listening(), &mut out).unwrap();
+    (facts, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn what_is_made_passes_every_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = Utc::now();
+    let made = make(&wish(directory.path()), now).unwrap();
+    let outcome = checks::load(made.config(), now);
+    assert_eq!(outcome.problems, []);
+    let loaded = outcome.loaded.unwrap();
+    let [corp, iot] = loaded.profiles.as_slice() else {
+        unreachable!()
+    };
+    assert!(corp.anchors.is_some() && corp.challenge_password.is_some());
+    assert!(iot.anchors.is_none() && iot.challenge_password.is_some());
+    let secret = |profile: &checks::LoadedProfile| {
+        profile
+            .challenge_password
+            .as_ref()
+            .unwrap()
+            .expose()
+            .to_owned()
+    };
+    assert_ne!(secret(corp), secret(iot));
+    assert_eq!(corp.settings.limits.per_source_per_minute, 0);
+    assert!(
+        loaded
+            .tls
+            .certificate
+            .sans()
+            .dns
+            .contains(&"localhost".to_owned())
+    );
+}
+
+#[test]
+fn again_in_the_same_directory_nothing_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let contents = || {
+        let mut all: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        all.sort();
+        all
+    };
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    let first = contents();
+    let made = make(
+        &Wish {
+            ca: Some(CaKind::Rsa),
+            ..wish(directory.path())
+        },
+        Utc::now(),
+    )
+    .unwrap();
+    assert_eq!(contents(), first);
+    assert_eq!(made.config().profiles.len(), 2);
+}
+
+#[test]
+fn ports_of_a_later_run_override_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Wish {
+        https_port: Some(9443),
+        http_port: None,
+        ..wish(directory.path())
+    };
+    let port = |wish: &Wish| {
+        let made = make(wish, Utc::now()).unwrap();
+        let server = &made.config().server;
+        (
+            server.https_listen.port(),
+            server.http_listen.unwrap().port(),
+        )
+    };
+    assert_eq!(port(&first), (9443, 8080));
+    assert_eq!(
+        port(&Wish {
+            https_port: None,
+            http_port: None,
+            ..first.clone()
+        }),
+        (9443, 8080)
+    );
+    assert_eq!(
+        port(&Wish {
+            https_port: Some(1),
+            http_port: Some(2),
+            ..first
+        }),
+        (1, 2)
+    );
+}
+
+#[test]
+fn the_kind_of_ca_is_as_asked() {
+    for (kind, expected) in [(CaKind::Rsa, "RSA 2048"), (CaKind::Ec, "EC P-256")] {
+        let directory = tempfile::tempdir().unwrap();
+        material::ca(directory.path(), Some(kind), Utc::now()).unwrap();
+        let ca =
+            Certificate::from_pem(&fs::read(directory.path().join("ca.pem")).unwrap()).unwrap();
+        assert_eq!(ca.public_key().kind().to_string(), expected);
+        assert!(!matches!(ca.public_key().kind(), KeyKind::Other(_)));
+    }
+}
+
+#[test]
+fn keys_and_secrets_are_private() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join("new");
+    let made = make(&wish(&inner), Utc::now()).unwrap();
+    announced(&made);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&inner), 0o700);
+    let public = ["ca.pem", "tls.pem", "connector.pem"];
+    for entry in fs::read_dir(&inner).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_file() {
+            let expected = if public.contains(&name.as_str()) {
+                0o644
+            } else {
+                0o600
+            };
+            assert_eq!(mode(&path), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn quickstart_json_has_exactly_its_members() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = make(&wish(directory.path()), Utc::now()).unwrap();
+    let file = directory.path().join("quickstart.json");
+    assert!(!file.exists(), "it is written once the server answers");
+    announced(&made);
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let members: Vec<&str> = json
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut expected = vec![
+        "https_url",
+        "http_url",
+        "profiles",
+        "ca_cert",
+        "pid",
+        "connector_key",
+        "connector_cert",
+        "audience",
+        "admin_token_file",
+    ];
+    expected.sort_unstable();
+    let mut sorted = members.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, expected);
+    assert_eq!(json["https_url"], "https://localhost:41443");
+    assert_eq!(json["http_url"], "http://localhost:41080");
+    assert_eq!(json["pid"], std::process::id());
+    let corp = &json["profiles"][0];
+    assert_eq!(corp["path_id"], "corp");
+    assert_eq!(corp["url"], "https://localhost:41443/scep/corp");
+    let challenge = fs::read_to_string(directory.path().join("challenge-corp")).unwrap();
+    assert_eq!(corp["challenge"], challenge.trim_end());
+    for key in ["ca_cert", "connector_key", "connector_cert"] {
+        assert!(Path::new(json[key].as_str().unwrap()).is_file(), "{key}");
+    }
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    assert!(
+        !file.exists(),
+        "that of an earlier run is gone before the next"
+    );
+}
+
+#[test]
+fn profiles_added_by_hand_are_listed_too() {
+    let directory = tempfile::tempdir().unwrap();
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    let file = directory.path().join("scepd.toml");
+    let more = "\n[[profile]]\nissuer_id='local'\nprofile_id='device'\nra='auto'\nchallenge_password='by-hand & <more>'\n";
+    fs::write(&file, fs::read_to_string(&file).unwrap() + more).unwrap();
+    let (facts, _) = announced(&make(&wish(directory.path()), Utc::now()).unwrap());
+    let root = facts.profiles.last().unwrap();
+    assert_eq!(root.url, "https://localhost:41443/scep");
+    assert_eq!(root.challenge.as_deref(), Some("by-hand & <more>"));
+    let mobile = fs::read_to_string(directory.path().join("scepd-root.mobileconfig")).unwrap();
+    assert!(mobile.contains("<string>by-hand &amp; &lt;more&gt;</string>"));
+}
+
+#[test]
+fn the_guide_ends_with_the_word_that_scripts_wait_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (facts, text) = announced(&make(&wish(directory.path()), Utc::now()).unwrap());
+    let lines: Vec<&str> = text.lines().collect();
+    let with_the_word: Vec<_> = lines
+        .iter()
+        .filter(|line| line.to_lowercase().contains("ready"))
+        .collect();
+    assert_eq!(with_the_word.len(), 1);
+    assert!(
+        lines
+            .last()
+            .unwrap()
+            .starts_with("ready: https://localhost:41443")
+    );
+    let enroll = lines
+        .iter()
+        .find(|line| line.contains(" enroll --"))
+        .unwrap();
+    assert!(enroll.contains(&facts.profiles.first().unwrap().url) && enroll.contains(" --out "));
+    for words in [
+        "pki --scep ",
+        "intune-challenge",
+        ".mobileconfig",
+        "SCEP server URLs",
+        "Jamf Pro",
+        "are off here",
+    ] {
+        assert!(text.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn the_tls_certificate_is_renewed_in_time_and_a_lost_half_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = Utc::now();
+    let tls =
+        || Certificate::from_pem(&fs::read(directory.path().join("tls.pem")).unwrap()).unwrap();
+    make(&wish(directory.path()), now).unwrap();
+    let first = tls();
+    make(&wish(directory.path()), now + Duration::days(300)).unwrap();
+    assert_eq!(tls(), first);
+    make(&wish(directory.path()), now + Duration::days(380)).unwrap();
+    assert_ne!(tls(), first);
+    assert_eq!(tls().public_key().spki_der(), first.public_key().spki_der());
+
+    fs::remove_file(directory.path().join("ca.key")).unwrap();
+    let error = make(&wish(directory.path()), now)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("ca.key") && error.contains("bring it back"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_profile_for_apple_devices_is_a_whole_plist() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = make(&wish(directory.path()), Utc::now()).unwrap();
+    announced(&made);
+    let read = || fs::read_to_string(directory.path().join("scepd-corp.mobileconfig")).unwrap();
+    let text = read();
+    for tag in ["dict", "array", "string", "key", "data", "integer", "plist"] {
+        let opened =
+            text.matches(&format!("<{tag}>")).count() + text.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, text.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    assert!(text.contains(":41080/scep/corp</string>"));
+    let challenge = fs::read_to_string(directory.path().join("challenge-corp")).unwrap();
+    assert!(text.contains(challenge.trim_end()));
+    announced(&made);
+    assert_eq!(read(), text, "its identifiers stay");
+}
