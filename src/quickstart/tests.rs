@@ -285,6 +285,20 @@ fn the_tls_certificate_is_renewed_in_time_and_a_lost_half_is_said() {
 }
 
 #[test]
+fn a_real_connectors_certificate_may_take_the_throwaway_ones_place() {
+    let directory = tempfile::tempdir().unwrap();
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    let connector = directory.path().join("connector.pem");
+    fs::copy(directory.path().join("ca.pem"), &connector).unwrap();
+    fs::remove_file(directory.path().join("connector.key")).unwrap();
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    assert_eq!(
+        fs::read(&connector).unwrap(),
+        fs::read(directory.path().join("ca.pem")).unwrap()
+    );
+}
+
+#[test]
 fn the_profile_for_apple_devices_is_a_whole_plist() {
     let directory = tempfile::tempdir().unwrap();
     let made = make(&wish(directory.path()), Utc::now()).unwrap();
