@@ -6,6 +6,9 @@
 
 mod bench;
 mod check;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod client_tests;
 mod config;
 mod enroll;
 mod failure;

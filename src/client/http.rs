@@ -176,7 +176,7 @@ fn words(error: &hyper::Error) -> String {
 
 fn tls_words(error: &std::io::Error) -> String {
     let text = error.to_string();
-    if text.contains("UnknownIssuer") {
+    if text.contains("peer certificate") {
         format!(
             "{text}; name the server's CA with --ca-file, or pin the SCEP CA with --ca-fingerprint"
         )

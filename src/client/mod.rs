@@ -19,8 +19,14 @@ mod error;
 pub mod folder;
 mod http;
 mod probe;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod responder;
 mod server;
 mod session;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod trust;
 
 pub use endpoint::Endpoint;
