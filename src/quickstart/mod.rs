@@ -93,6 +93,9 @@ pub enum Error {
     /// `scepd.toml` cannot be read.
     #[error("{0}")]
     Config(#[from] Errors),
+    /// The store cannot be opened.
+    #[error("{0}")]
+    Store(String),
     /// The store cannot take the admin token.
     #[error("the admin token cannot be stored: {0}")]
     Token(String),
@@ -112,8 +115,6 @@ pub struct Made {
 pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
     let dir = std::path::absolute(&wish.dir).map_err(place::io(&wish.dir))?;
     place::directory(&dir)?;
-    // Who waits for this file must not see that of an earlier run.
-    place::remove(&dir.join(facts::FILE))?;
     let ca = material::ca(&dir, wish.ca, now)?;
     material::tls(&dir, &ca, now)?;
     material::connector(&dir, now)?;

@@ -142,6 +142,50 @@ fn the_kind_of_ca_is_as_asked() {
 }
 
 #[test]
+fn the_admin_token_is_made_once_and_again_when_it_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("admin-token");
+    let run = || {
+        let made = make(&wish(directory.path()), Utc::now()).unwrap();
+        (
+            fs::read_to_string(&file).unwrap(),
+            checks::open_store(made.config()).unwrap(),
+        )
+    };
+    let in_force = |store: &std::sync::Arc<dyn store::Store>| {
+        store
+            .tokens()
+            .into_iter()
+            .filter(|token| token.usable_at(Utc::now()))
+            .collect::<Vec<_>>()
+    };
+    let (first, store) = run();
+    let tokens = in_force(&store);
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(
+        tokens.first().unwrap().hash,
+        pki::sha256(first.trim().as_bytes())
+    );
+    assert_eq!(tokens.first().unwrap().role, store::TokenRole::Admin);
+    drop(store);
+    let (again, store) = run();
+    assert_eq!(again, first);
+    drop(store);
+    fs::remove_file(&file).unwrap();
+    let (new, store) = run();
+    assert_ne!(new, first);
+    assert_eq!(in_force(&store).len(), 1);
+    assert_eq!(store.tokens().len(), 2);
+
+    // A server that runs holds the store.
+    let error = make(&wish(directory.path()), Utc::now())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+}
+
+#[test]
 fn keys_and_secrets_are_private() {
     let directory = tempfile::tempdir().unwrap();
     let inner = directory.path().join("new");
@@ -201,7 +245,12 @@ fn quickstart_json_has_exactly_its_members() {
     assert_eq!(corp["url"], "https://localhost:41443/scep/corp");
     let challenge = fs::read_to_string(directory.path().join("challenge-corp")).unwrap();
     assert_eq!(corp["challenge"], challenge.trim_end());
-    for key in ["ca_cert", "connector_key", "connector_cert"] {
+    for key in [
+        "ca_cert",
+        "connector_key",
+        "connector_cert",
+        "admin_token_file",
+    ] {
         assert!(Path::new(json[key].as_str().unwrap()).is_file(), "{key}");
     }
     make(&wish(directory.path()), Utc::now()).unwrap();
