@@ -1,5 +1,6 @@
 //! What each step of an enrollment costs: `cargo run --release -p pki --example cost`.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+// A measurement reads the clock and prints.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -185,15 +186,19 @@ fn enrollment(
     .unwrap()
 }
 
-/// The best of 20 rounds, each of 200 runs: other work on the machine makes rounds slower, never faster.
+/// The best of many short rounds: other work on the machine makes a round slower, never faster.
 fn time<T>(what: &str, mut run: impl FnMut() -> T) {
-    let round = |run: &mut dyn FnMut() -> T| {
+    let start = Instant::now();
+    black_box(run());
+    let runs = (500e-6 / start.elapsed().as_secs_f64()).clamp(1.0, 200.0) as u32;
+    let mut best = f64::MAX;
+    let begin = Instant::now();
+    while begin.elapsed().as_millis() < 500 {
         let start = Instant::now();
-        for _ in 0..200 {
+        for _ in 0..runs {
             black_box(run());
         }
-        start.elapsed() / 200
-    };
-    let best = (0..20).map(|_| round(&mut run)).min().unwrap();
-    println!("{what:45} {:9.2} us", best.as_secs_f64() * 1e6);
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(runs));
+    }
+    println!("{what:45} {:9.2} us", best * 1e6);
 }

@@ -289,6 +289,7 @@ fn identifier(name: &str, parameters: &[u8]) -> Vec<u8> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
 
     fn tlv(der: &[u8]) -> Tlv<'_> {
         Tlv::parse(der, "test").unwrap()
@@ -347,6 +348,17 @@ mod tests {
                 KeyTransport::from_identifier(&tlv(&der)),
                 Ok(KeyTransport::Pkcs1v15)
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_octets_never_panic(octets in proptest::collection::vec(any::<u8>(), 0..60), which in 0usize..4) {
+            let names = [oid::RSA_PSS, oid::RSA_OAEP, oid::AES128_CBC, oid::RSA_ENCRYPTION];
+            let der = identifier(names[which], &octets);
+            let tlv = tlv(&der);
+            let _ = (SignatureScheme::from_identifier(&tlv, None), KeyTransport::from_identifier(&tlv));
+            let _ = (ContentCipher::from_identifier(&tlv), Digest::from_identifier(&tlv));
         }
     }
 

@@ -98,18 +98,25 @@ impl Certificate {
     /// Reads every CERTIFICATE block and skips other blocks; a lone certificate in DER is accepted too.
     ///
     /// # Errors
-    /// `Malformed` when there is no certificate, or one cannot be read.
+    /// `Malformed` when there is no certificate or a block is cut short; `InBundle` when one cannot be read.
     pub fn bundle_from_pem(bytes: &[u8]) -> Result<Vec<Self>, Error> {
-        if bytes.first() == Some(&tag::SEQUENCE) {
+        let blocks = pem::blocks(bytes)?;
+        if blocks.is_empty() && bytes.first() == Some(&tag::SEQUENCE) {
             return Ok(vec![Self::from_der(bytes)?]);
         }
-        let mut certificates = Vec::new();
-        for block in pem::blocks(bytes)?
+        let certificates = blocks
             .iter()
             .filter(|block| is_certificate(block.label))
-        {
-            certificates.push(Self::from_der(&block.decode()?)?);
-        }
+            .zip(1..);
+        let certificates = certificates
+            .map(|(block, position)| {
+                let read = block.decode().and_then(|der| Self::from_der(&der));
+                read.map_err(|error| Error::InBundle {
+                    position,
+                    error: Box::new(error),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() {
             return Err(Error::malformed(
                 WHAT,

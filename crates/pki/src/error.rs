@@ -13,6 +13,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// One certificate of several in a file cannot be read.
+    #[error("certificate number {position}: {error}")]
+    InBundle {
+        /// Which one, the first being 1; blocks that are no certificates do not count.
+        position: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// BER nested more deeply than the budget allows.
     #[error("the encoding is nested more than {limit} levels deep")]
     TooDeep {

@@ -75,8 +75,12 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, Error> {
 
 /// Writes one block, 64 characters a line.
 pub(crate) fn encode(label: &str, der: &[u8]) -> String {
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = format!("{BEGIN}{label}{DASHES}\n");
+    // It may be a private key: nothing is left behind in memory, so the text is wiped and the result never grows.
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
+    let mut pem = String::with_capacity(text.len() + text.len() / 64 + 2 * label.len() + 40);
+    for part in [BEGIN, label, DASHES, "\n"] {
+        pem.push_str(part);
+    }
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (line, after) = rest.split_at(rest.len().min(64));
@@ -101,6 +105,25 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_octets_survive_the_round_trip(octets in proptest::collection::vec(any::<u8>(), 1..500)) {
+            let pem = encode("X", &octets);
+            prop_assert!(pem.lines().all(|line| line.len() <= 64));
+            prop_assert_eq!(&*blocks(pem.as_bytes()).unwrap()[0].decode().unwrap(), &octets);
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in "(-----BEGIN [A-Z ]{0,3}-----|-----END [A-Z ]{0,3}-----|\\PC{0,8}|\n|:){0,8}") {
+            if let Ok(blocks) = blocks(text.as_bytes()) {
+                for block in blocks {
+                    let _ = (block.decode(), block.is_encrypted());
+                }
+            }
+        }
+    }
 
     #[test]
     fn blocks_are_found_among_text_and_survive_the_round_trip() {
@@ -126,6 +149,9 @@ mod tests {
             assert!(blocks(&whole.as_bytes()[..length]).is_err(), "{length}");
         }
         assert!(blocks(b"nothing here").unwrap().is_empty());
+        assert!(
+            whole.capacity() >= whole.len() && encode("PRIVATE KEY", &[1; 4000]).capacity() < 6000
+        );
         let headers = whole.replace("-----\n", "-----\nProc-Type: 4,ENCRYPTED\n\n");
         assert!(blocks(headers.as_bytes()).unwrap()[0].is_encrypted());
     }

@@ -187,7 +187,11 @@ fn bundles_skip_other_blocks_and_refuse_bad_certificates() {
     assert!(Certificate::bundle_from_pem(&fixture("root.key")).is_err());
     assert!(Certificate::bundle_from_pem(b"").is_err());
     let broken = pem::encode("CERTIFICATE", &[0x30, 0]);
-    assert!(Certificate::bundle_from_pem(&[bundle, broken.into_bytes()].concat()).is_err());
+    let refused = Certificate::bundle_from_pem(&[bundle, broken.into_bytes()].concat());
+    assert!(
+        matches!(&refused, Err(Error::InBundle { position: 3, .. })),
+        "{refused:?}"
+    );
 }
 
 proptest! {

@@ -260,7 +260,7 @@ proptest! {
         let at = at.index(der.len());
         der[at] = value;
         if let Ok(csr) = Csr::from_der(&der) {
-            let _ = (csr.verify(), csr.wants_ca(), csr.validity_request(Utc::now()), format!("{csr:?}"));
+            let _ = (csr.verify(), csr.wants_ca(), csr.validity_request(DateTime::UNIX_EPOCH), format!("{csr:?}"));
         }
         let cut = cut.index(der.len());
         der.truncate(cut);

@@ -156,19 +156,26 @@ impl PublicKey {
     }
 }
 
+impl PublicKey {
+    /// What makes it the key that it is, however it is encoded: for RSA its two numbers.
+    fn identity(&self) -> (&KeyKind, &[u8], &[u8]) {
+        let (first, second) = match self.kind() {
+            KeyKind::Rsa { .. } => kind::rsa_numbers(self.bits()).unwrap_or_default(),
+            KeyKind::Ec(_) => (self.bits(), &[][..]),
+            KeyKind::Other(_) => (self.spki_der(), &[][..]),
+        };
+        (self.kind(), first, second)
+    }
+}
+
+/// Two are equal when they are the same key, even where one is encoded with parameters that the other leaves out.
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.spki == other.0.spki
+        Arc::ptr_eq(&self.0, &other.0) || self.identity() == other.identity()
     }
 }
 
 impl Eq for PublicKey {}
-
-impl std::hash::Hash for PublicKey {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.spki.hash(state);
-    }
-}
 
 impl std::fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::{Digest, Error, KeyTransport, SignatureScheme};
+use crate::{Digest, Error, KeyTransport, SignatureScheme, der};
 
 fn rsa() -> PrivateKey {
     static KEY: OnceLock<PrivateKey> = OnceLock::new();
@@ -217,4 +219,55 @@ fn the_key_id_is_the_digest_of_the_bit_string() {
     let spki = PKey::public_key_from_der(key.public_key().spki_der()).unwrap();
     let bits = spki.rsa().unwrap().public_key_to_der_pkcs1().unwrap();
     assert_eq!(key.public_key().key_id().to_vec(), Digest::Sha1.hash(&bits));
+}
+
+#[test]
+fn the_same_key_in_another_encoding_is_the_same_key() {
+    let key = rsa();
+    let bits = PKey::public_key_from_der(key.public_key().spki_der())
+        .unwrap()
+        .rsa()
+        .unwrap();
+    let bits = bits.public_key_to_der_pkcs1().unwrap();
+    // The same numbers, the algorithm without its NULL.
+    let bare = der::seq(&[
+        &der::seq(&[&der::oid(crate::oid::RSA_ENCRYPTION).unwrap()]),
+        &der::bit_string(0, &bits),
+    ]);
+    let bare = PublicKey::from_spki_der(&bare).unwrap();
+    assert_ne!(bare.spki_der(), key.public_key().spki_der());
+    assert_eq!(&bare, key.public_key());
+    assert_ne!(
+        bare,
+        *PrivateKey::generate(KeyKind::Ec(Curve::P256))
+            .unwrap()
+            .public_key()
+    );
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_octets_never_panic(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(PublicKey::from_spki_der(&octets).is_err());
+        prop_assert!(PrivateKey::from_pkcs8_der(&octets).is_err());
+        prop_assert!(PrivateKey::from_pem(&octets).is_err());
+    }
+
+    #[test]
+    fn a_damaged_public_key_never_panics(at in any::<prop::sample::Index>(), flip in 1..=255u8) {
+        let ec = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+        for key in [rsa(), ec] {
+            let scheme = key.scheme(Digest::Sha256).unwrap();
+            let signature = key.sign(&scheme, b"m").unwrap();
+            let mut spki = key.public_key().spki_der().to_vec();
+            let at = at.index(spki.len());
+            spki[at] ^= flip;
+            if let Ok(damaged) = PublicKey::from_spki_der(&spki)
+                && damaged != *key.public_key()
+            {
+                prop_assert!(damaged.verify(&scheme, b"m", &signature).is_err());
+                let _ = damaged.encrypt(&KeyTransport::Pkcs1v15, b"k");
+            }
+        }
+    }
 }
