@@ -12,6 +12,9 @@ mod client_tests;
 mod config;
 mod enroll;
 mod failure;
+mod intune_challenge;
+mod intune_files;
+mod intune_inspect;
 mod logging;
 mod outcome;
 mod poll;
@@ -55,6 +58,8 @@ enum Command {
     Probe(probe::ProbeArgs),
     Bench(bench::BenchArgs),
     Token(token::TokenArgs),
+    IntuneChallenge(intune_challenge::IntuneChallengeArgs),
+    IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
 }
 
 impl Command {
@@ -70,6 +75,8 @@ impl Command {
             Self::Probe(args) => probe::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Token(args) => token::run(args),
+            Self::IntuneChallenge(args) => intune_challenge::run(args),
+            Self::IntuneInspect(args) => intune_inspect::run(*args),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From what the checks let through to what the actors work with.
 
 use crate::checks::{Loaded, LoadedProfile};
-use crate::config::{Crypto, ExtraName, Span};
+use crate::config::{self, Crypto, ExtraName, Span};
 use crate::hooks::compliance::ComplianceWebhook;
 use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
 use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
@@ -79,22 +79,27 @@ fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
     };
     let settings = &profile.settings.intune;
     Ok(Some(Intune {
-        settings: IntuneSettings {
-            audience: settings.audience.clone(),
-            challenge_validity: some(settings.challenge_validity).map(|span| span.chrono()),
-            clock_skew: settings.clock_skew_tolerance.chrono(),
-            per_device_limit_24h: settings.per_device_rate_limit_24h,
-            pinned_only: settings.pinned_only,
-            extra_names: ExtraNames {
-                ip: settings.extra_names.contains(&ExtraName::Ip),
-                uri: settings.extra_names.contains(&ExtraName::Uri),
-                other: settings.extra_names.contains(&ExtraName::Other),
-            },
-        },
+        settings: gates(settings),
         anchors: Arc::clone(anchors),
         retransmission: some(settings.retransmission_window).map(|span| span.duration()),
         compliance: compliance(profile)?,
     }))
+}
+
+/// What gates 2 to 8 go by.
+pub(crate) fn gates(settings: &config::Intune) -> IntuneSettings {
+    IntuneSettings {
+        audience: settings.audience.clone(),
+        challenge_validity: some(settings.challenge_validity).map(|span| span.chrono()),
+        clock_skew: settings.clock_skew_tolerance.chrono(),
+        per_device_limit_24h: settings.per_device_rate_limit_24h,
+        pinned_only: settings.pinned_only,
+        extra_names: ExtraNames {
+            ip: settings.extra_names.contains(&ExtraName::Ip),
+            uri: settings.extra_names.contains(&ExtraName::Uri),
+            other: settings.extra_names.contains(&ExtraName::Other),
+        },
+    }
 }
 
 fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {

@@ -5,7 +5,7 @@
 //! [`Server::stop`] answers what came in and closes the store. `main` adds signals around it
 //! ([`serve`]), tests use it on port 0.
 
-mod assembly;
+pub(crate) mod assembly;
 mod bind;
 mod error;
 mod reload;

@@ -1,0 +1,527 @@
+//! `scepd intune-inspect`: why a challenge is, or would be, refused.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use challenge::{CsrFacts, Error, GateVerdict, IntuneSettings, Report, TrustAnchors, inspect};
+use chrono::{DateTime, Utc};
+use clap::Args;
+use pki::Csr;
+
+use super::{Failure, SourceArgs, intune_files};
+use crate::config::{ExtraName, Profile, Span};
+use crate::server::assembly::gates;
+
+/// Explain an Intune challenge gate by gate, against a profile or a trust-anchor file, without touching any state
+///
+/// Exit code 0: no gate that could be asked refuses; 3: one does.
+#[derive(Debug, Args)]
+pub(super) struct IntuneInspectArgs {
+    /// The challenge; - = standard input [default: the challengePassword of --csr]
+    challenge: Option<String>,
+    /// File with the challenge
+    #[arg(long, value_name = "FILE", conflicts_with = "challenge")]
+    file: Option<PathBuf>,
+    /// The device's CSR, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// Use this profile's anchors and settings; an empty text is the root profile
+    #[arg(long, value_name = "PATH_ID", conflicts_with = "anchors")]
+    profile: Option<String>,
+    /// Trust these connector certificates, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
+    /// Override the audience
+    #[arg(long, value_name = "TEXT")]
+    audience: Option<String>,
+    /// Override how old a challenge may be; 0 = no matter
+    #[arg(long, value_name = "DURATION")]
+    challenge_validity: Option<Span>,
+    /// Override the tolerance for clocks
+    #[arg(long, value_name = "DURATION")]
+    clock_skew_tolerance: Option<Span>,
+    /// Override the enrollments of a device within 24 h; 0 = no limit
+    #[arg(long, value_name = "NUMBER")]
+    per_device_rate_limit_24h: Option<u32>,
+    /// Bind only the names that the challenge has
+    #[arg(long)]
+    pinned_only: bool,
+    /// Accept names of this kind although no claim can vouch for them
+    #[arg(long, value_name = "ip|uri|other", value_parser = extra_name)]
+    extra_name: Vec<ExtraName>,
+    /// As of this time, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<DateTime<Utc>>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sources: SourceArgs,
+}
+
+pub(super) fn run(args: IntuneInspectArgs) -> Result<(), Failure> {
+    let now = args.at.unwrap_or_else(Utc::now);
+    let csr = args
+        .csr
+        .as_deref()
+        .map(intune_files::read_csr)
+        .transpose()?;
+    let challenge = args.challenge(csr.as_ref())?;
+    let (settings, anchors_file) = args.basis()?;
+    let anchors = anchors_file
+        .as_deref()
+        .map(|file| read_anchors(file, now))
+        .transpose()?;
+    let facts = csr.as_ref().map(CsrFacts::from_csr);
+    let report = inspect(&challenge, anchors.as_ref(), &settings, facts.as_ref(), now);
+    if args.json {
+        let text = serde_json::to_string_pretty(&report)
+            .map_err(Failure::while_doing("cannot write the report"))?;
+        println!("{text}");
+    } else {
+        print!("{}", printable(&as_text(&report)));
+    }
+    match report.refused_by {
+        None => Ok(()),
+        Some(_) => Err(Failure::new(verdict(&report)).with_code(3)),
+    }
+}
+
+impl IntuneInspectArgs {
+    fn challenge(&self, csr: Option<&Csr>) -> Result<String, Failure> {
+        let file = match (&self.challenge, &self.file) {
+            (Some(text), _) if text != "-" => return Ok(text.clone()),
+            (Some(_), _) => Path::new("-"),
+            (None, Some(file)) => file,
+            (None, None) => match csr.map(|csr| csr.challenge_password()) {
+                Some(Some(password)) => return Ok(password.to_owned()),
+                Some(None) => return Err(Failure::usage("the CSR holds no challengePassword")),
+                None if std::io::stdin().is_terminal() => {
+                    return Err(Failure::usage(
+                        "give a challenge, --file, or a --csr that holds one",
+                    ));
+                }
+                None => Path::new("-"),
+            },
+        };
+        let text = String::from_utf8(intune_files::read(file)?)
+            .map_err(|_| Failure::new(format!("{}: not text", file.display())))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// The settings to go by, and the trust-anchor file if there is one.
+    fn basis(&self) -> Result<(IntuneSettings, Option<PathBuf>), Failure> {
+        let (mut settings, file) = match (&self.anchors, &self.profile) {
+            (Some(file), _) => (IntuneSettings::default(), Some(file.clone())),
+            (None, None) if self.sources.config.is_none() => (IntuneSettings::default(), None),
+            (None, path_id) => self.of_profile(path_id.as_deref().unwrap_or_default())?,
+        };
+        if let Some(audience) = &self.audience {
+            settings.audience = Some(audience.clone());
+        }
+        if let Some(validity) = self.challenge_validity {
+            settings.challenge_validity = Some(validity.chrono()).filter(|_| !validity.is_zero());
+        }
+        if let Some(skew) = self.clock_skew_tolerance {
+            settings.clock_skew = skew.chrono();
+        }
+        if let Some(limit) = self.per_device_rate_limit_24h {
+            settings.per_device_limit_24h = limit;
+        }
+        settings.pinned_only |= self.pinned_only;
+        for name in &self.extra_name {
+            match name {
+                ExtraName::Ip => settings.extra_names.ip = true,
+                ExtraName::Uri => settings.extra_names.uri = true,
+                ExtraName::Other => settings.extra_names.other = true,
+            }
+        }
+        Ok((settings, file))
+    }
+
+    fn of_profile(&self, path_id: &str) -> Result<(IntuneSettings, Option<PathBuf>), Failure> {
+        let profiles = self.sources.load()?.config.profiles;
+        let found = profiles.iter().find(|profile| profile.path_id == path_id);
+        let Some(profile) = found else {
+            let known: Vec<_> = profiles.iter().map(Profile::label).collect();
+            return Err(Failure::usage(format!(
+                "no profile {path_id:?}; --profile can be: {}",
+                known.join(", ")
+            )));
+        };
+        if !profile.intune.enabled {
+            eprintln!(
+                "scepd: Intune is off on this profile: it would take no signed challenge at all"
+            );
+        }
+        Ok((
+            gates(&profile.intune),
+            profile.intune.connector_cert_path.clone(),
+        ))
+    }
+}
+
+/// The server would not load an expired anchor, but it may have expired since: then the report
+/// says so, gate by gate.
+fn read_anchors(file: &Path, now: DateTime<Utc>) -> Result<TrustAnchors, Failure> {
+    let bytes = intune_files::read(file)?;
+    let name = file.display().to_string();
+    match TrustAnchors::parse(&name, &bytes, now) {
+        Err(error @ Error::ExpiredAnchor { .. }) => {
+            eprintln!("scepd: {error}");
+            TrustAnchors::parse(&name, &bytes, DateTime::<Utc>::MIN_UTC)
+        }
+        other => other,
+    }
+    .map_err(|error| Failure::new(error.to_string()))
+}
+
+fn as_text(report: &Report) -> String {
+    let mut out = String::new();
+    let origin = match (&report.signed_by, report.authentic) {
+        (Some(signer), true) => format!("signed by {signer}"),
+        _ => "NOT AUTHENTICATED: anyone may have written it".to_owned(),
+    };
+    for (name, part) in [("header", &report.header), ("claims", &report.payload)] {
+        if let Some(value) = part {
+            let _ = writeln!(out, "{name} ({origin}):\n{}", indented(value));
+        }
+    }
+    if let Some(csr) = &report.csr {
+        let _ = writeln!(out, "CSR:\n{}", indented(csr));
+    }
+    for gate in &report.gates {
+        let verdict = match gate.verdict {
+            GateVerdict::Passes => "passes",
+            GateVerdict::Refuses => "REFUSES",
+            GateVerdict::NotAsked => "-",
+            GateVerdict::Depends => "depends",
+        };
+        let label = gate
+            .label
+            .map(|label| format!("{label}: "))
+            .unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "{} {:<12} {verdict:<8} {label}{}",
+            gate.gate, gate.name, gate.words
+        );
+    }
+    let _ = writeln!(out, "=> {}", verdict(report));
+    out
+}
+
+fn verdict(report: &Report) -> String {
+    let name = |gate: u8| {
+        report
+            .gates
+            .iter()
+            .find(|row| row.gate == gate)
+            .map(|row| row.name)
+            .unwrap_or_default()
+    };
+    match (report.refused_by, report.label, report.fail_info) {
+        (Some(1), _, _) => "not a signed challenge: the static challenge decides".to_owned(),
+        (Some(gate), Some(label), fail_info) => {
+            let fail_info = match fail_info {
+                Some(1) => "1 (badMessageCheck)",
+                _ => "2 (badRequest)",
+            };
+            format!(
+                "refused by gate {gate}, {}: {label}, failInfo {fail_info}",
+                name(gate)
+            )
+        }
+        _ if report
+            .gates
+            .iter()
+            .any(|row| row.gate <= 6 && row.verdict == GateVerdict::NotAsked) =>
+        {
+            "no gate that could be asked refuses; those marked - were not asked".to_owned()
+        }
+        _ => "gates 1 to 6 pass; the server's state decides the rest".to_owned(),
+    }
+}
+
+fn indented(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Names come from strangers: nothing in them may move the cursor or turn the line around.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '"' | '\'' | '\\' => out.push(character),
+            other => out.extend(other.escape_debug()),
+        }
+    }
+    out
+}
+
+fn extra_name(text: &str) -> Result<ExtraName, String> {
+    match text {
+        "ip" => Ok(ExtraName::Ip),
+        "uri" => Ok(ExtraName::Uri),
+        "other" => Ok(ExtraName::Other),
+        _ => Err("write ip, uri or other".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use challenge::mint::{Connector, mint};
+    use challenge::{Algorithm, Label};
+    use chrono::Duration;
+    use clap::Parser;
+    use pki::{Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
+    use std::fs;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: IntuneInspectArgs,
+    }
+
+    /// A connector, a challenge for device D, the device's CSR with it, and a configuration.
+    struct Desk {
+        directory: tempfile::TempDir,
+        challenge: String,
+        now: DateTime<Utc>,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let now = Utc::now();
+            let connector = Connector::throwaway(Algorithm::Es256, "C", now, 30).unwrap();
+            let claims =
+                serde_json::json!({"iss": "i", "sub": "D", "aud": "here", "device_name": "D"});
+            let claims = claims.as_object().unwrap().clone();
+            let challenge = mint(claims, &connector.key, Duration::minutes(10), now).unwrap();
+            let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+            let subject = Name::parse("CN=D").unwrap();
+            let csr = Csr::build(
+                &subject,
+                &SubjectAltNames::default(),
+                Some(&challenge),
+                &[],
+                &key,
+            )
+            .unwrap();
+            fs::write(directory.path().join("csr.der"), csr.der()).unwrap();
+            fs::write(
+                directory.path().join("anchors.pem"),
+                connector.certificate.to_pem(),
+            )
+            .unwrap();
+            fs::write(directory.path().join("challenge"), format!("{challenge}\n")).unwrap();
+            let config = format!(
+                "[[profile]]\npath_id = 'corp'\n[profile.intune]\nenabled = true\naudience = 'here'\n\
+                 connector_cert_path = '{}'\n",
+                directory.path().join("anchors.pem").display()
+            );
+            fs::write(directory.path().join("scepd.toml"), config).unwrap();
+            Self {
+                directory,
+                challenge,
+                now,
+            }
+        }
+
+        fn file(&self, name: &str) -> String {
+            self.directory
+                .path()
+                .join(name)
+                .to_str()
+                .unwrap()
+                .to_owned()
+        }
+
+        fn args(&self, args: &[&str]) -> IntuneInspectArgs {
+            let named: Vec<String> = args
+                .iter()
+                .map(|arg| match arg.strip_prefix('@') {
+                    Some("challenge text") => self.challenge.clone(),
+                    Some(name) => self.file(name),
+                    None => (*arg).to_owned(),
+                })
+                .collect();
+            Command::try_parse_from(["x".to_owned()].into_iter().chain(named))
+                .unwrap()
+                .args
+        }
+
+        fn run(&self, args: &[&str]) -> Result<(), Failure> {
+            run(self.args(args))
+        }
+    }
+
+    #[test]
+    fn the_challenge_comes_from_argument_file_or_csr() {
+        let desk = Desk::new();
+        for args in [
+            &["@challenge text"][..],
+            &["--file", "@challenge"],
+            &["--csr", "@csr.der"],
+        ] {
+            let args = desk.args(args);
+            let csr = args
+                .csr
+                .as_deref()
+                .map(|file| intune_files::read_csr(file).unwrap());
+            assert_eq!(args.challenge(csr.as_ref()).unwrap(), desk.challenge);
+        }
+    }
+
+    #[test]
+    fn passes_and_refusals_have_their_exit_codes() {
+        let desk = Desk::new();
+        desk.run(&[
+            "--csr",
+            "@csr.der",
+            "--anchors",
+            "@anchors.pem",
+            "--audience",
+            "here",
+        ])
+        .unwrap();
+        desk.run(&["--csr", "@csr.der"]).unwrap();
+        let refused = desk
+            .run(&[
+                "--csr",
+                "@csr.der",
+                "--anchors",
+                "@anchors.pem",
+                "--audience",
+                "elsewhere",
+                "--json",
+            ])
+            .unwrap_err();
+        assert_eq!(refused.code(), 3);
+        assert!(
+            refused
+                .to_string()
+                .contains("gate 5, audience: wrong_audience, failInfo 1"),
+            "{refused}"
+        );
+        let later = (desk.now + Duration::hours(1)).to_rfc3339();
+        let refused = desk
+            .run(&["--csr", "@csr.der", "--at", &later])
+            .unwrap_err();
+        assert!(
+            refused.to_string().contains("gate 4, time: expired"),
+            "{refused}"
+        );
+        let refused = desk.run(&["secret"]).unwrap_err();
+        assert!(
+            refused.to_string().contains("static challenge"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_profile_gives_anchors_and_settings() {
+        let desk = Desk::new();
+        desk.run(&[
+            "--csr",
+            "@csr.der",
+            "--config",
+            "@scepd.toml",
+            "--profile",
+            "corp",
+        ])
+        .unwrap();
+        let args = desk.args(&[
+            "--csr",
+            "@csr.der",
+            "--config",
+            "@scepd.toml",
+            "--profile",
+            "corp",
+        ]);
+        let (settings, file) = args.basis().unwrap();
+        assert_eq!(settings.audience.as_deref(), Some("here"));
+        assert_eq!(file, Some(desk.directory.path().join("anchors.pem")));
+        let unknown = desk
+            .run(&["x", "--config", "@scepd.toml", "--profile", "iot"])
+            .unwrap_err();
+        assert!(unknown.to_string().contains("corp"), "{unknown}");
+        let flags = desk.args(&[
+            "x",
+            "--challenge-validity",
+            "0",
+            "--extra-name",
+            "uri",
+            "--pinned-only",
+        ]);
+        let (settings, _) = flags.basis().unwrap();
+        assert!(settings.challenge_validity.is_none() && settings.pinned_only);
+        assert!(settings.extra_names.uri && !settings.extra_names.ip);
+    }
+
+    #[test]
+    fn an_anchor_that_expired_is_told_and_judged() {
+        let desk = Desk::new();
+        let later = desk.now + Duration::days(31);
+        let anchors = read_anchors(Path::new(&desk.file("anchors.pem")), later).unwrap();
+        let report = inspect(
+            &desk.challenge,
+            Some(&anchors),
+            &IntuneSettings::default(),
+            None,
+            later,
+        );
+        assert_eq!(
+            (report.refused_by, report.label),
+            (Some(2), Some(Label::Expired))
+        );
+        assert!(read_anchors(Path::new("/nonexistent"), later).is_err());
+        assert!(read_anchors(Path::new(&desk.file("challenge")), later).is_err());
+    }
+
+    #[test]
+    fn the_text_shows_every_gate_and_no_raw_control_character() {
+        let desk = Desk::new();
+        let anchors = read_anchors(Path::new(&desk.file("anchors.pem")), desk.now).unwrap();
+        let csr = CsrFacts {
+            common_names: vec!["\u{1b}[2J\u{202e}D\r\n".into()],
+            ..CsrFacts::default()
+        };
+        let report = inspect(
+            &desk.challenge,
+            Some(&anchors),
+            &IntuneSettings::default(),
+            Some(&csr),
+            desk.now,
+        );
+        let text = printable(&as_text(&report));
+        for (gate, name) in [(1, "shape"), (6, "CSR binding"), (9, "compliance")] {
+            assert!(text.contains(&format!("{gate} {name}")), "{text}");
+        }
+        assert!(
+            text.contains("REFUSES  claim_mismatch: device_name"),
+            "{text}"
+        );
+        assert!(
+            text.chars()
+                .all(|c| c == '\n' || (!c.is_control() && c != '\u{202e}')),
+            "{text:?}"
+        );
+        let stranger = inspect(
+            &desk.challenge,
+            None,
+            &IntuneSettings::default(),
+            None,
+            desk.now,
+        );
+        assert!(as_text(&stranger).contains("NOT AUTHENTICATED"));
+    }
+}
