@@ -2,12 +2,14 @@
 //!
 //! open -> decide -> approve -> issue -> commit -> reply
 //!
-//! Open, issue and reply run on the compute pool, decide on the actor, commit in the journal. No
-//! certificate leaves before its record is durable. Whatever fails after the decision gives back
+//! Open, issue and reply run on the compute pool, decide on the actor, commit in the journal. The
+//! CertRep of a new certificate is sealed right after it is issued, in the same visit to the
+//! pool, but no certificate leaves before its record is durable. Whatever fails after the decision gives back
 //! what the decision took, and is audited.
 
+use crate::answer::{self, Answer, Answered, SealError};
 use crate::audit;
-use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
+use crate::candidate::{self, Candidate, IntuneEvidence, Read};
 use crate::compute::{ComputeError, Stage};
 use crate::hooks::ComplianceQuestion;
 use crate::journal::{Count, JournalError};
@@ -17,6 +19,7 @@ use crate::profile::{Asks, Decide, Decision, ProfileActor, RETRY_AFTER, Settleme
 use crate::query;
 use crate::records;
 use crate::refusal::Refusal;
+use crate::refuse::{failed, garbage, refuse, reject};
 use crate::shared::Shared;
 use crate::transactions::{Known, Marks};
 use actix::Addr;
@@ -24,48 +27,9 @@ use bytes::Bytes;
 use challenge::Label;
 use issuer::Approved;
 use pki::Certificate;
-use scep::{FailInfo, ReplyTo};
+use scep::ReplyTo;
 use std::sync::Arc;
 use store::Change;
-
-/// What a device is answered.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    /// SUCCESS with this certificate.
-    Certificate(Certificate),
-    /// SUCCESS with this CRL, DER.
-    Crl(Arc<[u8]>),
-    /// PENDING.
-    Pending,
-    /// FAILURE.
-    Refused { fail_info: FailInfo, text: Arc<str> },
-    /// HTTP 503: come again.
-    Busy,
-}
-
-impl Answer {
-    pub(crate) fn refused(fail_info: FailInfo, text: &str) -> Self {
-        Self::Refused {
-            fail_info,
-            text: text.into(),
-        }
-    }
-
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Certificate(_) | Self::Crl(_) => "success",
-            Self::Pending => "pending",
-            Self::Refused { .. } => "failure",
-            Self::Busy => "busy",
-        }
-    }
-}
-
-impl From<&Refusal> for Answer {
-    fn from(refusal: &Refusal) -> Self {
-        Self::refused(refusal.fail_info, &refusal.text)
-    }
-}
 
 /// Serves one PKIOperation.
 pub(crate) async fn serve(
@@ -86,7 +50,7 @@ pub(crate) async fn serve(
             };
         }
     };
-    let (operation, reply, answer) = match read {
+    let (operation, reply, answered): (_, _, Answered) = match read {
         Read::Unreadable(words) => {
             garbage(&shared, &origin, &words).await;
             shared.meters.request("PKIOperation", "unreadable");
@@ -101,7 +65,7 @@ pub(crate) async fn serve(
         }
         Read::Refused(rejected) => {
             let answer = reject(&shared, &origin, &rejected).await;
-            (word(&rejected.reply), rejected.reply, answer)
+            (word(&rejected.reply), rejected.reply, answer.into())
         }
         Read::Enrollment(candidate) => {
             let answer = enroll(&shared, me, &origin, &candidate).await;
@@ -109,7 +73,7 @@ pub(crate) async fn serve(
         }
         Read::CertPoll { reply, poll_key } => {
             let answer = query::cert_poll(&shared, poll_key).await;
-            ("CertPoll", *reply, answer)
+            ("CertPoll", *reply, answer.into())
         }
         Read::GetCert {
             reply,
@@ -117,15 +81,18 @@ pub(crate) async fn serve(
             serial,
         } => {
             let answer = query::get_cert(&shared, &reply.signer, issuer, serial).await;
-            ("GetCert", *reply, answer)
+            ("GetCert", *reply, answer.into())
         }
         Read::GetCrl { reply, issuer } => {
             let answer = query::get_crl(&shared, issuer).await;
-            ("GetCRL", *reply, answer)
+            ("GetCRL", *reply, answer.into())
         }
     };
-    shared.meters.request(operation, answer.word());
-    cert_rep(&shared, reply, answer).await
+    shared.meters.request(operation, answered.answer.word());
+    match answered.sealed {
+        Some(octets) => Outcome::CertRep(octets),
+        None => cert_rep(&shared, reply, answered.answer).await,
+    }
 }
 
 fn word(reply: &ReplyTo) -> &'static str {
@@ -158,7 +125,7 @@ async fn enroll(
     me: Addr<ProfileActor>,
     origin: &Origin,
     candidate: &Candidate,
-) -> Answer {
+) -> Answered {
     for finding in &candidate.findings {
         tracing::debug!(
             profile = shared.spec.path_id,
@@ -177,11 +144,11 @@ async fn enroll(
     };
     // The actor is gone: it will be back in a moment, with its state.
     let Ok(decision) = me.send(asked).await else {
-        return Answer::Busy;
+        return Answer::Busy.into();
     };
     shared.meters.stage(Timed::Decide, begun.elapsed());
-    match decision {
-        Decision::Proceed(ticket) => proceed(shared, origin, candidate, ticket).await,
+    let answer = match decision {
+        Decision::Proceed(ticket) => return proceed(shared, origin, candidate, ticket).await,
         Decision::Known(known) => query::known(shared, known).await,
         Decision::Join(answer) => answer.await.unwrap_or(Answer::Busy),
         Decision::Refused => match &candidate.evidence {
@@ -199,7 +166,8 @@ async fn enroll(
             let refusal = Refusal::gate(Label::RateLimited, words, candidate.claim().cloned());
             refuse(shared, origin, candidate, &refusal).await
         }
-    }
+    };
+    answer.into()
 }
 
 fn asks(candidate: &Candidate) -> Asks {
@@ -226,7 +194,7 @@ async fn proceed(
     origin: &Origin,
     candidate: &Candidate,
     ticket: Ticket,
-) -> Answer {
+) -> Answered {
     let approved = match approve(shared, candidate).await {
         Ok(approved) => approved,
         Err(refusal) => {
@@ -237,7 +205,7 @@ async fn proceed(
                 answer: answer.clone(),
                 label,
             });
-            return answer;
+            return answer.into();
         }
     };
     let marks = ticket.marks;
@@ -248,14 +216,18 @@ async fn proceed(
         issue(shared, origin, candidate, approved, marks).await
     };
     match result {
-        Ok((known, answer, label)) => {
-            let settled = Settlement::Durable {
+        Ok(Done {
+            known,
+            answered,
+            label,
+        }) => {
+            let answer = answered.answer.clone();
+            ticket.settle(Settlement::Durable {
                 known,
-                answer: answer.clone(),
+                answer,
                 label,
-            };
-            ticket.settle(settled);
-            answer
+            });
+            answered
         }
         Err(failure) => {
             failed(shared, origin, candidate, &failure).await;
@@ -263,7 +235,7 @@ async fn proceed(
                 answer: Answer::Busy,
                 label: None,
             });
-            Answer::Busy
+            Answer::Busy.into()
         }
     }
 }
@@ -311,6 +283,8 @@ pub(crate) enum Failure {
     Journal(#[from] JournalError),
     #[error("{0}")]
     Compute(#[from] ComputeError),
+    #[error("the CertRep cannot be built: {0}")]
+    Seal(#[from] SealError),
     /// The profile's actor has been replaced meanwhile.
     #[error("the profile is being restarted")]
     Fenced,
@@ -321,24 +295,29 @@ impl Failure {
         match self {
             Self::Issuer(_) => "issuer_failed",
             Self::Journal(_) => "store_failed",
-            Self::Compute(_) => "internal_error",
+            Self::Compute(_) | Self::Seal(_) => "internal_error",
             Self::Fenced => "restarting",
         }
     }
 }
 
-type Done = Result<(Known, Answer, Option<Label>), Failure>;
+/// An enrollment that is durable now.
+struct Done {
+    known: Known,
+    answered: Answered,
+    label: Option<Label>,
+}
 
-/// Signs the certificate and makes it durable.
+/// Signs the certificate, seals its CertRep, and makes it durable.
 async fn issue(
     shared: &Arc<Shared>,
     origin: &Origin,
     candidate: &Candidate,
     approved: Approved,
     marks: Option<Marks>,
-) -> Done {
+) -> Result<Done, Failure> {
     let notes = approved.notes().to_vec();
-    let certificate = sign(shared, approved).await?;
+    let (certificate, sealed) = sign_and_seal(shared, approved, candidate.reply.clone()).await?;
     let now = shared.now();
     let transaction = records::issued(shared, origin, candidate, &certificate, now);
     let known = Known::from(&transaction);
@@ -358,7 +337,35 @@ async fn issue(
         Label::Success
     });
     commit(shared, change, label).await?;
-    Ok((known, Answer::Certificate(certificate), label))
+    let answered = Answered {
+        answer: Answer::Certificate(certificate),
+        sealed: Some(sealed),
+    };
+    Ok(Done {
+        known,
+        answered,
+        label,
+    })
+}
+
+/// One visit to the compute pool for the issuer's signature and the CertRep's.
+async fn sign_and_seal(
+    shared: &Arc<Shared>,
+    approved: Approved,
+    reply: ReplyTo,
+) -> Result<(Certificate, Vec<u8>), Failure> {
+    let now = shared.now();
+    let job = Arc::clone(shared);
+    let signed = move || {
+        let begun = job.services.clock.instant();
+        let certificate = job.spec.issuer.issue(&approved, now)?;
+        job.meters.stage(Timed::Issue, begun.elapsed());
+        let begun = job.services.clock.instant();
+        let sealed = answer::seal(&job.spec, &reply, &Answer::Certificate(certificate.clone()))?;
+        job.meters.stage(Timed::Reply, begun.elapsed());
+        Ok((certificate, sealed))
+    };
+    shared.services.pool.run(Stage::Finish, signed).await?
 }
 
 /// Runs the issuer on the compute pool.
@@ -381,7 +388,7 @@ async fn wait(
     origin: &Origin,
     candidate: &Candidate,
     marks: Option<Marks>,
-) -> Done {
+) -> Result<Done, Failure> {
     let now = shared.now();
     let transaction = records::pending(shared, origin, candidate, now);
     let known = Known::from(&transaction);
@@ -392,7 +399,11 @@ async fn wait(
         records::push_marks(&mut change, &shared.spec.path_id, &marks);
     }
     commit(shared, change, None).await?;
-    Ok((known, Answer::Pending, None))
+    Ok(Done {
+        known,
+        answered: Answer::Pending.into(),
+        label: None,
+    })
 }
 
 /// One durable step, unless the actor that decided is gone.
@@ -413,100 +424,6 @@ pub(crate) async fn commit(
     Ok(())
 }
 
-/// Audits a refusal and answers it. The stored counter of its label goes up with the event.
-async fn refuse(
-    shared: &Arc<Shared>,
-    origin: &Origin,
-    candidate: &Candidate,
-    refusal: &Refusal,
-) -> Answer {
-    let left_out = if refusal.anonymous {
-        shared.refusals.admit()
-    } else {
-        Some(0)
-    };
-    let mut change = Change::new();
-    if let Some(left_out) = left_out {
-        let now = shared.now();
-        change.push(audit::refused(
-            shared, origin, candidate, refusal, left_out, now,
-        ));
-    }
-    tracing::info!(
-        profile = shared.spec.path_id,
-        request_id = origin.request_id,
-        reason = refusal.reason,
-        message = refusal.message,
-        "enrollment refused"
-    );
-    if (left_out.is_some() || refusal.label.is_some())
-        && let Err(error) = commit(shared, change, refusal.label).await
-    {
-        tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
-        return Answer::Busy;
-    }
-    Answer::from(refusal)
-}
-
-/// Audits a failure of ours; the device is told to come again.
-async fn failed(shared: &Arc<Shared>, origin: &Origin, candidate: &Candidate, failure: &Failure) {
-    tracing::error!(
-        profile = shared.spec.path_id,
-        request_id = origin.request_id,
-        error = %failure,
-        "an approved enrollment failed; the device is told to try again"
-    );
-    if matches!(
-        failure,
-        Failure::Fenced | Failure::Journal(JournalError::Store(_))
-    ) {
-        return;
-    }
-    let event = audit::failed(shared, origin, candidate, failure, shared.now());
-    if let Err(error) = commit(shared, Change::new().with(event), None).await {
-        tracing::error!(profile = shared.spec.path_id, %error, "a failure could not be audited");
-    }
-}
-
-/// A message that was refused before it was known what it asks for.
-async fn reject(shared: &Arc<Shared>, origin: &Origin, rejected: &Rejected) -> Answer {
-    tracing::info!(
-        profile = shared.spec.path_id,
-        request_id = origin.request_id,
-        fail_info = %rejected.fail_info,
-        detail = rejected.detail,
-        "PKIMessage refused"
-    );
-    let noise = if rejected.verified {
-        &shared.refusals
-    } else {
-        &shared.garbage
-    };
-    if let Some(left_out) = noise.admit() {
-        let event = audit::rejected(shared, origin, rejected, left_out, shared.now());
-        if let Err(error) = commit(shared, Change::new().with(event), None).await {
-            tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
-        }
-    }
-    Answer::refused(rejected.fail_info, rejected.text)
-}
-
-/// What is no PKIMessage at all: counted, and written now and then.
-async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) {
-    tracing::debug!(
-        profile = shared.spec.path_id,
-        request_id = origin.request_id,
-        words,
-        "unreadable"
-    );
-    if let Some(left_out) = shared.garbage.admit() {
-        let event = audit::unreadable(shared, origin, words, left_out, shared.now());
-        if let Err(error) = commit(shared, Change::new().with(event), None).await {
-            tracing::error!(profile = shared.spec.path_id, %error, "garbage could not be audited");
-        }
-    }
-}
-
 /// Encrypts and signs the reply.
 async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outcome {
     if matches!(answer, Answer::Busy) {
@@ -515,21 +432,12 @@ async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outco
         };
     }
     let begun = shared.services.clock.instant();
-    let job = Arc::clone(shared);
-    let built = shared
-        .services
-        .pool
-        .run(Stage::Finish, move || build(&job, &reply, &answer))
-        .await;
+    let spec = Arc::clone(&shared.spec);
+    let sealing = move || answer::seal(&spec, &reply, &answer).map_err(Failure::from);
+    let sealed = shared.services.pool.run(Stage::Finish, sealing).await;
     shared.meters.stage(Timed::Reply, begun.elapsed());
-    match built {
-        Ok(Ok(octets)) => Outcome::CertRep(octets),
-        Ok(Err(error)) => {
-            tracing::error!(profile = shared.spec.path_id, %error, "a CertRep could not be built");
-            Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            }
-        }
+    match sealed.map_err(Failure::from).flatten() {
+        Ok(octets) => Outcome::CertRep(octets),
         Err(error) => {
             tracing::error!(profile = shared.spec.path_id, %error, "a CertRep could not be built");
             Outcome::Busy {
@@ -537,42 +445,4 @@ async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outco
             }
         }
     }
-}
-
-/// Why a CertRep could not be built: never the device's doing.
-#[derive(Debug, thiserror::Error)]
-enum BuildError {
-    #[error(transparent)]
-    Scep(#[from] scep::Error),
-    #[error("the profile has no RA certificate")]
-    NoRa,
-}
-
-fn build(shared: &Shared, reply: &ReplyTo, answer: &Answer) -> Result<Vec<u8>, BuildError> {
-    let spec = &shared.spec;
-    let Some(ra) = spec.ras.first() else {
-        return Err(BuildError::NoRa);
-    };
-    let chain;
-    let answer = match answer {
-        Answer::Certificate(certificate) => {
-            chain = if spec.chain.chain_in_reply {
-                std::iter::once(certificate.clone())
-                    .chain(spec.issuer.chain())
-                    .collect()
-            } else {
-                vec![certificate.clone()]
-            };
-            scep::Answer::Success {
-                certificates: &chain,
-            }
-        }
-        Answer::Crl(crl) => scep::Answer::Crl(crl),
-        Answer::Refused { fail_info, text } => scep::Answer::Failure {
-            fail_info: *fail_info,
-            text,
-        },
-        Answer::Pending | Answer::Busy => scep::Answer::Pending,
-    };
-    Ok(scep::cert_rep(reply, &answer, ra, spec.mode)?)
 }

@@ -4,12 +4,16 @@
 use crate::clock::SharedClock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use store::{Change, Committed, Conflict, Op, Store};
 use tokio::sync::oneshot;
 
 /// The most changes that one flush makes durable. More would only make the first ones wait.
 const BATCH: usize = 128;
+
+/// Under load, how long a batch waits for more company: fewer flushes, for a delay that is small
+/// beside the RSA of a single enrollment in a queue. A lone change never waits.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// Why a change did not become durable.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -115,6 +119,7 @@ struct Writer {
 impl Writer {
     fn run(&mut self, inbox: &mpsc::Receiver<Order>) {
         let mut stopping = false;
+        let mut crowded = false;
         while !stopping {
             let Ok(first) = inbox.recv() else { return };
             let mut batch = Vec::new();
@@ -130,7 +135,13 @@ impl Writer {
                 } else {
                     None
                 };
+                if next.is_none() && crowded && !stopping {
+                    crowded = false;
+                    std::thread::sleep(GATHER);
+                    next = inbox.try_recv().ok();
+                }
             }
+            crowded = batch.len() > 1;
             if !batch.is_empty() {
                 self.write(batch);
             }

@@ -5,6 +5,7 @@
 //! | `supervisor`, `directory` | which profiles there are; starting, exchanging, bringing back |
 //! | `profile` | the actor: the state that decides, and nothing that waits |
 //! | `enroll` | one PKIOperation, top to bottom |
+//! | `answer`, `refusal`, `refuse` | what a device is told, what the operator reads |
 //! | `candidate`, `renewal` | from octets to something that can be decided on |
 //! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
@@ -13,6 +14,7 @@
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
 
+mod answer;
 mod audit;
 mod candidate;
 mod clock;
@@ -33,6 +35,7 @@ mod profile;
 mod query;
 mod records;
 mod refusal;
+mod refuse;
 mod renewal;
 mod revocation;
 mod runtime;

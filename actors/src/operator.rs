@@ -1,7 +1,8 @@
 //! What operators decide: pending requests, and those that nobody decided in time.
 
+use crate::answer::Answer;
 use crate::audit;
-use crate::enroll::{self, Answer, Failure};
+use crate::enroll::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
 use crate::profile::{Claim, ProfileActor, Settlement, Ticket};
 use crate::records;

@@ -5,7 +5,8 @@
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
-use crate::enroll::{self, Answer};
+use crate::answer::Answer;
+use crate::enroll;
 use crate::guesses::Guesses;
 use crate::messages::{
     Apply, DecideError, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus, Status,

@@ -1,8 +1,8 @@
 //! The questions that change nothing: CertPoll, GetCert, GetCRL, and a request asked again.
 
+use crate::answer::Answer;
 use crate::candidate;
 use crate::compute::Stage;
-use crate::enroll::Answer;
 use crate::renewal::{self, Standing};
 use crate::shared::Shared;
 use crate::transactions::{Key, Known};

@@ -4,7 +4,7 @@
 //! becomes durable between that look and the decision is found in `recent`, so a finished
 //! enrollment must stay there for longer than a request can take.
 
-use crate::enroll::Answer;
+use crate::answer::Answer;
 use challenge::{DeviceKey, ReplayKey};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, VecDeque};

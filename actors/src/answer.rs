@@ -1,0 +1,104 @@
+//! What a device is answered, and the CertRep that says it.
+
+use crate::refusal::Refusal;
+use crate::spec::ProfileSpec;
+use pki::Certificate;
+use scep::{FailInfo, ReplyTo};
+use std::sync::Arc;
+
+/// What a device is answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// SUCCESS with this certificate.
+    Certificate(Certificate),
+    /// SUCCESS with this CRL, DER.
+    Crl(Arc<[u8]>),
+    /// PENDING.
+    Pending,
+    /// FAILURE.
+    Refused { fail_info: FailInfo, text: Arc<str> },
+    /// HTTP 503: come again.
+    Busy,
+}
+
+impl Answer {
+    pub(crate) fn refused(fail_info: FailInfo, text: &str) -> Self {
+        Self::Refused {
+            fail_info,
+            text: text.into(),
+        }
+    }
+
+    /// The word that metrics use.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Certificate(_) | Self::Crl(_) => "success",
+            Self::Pending => "pending",
+            Self::Refused { .. } => "failure",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+impl From<&Refusal> for Answer {
+    fn from(refusal: &Refusal) -> Self {
+        Self::refused(refusal.fail_info, &refusal.text)
+    }
+}
+
+/// An answer, and its CertRep where that has been made already.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+impl From<Answer> for Answered {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            sealed: None,
+        }
+    }
+}
+
+/// Why a CertRep could not be built: never the device's doing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealError {
+    #[error("{0}")]
+    Scep(#[from] scep::Error),
+    #[error("the profile has no RA certificate")]
+    NoRa,
+}
+
+/// Encrypts and signs a CertRep. Costs RSA time: for the compute pool.
+pub(crate) fn seal(
+    spec: &ProfileSpec,
+    reply: &ReplyTo,
+    answer: &Answer,
+) -> Result<Vec<u8>, SealError> {
+    let Some(ra) = spec.ras.first() else {
+        return Err(SealError::NoRa);
+    };
+    let chain;
+    let answer = match answer {
+        Answer::Certificate(certificate) => {
+            chain = if spec.chain.chain_in_reply {
+                std::iter::once(certificate.clone())
+                    .chain(spec.issuer.chain())
+                    .collect()
+            } else {
+                vec![certificate.clone()]
+            };
+            scep::Answer::Success {
+                certificates: &chain,
+            }
+        }
+        Answer::Crl(crl) => scep::Answer::Crl(crl),
+        Answer::Refused { fail_info, text } => scep::Answer::Failure {
+            fail_info: *fail_info,
+            text,
+        },
+        Answer::Pending | Answer::Busy => scep::Answer::Pending,
+    };
+    Ok(scep::cert_rep(reply, &answer, ra, spec.mode)?)
+}

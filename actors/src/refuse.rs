@@ -1,0 +1,111 @@
+//! Saying no: each refusal is audited before it is answered, floods are only sampled.
+
+use crate::answer::Answer;
+use crate::audit;
+use crate::candidate::{Candidate, Rejected};
+use crate::enroll::{Failure, commit};
+use crate::journal::JournalError;
+use crate::messages::Origin;
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use std::sync::Arc;
+use store::Change;
+
+/// Audits a refusal and answers it. The stored counter of its label goes up with the event.
+pub(crate) async fn refuse(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    candidate: &Candidate,
+    refusal: &Refusal,
+) -> Answer {
+    let left_out = if refusal.anonymous {
+        shared.refusals.admit()
+    } else {
+        Some(0)
+    };
+    let mut change = Change::new();
+    if let Some(left_out) = left_out {
+        let now = shared.now();
+        change.push(audit::refused(
+            shared, origin, candidate, refusal, left_out, now,
+        ));
+    }
+    tracing::info!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        reason = refusal.reason,
+        message = refusal.message,
+        "enrollment refused"
+    );
+    if (left_out.is_some() || refusal.label.is_some())
+        && let Err(error) = commit(shared, change, refusal.label).await
+    {
+        tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
+        return Answer::Busy;
+    }
+    Answer::from(refusal)
+}
+
+/// Audits a failure of ours; the device is told to come again.
+pub(crate) async fn failed(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    candidate: &Candidate,
+    failure: &Failure,
+) {
+    tracing::error!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        error = %failure,
+        "an approved enrollment failed; the device is told to try again"
+    );
+    if matches!(
+        failure,
+        Failure::Fenced | Failure::Journal(JournalError::Store(_))
+    ) {
+        return;
+    }
+    let event = audit::failed(shared, origin, candidate, failure, shared.now());
+    if let Err(error) = commit(shared, Change::new().with(event), None).await {
+        tracing::error!(profile = shared.spec.path_id, %error, "a failure could not be audited");
+    }
+}
+
+/// A message that was refused before it was known what it asks for.
+pub(crate) async fn reject(shared: &Arc<Shared>, origin: &Origin, rejected: &Rejected) -> Answer {
+    tracing::info!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        fail_info = %rejected.fail_info,
+        detail = rejected.detail,
+        "PKIMessage refused"
+    );
+    let noise = if rejected.verified {
+        &shared.refusals
+    } else {
+        &shared.garbage
+    };
+    if let Some(left_out) = noise.admit() {
+        let event = audit::rejected(shared, origin, rejected, left_out, shared.now());
+        if let Err(error) = commit(shared, Change::new().with(event), None).await {
+            tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
+        }
+    }
+    Answer::refused(rejected.fail_info, rejected.text)
+}
+
+/// What is no PKIMessage at all: counted, and written now and then.
+pub(crate) async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) {
+    tracing::debug!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        words,
+        "unreadable"
+    );
+    if let Some(left_out) = shared.garbage.admit() {
+        let event = audit::unreadable(shared, origin, words, left_out, shared.now());
+        if let Err(error) = commit(shared, Change::new().with(event), None).await {
+            tracing::error!(profile = shared.spec.path_id, %error, "garbage could not be audited");
+        }
+    }
+}
