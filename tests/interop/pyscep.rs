@@ -10,10 +10,10 @@ use crate::tool::{self, Said};
 
 const PLAIN: Added<'_> = Added {
     path_id: "plain",
-    settings: "issuer_id = 'plain'\nra = 'files'\nra_cert_path = 'plain.pem'\nra_key_path = 'plain.key'",
+    settings: "issuer_id = 'plain'\nprofile_id = 'both'\nra = 'files'\nra_cert_path = 'plain.pem'\nra_key_path = 'plain.key'",
 };
 
-/// A CA that may sign and decipher as well.
+/// A CA that may sign and decipher as well, and a policy for what PyScep asks for: both EKUs.
 fn plain_ca(dir: &Path, config: &mut toml::Table) {
     let usage = "keyUsage=critical,keyCertSign,cRLSign,digitalSignature,keyEncipherment";
     tool::openssl(
@@ -39,6 +39,10 @@ fn plain_ca(dir: &Path, config: &mut toml::Table) {
     tool::must(dir, "chmod", &["600", "plain.key"]);
     let issuer = "id = 'plain'\nca_cert_path = 'plain.pem'\nca_key_path = 'plain.key'";
     let issuer: toml::Table = issuer.parse().expect("TOML");
+    let both = "id = 'both'\nekus_allowed = ['client_auth', 'server_auth']";
+    let both: toml::Table = both.parse().expect("TOML");
+    let policies = config["certificate_profile"].as_array_mut();
+    policies.expect("policies").push(both.into());
     config["issuer"]
         .as_array_mut()
         .expect("issuers")
@@ -46,8 +50,7 @@ fn plain_ca(dir: &Path, config: &mut toml::Table) {
 }
 
 fn client(dir: &Path, args: &[&str]) -> Said {
-    let python = std::env::var("SCEPD_PYSCEP_PYTHON")
-        .expect("SCEPD_PYSCEP_PYTHON names a Python with PyScep");
+    let python = std::env::var("PYSCEP_PYTHON").expect("PYSCEP_PYTHON names a Python with PyScep");
     let script = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/interop/pyscep/client.py"

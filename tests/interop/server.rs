@@ -19,6 +19,7 @@ pub(crate) struct Server {
     https: u16,
     http: u16,
     facts: Value,
+    printed: String,
 }
 
 /// One more `[[profile]]`: the quickstart's own with these settings laid over it.
@@ -44,6 +45,7 @@ impl Server {
             https,
             http,
             facts: Value::Null,
+            printed: String::new(),
         };
         server.wait();
         if !added.is_empty() {
@@ -80,6 +82,11 @@ impl Server {
     /// The root certificate that everything chains to, PEM.
     pub(crate) fn ca(&self) -> PathBuf {
         self.path("/ca_cert")
+    }
+
+    /// What it printed up to the line that says it is ready.
+    pub(crate) fn printed(&self) -> &str {
+        &self.printed
     }
 
     /// A file beside the configuration.
@@ -124,7 +131,7 @@ impl Server {
         let ready = lines.by_ref().map_while(Result::ok).any(|line| {
             printed.push_str(&line);
             printed.push('\n');
-            line.to_lowercase().contains("ready")
+            line.starts_with("ready")
         });
         assert!(
             ready,
@@ -132,6 +139,7 @@ impl Server {
             self.log()
         );
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        self.printed = printed;
         let facts = fs::read(self.dir.path().join("quickstart.json")).expect("quickstart.json");
         self.facts = serde_json::from_slice(&facts).expect("quickstart.json is JSON");
     }

@@ -187,3 +187,29 @@ fn begin(dir: &Path, url: &str) -> Child {
         .spawn()
         .unwrap()
 }
+
+#[test]
+#[ignore = "needs strongSwan pki"]
+fn the_commands_that_quickstart_prints_work_as_printed() {
+    let server = Server::start(&[]);
+    let dir = server.scratch("printed");
+    let commands: Vec<&str> = server
+        .printed()
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("pki "))
+        .collect();
+    assert!(commands.len() >= 3, "{}", server.printed());
+    for command in commands {
+        tool::must(&dir, "sh", &["-c", command]);
+    }
+    tool::openssl(
+        &dir,
+        &[
+            "verify",
+            "-CAfile",
+            server.ca().to_str().unwrap(),
+            "cert.pem",
+        ],
+    );
+}

@@ -85,7 +85,7 @@ fn until_ready(child: &mut Child) -> String {
     for line in lines.by_ref().map_while(Result::ok) {
         printed.push_str(&line);
         printed.push('\n');
-        if line.to_lowercase().contains("ready") {
+        if line.starts_with("ready") {
             break;
         }
     }

@@ -61,7 +61,7 @@ def identity(directory):
 def must_succeed(answer):
     if answer.status.name != "SUCCESS":
         detail = getattr(answer, "fail_info", None)
-        sys.exit("%s %s" % (answer.status.name, detail.name if detail else ""))
+        sys.exit("%s %s" % (answer.status.name, getattr(detail, "name", detail) or ""))
 
 
 def enroll(url, challenge, cn, directory):

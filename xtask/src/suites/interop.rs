@@ -65,7 +65,7 @@ pub(super) fn pyscep(context: &Context) -> Result<Done, String> {
         "pyscep",
         &["openssl"],
         &["openssl"],
-        &[("SCEPD_PYSCEP_PYTHON", &python)],
+        &[("PYSCEP_PYTHON", &python)],
     )
 }
 
