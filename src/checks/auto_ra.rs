@@ -3,11 +3,17 @@
 //! Each pair is one file, `<when made, Unix seconds>.pem`, key and certificate together, so that
 //! the two can never be seen apart. A new pair is made when the current one has less than a third
 //! of its life left, or the issuer's CA is another one; the old one stays for its overlap.
+//!
+//! Pairs of one issuer that are made in one run share a key ([`NewKeys`]): making an RSA key takes
+//! many times as long as everything else, and a thousand profiles should start within seconds. A
+//! message is still bound to its profile, because it names the certificate that it is for.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use issuer::Issuer;
@@ -22,12 +28,30 @@ use super::problem::{Findings, Spot};
 /// request costs one decryption and one signature.
 const KIND: KeyKind = KeyKind::Rsa { bits: 2048 };
 
+/// The keys made in one run, by issuer.
+#[derive(Default)]
+pub(super) struct NewKeys(Mutex<BTreeMap<String, PrivateKey>>);
+
+impl NewKeys {
+    fn of(&self, issuer_id: &str) -> Result<PrivateKey, pki::Error> {
+        // A panic elsewhere leaves whole keys behind. The others wait for the one being made.
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = keys.get(issuer_id) {
+            return Ok(key.clone());
+        }
+        let key = PrivateKey::generate(KIND)?;
+        keys.insert(issuer_id.to_owned(), key.clone());
+        Ok(key)
+    }
+}
+
 /// Where pairs are kept, for whom, and how.
 pub(super) struct Keeping<'a> {
     /// The profile's own directory.
     pub(super) directory: &'a Path,
     pub(super) issuer: &'a dyn Issuer,
     pub(super) path_id: &'a str,
+    pub(super) new_keys: &'a NewKeys,
     pub(super) overlap: TimeDelta,
     /// Whether pairs may be made and removed; `false` only looks.
     pub(super) may_write: bool,
@@ -132,7 +156,9 @@ impl Keeping<'_> {
         spot: &Spot,
         findings: &mut Findings,
     ) -> Option<Stored> {
-        let identity = PrivateKey::generate(KIND)
+        let identity = self
+            .new_keys
+            .of(self.issuer.id())
             .map_err(|error| error.to_string())
             .and_then(|key| {
                 let certificate = self

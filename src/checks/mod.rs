@@ -41,6 +41,7 @@ pub use store::{check_store, open_store};
 pub use trust::reload_anchors;
 
 use crate::config::{Config, Span};
+use auto_ra::NewKeys;
 use files::Files;
 use problem::{Findings, Spot};
 
@@ -72,6 +73,7 @@ impl Outcome {
 struct Run<'a> {
     config: &'a Config,
     files: &'a Files,
+    new_keys: &'a NewKeys,
     now: DateTime<Utc>,
     /// Whether missing directories and automatic RA pairs are made.
     may_write: bool,
@@ -95,10 +97,11 @@ pub fn check(config: &Config, now: DateTime<Utc>) -> Outcome {
 }
 
 fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
-    let files = Files::default();
+    let (files, new_keys) = (Files::default(), NewKeys::default());
     let run = Run {
         config,
         files: &files,
+        new_keys: &new_keys,
         now,
         may_write,
     };

@@ -42,6 +42,7 @@ pub(super) fn load(
                     .join(directory(&profile.path_id)),
                 issuer: issuer?.issuer.as_ref(),
                 path_id: &profile.path_id,
+                new_keys: run.new_keys,
                 overlap: profile.ra_overlap.chrono(),
                 may_write: run.may_write,
             };

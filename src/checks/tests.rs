@@ -719,7 +719,7 @@ fn no_finding_shows_a_secret() {
 }
 
 mod kept_by_the_server {
-    use super::super::auto_ra::{Keeping, Kept, keep};
+    use super::super::auto_ra::{Keeping, Kept, NewKeys, keep};
     use super::*;
 
     const OVERLAP: Duration = Duration::days(7);
@@ -727,7 +727,7 @@ mod kept_by_the_server {
     fn kept(house: &House, at: DateTime<Utc>) -> Kept {
         let mut findings = Findings::default();
         let kept = keep(
-            &keeping(&house.path("ra"), &house.ca),
+            &keeping(&house.path("ra"), &house.ca, &NewKeys::default()),
             at,
             &Spot::one_of("profile", "corp").at("ra"),
             &mut findings,
@@ -736,11 +736,12 @@ mod kept_by_the_server {
         kept.unwrap()
     }
 
-    fn keeping<'a>(directory: &'a Path, issuer: &'a LocalCa) -> Keeping<'a> {
+    fn keeping<'a>(directory: &'a Path, issuer: &'a LocalCa, new_keys: &'a NewKeys) -> Keeping<'a> {
         Keeping {
             directory,
             issuer,
             path_id: "corp",
+            new_keys,
             overlap: OVERLAP,
             may_write: true,
         }
@@ -767,6 +768,29 @@ mod kept_by_the_server {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&files.first().unwrap().path()), 0o600);
         assert_eq!(mode(&house.path("ra")), 0o700);
+    }
+
+    #[test]
+    fn pairs_of_one_run_share_a_key_and_no_certificate() {
+        let mut house = House::new();
+        let first = house.profile();
+        first.ra = crate::config::Ra::Auto;
+        (first.ra_cert_path, first.ra_key_path) = (None, None);
+        let mut second = first.clone();
+        second.path_id = "iot".to_owned();
+        house.config.profiles.push(second);
+        let loaded = house.load().loaded.unwrap();
+        let [corp, iot] = loaded.profiles.as_slice() else {
+            panic!("two profiles")
+        };
+        let (corp, iot) = (corp.identities(now()), iot.identities(now()));
+        let (corp, iot) = (
+            &corp.first().unwrap().certificate,
+            &iot.first().unwrap().certificate,
+        );
+        assert_eq!(corp.public_key().spki_der(), iot.public_key().spki_der());
+        assert_ne!(corp.serial().as_bytes(), iot.serial().as_bytes());
+        assert_ne!(corp.subject().to_string(), iot.subject().to_string());
     }
 
     #[test]
@@ -834,7 +858,7 @@ mod kept_by_the_server {
             let spot = Spot::one_of("profile", "corp").at("ra");
             assert!(
                 keep(
-                    &keeping(&house.path("ra"), &house.ca),
+                    &keeping(&house.path("ra"), &house.ca, &NewKeys::default()),
                     now(),
                     &spot,
                     &mut findings
