@@ -120,7 +120,7 @@ impl Guide<'_> {
         )?;
         writeln!(
             out,
-            "  {} enroll --url {} --challenge \"$({} intune-challenge --key {} --audience {} --device laptop-2 --san dns:laptop-2.example)\" --subject CN=laptop-2 --san dns:laptop-2.example --ca-file {} --out {}\n",
+            "  {} enroll --url {} --challenge \"$({} intune-challenge --key {} --aud {} --device-name laptop-2 --san dns:laptop-2.example)\" --subject CN=laptop-2 --san dns:laptop-2.example --ca-file {} --out {}\n",
             self.scepd,
             quoted(&profile.url),
             self.scepd,
