@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use pki::cms::{Enveloped, Signed};
-use pki::{Certificate, ber};
+use pki::{Certificate, CrlBuilder, Digest, RevocationReason, RevokedEntry, Serial, ber};
 use scep::{Answer, CryptoMode};
 use scepd_fuzz::keys;
 
@@ -52,6 +52,7 @@ fn make() -> io::Result<()> {
         }
     }
     seeds.replies()?;
+    seeds.crl()?;
     for (name, text) in TEXTS {
         seeds.write("text", name, text.as_bytes())?;
     }
@@ -140,6 +141,36 @@ impl Seeds {
             }
         }
         Ok(())
+    }
+
+    /// A CRL, alone and as a GetCRL reply carries it.
+    fn crl(&mut self) -> io::Result<()> {
+        let Some(ca) = keys::ras().first() else {
+            return Ok(());
+        };
+        let entry = |serial: &[u8], reason| RevokedEntry {
+            serial: Serial::new(serial),
+            revoked_at: keys::NOW,
+            reason,
+        };
+        let builder = CrlBuilder {
+            issuer: ca.certificate.subject().clone(),
+            entries: vec![
+                entry(&[0, 200, 7], Some(RevocationReason::KeyCompromise)),
+                entry(&[9], None),
+            ],
+            number: 77,
+            this_update: keys::NOW,
+            next_update: keys::NOW,
+            aki: ca.certificate.ski().map(<[u8]>::to_vec),
+        };
+        let scheme = ca.key.scheme(Digest::Sha256);
+        let Ok(crl) = scheme.and_then(|scheme| builder.sign(&ca.key, &scheme)) else {
+            return Ok(());
+        };
+        self.write("crl", "two-entries", crl.der())?;
+        let body = pki::cms::degenerate(&[], &[crl.der()]);
+        self.write("degenerate", "crl", &body)
     }
 
     /// The request line of a GET.
