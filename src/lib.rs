@@ -9,6 +9,7 @@
 //! - [`checks`]: every file that it names, read and checked, all findings at once
 //! - [`quickstart`]: a directory with everything a first server needs
 //! - [`server`], [`http`]: the running server and its listeners
+//! - [`telemetry`]: log lines and metrics
 
 pub mod auth;
 pub mod checks;
@@ -19,3 +20,4 @@ pub mod hooks;
 pub mod http;
 pub mod quickstart;
 pub mod server;
+pub mod telemetry;

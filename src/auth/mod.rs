@@ -5,6 +5,7 @@
 //! | [`secret`] | random texts that stand for a caller: made, hashed, compared |
 //! | [`tokens`] | the tokens of `scepd token`: making, revoking, last use |
 //! | [`oidc`] | JWTs of an OpenID Connect provider |
+//! | [`jwks`] | the provider's keys over https |
 //! | [`session`] | the page's sessions and their CSRF tokens |
 //! | [`limit`] | wrong credentials by source |
 //! | [`gate`] | [`Gate`]: from a request's headers to a [`Caller`] |
@@ -16,6 +17,7 @@
 pub mod caller;
 pub mod control;
 pub mod gate;
+pub mod jwks;
 pub mod limit;
 pub mod oidc;
 pub mod secret;

@@ -37,6 +37,18 @@ pub struct Problem {
     pub remedy: String,
 }
 
+impl Problem {
+    /// A configuration that cannot even be read.
+    #[must_use]
+    pub fn of_configuration(errors: &crate::config::Errors) -> Self {
+        Spot::section("configuration").problem(
+            Severity::Failure,
+            errors.to_string(),
+            "correct it; nothing else was looked at",
+        )
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.section)?;

@@ -5,9 +5,11 @@
 //! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
 //! | `target` | which profile a URL means |
 //! | `scep` | the SCEP operations |
+//! | [`admin`] | the admin API, health and metrics |
 //! | `mtls` | whether a client certificate belongs to a profile |
 //! | `routes` | which route a request takes on which listener |
 
+pub mod admin;
 mod listener;
 mod mtls;
 mod origin;

@@ -31,6 +31,7 @@ pub(super) struct Bound {
     pub(super) https: TcpListener,
     pub(super) http: Option<TcpListener>,
     pub(super) mtls: Option<TcpListener>,
+    pub(super) metrics: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -43,6 +44,7 @@ impl Sockets {
             },
             http: optional(self.http, "server.http_listen", server.http_listen).await?,
             mtls: optional(self.mtls, "server.mtls_listen", server.mtls_listen).await?,
+            metrics: optional(None, "admin.metrics_listen", config.admin.metrics_listen).await?,
         })
     }
 }

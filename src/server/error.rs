@@ -35,6 +35,9 @@ pub enum ServerError {
     /// TLS could not be set up.
     #[error("{0}")]
     Tls(#[from] TlsError),
+    /// The OIDC provider's keys or address cannot be used.
+    #[error("admin: oidc: {0}")]
+    Oidc(String),
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),

@@ -5,6 +5,7 @@
 //! [`Server::stop`] answers what came in and closes the store. `main` adds signals around it
 //! ([`serve`]), tests use it on port 0.
 
+mod admin;
 pub(crate) mod assembly;
 mod bind;
 mod error;
@@ -12,12 +13,14 @@ mod reload;
 mod serve;
 mod trust;
 
+pub use admin::{CheckError, Checked};
 pub use bind::{Addresses, Sockets};
 pub use error::ServerError;
 pub use reload::Reloaded;
 pub use serve::serve;
 pub use trust::{Caller, TrustError};
 
+use crate::auth::Gate;
 use crate::checks::{self, Loaded};
 use crate::config::{Config, Effective, Sources};
 use crate::http::{
@@ -48,6 +51,10 @@ pub struct Server {
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
+    gate: Gate,
+    started_at: DateTime<Utc>,
+    /// Held while the checks are run on demand.
+    checking: Mutex<()>,
 }
 
 impl Server {
@@ -78,6 +85,13 @@ impl Server {
             .map_err(|_| actors::ApplyError::Stopped)??;
         let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
         let settings = ArcSwap::from_pointee(front_settings(&config));
+        let services = &house.services;
+        let gate = Gate::new(
+            Arc::clone(&services.store),
+            services.journal.clone(),
+            Arc::clone(&clock),
+            admin::gate_settings(&config, &loaded)?,
+        );
         let front = Arc::new(Front { house, settings });
         let (phase, _) = watch::channel(Phase::Serving);
         let server = Arc::new(Self {
@@ -89,6 +103,9 @@ impl Server {
             addresses,
             phase,
             listeners: Mutex::new(JoinSet::new()),
+            gate,
+            started_at: now,
+            checking: Mutex::new(()),
             config: ArcSwap::from_pointee(config),
         });
         server.listen(sockets).await?;
@@ -96,7 +113,7 @@ impl Server {
     }
 
     async fn listen(self: &Arc<Self>, sockets: bind::Bound) -> Result<(), ServerError> {
-        let beyond = self.beyond();
+        let beyond = self.admin_routes();
         let plain = TlsAcceptor::plain(&self.tls)?;
         let mutual = TlsAcceptor::mutual(&self.tls)?;
         self.listen_on(sockets.https, Some(plain), Channel::Https, Some(beyond))
@@ -108,6 +125,7 @@ impl Server {
             self.listen_on(mtls, Some(mutual), Channel::Mutual, None)
                 .await;
         }
+        self.serve_beside(sockets.metrics).await;
         Ok(())
     }
 
@@ -118,12 +136,7 @@ impl Server {
         channel: Channel,
         beyond: Option<BoxedFilter<(Response,)>>,
     ) {
-        let config = self.config.load();
-        let limits = ConnectionLimits {
-            connections: config.server.max_connections,
-            handshake: config.server.header_timeout.duration(),
-            head: config.server.idle_timeout.duration(),
-        };
+        let limits = connection_limits(&self.config.load());
         let service = hyper_util::service::TowerToHyperService::new(warp::service(routes(
             Arc::clone(&self.front),
             beyond,
@@ -135,14 +148,6 @@ impl Server {
         };
         let serving = crate::http::serve(listener, service, limits, self.phase.subscribe());
         self.listeners.lock().await.spawn(serving);
-    }
-
-    /// The routes beyond SCEP: the admin API and the page.
-    fn beyond(self: &Arc<Self>) -> BoxedFilter<(Response,)> {
-        use warp::Filter;
-        warp::any()
-            .and_then(|| async { Err(warp::reject::not_found()) })
-            .boxed()
     }
 
     /// Where it listens.
@@ -215,6 +220,14 @@ fn house_settings(config: &Config) -> HouseSettings {
         },
         compute_queue: config.server.compute_queue.max(1),
         arbiters: cores.min(4),
+    }
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        connections: config.server.max_connections,
+        handshake: config.server.header_timeout.duration(),
+        head: config.server.idle_timeout.duration(),
     }
 }
 

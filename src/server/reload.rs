@@ -1,9 +1,10 @@
 //! Reload: everything is read and built anew, and swapped only when all of it is good.
 
-use super::{Server, assembly, front_settings, load, log_notices};
+use super::{Server, admin, assembly, front_settings, load, log_notices};
 use crate::checks;
 use crate::http::TlsIdentity;
 use crate::server::ServerError;
+use crate::telemetry;
 use actors::{Applied, ApplyProfiles};
 use std::sync::Arc;
 use store::{AuditDetails, AuditEvent, Change, Outcome};
@@ -41,9 +42,10 @@ impl Server {
         let now = self.clock.now();
         let mut loaded = load(&config, now).await?;
         loaded.carry_over(in_force, now);
-        // The last two things that can fail, before anything is swapped.
+        // The last things that can fail, before anything is swapped.
         let specs = assembly::specs(&loaded, now)?;
         let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
+        let gate = admin::gate_settings(&config, &loaded)?;
         let applied = self
             .house()
             .supervisor
@@ -51,6 +53,10 @@ impl Server {
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         self.tls.replace_with(&tls);
+        self.gate.apply(gate);
+        if let Err(error) = telemetry::logs::apply(&config.log) {
+            tracing::warn!("{error}");
+        }
         self.front.settings.store(Arc::new(front_settings(&config)));
         let before = self.config.swap(Arc::new(config));
         *in_force = Arc::new(loaded);
@@ -142,6 +148,11 @@ fn needs_restart(
             old.compute_queue != new.compute_queue,
         ),
         ("store", before.store != after.store),
+        (
+            "admin.metrics_listen",
+            before.admin.metrics_listen != after.admin.metrics_listen,
+        ),
+        ("log.format", before.log.format != after.log.format),
     ]
     .into_iter()
     .filter_map(|(setting, changed)| changed.then_some(setting))

@@ -20,6 +20,10 @@ pub async fn serve(
     sockets: Sockets,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), ServerError> {
+    if let Ok(effective) = sources.load() {
+        // A level that is no filter is a finding of the checks.
+        let _ = crate::telemetry::logs::apply(&effective.config.log);
+    }
     let mut hangup = signal(SignalKind::hangup()).map_err(ServerError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;

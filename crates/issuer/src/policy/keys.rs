@@ -121,7 +121,7 @@ fn is_easily_factored(modulus: &[u8]) -> bool {
     modulus.last().is_none_or(|last| last & 1 == 0)
         || SMALL_PRIMES.iter().any(|group| {
             let rest = remainder(modulus, group.iter().product());
-            group.iter().any(|prime| rest % prime == 0)
+            group.iter().any(|prime| rest.is_multiple_of(*prime))
         })
 }
 

@@ -279,7 +279,7 @@ impl CertificatePolicy {
                 quoted(&csr.subject().to_string()),
             ));
         }
-        if !csr.sans().same_names(&previous.sans()) {
+        if !csr.sans().same_names(previous.sans()) {
             return refused(format!(
                 "a renewal keeps its alternative names: the certificate says {}, the request {}",
                 quoted(&previous.sans().to_string()),

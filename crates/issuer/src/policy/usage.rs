@@ -153,6 +153,15 @@ pub fn eku_name(dotted: &str) -> String {
     }
 }
 
+/// The usual name of a purpose, if it has one.
+#[must_use]
+pub fn eku_short_name(dotted: &str) -> Option<&'static str> {
+    NAMED
+        .iter()
+        .find(|(_, oid)| *oid == dotted)
+        .map(|(name, _)| *name)
+}
+
 /// The dotted OID of a purpose given by name (`clientAuth`, `client_auth`, in any case) or already dotted; `None`
 /// when it is neither.
 #[must_use]

@@ -684,7 +684,8 @@ fn a_vouched_sid_lives_on_in_renewals() {
 #[test]
 fn policies_that_cannot_be_meant_are_named() {
     assert!(policy().problems().is_empty(), "{:?}", policy().problems());
-    let broken: [(&str, fn(&mut CertificatePolicy)); 9] = [
+    type Breaking = fn(&mut CertificatePolicy);
+    let broken: [(&str, Breaking); 9] = [
         ("no kind of key", |p| {
             p.key_types = KeyRules {
                 rsa_min_bits: None,

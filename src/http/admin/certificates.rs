@@ -1,0 +1,261 @@
+//! Issued certificates: search, detail, revocation, download.
+
+use actors::{Revocation, RevokeError};
+use api::profiles::days_to_expiry;
+use api::{
+    CertificateDetail, CertificateQuery, CertificateStatus, DownloadFormat, DownloadQuery,
+    Extension, List, RevocationReason, RevokeReply, RevokeRequest,
+};
+use chrono::{DateTime, Utc};
+use issuer::policy::usage::eku_short_name;
+use pki::{Certificate, Serial, oid};
+use store::CertificateRecord;
+use warp::http::HeaderValue;
+use warp::http::header::CONTENT_DISPOSITION;
+use warp::reply::Response;
+
+use super::reply::{self, Problem};
+use super::request::{Asked, blocking, note, page};
+use crate::auth::Admin;
+use crate::server::Server;
+
+pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+    let query: CertificateQuery = asked.query()?;
+    let (page, per_page) = page(query.page, query.per_page)?;
+    let query = store::CertificateQuery {
+        issuer_id: query.issuer_id,
+        profile: query.profile,
+        device: query.device,
+        serial: query.serial,
+        q: query.q,
+        status: query.status.map(|status| match status {
+            CertificateStatus::Valid => store::CertificateStatus::Valid,
+            CertificateStatus::Expired => store::CertificateStatus::Expired,
+            CertificateStatus::Revoked => store::CertificateStatus::Revoked,
+        }),
+        page,
+        per_page,
+        ..store::CertificateQuery::default()
+    };
+    let services = server.house().services.clone();
+    let now = services.clock.now();
+    let found = blocking(move || Ok(services.store.certificates(&query, now)?)).await?;
+    reply::ok(&List {
+        data: found.data.iter().map(|record| shown(record, now)).collect(),
+        total: found.total,
+        page,
+        per_page,
+    })
+}
+
+/// A certificate as lists show it.
+pub(super) fn shown(record: &CertificateRecord, now: DateTime<Utc>) -> api::Certificate {
+    let status = if record.revoked.is_some() {
+        CertificateStatus::Revoked
+    } else if record.not_after < now {
+        CertificateStatus::Expired
+    } else {
+        CertificateStatus::Valid
+    };
+    api::Certificate {
+        issuer_id: record.issuer_id.clone(),
+        serial: hex::encode(&record.serial),
+        profile: record.profile.clone(),
+        common_name: record.common_name.clone(),
+        sans: record.sans.clone(),
+        not_before: record.not_before,
+        not_after: record.not_after,
+        days_to_expiry: days_to_expiry(record.not_after, now),
+        issued_at: record.issued_at,
+        status,
+        transaction_id: Some(record.transaction_id.clone()).filter(|id| !id.is_empty()),
+        device: record.device.clone(),
+        revoked_at: record.revoked.map(|revocation| revocation.at),
+        revocation_reason: record
+            .revoked
+            .map(|revocation| reason_shown(revocation.reason)),
+    }
+}
+
+pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+    let record = find(server, asked).await?;
+    let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
+    let name = |oid: &String| eku_short_name(oid).map_or_else(|| oid.clone(), str::to_owned);
+    reply::ok(&CertificateDetail {
+        certificate: shown(&record, server.house().services.clock.now()),
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        public_key: certificate.public_key().kind().to_string(),
+        key_usage: certificate
+            .key_usage()
+            .map(|usage| usage.names().map(str::to_owned).collect())
+            .unwrap_or_default(),
+        ext_key_usage: certificate.ext_key_usages().iter().map(name).collect(),
+        extensions: certificate
+            .extensions()
+            .iter()
+            .map(|extension| Extension {
+                oid: extension.oid.clone(),
+                name: extension_name(&extension.oid).map(str::to_owned),
+                critical: extension.critical,
+            })
+            .collect(),
+        sha256_fingerprint: hex::encode(certificate.fingerprint()),
+        pem: certificate.to_pem(),
+    })
+}
+
+pub(super) async fn revoke(
+    server: &Server,
+    admin: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let RevokeRequest { reason, note: why } = asked.body_or_default()?;
+    let why = note(why)?;
+    let record = find(server, asked).await?;
+    let (issuer_id, serial) = (record.issuer_id, record.serial);
+    let revocation = Revocation {
+        issuer_id: issuer_id.clone(),
+        serial: Serial::new(serial.clone()),
+        reason: reason_meant(reason),
+        by: admin.caller().name.clone(),
+        by_type: admin.caller().kind.as_str().to_owned(),
+        note: why,
+        request_id: asked.origin.request_id.clone(),
+    };
+    let services = &server.house().services;
+    match actors::revoke(services, revocation).await {
+        Ok(()) => reply::ok(&RevokeReply {
+            revoked: true,
+            issuer_id,
+            serial: hex::encode(serial),
+            reason,
+            revoked_at: services.clock.now(),
+        }),
+        Err(error @ RevokeError::Unknown) => Err(Problem::not_found(error.to_string())),
+        Err(error @ RevokeError::Already) => Err(Problem::conflict(error.to_string())),
+        Err(RevokeError::Failed(error)) => Err(Problem::fault(error)),
+    }
+}
+
+pub(super) async fn download(
+    server: &Server,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let DownloadQuery { format } = asked.query()?;
+    let record = find(server, asked).await?;
+    let name = hex::encode(&record.serial);
+    let (mut response, extension) = match format {
+        DownloadFormat::Der => (reply::file("application/pkix-cert", record.der), "cer"),
+        DownloadFormat::Pem => {
+            let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
+            (
+                reply::file("application/x-pem-file", certificate.to_pem()),
+                "pem",
+            )
+        }
+        DownloadFormat::Chain => {
+            let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
+            let mut pem = certificate.to_pem();
+            for above in chain_of(server, &record.issuer_id, &certificate) {
+                pem.push_str(&above.to_pem());
+            }
+            (reply::file("application/x-pem-file", pem), "chain.pem")
+        }
+    };
+    let disposition = format!("attachment; filename=\"{name}.{extension}\"");
+    let disposition = HeaderValue::try_from(disposition).map_err(Problem::fault)?;
+    response
+        .headers_mut()
+        .insert(CONTENT_DISPOSITION, disposition);
+    Ok(response)
+}
+
+/// The record that the path names.
+async fn find(server: &Server, asked: &Asked) -> Result<CertificateRecord, Problem> {
+    let (issuer_id, digits) = (asked.parameter(0)?.to_owned(), asked.parameter(1)?);
+    let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
+    let Ok(serial) = Serial::from_hex(digits) else {
+        return Err(Problem::not_found(unknown));
+    };
+    let store = server.house().services.store.clone();
+    let found = blocking(move || Ok(store.certificate(&issuer_id, serial.as_bytes())?)).await?;
+    found.ok_or_else(|| Problem::not_found(unknown))
+}
+
+/// The issuer's chain, as far as a profile still uses it and it is the one that signed.
+fn chain_of(server: &Server, issuer_id: &str, certificate: &Certificate) -> Vec<Certificate> {
+    let profiles = server.house().directory.all();
+    let chain = profiles
+        .values()
+        .map(|entry| entry.current())
+        .find(|current| current.spec.issuer.id() == issuer_id)
+        .map(|current| current.spec.issuer.chain())
+        .unwrap_or_default();
+    let signed = chain
+        .first()
+        .is_some_and(|ca| certificate.verify_signature_by(ca.public_key()).is_ok());
+    if signed { chain } else { Vec::new() }
+}
+
+fn reason_meant(reason: RevocationReason) -> pki::RevocationReason {
+    match reason {
+        RevocationReason::Unspecified => pki::RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise => pki::RevocationReason::KeyCompromise,
+        RevocationReason::CaCompromise => pki::RevocationReason::CaCompromise,
+        RevocationReason::AffiliationChanged => pki::RevocationReason::AffiliationChanged,
+        RevocationReason::Superseded => pki::RevocationReason::Superseded,
+        RevocationReason::CessationOfOperation => pki::RevocationReason::CessationOfOperation,
+        RevocationReason::PrivilegeWithdrawn => pki::RevocationReason::PrivilegeWithdrawn,
+    }
+}
+
+fn reason_shown(number: u8) -> RevocationReason {
+    match pki::RevocationReason::from_number(number) {
+        Some(pki::RevocationReason::KeyCompromise) => RevocationReason::KeyCompromise,
+        Some(pki::RevocationReason::CaCompromise) => RevocationReason::CaCompromise,
+        Some(pki::RevocationReason::AffiliationChanged) => RevocationReason::AffiliationChanged,
+        Some(pki::RevocationReason::Superseded) => RevocationReason::Superseded,
+        Some(pki::RevocationReason::CessationOfOperation) => RevocationReason::CessationOfOperation,
+        Some(pki::RevocationReason::PrivilegeWithdrawn) => RevocationReason::PrivilegeWithdrawn,
+        _ => RevocationReason::Unspecified,
+    }
+}
+
+fn extension_name(dotted: &str) -> Option<&'static str> {
+    Some(match dotted {
+        oid::SUBJECT_KEY_ID => "subjectKeyIdentifier",
+        oid::KEY_USAGE => "keyUsage",
+        oid::SUBJECT_ALT_NAME => "subjectAltName",
+        oid::BASIC_CONSTRAINTS => "basicConstraints",
+        oid::CRL_DISTRIBUTION_POINTS => "cRLDistributionPoints",
+        oid::CERTIFICATE_POLICIES => "certificatePolicies",
+        oid::AUTHORITY_KEY_ID => "authorityKeyIdentifier",
+        oid::EXT_KEY_USAGE => "extKeyUsage",
+        oid::AUTHORITY_INFO_ACCESS => "authorityInfoAccess",
+        oid::TLS_FEATURE => "tlsFeature",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_survive_the_way_through_the_store() {
+        for reason in [
+            RevocationReason::Unspecified,
+            RevocationReason::KeyCompromise,
+            RevocationReason::CaCompromise,
+            RevocationReason::AffiliationChanged,
+            RevocationReason::Superseded,
+            RevocationReason::CessationOfOperation,
+            RevocationReason::PrivilegeWithdrawn,
+        ] {
+            assert_eq!(reason_shown(reason_meant(reason).number()), reason);
+        }
+        assert_eq!(reason_shown(99), RevocationReason::Unspecified);
+    }
+}

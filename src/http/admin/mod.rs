@@ -1,0 +1,92 @@
+//! The admin API, health and metrics.
+//!
+//! [`routes`] takes what the table in the `api` crate knows, and everything else under `/api`; what is left is the
+//! page's. A request is read ([`request`]), its caller found out, and the one operation called that the table names.
+//! Handlers of admin routes take an [`Admin`](crate::auth::Admin), which only a caller with that role has.
+//!
+//! | module | answers |
+//! |---|---|
+//! | `dispatch` | which operation, and whether the caller may |
+//! | `request`, `reply` | query, body and path parameters in; JSON and errors out |
+//! | `session`, `tokens` | signing in; tokens |
+//! | `profiles`, `checks` | SCEP profiles, Intune state, trust reload, start-up checks |
+//! | `audit`, `certificates`, `pending`, `timeline` | what happened, what was issued, what waits |
+//! | `probes` | about, health, readiness, metrics |
+
+mod audit;
+mod certificates;
+mod checks;
+mod dispatch;
+mod pending;
+mod probes;
+mod profiles;
+mod reply;
+mod request;
+mod session;
+mod timeline;
+mod tokens;
+
+use std::sync::Arc;
+
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, Method};
+use warp::path::FullPath;
+use warp::reply::Response;
+
+use super::Peer;
+use crate::server::Server;
+use request::Arrived;
+
+/// The admin API with health and metrics, for the https listener.
+pub fn routes(server: Arc<Server>) -> BoxedFilter<(Response,)> {
+    filter(server, dispatch::is_ours)
+}
+
+/// Health, readiness and metrics alone, for a listener of their own.
+pub fn probe_routes(server: Arc<Server>) -> BoxedFilter<(Response,)> {
+    filter(server, |path| {
+        matches!(path, "/healthz" | "/readyz" | "/metrics")
+    })
+    .or(warp::any().map(reply::nothing_here))
+    .unify()
+    .boxed()
+}
+
+fn filter(server: Arc<Server>, ours: fn(&str) -> bool) -> BoxedFilter<(Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::path::full()
+        .and_then(move |path: FullPath| async move {
+            if ours(path.as_str()) {
+                Ok(path)
+            } else {
+                Err(warp::reject::not_found())
+            }
+        })
+        .and(warp::method())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<Peer>())
+        .and(warp::body::stream())
+        .then(
+            move |path: FullPath,
+                  method: Method,
+                  query: String,
+                  headers: HeaderMap,
+                  peer: Peer,
+                  body| {
+                let server = Arc::clone(&server);
+                async move {
+                    let arrived = Arrived {
+                        method,
+                        path: path.as_str().to_owned(),
+                        query,
+                        headers,
+                        peer,
+                    };
+                    dispatch::answer(server, arrived, body).await
+                }
+            },
+        )
+        .boxed()
+}

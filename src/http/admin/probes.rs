@@ -1,0 +1,107 @@
+//! The server itself: version, health, readiness, metrics.
+
+use std::time::Duration;
+
+use api::{About, Health, Readiness, ReadinessCheck};
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::reply::{self, Problem};
+use super::request::blocking;
+use crate::auth::SignedIn;
+use crate::http::Channel;
+use crate::server::Server;
+use crate::telemetry;
+
+/// How long the store may take before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) fn about(server: &Server, _: &SignedIn) -> Result<Response, Problem> {
+    reply::ok(&About {
+        name: "scepd".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        openssl: pki::openssl_version(),
+        started_at: server.started_at(),
+        now: server.house().services.clock.now(),
+    })
+}
+
+pub(super) fn health() -> Result<Response, Problem> {
+    reply::ok(&Health {
+        status: "ok".to_owned(),
+    })
+}
+
+pub(super) async fn readiness(server: &Server) -> Result<Response, Problem> {
+    let checks = vec![
+        check("store", store(server).await),
+        check("profiles", profiles(server)),
+    ];
+    let ready = checks.iter().all(|check| check.ok);
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    reply::json(status, &Readiness { ready, checks })
+}
+
+fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {
+    ReadinessCheck {
+        name: name.to_owned(),
+        ok: found.is_ok(),
+        message: found.err().unwrap_or_default(),
+    }
+}
+
+async fn store(server: &Server) -> Result<(), String> {
+    let store = server.house().services.store.clone();
+    let read = blocking(move || Ok(store.setting("readiness")?));
+    match tokio::time::timeout(PATIENCE, read).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(problem)) => {
+            tracing::error!(reason = problem.logged(), "the store cannot be read");
+            Err("the store cannot be read".to_owned())
+        }
+        Err(_) => Err("the store does not answer".to_owned()),
+    }
+}
+
+fn profiles(server: &Server) -> Result<(), String> {
+    if server.is_draining() {
+        return Err("the server is shutting down".to_owned());
+    }
+    let profiles = server.house().directory.all();
+    let down: Vec<&str> = profiles
+        .iter()
+        .filter(|(_, entry)| !entry.current().actor.connected())
+        .map(|(path_id, _)| path_id.as_str())
+        .collect();
+    match down.as_slice() {
+        [] => Ok(()),
+        [path_id] => Err(format!("profile `{path_id}` is being restarted")),
+        [path_id, others @ ..] => Err(format!(
+            "profile `{path_id}` and {} others are being restarted",
+            others.len()
+        )),
+    }
+}
+
+/// Prometheus text. Served elsewhere alone when a listener for metrics is configured.
+pub(super) async fn metrics(server: &Server, peer: Channel) -> Result<Response, Problem> {
+    if server.config().admin.metrics_listen.is_some() && peer == Channel::Https {
+        return Err(Problem::not_found(
+            "metrics have a listener of their own; see admin.metrics_listen",
+        ));
+    }
+    let Some(recorder) = telemetry::metrics::recorder() else {
+        return Err(Problem::fault(
+            "another metrics recorder is installed in this process",
+        ));
+    };
+    telemetry::gauges::refresh(server).await;
+    Ok(reply::file(
+        "text/plain; version=0.0.4; charset=utf-8",
+        recorder.render(),
+    ))
+}

@@ -1,0 +1,235 @@
+//! SCEP profiles, their Intune state, and the reload of trust anchors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Current, Entry, Intune, ProfileStatus, Status};
+use api::profiles::days_to_expiry;
+use api::{
+    Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest, TrustAnchor,
+};
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use pki::Certificate;
+use warp::reply::Response;
+
+use super::reply::{self, Problem};
+use super::request::Asked;
+use crate::auth::Admin;
+use crate::config;
+use crate::server::{Caller, Server, TrustError};
+
+/// How long a profile may take to say how it stands.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A profile that is being brought back is asked again after this time,
+const AGAIN: Duration = Duration::from_millis(100);
+/// so many times.
+const TRIES: usize = 10;
+
+pub(super) async fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
+    let now = server.house().services.clock.now();
+    let seen = all(server, now).await?;
+    let profiles = seen
+        .into_iter()
+        .map(|seen| card(seen, now))
+        .collect::<Result<Vec<_>, _>>()?;
+    enveloped(profiles, now)
+}
+
+pub(super) async fn intune_stats(server: &Server, _: &Admin) -> Result<Response, Problem> {
+    let now = server.house().services.clock.now();
+    let rows: Vec<IntuneRow> = all(server, now)
+        .await?
+        .into_iter()
+        .map(|seen| row(seen, now))
+        .collect();
+    enveloped(rows, now)
+}
+
+fn enveloped<T: serde::Serialize>(
+    profiles: Vec<T>,
+    now: DateTime<Utc>,
+) -> Result<Response, Problem> {
+    reply::ok(&Envelope {
+        profile_count: profiles.len(),
+        profiles,
+        generated_at: now,
+    })
+}
+
+/// One profile with its Intune state, if that is on.
+struct Seen {
+    current: Arc<Current>,
+    mtls_bundle: String,
+    intune: Option<IntuneSection>,
+}
+
+/// All profiles at once: their actors answer side by side.
+async fn all(server: &Server, now: DateTime<Utc>) -> Result<Vec<Seen>, Problem> {
+    let config = server.config();
+    let settings: HashMap<&str, &config::Profile> = config
+        .profiles
+        .iter()
+        .map(|profile| (profile.path_id.as_str(), profile))
+        .collect();
+    let profiles = server.house().directory.all();
+    let asked = profiles
+        .iter()
+        .map(|(path_id, entry)| see(entry, settings.get(path_id.as_str()).copied(), now));
+    join_all(asked).await.into_iter().collect()
+}
+
+async fn see(
+    entry: &Entry,
+    settings: Option<&config::Profile>,
+    now: DateTime<Utc>,
+) -> Result<Seen, Problem> {
+    let path = |path: Option<&std::path::PathBuf>| {
+        path.map(|path| path.display().to_string())
+            .unwrap_or_default()
+    };
+    let current = entry.current();
+    let intune = match &current.spec.intune {
+        Some(intune) => {
+            let status = status(entry).await?;
+            let anchor_path =
+                path(settings.and_then(|settings| settings.intune.connector_cert_path.as_ref()));
+            Some(section(intune, &status, anchor_path, now))
+        }
+        None => None,
+    };
+    let bundle = settings.and_then(|settings| settings.mtls.client_ca_trust_bundle_path.as_ref());
+    let mtls_bundle = if current.spec.mtls.is_some() {
+        path(bundle)
+    } else {
+        String::new()
+    };
+    Ok(Seen {
+        current,
+        mtls_bundle,
+        intune,
+    })
+}
+
+/// Asks a profile's actor, or the one that is brought back after it.
+async fn status(entry: &Entry) -> Result<ProfileStatus, Problem> {
+    for _ in 0..TRIES {
+        let current = entry.current();
+        match tokio::time::timeout(PATIENCE, current.actor.send(Status)).await {
+            Ok(Ok(status)) => return Ok(status),
+            Ok(Err(_)) => tokio::time::sleep(AGAIN).await,
+            Err(_) => break,
+        }
+    }
+    let path_id = entry.current().spec.path_id.clone();
+    Err(Problem::busy(
+        format!("profile `{path_id}` does not answer just now"),
+        Duration::from_secs(1),
+    ))
+}
+
+fn section(
+    intune: &Intune,
+    status: &ProfileStatus,
+    anchor_path: String,
+    now: DateTime<Utc>,
+) -> IntuneSection {
+    let settings = &intune.settings;
+    let nanoseconds = |span: chrono::Duration| span.num_nanoseconds().unwrap_or(i64::MAX);
+    IntuneSection {
+        trust_anchor_path: anchor_path,
+        trust_anchors: intune
+            .anchors
+            .anchors()
+            .iter()
+            .map(|anchor| shown(anchor, now))
+            .collect(),
+        audience: settings.audience.clone().unwrap_or_default(),
+        challenge_validity_ns: settings.challenge_validity.map_or(0, nanoseconds),
+        clock_skew_tolerance_ns: nanoseconds(settings.clock_skew),
+        rate_limit_disabled: settings.per_device_limit_24h == 0,
+        replay_cache_size: u64::try_from(status.replay_entries).unwrap_or(u64::MAX),
+        counters: status
+            .counters
+            .iter()
+            .map(|(label, count)| (label.as_str().to_owned(), count))
+            .collect(),
+    }
+}
+
+fn shown(anchor: &Certificate, now: DateTime<Utc>) -> TrustAnchor {
+    TrustAnchor {
+        subject: common_name(anchor),
+        not_before: anchor.not_before(),
+        not_after: anchor.not_after(),
+        days_to_expiry: days_to_expiry(anchor.not_after(), now),
+        expired: anchor.not_after() < now,
+    }
+}
+
+fn common_name(certificate: &Certificate) -> String {
+    certificate
+        .subject()
+        .common_name()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
+    let spec = &seen.current.spec;
+    let ra = spec
+        .ras
+        .first()
+        .ok_or_else(|| Problem::fault("a profile has no RA certificate"))?;
+    let ra = &ra.certificate;
+    Ok(Profile {
+        path_id: spec.path_id.clone(),
+        issuer_id: spec.issuer.id().to_owned(),
+        challenge_password_set: spec.challenge.is_some(),
+        ra_cert_subject: common_name(ra),
+        ra_cert_not_before: ra.not_before(),
+        ra_cert_not_after: ra.not_after(),
+        ra_cert_days_to_expiry: days_to_expiry(ra.not_after(), now),
+        ra_cert_expired: ra.not_after() < now,
+        mtls_enabled: spec.mtls.is_some(),
+        mtls_trust_bundle_path: seen.mtls_bundle,
+        generated_at: now,
+        intune: seen.intune,
+    })
+}
+
+fn row(seen: Seen, now: DateTime<Utc>) -> IntuneRow {
+    let path_id = seen.current.spec.path_id.clone();
+    let issuer_id = seen.current.spec.issuer.id().to_owned();
+    match seen.intune {
+        Some(section) => IntuneRow::on(path_id, issuer_id, section, now),
+        None => IntuneRow::off(path_id, issuer_id, now),
+    }
+}
+
+pub(super) async fn reload_trust(
+    server: &Server,
+    admin: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let ReloadTrustRequest { path_id } = asked.body_or_default()?;
+    let caller = Caller {
+        name: admin.caller().name.clone(),
+        kind: admin.caller().kind.as_str().to_owned(),
+        request_id: asked.origin.request_id.clone(),
+    };
+    match server.reload_trust(&path_id, &caller).await {
+        Ok(reloaded_at) => reply::ok(&ReloadTrustReply {
+            reloaded: true,
+            path_id,
+            reloaded_at,
+        }),
+        Err(error) => Err(match error {
+            TrustError::UnknownProfile(_) => Problem::not_found(error.to_string()),
+            TrustError::IntuneOff(_) => Problem::conflict(error.to_string()),
+            TrustError::BadFile(_) => Problem::fault_told(error.to_string()),
+            TrustError::Stopped => Problem::busy(error.to_string(), Duration::from_secs(5)),
+        }),
+    }
+}

@@ -1,0 +1,64 @@
+//! Who is asking, and the page's session.
+
+use warp::http::header::SET_COOKIE;
+use warp::http::{HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use super::reply::{self, Problem};
+use super::request::Asked;
+use crate::auth::{Refused, SignedIn};
+use crate::server::Server;
+
+pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
+    let is_admin = caller.is_admin();
+    let caller = caller.caller();
+    let kind = caller.kind.as_str().to_owned();
+    reply::ok(&api::AuthCheck::authenticated(
+        caller.name.clone(),
+        is_admin,
+        kind,
+    ))
+}
+
+pub(super) async fn sign_in(server: &Server, asked: &Asked) -> Result<Response, Problem> {
+    let api::SignIn { token } = asked.body()?;
+    let token = zeroize::Zeroizing::new(token);
+    let begun = server
+        .gate()
+        .begin_session(&token, asked.origin.source)
+        .await?;
+    tracing::info!(
+        request_id = asked.origin.request_id,
+        user = begun.session.user,
+        source = %asked.origin.source,
+        "signed in to the page"
+    );
+    let mut response = reply::ok(&begun.session)?;
+    set_cookie(&mut response, begun.cookie.expose(), "")?;
+    Ok(response)
+}
+
+/// The session of the cookie. A bearer token has none.
+pub(super) fn show(server: &Server, _: &SignedIn, asked: &Asked) -> Result<Response, Problem> {
+    reply::ok(&server.gate().session(asked.cookie())?)
+}
+
+pub(super) fn sign_out(server: &Server, _: &SignedIn, asked: &Asked) -> Result<Response, Problem> {
+    let cookie = asked.cookie().ok_or(Refused::Missing)?;
+    server.gate().end_session(cookie);
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    set_cookie(&mut response, "", "; Max-Age=0")?;
+    Ok(response)
+}
+
+fn set_cookie(response: &mut Response, value: &str, more: &str) -> Result<(), Problem> {
+    let cookie = format!(
+        "{}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{more}",
+        api::SESSION_COOKIE
+    );
+    let mut cookie = HeaderValue::try_from(cookie).map_err(Problem::fault)?;
+    cookie.set_sensitive(true);
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Tokens: list, make, revoke.
+
+use warp::http::StatusCode;
+use warp::reply::Response;
+
+use super::reply::{self, Problem};
+use super::request::Asked;
+use crate::auth::control::{Answer, Order, carry_out};
+use crate::auth::tokens::{By, shown};
+use crate::auth::{Admin, TokenError};
+use crate::server::Server;
+
+pub(super) fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
+    let mut tokens: Vec<api::Token> = server
+        .house()
+        .services
+        .store
+        .tokens()
+        .iter()
+        .map(shown)
+        .collect();
+    tokens.reverse();
+    reply::ok(&api::Tokens { tokens })
+}
+
+pub(super) async fn create(
+    server: &Server,
+    admin: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let api::NewToken {
+        name,
+        role,
+        expires_in_days,
+    } = asked.body()?;
+    match order(
+        server,
+        admin,
+        asked,
+        Order::CreateToken {
+            name,
+            role,
+            days: expires_in_days,
+        },
+    )
+    .await?
+    {
+        Answer::Created(created) => reply::json(StatusCode::CREATED, &created),
+        _ => Err(unexpected()),
+    }
+}
+
+pub(super) async fn revoke(
+    server: &Server,
+    admin: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let id = asked.parameter(0)?;
+    let known = server
+        .house()
+        .services
+        .store
+        .tokens()
+        .into_iter()
+        .find(|token| token.id == id);
+    match known {
+        None => {
+            return Err(Problem::not_found(format!(
+                "there is no token with the id {id:?}"
+            )));
+        }
+        Some(token) if token.revoked_at.is_some() => {
+            return Err(Problem::conflict("the token is revoked already"));
+        }
+        Some(_) => {}
+    }
+    match order(
+        server,
+        admin,
+        asked,
+        Order::RevokeToken {
+            token: id.to_owned(),
+        },
+    )
+    .await?
+    {
+        Answer::Revoked(token) => reply::ok(&token),
+        _ => Err(unexpected()),
+    }
+}
+
+async fn order(
+    server: &Server,
+    admin: &Admin,
+    asked: &Asked,
+    order: Order,
+) -> Result<Answer, Problem> {
+    let services = &server.house().services;
+    let by = By {
+        name: admin.caller().name.clone(),
+        kind: admin.caller().kind.as_str(),
+        request_id: Some(asked.origin.request_id.clone()),
+    };
+    let done = carry_out(
+        &services.store,
+        &services.journal,
+        &order,
+        &by,
+        services.clock.now(),
+    )
+    .await;
+    done.map_err(|error| match error {
+        TokenError::Name | TokenError::Life => Problem::bad_request(error.to_string()),
+        TokenError::Taken(_) => Problem::conflict(error.to_string()),
+        TokenError::Unknown(_) => Problem::not_found(error.to_string()),
+        TokenError::Random | TokenError::Store(_) => Problem::fault(error),
+    })
+}
+
+fn unexpected() -> Problem {
+    Problem::fault("an order for a token was answered with something else")
+}

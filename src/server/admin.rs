@@ -1,0 +1,218 @@
+//! The admin side of the server: who may call it, the control socket, health and metrics, checks on demand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+use super::{Server, ServerError, connection_limits};
+use crate::auth::control::{self, Control};
+use crate::auth::jwks::JwksUrl;
+use crate::auth::oidc::{Oidc, OidcSettings};
+use crate::auth::secret::Digest;
+use crate::auth::{Gate, GateSettings};
+use crate::checks::{self, Loaded, Problem};
+use crate::config::{self, Config};
+use crate::http::{Channel, Listener, Phase, admin};
+use crate::telemetry;
+
+/// What the checks found, run on demand.
+pub struct Checked {
+    /// Findings, failures and warnings.
+    pub problems: Vec<Problem>,
+    /// Path ids of the profiles that the configuration on disk has.
+    pub profiles: Vec<String>,
+}
+
+/// Why the checks did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Another run is under way.
+    #[error("the checks are being run already")]
+    UnderWay,
+    /// They broke off.
+    #[error("the checks broke off: {0}")]
+    Broken(tokio::task::JoinError),
+}
+
+impl Server {
+    /// Who may call the admin side.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// When this server started.
+    #[must_use]
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
+    /// Whether the way down has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *self.phase.borrow() == Phase::Draining
+    }
+
+    /// When the TLS certificate ends; `None` while a reload is under way.
+    #[must_use]
+    pub fn tls_expiry(&self) -> Option<DateTime<Utc>> {
+        self.loaded
+            .try_lock()
+            .ok()
+            .map(|loaded| loaded.tls.certificate.not_after())
+    }
+
+    /// Runs the start-up checks on what is on disk now, and changes nothing.
+    ///
+    /// # Errors
+    /// [`CheckError`].
+    pub async fn check_now(&self) -> Result<Checked, CheckError> {
+        let _only_one = self.checking.try_lock().map_err(|_| CheckError::UnderWay)?;
+        let (sources, now) = (self.sources.clone(), self.clock.now());
+        let run = move || match sources.load() {
+            Ok(effective) => Checked {
+                problems: checks::check(&effective.config, now).problems,
+                profiles: effective
+                    .config
+                    .profiles
+                    .iter()
+                    .map(|profile| profile.path_id.clone())
+                    .collect(),
+            },
+            Err(errors) => Checked {
+                problems: vec![Problem::of_configuration(&errors)],
+                profiles: Vec::new(),
+            },
+        };
+        tokio::task::spawn_blocking(run)
+            .await
+            .map_err(CheckError::Broken)
+    }
+
+    /// The routes beyond SCEP: the admin API.
+    pub(super) fn admin_routes(self: &Arc<Self>) -> BoxedFilter<(Response,)> {
+        admin::routes(Arc::clone(self))
+    }
+
+    /// Health, readiness and metrics on a listener of their own, and the control socket.
+    pub(super) async fn serve_beside(self: &Arc<Self>, probes: Option<TcpListener>) {
+        let mut tasks = self.listeners.lock().await;
+        if let Some(socket) = probes {
+            let service = warp::service(admin::probe_routes(Arc::clone(self)));
+            let service = hyper_util::service::TowerToHyperService::new(service);
+            let listener = Listener {
+                socket,
+                tls: None,
+                channel: Channel::Plain,
+            };
+            let limits = connection_limits(&self.config.load());
+            tasks.spawn(crate::http::serve(
+                listener,
+                service,
+                limits,
+                self.phase.subscribe(),
+            ));
+        }
+        tasks.spawn(listen_for_orders(
+            self.control(),
+            self.config().server.data_dir.clone(),
+            self.phase.subscribe(),
+        ));
+        if let Some(recorder) = telemetry::metrics::recorder() {
+            let mut phase = self.phase.subscribe();
+            tasks.spawn(async move {
+                let draining = phase.wait_for(|phase| *phase == Phase::Draining);
+                let mut draining = std::pin::pin!(draining);
+                while tokio::time::timeout(telemetry::metrics::UPKEEP, draining.as_mut())
+                    .await
+                    .is_err()
+                {
+                    recorder.run_upkeep();
+                }
+            });
+        }
+    }
+
+    fn control(&self) -> Control {
+        let services = &self.house().services;
+        Control {
+            store: Arc::clone(&services.store),
+            journal: services.journal.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+async fn listen_for_orders(
+    control: Control,
+    data_dir: std::path::PathBuf,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let listener = match Control::bind(&data_dir) {
+        Ok(listener) => listener,
+        Err(error) => {
+            let path = socket(&data_dir);
+            tracing::warn!(path, %error, "`scepd token` cannot reach this server: its socket cannot be made");
+            return;
+        }
+    };
+    tokio::select! {
+        () = control.serve(listener) => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
+    }
+    let _ = std::fs::remove_file(data_dir.join(control::SOCKET));
+}
+
+fn socket(data_dir: &Path) -> String {
+    data_dir.join(control::SOCKET).display().to_string()
+}
+
+/// What the gate works with, from what the checks let through.
+///
+/// # Errors
+/// The OIDC provider's keys or address cannot be used.
+pub(super) fn gate_settings(config: &Config, loaded: &Loaded) -> Result<GateSettings, ServerError> {
+    let admin = &config.admin;
+    let metrics_token = loaded.admin.metrics_token.as_ref();
+    Ok(GateSettings {
+        session_lifetime: admin.session_lifetime.duration(),
+        session_idle: admin.session_idle.duration(),
+        bad_token_limit: admin.bad_token_limit,
+        bad_token_window: admin.bad_token_window.duration(),
+        metrics_token: metrics_token.map(|token| Digest::of(token.expose())),
+        oidc: oidc(&admin.oidc, loaded)
+            .map_err(ServerError::Oidc)?
+            .map(Arc::new),
+    })
+}
+
+fn oidc(settings: &config::Oidc, loaded: &Loaded) -> Result<Option<Oidc>, String> {
+    let (Some(issuer), Some(audience)) = (&settings.issuer, &settings.audience) else {
+        return Ok(None);
+    };
+    let rules = OidcSettings {
+        issuer: issuer.clone(),
+        audience: audience.clone(),
+        role_claim: settings.role_claim.clone(),
+        admin_roles: settings.admin_roles.clone(),
+        viewer_roles: settings.viewer_roles.clone(),
+        user_claim: settings.user_claim.clone(),
+        skew: settings.clock_skew_tolerance.chrono(),
+        refresh: settings.jwks_refresh.duration(),
+    };
+    match (&loaded.admin.oidc_keys, &settings.jwks_url) {
+        (Some(keys), _) => Oidc::with_keys(rules, keys)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+        (None, Some(url)) => Ok(Some(Oidc::with_source(
+            rules,
+            Arc::new(JwksUrl::new(url.as_str())?),
+        ))),
+        (None, None) => Ok(None),
+    }
+}

@@ -1,0 +1,112 @@
+//! How log lines look, and which there are: `[log]`.
+//!
+//! Lines go to stderr. In text no value can end a line or begin another one: control characters are written as escapes.
+//! JSON lines are one object each, with `request_id` where a request is concerned.
+
+use std::fmt::{Debug, Write as _};
+use std::sync::OnceLock;
+
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use crate::config::{Log, LogFormat};
+
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Starts logging; later calls change the level alone. The format is that of the first call.
+///
+/// # Errors
+/// The level is no filter. What was in force stays.
+pub fn apply(settings: &Log) -> Result<(), String> {
+    let filter =
+        EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    if let Some(level) = LEVEL.get() {
+        return level
+            .reload(filter)
+            .map_err(|error| format!("log.level: {error}"));
+    }
+    let (filter, level) = reload::Layer::new(filter);
+    let lines: Box<dyn Layer<_> + Send + Sync> = match settings.format {
+        LogFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_writer(std::io::stderr)
+            .boxed(),
+        LogFormat::Text => fmt::layer()
+            .with_ansi(false)
+            .fmt_fields(debug_fn(field).delimited(" "))
+            .with_writer(std::io::stderr)
+            .boxed(),
+    };
+    // Tests may have a subscriber of their own; theirs stays then.
+    if tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .is_ok()
+    {
+        let _ = LEVEL.set(level);
+    }
+    Ok(())
+}
+
+/// One field of a text line.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    write!(Escaped(writer), "{value:?}")
+}
+
+/// Writes control characters as escapes.
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+
+impl std::fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for character in text.chars() {
+            if character.is_control()
+                || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
+            {
+                write!(self.0, "{}", character.escape_unicode())?;
+            } else {
+                self.0.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn nothing_can_begin_a_line_of_its_own() {
+        let mut line = String::new();
+        let mut writer = Writer::new(&mut line);
+        write!(
+            Escaped(&mut writer),
+            "CN=a\r\n2026 ERROR forged \u{1b}[31m\u{202e}"
+        )
+        .unwrap();
+        assert!(!line.chars().any(char::is_control), "{line}");
+        assert!(line.contains("\\u{a}"), "{line}");
+    }
+
+    #[test]
+    fn a_level_that_is_no_filter_is_refused() {
+        let settings = Log {
+            level: "scepd=loud".to_owned(),
+            ..Log::default()
+        };
+        assert!(apply(&settings).is_err());
+    }
+}
