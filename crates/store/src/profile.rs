@@ -16,9 +16,9 @@ pub struct Mark {
 /// What a profile's actor starts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileState {
-    /// Challenges that are still remembered; `at` is the end of that. Soonest end first.
+    /// Challenges that are still remembered; `at` is the end of that. As they came, nearly.
     pub replay: Vec<Mark>,
-    /// Enrollments that still count for their device; `at` is when they were.
+    /// Enrollments that still count for their device; `at` is when they were. Oldest first.
     pub rate: Vec<Mark>,
     /// Counters by name, as last committed.
     pub counters: BTreeMap<String, u64>,

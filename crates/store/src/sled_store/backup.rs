@@ -111,17 +111,18 @@ fn beside(dir: &Path) -> PathBuf {
 fn fill<F: Read>(dir: &Path, input: &mut F) -> Result<()> {
     let engine = Engine::open(dir, &SledOptions::default())?;
     let mut batch = sled::Batch::default();
-    let mut held = 0;
+    let (mut held, mut records) = (0, 0);
     each_record(dir, input, &mut |key, value| {
         held += key.len() + value.len();
+        records += 1;
         batch.insert(key, value);
         if held >= BATCH_OCTETS {
-            held = 0;
-            engine.write(std::mem::take(&mut batch))?;
+            engine.write(std::mem::take(&mut batch), records)?;
+            (held, records) = (0, 0);
         }
         Ok(())
     })?;
-    engine.write(batch)
+    engine.write(batch, records)
 }
 
 /// Reads a backup to its end, calling `visit` for each record, and checks its sum.

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::chain::{self, Anchor, Head};
 use super::keys::Kind;
+use super::marks::Sheets;
 use super::stage::{Next, Refusal, Stage, Staged};
-use super::sweep::Sweeper;
 use super::wire::{self, CertificateFacts};
 use super::{SledStore, State};
 use crate::{Change, Committed, Conflict, Error, Result};
@@ -16,7 +16,7 @@ use crate::{Change, Committed, Conflict, Error, Result};
 /// What only the one who writes may change.
 pub(super) struct Writer {
     pub(super) next: Next,
-    pub(super) sweeper: Sweeper,
+    pub(super) sheets: Sheets,
 }
 
 impl SledStore {
@@ -31,7 +31,7 @@ impl SledStore {
         {
             let state = self.state();
             for change in changes {
-                match Stage::change(&self.engine, &state, &all, change) {
+                match Stage::change(&self.engine, &state, &writer.sheets, &all, change) {
                     Ok((staged, done)) => {
                         all.absorb(staged);
                         answers.push(Ok(done));
@@ -48,9 +48,11 @@ impl SledStore {
             all.writes
                 .insert(Head::key(), Some(encoded(all.next.head.encode())?));
         }
+        writer.sheets.advance(&all.sheets);
         writer
-            .sweeper
+            .sheets
             .sweep(&self.engine, &mut all, wire::micros(now))?;
+        let records = all.writes.len();
         let mut batch = sled::Batch::default();
         for (key, value) in std::mem::take(&mut all.writes) {
             match value {
@@ -58,7 +60,7 @@ impl SledStore {
                 None => batch.remove(key),
             }
         }
-        self.write(batch)?;
+        self.write(batch, records)?;
         writer.next = all.next;
         self.show(|state| apply(state, all))?;
         Ok(answers)
@@ -96,7 +98,7 @@ impl SledStore {
         })?;
         if let (Some(anchor), true) = (last, pruned > 0) {
             batch.insert(Anchor::key(), encoded(anchor.encode())?);
-            self.write(batch)?;
+            self.write(batch, pruned as usize)?;
             self.show(|state| {
                 state.events.prune(anchor.id.saturating_add(1));
                 Ok(())
@@ -106,10 +108,9 @@ impl SledStore {
     }
 
     /// Writes, or stops the store: after a failure nobody knows what is on disk.
-    fn write(&self, batch: sled::Batch) -> Result<()> {
-        self.engine
-            .write(batch)
-            .inspect_err(|_| self.stopped.store(true, Ordering::Release))
+    fn write(&self, batch: sled::Batch, records: usize) -> Result<()> {
+        let written = self.engine.write(batch, records);
+        written.inspect_err(|_| self.stopped.store(true, Ordering::Release))
     }
 
     /// Brings the indexes up to what is on disk.

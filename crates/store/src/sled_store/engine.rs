@@ -12,6 +12,9 @@ use super::SledOptions;
 use super::keys::{Kind, id_of};
 use crate::{Error, Result};
 
+/// Records in a batch whose replaced pages are freed without further ado.
+const FREED: usize = 64;
+
 /// The open database.
 pub(super) struct Engine {
     db: sled::Db,
@@ -119,11 +122,19 @@ impl Engine {
         guarded("read", || self.db.range(from..end).next().transpose())
     }
 
-    /// Up to `most` keys at `from` or after it, below `end`.
-    pub(super) fn keys_in(&self, from: &[u8], end: &[u8], most: usize) -> Result<Vec<IVec>> {
-        guarded("read", || {
-            self.db.range(from..end).keys().take(most).collect()
-        })
+    /// The last record at `from` or after it, below `end`.
+    pub(super) fn last_in(&self, from: &[u8], end: &[u8]) -> Result<Option<(IVec, IVec)>> {
+        guarded("read", || self.db.range(from..end).next_back().transpose())
+    }
+
+    /// Up to `most` records at `from` or after it, below `end`.
+    pub(super) fn some_in(
+        &self,
+        from: &[u8],
+        end: &[u8],
+        most: usize,
+    ) -> Result<Vec<(IVec, IVec)>> {
+        guarded("read", || self.db.range(from..end).take(most).collect())
     }
 
     /// Every record whose key begins so, in order, until `visit` says false or fails.
@@ -141,13 +152,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes everything or nothing, and returns once it is on disk.
-    pub(super) fn write(&self, batch: sled::Batch) -> Result<()> {
+    /// Writes everything or nothing, and returns once it is on disk. `records` is how many there
+    /// are in the batch.
+    pub(super) fn write(&self, batch: sled::Batch, records: usize) -> Result<()> {
         guarded("write", || {
             self.db.apply_batch(batch)?;
             self.db.flush()?;
             if let Some(file) = &self.file {
                 file.sync_data()?;
+            }
+            // sled frees the pages that writes replaced bit by bit, whenever the tree is used: a
+            // large batch replaces more than its one use frees.
+            for _ in 0..records.saturating_sub(FREED) / 2 {
+                self.db.contains_key([])?;
             }
             Ok(())
         })

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::chain::{self, Anchor, Head};
 use super::engine::Engine;
 use super::index::Row;
-use super::keys::{Kind, MarkKey, id_of, name_of};
+use super::keys::{Kind, id_of, name_of};
+use super::marks::Sheets;
 use super::stage::Next;
 use super::state::State;
 use super::tables::{TransactionEntry, certificate_digest, transaction_digest};
@@ -29,7 +30,7 @@ pub(super) fn schema(engine: &Engine) -> Result<u32> {
         }
         let mut batch = sled::Batch::default();
         batch.insert(key, SCHEMA_VERSION.to_be_bytes().to_vec());
-        engine.write(batch)?;
+        engine.write(batch, 1)?;
         return Ok(SCHEMA_VERSION);
     };
     let octets: [u8; 4] = octets.as_ref().try_into().map_err(|_| Error::Corrupt {
@@ -51,8 +52,7 @@ pub(super) fn schema(engine: &Engine) -> Result<u32> {
 pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) next: Next,
-    /// Kinds and profiles of the marks.
-    pub(super) marked: BTreeSet<(u8, String)>,
+    pub(super) sheets: Sheets,
     /// Records that cannot be read, events aside: those are for the chain's check.
     pub(super) faults: Vec<Fault>,
 }
@@ -72,7 +72,7 @@ pub(super) fn load(engine: &Engine) -> Result<Loaded> {
     let transaction = load.transactions()?;
     load.tokens()?;
     let Load { state, faults, .. } = load;
-    let marked = marked(engine)?;
+    let sheets = Sheets::load(engine)?;
     let next = Next {
         head,
         event,
@@ -82,7 +82,7 @@ pub(super) fn load(engine: &Engine) -> Result<Loaded> {
     Ok(Loaded {
         state,
         next,
-        marked,
+        sheets,
         faults,
     })
 }
@@ -223,25 +223,4 @@ fn fill(id: u64, next: u64, what: &str, mut make: impl FnMut()) -> Result<()> {
 /// A digest that no look-up has, for a record that is not there.
 fn nobody(number: u64) -> super::tables::Digest {
     certificate_digest("no issuer has this name\0", &number.to_be_bytes())
-}
-
-/// Which profiles have marks, found by skipping from one to the next.
-fn marked(engine: &Engine) -> Result<BTreeSet<(u8, String)>> {
-    let mut marked = BTreeSet::new();
-    for kind in [Kind::Replay, Kind::Rate] {
-        let end = [kind.letter() + 1];
-        let mut from = vec![kind.letter()];
-        while let Some((key, _)) = engine.first_in(&from, &end)? {
-            let Some(mark) = MarkKey::decode(&key) else {
-                from = key.to_vec();
-                from.push(0);
-                continue;
-            };
-            marked.insert((kind.letter(), mark.profile.to_owned()));
-            // Past every time that can follow the profile's name.
-            from = key.get(..2 + mark.profile.len()).unwrap_or(&key).to_vec();
-            from.extend_from_slice(&[0xff; 40]);
-        }
-    }
-    Ok(marked)
 }

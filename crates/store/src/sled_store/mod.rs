@@ -5,7 +5,8 @@
 //! | `engine` | sled behind typed errors |
 //! | `keys`, `wire` | the layout of keys and values |
 //! | `chain` | the audit chain |
-//! | `stage`, `sweep`, `commit` | the way of changes to disk |
+//! | `stage`, `commit` | the way of changes to disk |
+//! | `marks` | replay and rate marks |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `query` | searches |
@@ -20,10 +21,10 @@ mod engine;
 mod index;
 mod keys;
 mod load;
+mod marks;
 mod query;
 mod stage;
 mod state;
-mod sweep;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -42,9 +43,9 @@ use chrono::{DateTime, Utc};
 
 use commit::Writer;
 use engine::Engine;
-use keys::{Kind, MarkKey, marks_of, name_of};
+use keys::{Kind, name_of};
+use marks::{Owner, SheetMark};
 use state::{REVOKED, State};
-use sweep::Sweeper;
 use tables::{certificate_digest, transaction_digest};
 use wire::CertificateFacts;
 
@@ -112,7 +113,7 @@ impl SledStore {
         }
         let writer = Writer {
             next: loaded.next,
-            sweeper: Sweeper::new(loaded.marked),
+            sheets: loaded.sheets,
         };
         Ok(Self {
             engine,
@@ -174,19 +175,13 @@ impl SledStore {
         kind: Kind,
         profile: &str,
         now: DateTime<Utc>,
-        visit: &mut dyn FnMut(&MarkKey<'_>, &[u8]) -> Result<()>,
+        visit: &mut dyn FnMut(SheetMark) -> Result<()>,
     ) -> Result<()> {
-        let Some(prefix) = marks_of(kind, profile) else {
+        // A name that is too long for a key was refused when marks were put.
+        let Ok(owner) = Owner::new(kind, profile) else {
             return Ok(());
         };
-        let now = wire::micros(now);
-        self.engine.scan(&prefix, |key, value| {
-            let mark = MarkKey::decode(key).ok_or_else(|| wire::corrupt("a mark", "its key"))?;
-            if mark.until > now {
-                visit(&mark, value)?;
-            }
-            Ok(true)
-        })
+        marks::each_live(&self.engine, &owner, wire::micros(now), visit)
     }
 }
 
@@ -308,14 +303,12 @@ impl Store for SledStore {
         let mut replay = Vec::new();
         self.replay_marks(profile, now, &mut |mark| replay.push(mark))?;
         let mut rate = Vec::new();
-        self.marks(Kind::Rate, profile, now, &mut |mark, value| {
-            let at = wire::time("a rate mark", mark.at.unwrap_or_default())?;
-            let count: u32 = wire::decode("a rate mark", value)?;
-            let mark = Mark {
+        self.marks(Kind::Rate, profile, now, &mut |mark| {
+            let at = wire::time("a rate mark", mark.at)?;
+            rate.push(Mark {
                 key: mark.digest,
                 at,
-            };
-            rate.extend(std::iter::repeat_n(mark, count as usize));
+            });
             Ok(())
         })?;
         rate.sort_by_key(|mark| mark.at);
@@ -339,10 +332,11 @@ impl Store for SledStore {
         now: DateTime<Utc>,
         visit: &mut dyn FnMut(Mark),
     ) -> Result<()> {
-        self.marks(Kind::Replay, profile, now, &mut |mark, _| {
+        self.marks(Kind::Replay, profile, now, &mut |mark| {
+            let at = wire::time("a replay mark", mark.until)?;
             visit(Mark {
                 key: mark.digest,
-                at: wire::time("a replay mark", mark.until)?,
+                at,
             });
             Ok(())
         })

@@ -1,13 +1,15 @@
 //! Changes on their way to disk: what they will write, checked against what is stored and
 //! against each other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use sled::IVec;
 
 use super::chain::{self, Head};
 use super::engine::Engine;
-use super::keys::{Kind, MarkKey, PROFILE_MAX};
+use super::keys::Kind;
+use super::marks::{self, Owner, SheetMark, Sheets};
 use super::state::State;
 use super::tables::{Digest, TransactionEntry, certificate_digest, transaction_digest};
 use super::wire;
@@ -37,8 +39,10 @@ pub(super) struct Staged {
     pub(super) revoked: Vec<(String, u64)>,
     pub(super) transactions: Vec<TransactionEntry>,
     pub(super) tokens: Vec<TokenRecord>,
-    /// Profiles that got marks.
-    pub(super) marked: BTreeSet<(u8, String)>,
+    /// The newest sheets of those that got marks.
+    pub(super) sheets: BTreeMap<Owner, u64>,
+    /// How many marks there are.
+    pub(super) marks_put: usize,
     certificate_numbers: HashMap<Digest, u64>,
     transaction_numbers: HashMap<Digest, u64>,
 }
@@ -53,7 +57,8 @@ impl Staged {
             revoked: Vec::new(),
             transactions: Vec::new(),
             tokens: Vec::new(),
-            marked: BTreeSet::new(),
+            sheets: BTreeMap::new(),
+            marks_put: 0,
             certificate_numbers: HashMap::new(),
             transaction_numbers: HashMap::new(),
         }
@@ -68,7 +73,8 @@ impl Staged {
         self.revoked.extend(later.revoked);
         self.transactions.extend(later.transactions);
         self.tokens.extend(later.tokens);
-        self.marked.extend(later.marked);
+        self.sheets.extend(later.sheets);
+        self.marks_put += later.marks_put;
         self.certificate_numbers.extend(later.certificate_numbers);
         self.transaction_numbers.extend(later.transaction_numbers);
     }
@@ -100,6 +106,7 @@ type Step<T> = std::result::Result<T, Refusal>;
 pub(super) struct Stage<'a> {
     engine: &'a Engine,
     state: &'a State,
+    sheets: &'a Sheets,
     earlier: &'a Staged,
     own: Staged,
     done: Committed,
@@ -110,6 +117,7 @@ impl<'a> Stage<'a> {
     pub(super) fn change(
         engine: &'a Engine,
         state: &'a State,
+        sheets: &'a Sheets,
         earlier: &'a Staged,
         change: &Change,
     ) -> Step<(Staged, Committed)> {
@@ -117,6 +125,7 @@ impl<'a> Stage<'a> {
         let mut stage = Self {
             engine,
             state,
+            sheets,
             earlier,
             own,
             done: Committed::default(),
@@ -149,32 +158,16 @@ impl<'a> Stage<'a> {
                 key,
                 until,
             } => {
-                let until = wire::micros(*until);
-                let mark = MarkKey {
-                    profile,
-                    until,
-                    digest: *key,
-                    at: None,
-                };
-                let key = mark_key(&mark)?;
-                self.marked(Kind::Replay, profile);
-                self.put(key, Vec::new());
-                Ok(())
+                let mark = replay_mark(key, *until);
+                self.put_mark(Owner::new(Kind::Replay, profile)?, mark)
             }
             Op::DeleteReplay {
                 profile,
                 key,
                 until,
             } => {
-                let until = wire::micros(*until);
-                let mark = MarkKey {
-                    profile,
-                    until,
-                    digest: *key,
-                    at: None,
-                };
-                self.own.writes.insert(mark_key(&mark)?, None);
-                Ok(())
+                let mark = replay_mark(key, *until);
+                self.delete_mark(&Owner::new(Kind::Replay, profile)?, mark)
             }
             Op::PutRate {
                 profile,
@@ -183,13 +176,12 @@ impl<'a> Stage<'a> {
                 until,
             } => {
                 let (at, until) = (wire::micros(*at), wire::micros(*until));
-                let mark = MarkKey {
-                    profile,
-                    until,
+                let mark = SheetMark {
                     digest: *device,
-                    at: Some(at),
+                    until,
+                    at,
                 };
-                self.put_rate(profile, mark_key(&mark)?)
+                self.put_mark(Owner::new(Kind::Rate, profile)?, mark)
             }
             Op::Counters { profile, values } => self.counters(profile, values),
             Op::Audit(event) => {
@@ -297,16 +289,45 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Marks of one device at one time share a record that counts them.
-    fn put_rate(&mut self, profile: &str, key: Vec<u8>) -> Step<()> {
-        let count: u32 = match self.read(&key)? {
-            Some(octets) => wire::decode("a rate mark", &octets)?,
-            None => 0,
-        };
-        let octets = wire::encode("a rate mark", &count.saturating_add(1))?;
-        self.marked(Kind::Rate, profile);
-        self.put(key, octets);
+    fn put_mark(&mut self, owner: Owner, mark: SheetMark) -> Step<()> {
+        let staged = [&self.own, self.earlier];
+        let last = staged
+            .iter()
+            .find_map(|staged| staged.sheets.get(&owner).copied());
+        let last = last.unwrap_or_else(|| self.sheets.last(&owner));
+        let sheet = self.read(&owner.sheet(last))?;
+        let (number, octets) = marks::added(&owner, last, sheet.as_deref(), mark)?;
+        self.put(owner.sheet(number), octets);
+        self.own.sheets.insert(owner, number);
+        self.own.marks_put += 1;
         Ok(())
+    }
+
+    /// Looks for the mark from the newest sheet on: what is taken back was put a moment ago.
+    fn delete_mark(&mut self, owner: &Owner, mark: SheetMark) -> Step<()> {
+        let staged = [&self.own, self.earlier];
+        let staged = staged.iter().flat_map(|staged| staged.writes.keys());
+        let mut keys: Vec<Vec<u8>> = staged
+            .filter(|key| key.starts_with(owner.prefix()))
+            .cloned()
+            .collect();
+        let mut below = owner.sheet(u64::MAX);
+        loop {
+            for key in std::mem::take(&mut keys) {
+                let Some(sheet) = self.read(&key)? else {
+                    continue;
+                };
+                if let Some(left) = marks::removed(owner, &sheet, mark)? {
+                    self.own.writes.insert(key, left);
+                    return Ok(());
+                }
+            }
+            let Some((key, _)) = self.engine.last_in(owner.prefix(), &below)? else {
+                return Ok(());
+            };
+            below = key.to_vec();
+            keys.push(below.clone());
+        }
     }
 
     fn counters(&mut self, profile: &str, values: &BTreeMap<String, u64>) -> Step<()> {
@@ -358,10 +379,6 @@ impl<'a> Stage<'a> {
             .or_else(|| self.state.by_serial.find(digest))
     }
 
-    fn marked(&mut self, kind: Kind, profile: &str) {
-        self.own.marked.insert((kind.letter(), profile.to_owned()));
-    }
-
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.own.writes.insert(key, Some(value));
     }
@@ -377,9 +394,11 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn mark_key(mark: &MarkKey<'_>) -> std::result::Result<Vec<u8>, Conflict> {
-    mark.encode().ok_or_else(|| Conflict::Unstorable {
-        what: "a mark",
-        why: format!("its profile's name is longer than {PROFILE_MAX} octets"),
-    })
+fn replay_mark(key: &Digest, until: DateTime<Utc>) -> SheetMark {
+    let until = wire::micros(until);
+    SheetMark {
+        digest: *key,
+        until,
+        at: 0,
+    }
 }

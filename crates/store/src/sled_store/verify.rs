@@ -6,8 +6,9 @@ use std::{fs, io};
 use super::SledStore;
 use super::chain::{Anchor, Head};
 use super::engine::Engine;
-use super::keys::{Kind, MarkKey, name_of};
+use super::keys::{Kind, name_of};
 use super::load::FAULTS_MAX;
+use super::marks::{Owner, read_sheet};
 use super::tables::certificate_digest;
 use super::wire::{self, CertificateFacts};
 use crate::{Error, Fault, Result, Sizes, Store, TransactionState, VerifyReport};
@@ -156,19 +157,18 @@ impl Reading<'_> {
         for kind in [Kind::Replay, Kind::Rate] {
             let store = self.store;
             let mut count = 0;
-            store.engine.scan(&[kind.letter()], |key, value| {
-                count += 1;
-                let sound = MarkKey::decode(key).is_some_and(|mark| match kind {
-                    Kind::Rate => wire::decode::<u32>("a rate mark", value).is_ok(),
-                    _ => value.is_empty() && mark.at.is_none(),
-                });
-                if !sound {
-                    let name = format!("mark {}", hex::encode(key));
-                    self.fault(name, "it cannot be read".to_owned());
+            store.engine.scan(&[kind.letter()], |key, octets| {
+                self.records += 1;
+                let marks = read_sheet(kind == Kind::Rate, octets);
+                match (Owner::of_sheet(key), marks) {
+                    (Some(_), Ok(marks)) => count += marks.len() as u64,
+                    _ => {
+                        let name = format!("sheet of marks {}", hex::encode(key));
+                        self.fault(name, "it cannot be read".to_owned());
+                    }
                 }
                 Ok(true)
             })?;
-            self.records += count;
             if kind == Kind::Replay {
                 self.replay_marks = count;
             } else {

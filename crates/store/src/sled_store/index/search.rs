@@ -3,6 +3,9 @@ use std::sync::Arc;
 use super::block::Block;
 use super::{BLOCK_ROWS, Index, NO_CLASS, Needle};
 
+/// From so many blocks on a search of their texts is worth a second thread.
+const SHARED_BLOCKS: usize = 16;
+
 /// What rows to find. Everything given must hold.
 #[derive(Default)]
 pub(in crate::sled_store) struct Filter {
@@ -67,9 +70,31 @@ impl Snapshot {
         snapshot
     }
 
-    /// Searches the rest.
+    /// Searches the rest: long texts by two threads, of which one takes the older half.
     pub(in crate::sled_store) fn finish(mut self) -> Found {
-        while self.step() {}
+        if self.filter.needles.is_empty() || self.rest.len() < SHARED_BLOCKS {
+            while self.step() {}
+            return self.window.found;
+        }
+        let newer = self.rest.split_off(self.rest.len() / 2);
+        let older = std::mem::replace(&mut self.rest, newer);
+        let (filter, first) = (&self.filter, self.first);
+        let search = |blocks: &[(u64, Arc<Block>)]| {
+            let rows = blocks
+                .iter()
+                .rev()
+                .map(|(base, block)| (*base, filter.rows(*base, block, first)));
+            rows.collect::<Vec<_>>()
+        };
+        let (newer, older) = std::thread::scope(|scope| {
+            let helper = scope.spawn(|| search(&older));
+            let newer = search(&self.rest);
+            // It cannot have panicked but for want of memory; then this thread does its work.
+            (newer, helper.join().unwrap_or_else(|_| search(&older)))
+        });
+        for (base, rows) in newer.iter().chain(&older) {
+            self.window.add(*base, rows);
+        }
         self.window.found
     }
 
@@ -79,8 +104,7 @@ impl Snapshot {
         let Some((base, block)) = self.rest.pop() else {
             return false;
         };
-        let from = usize::try_from(self.first.saturating_sub(base)).unwrap_or(usize::MAX);
-        let rows = self.filter.search(&block, from.min(block.len()));
+        let rows = self.filter.rows(base, &block, self.first);
         self.window.add(base, &rows);
         true
     }
@@ -108,6 +132,13 @@ impl Window {
 }
 
 impl Filter {
+    /// The rows that pass of a block whose first row has the number `base`, ascending; rows
+    /// with numbers below `first` are left out.
+    fn rows(&self, base: u64, block: &Block, first: u64) -> Vec<u32> {
+        let from = usize::try_from(first.saturating_sub(base)).unwrap_or(usize::MAX);
+        self.search(block, from.min(block.len()))
+    }
+
     /// The block's rows from `from` on that pass, ascending.
     fn search(&self, block: &Block, from: usize) -> Vec<u32> {
         let rows = self.by_columns(block, from);

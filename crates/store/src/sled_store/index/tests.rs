@@ -93,6 +93,34 @@ fn filters_hold_together() {
 }
 
 #[test]
+fn two_threads_find_what_one_would() {
+    let count = BLOCK_ROWS * 20;
+    let mut index = filled(&many(count));
+    index.prune(BLOCK_ROWS as u64 + 5);
+    let needle = || vec![Needle::part("7").unwrap()];
+    let expected: Vec<u64> = (BLOCK_ROWS as u64 + 4..count as u64)
+        .rev()
+        .filter(|n| n.to_string().contains('7'))
+        .map(|n| n + 1)
+        .collect();
+    for skip in [0, 5, 30_000, expected.len() as u64 - 3] {
+        let filter = Filter {
+            needles: needle(),
+            ..Filter::default()
+        };
+        let found = search(&index, filter, skip, 10);
+        assert_eq!(found.total, expected.len() as u64);
+        let page: Vec<u64> = expected
+            .iter()
+            .skip(skip as usize)
+            .take(10)
+            .copied()
+            .collect();
+        assert_eq!(found.rows, page);
+    }
+}
+
+#[test]
 fn a_whole_needle_is_not_satisfied_by_a_part() {
     let rows = ["ab", "abc", "zab", "AB"].map(|name| Plain {
         time: 0,
@@ -247,6 +275,11 @@ proptest! {
         let page: Vec<u64> = expected.into_iter().skip(skip as usize).take(take).collect();
         prop_assert_eq!(found.rows, page);
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn one_pass_and_row_by_row_agree(needle in "[0-9]{1,3}", from in 0_i64..9000) {

@@ -23,15 +23,12 @@ pub(super) const fn is_mark(octet: u8) -> bool {
 
 /// The text as it is compared: lower case, without control characters.
 pub(super) fn folded(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            folded.push(' ');
-        } else if character.is_ascii() {
-            folded.push(character.to_ascii_lowercase());
-        } else {
-            folded.extend(character.to_lowercase());
-        }
+    let mut folded = text.to_ascii_lowercase();
+    if !text.is_ascii() {
+        folded = folded.chars().flat_map(char::to_lowercase).collect();
+    }
+    if folded.contains(char::is_control) {
+        folded = folded.replace(char::is_control, " ");
     }
     folded
 }
@@ -59,11 +56,14 @@ impl TextBuilder {
         self
     }
 
-    /// Adds a piece. An empty one is left out; so is an [`Field::Other`] that the row holds already.
+    /// Adds a piece. An empty one is left out; so is an [`Field::Other`] that is a piece already.
     pub(in crate::sled_store) fn add(&mut self, field: Field, text: &str) -> &mut Self {
         let piece = piece(text);
-        let known =
-            field == Field::Other && memchr::memmem::find(&self.row, piece.as_bytes()).is_some();
+        let known = field == Field::Other
+            && self
+                .row
+                .split(|&octet| is_mark(octet))
+                .any(|known| known == piece.as_bytes());
         if !piece.is_empty() && !known {
             self.row.push(field as u8);
             self.row.extend_from_slice(piece.as_bytes());

@@ -65,7 +65,7 @@ fn tamper(store: &SledStore, key: Vec<u8>, value: Option<Vec<u8>>) {
         Some(value) => batch.insert(key, value),
         None => batch.remove(key),
     }
-    store.engine.write(batch).unwrap();
+    store.engine.write(batch, 1).unwrap();
 }
 
 fn stored(store: &SledStore, key: &[u8]) -> Vec<u8> {
