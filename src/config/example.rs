@@ -11,7 +11,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::super::schema::{self, Node};
-    use super::super::{CertificateProfile, Config, Issuer, Profile};
+    use super::super::{CertificateProfile, Config, Issuer, Profile, Sources};
     use super::EXAMPLE;
 
     fn is_setting(line: &str) -> bool {
@@ -120,5 +120,72 @@ mod tests {
             comment.clear();
         }
         assert!(compared > 60, "{compared}");
+    }
+
+    fn example(name: &str) -> std::path::PathBuf {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("docs/examples")
+            .join(name)
+    }
+
+    #[test]
+    fn the_example_configurations_are_read_without_a_word() {
+        for name in ["one-fleet.toml", "many-fleets.toml", "from-certctl.toml"] {
+            let sources = Sources {
+                file: Some(example(name)),
+                ..Sources::default()
+            };
+            let effective = sources.load().unwrap();
+            assert_eq!(effective.notices, [], "{name}");
+            for profile in &effective.config.profiles {
+                let ids = effective.config.issuers.iter().map(|issuer| &issuer.id);
+                assert!(
+                    ids.into_iter().any(|id| *id == profile.issuer_id),
+                    "{name}: {}",
+                    profile.path_id
+                );
+                let ids = effective
+                    .config
+                    .certificate_profiles
+                    .iter()
+                    .map(|profile| &profile.id);
+                assert!(
+                    ids.into_iter().any(|id| *id == profile.profile_id),
+                    "{name}: {}",
+                    profile.path_id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn variables_of_certctl_and_the_example_beside_them_make_whole_profiles() {
+        let variables = std::fs::read_to_string(example("from-certctl.env")).unwrap();
+        let variables = variables.lines().filter_map(|line| line.split_once('='));
+        let sources = Sources {
+            file: Some(example("from-certctl.toml")),
+            environment: variables
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            ..Sources::default()
+        };
+        let effective = sources.load().unwrap();
+        assert_eq!(effective.notices.len(), 1, "{:?}", effective.notices);
+        let [corp, iot] = effective.config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert!(
+            corp.intune.enabled && corp.challenge_password.is_some() && corp.ra_key_path.is_some()
+        );
+        assert!(!iot.intune.enabled && iot.challenge_password.is_some());
+        for profile in [corp, iot] {
+            assert!(
+                effective
+                    .config
+                    .issuers
+                    .iter()
+                    .any(|issuer| issuer.id == profile.issuer_id)
+            );
+        }
     }
 }
