@@ -7,12 +7,14 @@
 //! | `scep` | the SCEP operations |
 //! | [`admin`] | the admin API, health and metrics |
 //! | `mtls` | whether a client certificate belongs to a profile |
+//! | `page` | the administration page's files |
 //! | `routes` | which route a request takes on which listener |
 
 pub mod admin;
 mod listener;
 mod mtls;
 mod origin;
+mod page;
 mod routes;
 mod scep;
 mod target;
@@ -20,6 +22,7 @@ mod tls;
 
 pub use listener::{ConnectionLimits, Listener, Phase, serve};
 pub use origin::request_id;
+pub use page::page;
 pub use routes::{Front, FrontSettings, routes};
 pub use target::is_path_id;
 pub use tls::{TlsAcceptor, TlsError, TlsIdentity};

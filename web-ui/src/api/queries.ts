@@ -1,0 +1,166 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { ENROLLMENTS, INTUNE_ENROLLMENTS, merge } from "../model/audit";
+import type { Subject } from "../model/url";
+import { get, isSignedOut, withQuery } from "./client";
+import type {
+  About,
+  AuditEvent,
+  AuditEventList,
+  AuthCheck,
+  CertificateDetail,
+  CertificateList,
+  CertificateStatus,
+  IntuneStats,
+  PendingRequestList,
+  ProfileList,
+  Timeline,
+  Tokens,
+} from "./types";
+
+/** How often a view asks again, in milliseconds, while the page is visible. */
+export const POLL = { profiles: 30_000, intune: 30_000, audit: 60_000, requests: 30_000 } as const;
+
+/** Rows shown in Recent Activity and in Recent failures. */
+export const SHOWN = { activity: 100, failures: 50 } as const;
+
+/** Who is signed in; null when nobody is. */
+export const authQuery = queryOptions({
+  queryKey: ["auth"],
+  queryFn: async ({ signal }): Promise<AuthCheck | null> => {
+    try {
+      return await get<AuthCheck>("/api/v1/auth/check", signal);
+    } catch (error) {
+      if (isSignedOut(error)) return null;
+      throw error;
+    }
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+  refetchOnWindowFocus: false,
+});
+
+export const profilesQuery = queryOptions({
+  queryKey: ["profiles"],
+  queryFn: ({ signal }) => get<ProfileList>("/api/v1/admin/scep/profiles", signal),
+  refetchInterval: POLL.profiles,
+});
+
+export const intuneQuery = queryOptions({
+  queryKey: ["intune"],
+  queryFn: ({ signal }) => get<IntuneStats>("/api/v1/admin/scep/intune/stats", signal),
+  refetchInterval: POLL.intune,
+});
+
+async function audit(
+  actions: readonly string[],
+  limit: number,
+  query: { outcome?: string; profile?: string | undefined },
+  signal: AbortSignal,
+): Promise<AuditEvent[]> {
+  const lists = await Promise.all(
+    actions.map((action) =>
+      get<AuditEventList>(
+        withQuery("/api/v1/audit", { action, ...query, per_page: limit }),
+        signal,
+      ),
+    ),
+  );
+  return merge(
+    lists.map((list) => list.data),
+    limit,
+  );
+}
+
+/** The newest enrollments of all four actions, merged. */
+export function activityQuery(profile: string | undefined) {
+  return queryOptions({
+    queryKey: ["activity", profile ?? null],
+    queryFn: ({ signal }) => audit(ENROLLMENTS, SHOWN.activity, { profile }, signal),
+    refetchInterval: POLL.audit,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The newest Intune enrollments: the refused ones, or all. */
+export function intuneEventsQuery(all: boolean, profile: string | undefined) {
+  return queryOptions({
+    queryKey: ["intune-events", all, profile ?? null],
+    queryFn: ({ signal }) =>
+      audit(
+        INTUNE_ENROLLMENTS,
+        SHOWN.failures,
+        all ? { profile } : { outcome: "failure", profile },
+        signal,
+      ),
+    refetchInterval: POLL.audit,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export interface CertificateSearch {
+  q: string;
+  status: CertificateStatus | "all";
+  profile: string | undefined;
+  page: number;
+}
+
+export function certificatesQuery(search: CertificateSearch) {
+  return queryOptions({
+    queryKey: ["certificates", search],
+    queryFn: ({ signal }) =>
+      get<CertificateList>(
+        withQuery("/api/v1/admin/certificates", {
+          q: search.q || undefined,
+          profile: search.profile,
+          status: search.status === "all" ? undefined : search.status,
+          page: search.page,
+          per_page: 50,
+        }),
+        signal,
+      ),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The API path of one certificate. */
+export function certificatePath(issuerId: string, serial: string): string {
+  return `/api/v1/admin/certificates/${encodeURIComponent(issuerId)}/${encodeURIComponent(serial)}`;
+}
+
+export function certificateQuery(issuerId: string, serial: string) {
+  return queryOptions({
+    queryKey: ["certificate", issuerId, serial],
+    queryFn: ({ signal }) => get<CertificateDetail>(certificatePath(issuerId, serial), signal),
+  });
+}
+
+export function timelineQuery(subject: Subject) {
+  return queryOptions({
+    queryKey: ["timeline", subject],
+    queryFn: ({ signal }) =>
+      get<Timeline>(withQuery("/api/v1/admin/timeline", { [subject.kind]: subject.value }), signal),
+    refetchInterval: POLL.audit,
+  });
+}
+
+export function requestsQuery(profile: string | undefined) {
+  return queryOptions({
+    queryKey: ["requests", profile ?? null],
+    queryFn: ({ signal }) =>
+      get<PendingRequestList>(
+        withQuery("/api/v1/admin/scep/requests", { profile, per_page: 200 }),
+        signal,
+      ),
+    refetchInterval: POLL.requests,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: ({ signal }) => get<Tokens>("/api/v1/admin/tokens", signal),
+});
+
+export const aboutQuery = queryOptions({
+  queryKey: ["about"],
+  queryFn: ({ signal }) => get<About>("/api/v1/about", signal),
+});

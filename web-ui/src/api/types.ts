@@ -1,0 +1,37 @@
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type AuditDetails = Schemas["AuditDetails"];
+export type AuditEvent = Schemas["AuditEvent"];
+export type AuditEventList = Schemas["AuditEventList"];
+export type AuthCheck = Schemas["AuthCheck"];
+export type About = Schemas["About"];
+export type Certificate = Schemas["Certificate"];
+export type CertificateDetail = Schemas["CertificateDetail"];
+export type CertificateList = Schemas["CertificateList"];
+export type CertificateStatus = Schemas["CertificateStatus"];
+export type CheckFinding = Schemas["CheckFinding"];
+export type ChecksReply = Schemas["ChecksReply"];
+export type Claim = Schemas["Claim"];
+export type CsrNames = Schemas["CsrNames"];
+export type DecisionReply = Schemas["DecisionReply"];
+export type IntuneRow = Schemas["IntuneRow"];
+export type IntuneStats = Schemas["IntuneStats"];
+export type NewToken = Schemas["NewToken"];
+export type Outcome = Schemas["Outcome"];
+export type PendingRequest = Schemas["PendingRequest"];
+export type PendingRequestList = Schemas["PendingRequestList"];
+export type Profile = Schemas["Profile"];
+export type ProfileList = Schemas["ProfileList"];
+export type ReloadTrustReply = Schemas["ReloadTrustReply"];
+export type RevocationReason = Schemas["RevocationReason"];
+export type RevokeReply = Schemas["RevokeReply"];
+export type Session = Schemas["Session"];
+export type Stage = Schemas["Stage"];
+export type Timeline = Schemas["Timeline"];
+export type TimelineEntry = Schemas["TimelineEntry"];
+export type Token = Schemas["Token"];
+export type TokenCreated = Schemas["TokenCreated"];
+export type Tokens = Schemas["Tokens"];
+export type TrustAnchor = Schemas["TrustAnchor"];

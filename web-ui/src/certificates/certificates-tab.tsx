@@ -1,0 +1,188 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { certificatesQuery } from "../api/queries";
+import type { Certificate, CertificateStatus } from "../api/types";
+import { Badge } from "../parts/badge";
+import { Search, Select } from "../parts/fields";
+import { Freshness } from "../parts/freshness";
+import { ProfileName, SheetLink } from "../parts/links";
+import { ProfileSelect } from "../parts/profile-select";
+import { Empty, QueryStates } from "../parts/states";
+import { Untrusted } from "../parts/untrusted";
+import { Ago, Day } from "../parts/when";
+import { usePlace } from "../shell/place";
+import { standing } from "./words";
+
+const STATUSES: readonly { value: CertificateStatus | "all"; name: string }[] = [
+  { value: "all", name: "Any status" },
+  { value: "valid", name: "Valid" },
+  { value: "expired", name: "Expired" },
+  { value: "revoked", name: "Revoked" },
+];
+
+/** How long typing rests before the server is asked, in milliseconds. */
+const REST = 250;
+
+function useRested<T>(value: T): T {
+  const [rested, setRested] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setRested(value), REST);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return rested;
+}
+
+export function CertificatesTab() {
+  const { profile } = usePlace();
+  const [text, setText] = useState("");
+  const [status, setStatus] = useState<CertificateStatus | "all">("all");
+  const [page, setPage] = useState(1);
+  const q = useRested(text.trim());
+  const query = useQuery(certificatesQuery({ q, status, profile, page }));
+
+  // Another search begins on its first page.
+  const search = `${q}\n${status}\n${profile ?? "\n"}`;
+  const [searched, setSearched] = useState(search);
+  if (searched !== search) {
+    setSearched(search);
+    setPage(1);
+  }
+  const narrowed = q !== "" || status !== "all" || profile !== undefined;
+  return (
+    <>
+      <div className="toolbar">
+        <Search
+          label="Search certificates"
+          placeholder="Name, serial, device or transaction"
+          value={text}
+          onChange={setText}
+        />
+        <Select label="Status" options={STATUSES} value={status} onChange={setStatus} />
+        <ProfileSelect />
+        <Freshness query={query} />
+      </div>
+      <QueryStates query={query} what="Certificates" rows={8}>
+        {(list) =>
+          list.total === 0 ? (
+            <Empty title={narrowed ? "No certificate fits" : "No certificate was issued yet"}>
+              <p>
+                {narrowed
+                  ? "Shorten the search text or choose any status and all profiles."
+                  : "What devices enroll appears here, with its owner, validity and revocation."}
+              </p>
+            </Empty>
+          ) : (
+            <>
+              <CertificateTable certificates={list.data} />
+              <Pages page={list.page} perPage={list.per_page} total={list.total} onPage={setPage} />
+            </>
+          )
+        }
+      </QueryStates>
+    </>
+  );
+}
+
+/** Certificates as rows; a name opens its sheet. */
+export function CertificateTable({ certificates }: { certificates: readonly Certificate[] }) {
+  return (
+    <div className="table-frame">
+      <table className="certificates stacks">
+        <caption className="visually-hidden">Issued certificates</caption>
+        <thead>
+          <tr>
+            <th scope="col" className="c-name">
+              Common name
+            </th>
+            <th scope="col" className="c-sans">
+              Alternative names
+            </th>
+            <th scope="col" className="c-profile">
+              Profile
+            </th>
+            <th scope="col" className="c-serial">
+              Serial
+            </th>
+            <th scope="col" className="c-time">
+              Issued
+            </th>
+            <th scope="col" className="c-until">
+              Until
+            </th>
+            <th scope="col" className="c-status">
+              Status
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {certificates.map((certificate) => {
+            const { tone, name } = standing(certificate);
+            const { issuer_id: issuerId, serial } = certificate;
+            return (
+              <tr key={`${issuerId}/${serial}`}>
+                <td className="c-name clip whole">
+                  <SheetLink sheet={{ kind: "certificate", issuerId, serial }}>
+                    <Untrusted text={certificate.common_name} none="no common name" />
+                  </SheetLink>
+                </td>
+                <td className="c-sans clip whole">
+                  <Untrusted text={certificate.sans} none="" />
+                </td>
+                <td className="c-profile">
+                  <ProfileName pathId={certificate.profile} />
+                </td>
+                <td className="c-serial clip whole">
+                  <Untrusted text={serial} />
+                </td>
+                <td className="c-time" data-label="Issued">
+                  <Ago time={certificate.issued_at} />
+                </td>
+                <td className="c-until" data-label="Until">
+                  <Day time={certificate.not_after} />
+                </td>
+                <td className="c-status">
+                  <Badge tone={tone}>{name}</Badge>
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+interface PagesProps {
+  page: number;
+  perPage: number;
+  total: number;
+  onPage: (page: number) => void;
+}
+
+function Pages({ page, perPage, total, onPage }: PagesProps) {
+  const first = (page - 1) * perPage + 1;
+  const last = Math.min(page * perPage, total);
+  return (
+    <nav className="pages" aria-label="Pages">
+      <button
+        type="button"
+        className="button small"
+        disabled={page <= 1}
+        onClick={() => onPage(page - 1)}
+      >
+        Newer
+      </button>
+      <span className="number">
+        {first.toLocaleString()} to {last.toLocaleString()} of {total.toLocaleString()}
+      </span>
+      <button
+        type="button"
+        className="button small"
+        disabled={last >= total}
+        onClick={() => onPage(page + 1)}
+      >
+        Older
+      </button>
+    </nav>
+  );
+}

@@ -1,0 +1,92 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { change } from "../api/client";
+import { certificatePath } from "../api/queries";
+import type { Certificate, RevocationReason, RevokeReply } from "../api/types";
+import { announce } from "../parts/announcer";
+import { Dialog } from "../parts/dialog";
+import { Note, Select } from "../parts/fields";
+import { ErrorWords } from "../parts/states";
+import { ToneMark } from "../parts/tone-mark";
+import { Untrusted } from "../parts/untrusted";
+import { REASONS } from "./words";
+
+export function RevokeDialog({
+  certificate,
+  onClose,
+}: {
+  certificate: Certificate;
+  onClose: () => void;
+}) {
+  const client = useQueryClient();
+  const [reason, setReason] = useState<RevocationReason>("unspecified");
+  const [note, setNote] = useState("");
+  const revoke = useMutation({
+    mutationFn: () =>
+      change<RevokeReply>(
+        "POST",
+        `${certificatePath(certificate.issuer_id, certificate.serial)}/revoke`,
+        { reason, ...(note.trim() ? { note: note.trim() } : {}) },
+      ),
+    onSuccess: () => {
+      announce("The certificate is revoked.");
+      for (const key of ["certificate", "certificates", "timeline"]) {
+        void client.invalidateQueries({ queryKey: [key] });
+      }
+      onClose();
+    },
+  });
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Revoke this certificate?"
+      description={
+        <>
+          <p>
+            <strong>
+              <Untrusted text={certificate.common_name} none="No common name" />
+            </strong>
+            , serial{" "}
+            <code>
+              <Untrusted text={certificate.serial} />
+            </code>
+          </p>
+          <p>
+            The device can no longer renew with it, and the next CRL lists it. This cannot be
+            undone; the device can enroll anew.
+          </p>
+        </>
+      }
+    >
+      <Select label="Reason" labelled options={REASONS} value={reason} onChange={setReason} />
+      <Note
+        label="Note"
+        hint="Kept in the audit, not in the CRL."
+        value={note}
+        onChange={setNote}
+      />
+      {revoke.isError && (
+        <div className="notice" role="alert" data-tone="bad">
+          <ToneMark tone="bad" />
+          <p>
+            <ErrorWords error={revoke.error} />
+          </p>
+        </div>
+      )}
+      <div className="dialog-actions">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button danger-button"
+          aria-disabled={revoke.isPending}
+          onClick={() => !revoke.isPending && revoke.mutate()}
+        >
+          {revoke.isPending ? "Revoking" : "Revoke certificate"}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,64 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { intuneEventsQuery, POLL } from "../api/queries";
+import type { AuditEvent } from "../api/types";
+import { reasonMeaning } from "../model/counters";
+import { COLUMN, type Column, EventTable, OutcomeBadge } from "../parts/event-rows";
+import { Switch } from "../parts/fields";
+import { Freshness } from "../parts/freshness";
+import { Empty, QueryStates } from "../parts/states";
+import { Untrusted } from "../parts/untrusted";
+
+function reason(event: AuditEvent) {
+  const { message, reason: label } = event.details;
+  return (
+    <span className="reason">
+      <OutcomeBadge event={event} />
+      <span className="reason-words">
+        <Untrusted text={message ?? reasonMeaning(label)} none="" />
+      </span>
+    </span>
+  );
+}
+
+const COLUMNS: readonly Column[] = [
+  COLUMN.profile,
+  COLUMN.device,
+  { name: "Reason", className: "c-reason clip whole", cell: reason },
+];
+
+/** The last refused Intune enrollments, or all of them. */
+export function RecentFailures({ profile }: { profile: string | undefined }) {
+  const [all, setAll] = useState(false);
+  const query = useQuery(intuneEventsQuery(all, profile));
+  return (
+    <section className="section" aria-labelledby="recent-failures">
+      <div className="toolbar">
+        <h2 id="recent-failures">Recent failures</h2>
+        <Switch label="Show all outcomes" on={all} onChange={setAll} />
+        <Freshness query={query} every={POLL.audit / 1000} />
+      </div>
+      <QueryStates query={query} what="Recent failures">
+        {(events) =>
+          events.length === 0 ? (
+            all ? (
+              <Empty title="No Intune enrollment yet">
+                <p>Assign a SCEP certificate profile in Intune; what devices send appears here.</p>
+              </Empty>
+            ) : (
+              <Empty title="No Intune enrollment was refused">
+                <p>Turn on “Show all outcomes” to see those that passed.</p>
+              </Empty>
+            )
+          ) : (
+            <EventTable
+              caption={all ? "Recent Intune enrollments" : "Recently refused Intune enrollments"}
+              events={events}
+              columns={COLUMNS}
+            />
+          )
+        }
+      </QueryStates>
+    </section>
+  );
+}

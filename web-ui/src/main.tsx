@@ -1,0 +1,21 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/parts.css";
+import "./styles/views.css";
+
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { makeQueryClient } from "./api/query-client";
+import { App } from "./app";
+import { applyTheme, storedTheme } from "./shell/theme";
+
+applyTheme(storedTheme());
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App client={makeQueryClient()} />
+    </StrictMode>,
+  );
+}

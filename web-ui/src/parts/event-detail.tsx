@@ -1,0 +1,124 @@
+import type { AuditEvent } from "../api/types";
+import { subjectOf } from "../model/audit";
+import { reasonMeaning } from "../model/counters";
+import { Comparison } from "./comparison";
+import { Fact, Facts } from "./facts";
+import { ProfileName, SheetLink } from "./links";
+import { LongText } from "./untrusted";
+import { At } from "./when";
+
+/** Everything that one audit event holds. */
+export function EventDetail({ event }: { event: AuditEvent }) {
+  const { details } = event;
+  const subject = subjectOf(event);
+  const meaning = details.outcome === "failure" ? reasonMeaning(details.reason) : undefined;
+  return (
+    <div className="detail">
+      {(details.message || meaning) && (
+        <p className="detail-message">
+          {details.message ? <LongText text={details.message} /> : meaning}
+        </p>
+      )}
+      {details.claim && <Comparison claim={details.claim} csr={details.csr ?? {}} />}
+      <Facts>
+        <Fact name="Time">
+          <At time={event.timestamp} />
+        </Fact>
+        <Fact name="Profile">
+          <ProfileName pathId={details.profile} />
+        </Fact>
+        {details.reason && (
+          <Fact name="Reason">
+            <code>
+              <LongText text={details.reason} />
+            </code>
+          </Fact>
+        )}
+        {details.issuer_id && (
+          <Fact name="Issuer">
+            <LongText text={details.issuer_id} />
+          </Fact>
+        )}
+        {details.common_name && (
+          <Fact name="Common name">
+            <LongText text={details.common_name} />
+          </Fact>
+        )}
+        {details.sans && (
+          <Fact name="Alternative names">
+            <LongText text={details.sans} />
+          </Fact>
+        )}
+        {details.device && (
+          <Fact name="Intune device">
+            <LongText text={details.device} />
+          </Fact>
+        )}
+        {details.claim_issuer && (
+          <Fact name="Challenge from">
+            <LongText text={details.claim_issuer} />
+          </Fact>
+        )}
+        {details.serial && (
+          <Fact name="Serial">
+            <code>
+              <LongText text={details.serial} />
+            </code>
+          </Fact>
+        )}
+        {details.transaction_id && (
+          <Fact name="Transaction">
+            <code>
+              <LongText text={details.transaction_id} />
+            </code>
+          </Fact>
+        )}
+        {details.source_ip && (
+          <Fact name="Source address">
+            <code>{details.source_ip}</code>
+          </Fact>
+        )}
+        {details.user_agent && (
+          <Fact name="Client">
+            <LongText text={details.user_agent} />
+          </Fact>
+        )}
+        {details.note && (
+          <Fact name="Note">
+            <LongText text={details.note} />
+          </Fact>
+        )}
+        <Fact name="Audit event">
+          <span className="number">{event.id}</span>
+          {details.request_id && (
+            <>
+              , request <code>{details.request_id}</code>
+            </>
+          )}
+        </Fact>
+      </Facts>
+      <p className="detail-links">
+        {subject && (
+          <SheetLink sheet={{ kind: "timeline", subject }}>Timeline of this device</SheetLink>
+        )}
+        {details.transaction_id && subject?.kind !== "transaction_id" && (
+          <SheetLink
+            sheet={{
+              kind: "timeline",
+              subject: { kind: "transaction_id", value: details.transaction_id },
+            }}
+          >
+            Timeline of this transaction
+          </SheetLink>
+        )}
+        {details.serial && details.issuer_id && (
+          <SheetLink
+            sheet={{ kind: "certificate", issuerId: details.issuer_id, serial: details.serial }}
+          >
+            Certificate
+          </SheetLink>
+        )}
+      </p>
+    </div>
+  );
+}

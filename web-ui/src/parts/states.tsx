@@ -1,0 +1,101 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { ApiError } from "../api/client";
+import { ToneMark } from "./tone-mark";
+import { Ago } from "./when";
+
+/** Words for an error, with the request id that finds it in the log. */
+export function ErrorWords({ error }: { error: unknown }) {
+  const message = error instanceof Error ? error.message : "Something went wrong.";
+  const id = error instanceof ApiError ? error.requestId : undefined;
+  return (
+    <>
+      <span className="error-words">{message}</span>
+      {id && (
+        <span className="request-id">
+          Request <code>{id}</code>
+        </span>
+      )}
+    </>
+  );
+}
+
+/** Stands where data will be, in about its size. */
+export function Loading({ what, rows = 3 }: { what: string; rows?: number }) {
+  return (
+    <div className="loading" role="status">
+      <span className="visually-hidden">Loading {what}</span>
+      {Array.from({ length: rows }, (_, row) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the rows are all alike
+        <div className="loading-row" key={row} aria-hidden="true" />
+      ))}
+    </div>
+  );
+}
+
+interface FailureProps {
+  what: string;
+  error: unknown;
+  onRetry: () => void;
+}
+
+/** Stands where data would be, had it come. */
+export function Failure({ what, error, onRetry }: FailureProps) {
+  return (
+    <div className="state" role="alert" data-tone="bad">
+      <h3>
+        <ToneMark tone="bad" /> {what} could not be loaded
+      </h3>
+      <p>
+        <ErrorWords error={error} />
+      </p>
+      <button type="button" className="button" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
+  );
+}
+
+/** Stands where nothing is, and says what to do next. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="state">
+      <h3>{title}</h3>
+      {children}
+    </div>
+  );
+}
+
+interface QueryStatesProps<T> {
+  query: UseQueryResult<T>;
+  /** What is being loaded, with a capital: "Profiles". */
+  what: string;
+  rows?: number;
+  children: (data: T) => ReactNode;
+}
+
+/** The states of a query around its data; an update that fails leaves the data in place. */
+export function QueryStates<T>({ query, what, rows, children }: QueryStatesProps<T>) {
+  const retry = () => void query.refetch();
+  if (query.data === undefined) {
+    if (query.isError) return <Failure what={what} error={query.error} onRetry={retry} />;
+    return <Loading what={what.toLowerCase()} {...(rows ? { rows } : {})} />;
+  }
+  return (
+    <>
+      {query.isError && (
+        <div className="notice" role="alert" data-tone="warn">
+          <ToneMark tone="warn" />
+          <p>
+            The last update failed: <ErrorWords error={query.error} /> What stands here is from{" "}
+            <Ago time={query.dataUpdatedAt} />.
+          </p>
+          <button type="button" className="button small" onClick={retry}>
+            Try again
+          </button>
+        </div>
+      )}
+      {children(query.data)}
+    </>
+  );
+}

@@ -1,0 +1,111 @@
+import { memo } from "react";
+import { Link } from "react-router";
+import type { Profile } from "../api/types";
+import { profileName, profileUrl } from "../model/text";
+import { searchFor } from "../model/url";
+import { Badge, Countdown } from "../parts/badge";
+import { Fact, Facts } from "../parts/facts";
+import { Ruler } from "../parts/ruler";
+import { Untrusted } from "../parts/untrusted";
+import { Day } from "../parts/when";
+
+/** One SCEP profile. */
+export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
+  const name = profileName(profile.path_id);
+  const heading = `profile-${profile.path_id || "root"}`;
+  return (
+    <article className="card" aria-labelledby={heading}>
+      <header className="card-head">
+        <h2 id={heading} className="profile-name">
+          {name}
+        </h2>
+        <p className="card-sub">
+          <code>{profileUrl(profile.path_id)}</code>
+        </p>
+      </header>
+
+      <div className="ra">
+        <div className="ra-head">
+          <span className="label">RA certificate</span>
+          <Countdown
+            days={profile.ra_cert_days_to_expiry}
+            expired={profile.ra_cert_expired}
+            notAfter={profile.ra_cert_not_after}
+          />
+        </div>
+        <p className="ra-subject clip">
+          <Untrusted text={profile.ra_cert_subject} none="no common name" />
+        </p>
+        <Ruler
+          notBefore={profile.ra_cert_not_before}
+          notAfter={profile.ra_cert_not_after}
+          days={profile.ra_cert_days_to_expiry}
+          expired={profile.ra_cert_expired}
+          now={profile.generated_at}
+        />
+        <p className="ra-dates">
+          <Day time={profile.ra_cert_not_before} />
+          <Day time={profile.ra_cert_not_after} />
+        </p>
+      </div>
+
+      <Facts>
+        <Fact name="Issuer">
+          <Untrusted text={profile.issuer_id} />
+        </Fact>
+        <Fact name="Challenge password">
+          <ChallengeBadge profile={profile} />
+        </Fact>
+        <Fact name="mTLS">
+          <Badge tone={profile.mtls_enabled ? "good" : "quiet"}>
+            {profile.mtls_enabled ? "On" : "Off"}
+          </Badge>
+        </Fact>
+        {profile.mtls_trust_bundle_path && (
+          <Fact name="mTLS bundle">
+            <code className="path">{profile.mtls_trust_bundle_path}</code>
+          </Fact>
+        )}
+        <Fact name="Intune">
+          <Badge tone={profile.intune ? "good" : "quiet"}>{profile.intune ? "On" : "Off"}</Badge>
+        </Fact>
+      </Facts>
+
+      <footer className="card-foot">
+        {profile.intune && (
+          <Link
+            className="link"
+            to={{ pathname: "/scep", search: searchFor("intune", profile.path_id) }}
+          >
+            View Intune details<span className="visually-hidden"> of {name}</span>
+          </Link>
+        )}
+        <Link
+          className="link"
+          to={{ pathname: "/scep", search: searchFor("activity", profile.path_id) }}
+        >
+          Activity<span className="visually-hidden"> of {name}</span>
+        </Link>
+        <Link
+          className="link"
+          to={{ pathname: "/scep", search: searchFor("certificates", profile.path_id) }}
+        >
+          Certificates<span className="visually-hidden"> of {name}</span>
+        </Link>
+      </footer>
+    </article>
+  );
+});
+
+function ChallengeBadge({ profile }: { profile: Profile }) {
+  if (profile.challenge_password_set) return <Badge tone="good">Set</Badge>;
+  return profile.intune ? (
+    <Badge tone="warn" title="Devices enroll with Intune challenges only">
+      MISSING
+    </Badge>
+  ) : (
+    <Badge tone="bad" title="No device can authenticate with a challenge">
+      MISSING
+    </Badge>
+  );
+}

@@ -1,0 +1,99 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { change } from "../api/client";
+import type { DecisionReply, PendingRequest } from "../api/types";
+import { announce } from "../parts/announcer";
+import { Dialog } from "../parts/dialog";
+import { Note } from "../parts/fields";
+import { ErrorWords } from "../parts/states";
+import { ToneMark } from "../parts/tone-mark";
+import { Untrusted } from "../parts/untrusted";
+
+export type Verdict = "approve" | "deny";
+
+const WORDS = {
+  approve: {
+    title: "Approve this request?",
+    effect: "The device gets its certificate the next time it asks. Policy is applied again then.",
+    action: "Approve request",
+    done: "The request is approved.",
+  },
+  deny: {
+    title: "Deny this request?",
+    effect: "The device is refused the next time it asks. It may ask again with a new request.",
+    action: "Deny request",
+    done: "The request is denied.",
+  },
+} as const;
+
+interface DecideDialogProps {
+  request: PendingRequest;
+  verdict: Verdict;
+  onClose: () => void;
+}
+
+export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
+  const client = useQueryClient();
+  const [note, setNote] = useState("");
+  const words = WORDS[verdict];
+  const decide = useMutation({
+    mutationFn: () =>
+      change<DecisionReply>(
+        "POST",
+        `/api/v1/admin/scep/requests/${encodeURIComponent(request.id)}/${verdict}`,
+        note.trim() ? { note: note.trim() } : {},
+      ),
+    onSuccess: () => {
+      announce(words.done);
+      for (const key of ["requests", "timeline"]) {
+        void client.invalidateQueries({ queryKey: [key] });
+      }
+      onClose();
+    },
+  });
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={words.title}
+      description={
+        <>
+          <p>
+            <strong>
+              <Untrusted text={request.common_name || request.subject} none="No name" />
+            </strong>
+          </p>
+          <p>{words.effect}</p>
+        </>
+      }
+    >
+      <Note
+        label="Note"
+        hint="Kept in the audit beside your name."
+        value={note}
+        onChange={setNote}
+      />
+      {decide.isError && (
+        <div className="notice" role="alert" data-tone="bad">
+          <ToneMark tone="bad" />
+          <p>
+            <ErrorWords error={decide.error} />
+          </p>
+        </div>
+      )}
+      <div className="dialog-actions">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className={verdict === "deny" ? "button danger-button" : "button primary"}
+          aria-disabled={decide.isPending}
+          onClick={() => !decide.isPending && decide.mutate()}
+        >
+          {words.action}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,94 @@
+import { useMutation } from "@tanstack/react-query";
+import { change } from "../api/client";
+import type { CheckFinding, ChecksReply } from "../api/types";
+import { Badge } from "../parts/badge";
+import { ProfileName } from "../parts/links";
+import { ErrorWords } from "../parts/states";
+import { ToneMark } from "../parts/tone-mark";
+import { Ago } from "../parts/when";
+
+/** The start-up checks, run on request. */
+export function Checks() {
+  const run = useMutation({
+    mutationFn: () => change<ChecksReply>("POST", "/api/v1/admin/scep/checks", {}),
+  });
+  return (
+    <section className="section" aria-labelledby="checks">
+      <div className="toolbar">
+        <h2 id="checks">Start-up checks</h2>
+        <button
+          type="button"
+          className="button small"
+          aria-disabled={run.isPending}
+          onClick={() => !run.isPending && run.mutate()}
+        >
+          {run.isPending ? "Checking" : "Run now"}
+        </button>
+      </div>
+      <div aria-live="polite">
+        {run.isError && (
+          <div className="notice" role="alert" data-tone="bad">
+            <ToneMark tone="bad" />
+            <p>
+              <ErrorWords error={run.error} />
+            </p>
+          </div>
+        )}
+        {run.data ? (
+          <Result reply={run.data} />
+        ) : (
+          !run.isError && (
+            <p className="hint">
+              Looks at the configuration and every file it names, as the server does when it starts.
+              Changes nothing. Run it before a restart.
+            </p>
+          )
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Result({ reply }: { reply: ChecksReply }) {
+  const { ok, findings, profiles_checked: checked, generated_at } = reply;
+  return (
+    <>
+      <p className="summary">
+        <Badge tone={ok ? (findings.length > 0 ? "warn" : "good") : "bad"}>
+          {ok
+            ? findings.length > 0
+              ? "Would start, with warnings"
+              : "All well"
+            : "Would not start"}
+        </Badge>{" "}
+        {checked} {checked === 1 ? "profile" : "profiles"} checked <Ago time={generated_at} />.
+      </p>
+      {findings.length > 0 && (
+        <ul className="findings">
+          {findings.map((finding) => (
+            <li key={`${finding.profile} ${finding.setting} ${finding.message}`}>
+              <Finding finding={finding} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+function Finding({ finding }: { finding: CheckFinding }) {
+  return (
+    <>
+      <p className="finding-head">
+        <Badge tone={finding.level === "error" ? "bad" : "warn"}>
+          {finding.level === "error" ? "Error" : "Warning"}
+        </Badge>
+        {finding.profile !== undefined && <ProfileName pathId={finding.profile} />}
+        {finding.setting && <code>{finding.setting}</code>}
+        {finding.file && <code className="path">{finding.file}</code>}
+      </p>
+      <p>{finding.message}</p>
+      <p className="hint">{finding.action}</p>
+    </>
+  );
+}

@@ -1,0 +1,150 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { change } from "../api/client";
+import { tokensQuery } from "../api/queries";
+import type { Token } from "../api/types";
+import { announce } from "../parts/announcer";
+import { Badge } from "../parts/badge";
+import { Dialog } from "../parts/dialog";
+import { Empty, ErrorWords, QueryStates } from "../parts/states";
+import { ToneMark } from "../parts/tone-mark";
+import { Untrusted } from "../parts/untrusted";
+import { Ago, Day } from "../parts/when";
+import { NewTokenDialog } from "./new-token-dialog";
+
+/** The tokens that open this API. */
+export function Tokens() {
+  const query = useQuery(tokensQuery);
+  const [making, setMaking] = useState(false);
+  const [revoking, setRevoking] = useState<Token>();
+  return (
+    <section className="section" aria-labelledby="tokens">
+      <div className="toolbar">
+        <h2 id="tokens">Tokens</h2>
+        <button type="button" className="button small" onClick={() => setMaking(true)}>
+          Make a token
+        </button>
+      </div>
+      <QueryStates query={query} what="Tokens">
+        {({ tokens }) =>
+          tokens.length === 0 ? (
+            <Empty title="No token">
+              <p>Make one for each person and program that uses this API.</p>
+            </Empty>
+          ) : (
+            <TokenTable tokens={tokens} onRevoke={setRevoking} />
+          )
+        }
+      </QueryStates>
+      {making && <NewTokenDialog onClose={() => setMaking(false)} />}
+      {revoking && <RevokeToken token={revoking} onClose={() => setRevoking(undefined)} />}
+    </section>
+  );
+}
+
+interface TokenTableProps {
+  tokens: readonly Token[];
+  onRevoke: (token: Token) => void;
+}
+
+function TokenTable({ tokens, onRevoke }: TokenTableProps) {
+  return (
+    <div className="table-frame">
+      <table className="tokens stacks">
+        <caption className="visually-hidden">Tokens</caption>
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Role</th>
+            <th scope="col">Made</th>
+            <th scope="col">Last used</th>
+            <th scope="col">Ends</th>
+            <th scope="col">Status</th>
+          </tr>
+        </thead>
+        <tbody>
+          {tokens.map((token) => (
+            <tr key={token.id}>
+              <td className="clip whole">
+                <Untrusted text={token.name} />
+              </td>
+              <td>{token.role === "admin" ? "Admin" : "Viewer"}</td>
+              <td data-label="Made">
+                <Day time={token.created_at} />
+              </td>
+              <td data-label="Last used">
+                {token.last_used_at ? <Ago time={token.last_used_at} /> : "never"}
+              </td>
+              <td data-label="Ends">
+                {token.expires_at ? <Day time={token.expires_at} /> : "never"}
+              </td>
+              <td>
+                {token.revoked_at ? (
+                  <Badge tone="quiet">Revoked</Badge>
+                ) : (
+                  <button
+                    type="button"
+                    className="button small plain"
+                    onClick={() => onRevoke(token)}
+                  >
+                    Revoke<span className="visually-hidden"> {token.name}</span>
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) {
+  const client = useQueryClient();
+  const revoke = useMutation({
+    mutationFn: () =>
+      change<Token>("DELETE", `/api/v1/admin/tokens/${encodeURIComponent(token.id)}`),
+    onSuccess: () => {
+      announce(`Token ${token.name} is revoked.`);
+      void client.invalidateQueries({ queryKey: tokensQuery.queryKey });
+      onClose();
+    },
+  });
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Revoke this token?"
+      description={
+        <p>
+          <strong>
+            <Untrusted text={token.name} />
+          </strong>{" "}
+          and every session made with it end at once.
+        </p>
+      }
+    >
+      {revoke.isError && (
+        <div className="notice" role="alert" data-tone="bad">
+          <ToneMark tone="bad" />
+          <p>
+            <ErrorWords error={revoke.error} />
+          </p>
+        </div>
+      )}
+      <div className="dialog-actions">
+        <button type="button" className="button" onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          className="button danger-button"
+          aria-disabled={revoke.isPending}
+          onClick={() => !revoke.isPending && revoke.mutate()}
+        >
+          Revoke token
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,67 @@
+import * as Tabs from "@radix-ui/react-tabs";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "react-router";
+import { ActivityTab } from "../activity/activity-tab";
+import { requestsQuery } from "../api/queries";
+import { CertificateSheet } from "../certificates/certificate-sheet";
+import { CertificatesTab } from "../certificates/certificates-tab";
+import { IntuneTab } from "../intune/intune-tab";
+import { searchFor, TAB_NAMES, TABS, type Tab } from "../model/url";
+import { ProfilesTab } from "../profiles/profiles-tab";
+import { RequestsTab } from "../requests/requests-tab";
+import { ServerTab } from "../server/server-tab";
+import { TimelineSheet } from "../timeline/timeline-sheet";
+import { usePlace } from "./place";
+
+const VIEWS: Readonly<Record<Tab, () => React.ReactNode>> = {
+  profiles: ProfilesTab,
+  intune: IntuneTab,
+  activity: ActivityTab,
+  certificates: CertificatesTab,
+  requests: RequestsTab,
+  server: ServerTab,
+};
+
+/** The page for an admin: tabs, and a side sheet over them when the URL asks for one. */
+export function AdminPage() {
+  const { tab, profile } = usePlace();
+  const navigate = useNavigate();
+  const waiting = useQuery(requestsQuery(undefined)).data?.total ?? 0;
+  return (
+    <>
+      <h1>SCEP Administration</h1>
+      <Tabs.Root
+        value={tab}
+        activationMode="manual"
+        onValueChange={(next) => {
+          const chosen = TABS.find((name) => name === next);
+          if (chosen) navigate({ pathname: "/scep", search: searchFor(chosen, profile) });
+        }}
+      >
+        <Tabs.List className="tabs" aria-label="Views">
+          {TABS.map((name) => (
+            <Tabs.Trigger key={name} value={name} className="tab">
+              {TAB_NAMES[name]}
+              {name === "requests" && waiting > 0 && (
+                <span className="tab-count">
+                  {waiting}
+                  <span className="visually-hidden"> waiting</span>
+                </span>
+              )}
+            </Tabs.Trigger>
+          ))}
+        </Tabs.List>
+        {TABS.map((name) => {
+          const View = VIEWS[name];
+          return (
+            <Tabs.Content key={name} value={name} className="view">
+              <View />
+            </Tabs.Content>
+          );
+        })}
+      </Tabs.Root>
+      <TimelineSheet />
+      <CertificateSheet />
+    </>
+  );
+}

@@ -1,0 +1,57 @@
+import { useState } from "react";
+import { Link } from "react-router";
+import type { AuthCheck } from "../api/types";
+import { Select } from "../parts/fields";
+import { Untrusted } from "../parts/untrusted";
+import { SignOut } from "../session/sign-out";
+import { chooseTheme, storedTheme, type Theme } from "./theme";
+
+const NAMES: readonly { value: Theme; name: string }[] = [
+  { value: "system", name: "System theme" },
+  { value: "light", name: "Light" },
+  { value: "dark", name: "Dark" },
+];
+
+export function Header({ user }: { user: AuthCheck | null }) {
+  const [theme, setTheme] = useState(storedTheme);
+  return (
+    <header className="top">
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <div className="top-inner">
+        <span className="brand">
+          <svg viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+            <path d="M7 9h18M7 15.5h10M7 22h6" />
+            <circle cx="22.5" cy="20.5" r="4.5" />
+          </svg>
+          scepd
+        </span>
+        <nav aria-label="Main">
+          <Link to="/scep" aria-current="page">
+            SCEP Admin
+          </Link>
+        </nav>
+        <div className="top-end">
+          <Select
+            label="Theme"
+            value={theme}
+            options={NAMES}
+            onChange={(chosen) => {
+              setTheme(chosen);
+              chooseTheme(chosen);
+            }}
+          />
+          {user && (
+            <>
+              <span className="user" title={user.admin ? "Role: admin" : "Role: viewer"}>
+                <Untrusted text={user.user} />
+              </span>
+              <SignOut />
+            </>
+          )}
+        </div>
+      </div>
+    </header>
+  );
+}
