@@ -262,7 +262,7 @@ mod tests {
         answer(&asked, &Method::GET, &headers, built)
     }
 
-    fn field<'r>(response: &'r Response, name: impl AsRef<str>) -> &'r str {
+    fn field(response: &Response, name: impl AsRef<str>) -> &str {
         let value = response.headers().get(name.as_ref());
         value.map_or("", |value| value.to_str().unwrap())
     }
