@@ -15,7 +15,6 @@ mod failure;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
-mod logging;
 mod outcome;
 mod poll;
 mod probe;

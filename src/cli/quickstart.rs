@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::Utc;
 use clap::Args;
 
-use super::{Failure, logging};
+use super::Failure;
 use crate::quickstart::{self, CaKind, Listening, Wish};
 use crate::server::{self, Addresses, Sockets};
 
@@ -37,7 +37,6 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
     };
     let made =
         quickstart::make(&wish, Utc::now()).map_err(|error| Failure::new(error.to_string()))?;
-    logging::start(&made.config().log)?;
     let announce = |addresses: Addresses| {
         let listening = Listening {
             https: addresses.https,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Failure, SourceArgs, logging};
+use super::{Failure, SourceArgs};
 use crate::server::{self, Sockets};
 
 /// Serve SCEP, the admin API and the page until SIGTERM; SIGHUP reloads
@@ -14,8 +14,6 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let sources = args.sources.sources()?;
-    let log = args.sources.load()?.config.log;
-    logging::start(&log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
