@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -134,16 +134,16 @@ async fn measure(args: BenchArgs, url: String) -> Result<(), Failure> {
         now: Utc::now(),
     };
     let progress = Arc::new(Progress::default());
+    let (running, ended) = mpsc::channel();
     let bars = std::thread::spawn({
         let (progress, count) = (progress.clone(), options.count as u64);
-        let watched = Arc::downgrade(&progress);
-        drop(progress);
-        move || draw(&watched, count)
+        move || draw(&progress, count, &ended)
     });
     let report = bench::run(&server, &recipe, &options, progress)
         .await
         .map_err(failure);
-    // The bars end with the last strong reference.
+    drop(running);
+    // The bars are decoration: what becomes of them changes nothing.
     let _ = bars.join();
     let report = report?;
     if args.json {
@@ -160,8 +160,8 @@ async fn measure(args: BenchArgs, url: String) -> Result<(), Failure> {
     }
 }
 
-/// Two bars, one after the other, as long as the run lasts. On a terminal only.
-fn draw(progress: &std::sync::Weak<Progress>, count: u64) {
+/// Two bars, one after the other, until the other end of `ended` goes away. On a terminal only.
+fn draw(progress: &Progress, count: u64, ended: &mpsc::Receiver<()>) {
     if !std::io::stderr().is_terminal() {
         return;
     }
@@ -174,18 +174,16 @@ fn draw(progress: &std::sync::Weak<Progress>, count: u64) {
     };
     let preparing = bar("preparing");
     let mut enrolling: Option<ProgressBar> = None;
-    while let Some(now) = progress.upgrade() {
-        let (prepared, answered) = (now.prepared(), now.answered());
-        drop(now);
+    let tick = Duration::from_millis(200);
+    while let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(tick) {
         match &enrolling {
-            Some(bar) => bar.set_position(answered),
-            None if prepared >= count => {
+            Some(bar) => bar.set_position(progress.answered()),
+            None if progress.prepared() >= count => {
                 preparing.finish_and_clear();
                 enrolling = Some(bar("enrolling"));
             }
-            None => preparing.set_position(prepared),
+            None => preparing.set_position(progress.prepared()),
         }
-        std::thread::sleep(Duration::from_millis(200));
     }
     preparing.finish_and_clear();
     if let Some(bar) = enrolling {

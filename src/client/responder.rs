@@ -272,7 +272,8 @@ impl State {
             }
             Some("GetCACert") => {
                 let chain = [self.ca.clone(), self.root.clone()];
-                let (kind, body) = scep::ca_cert_body(false, &[self.ra.clone()], &chain).unwrap();
+                let (kind, body) =
+                    scep::ca_cert_body(false, std::slice::from_ref(&self.ra), &chain).unwrap();
                 (200, kind, body)
             }
             Some("GetNextCACert") => {

@@ -109,10 +109,14 @@ proptest! {
 }
 
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time that it takes is what is tested"
+)]
 fn bombs_are_refused_in_little_time() {
     let deep = |levels: usize| {
-        let mut message = vec![0x30, 0x80].repeat(levels);
-        message.extend(vec![0, 0].repeat(levels));
+        let mut message = [0x30, 0x80].repeat(levels);
+        message.extend([0, 0].repeat(levels));
         message
     };
     let wide = |elements: usize| {
@@ -132,7 +136,7 @@ fn bombs_are_refused_in_little_time() {
     let many: Vec<&pki::Certificate> = vec![&WORLD.device.certificate; 300];
     let bombs: Vec<(&str, Vec<u8>)> = vec![
         ("deep", deep(60_000)),
-        ("deep and open", vec![0x30, 0x80].repeat(120_000)),
+        ("deep and open", [0x30, 0x80].repeat(120_000)),
         ("wide", wide(120_000)),
         (
             "pieces",

@@ -1,0 +1,140 @@
+//! The checks that need no private key.
+
+use pki::KeyKind;
+use pki::cms::Signed;
+
+use super::{RaIdentity, ReplyTo, can_encrypt_to};
+use crate::attributes::{self, BadAttribute};
+use crate::body::Kind;
+use crate::{Body, CryptoMode, FailInfo};
+
+/// What a device is told, and what the log is told.
+pub(super) struct Refusal {
+    pub(super) fail_info: FailInfo,
+    pub(super) text: &'static str,
+    pub(super) detail: String,
+}
+
+pub(super) fn refuse<T>(
+    fail_info: FailInfo,
+    text: &'static str,
+    detail: impl Into<String>,
+) -> Result<T, Refusal> {
+    Err(Refusal {
+        fail_info,
+        text,
+        detail: detail.into(),
+    })
+}
+
+/// A message on its way through the checks.
+pub(super) struct Opening<'a> {
+    pub(super) signed: &'a Signed,
+    pub(super) ras: &'a [RaIdentity],
+    pub(super) mode: CryptoMode,
+    /// Whether the signature was good.
+    pub(super) verified: bool,
+    pub(super) findings: Vec<String>,
+    pub(super) reply: ReplyTo,
+}
+
+impl Opening<'_> {
+    /// All checks, the cheap ones first.
+    pub(super) fn run(&mut self) -> Result<Body, Refusal> {
+        self.check_signature()?;
+        let kind = self.check_attributes()?;
+        self.check_signer_key()?;
+        self.open_envelope(kind)
+    }
+
+    fn check_signature(&mut self) -> Result<(), Refusal> {
+        // Such keys are slow to verify with, and no device has one.
+        if matches!(
+            self.reply.signer.public_key().kind(),
+            KeyKind::Rsa { bits: 8193.. }
+        ) {
+            return refuse(FailInfo::BadAlg, "the signer's key is too large", "");
+        }
+        match self.signed.check() {
+            Ok(()) => self.verified = true,
+            Err(error @ (pki::Error::Unsupported { .. } | pki::Error::WrongKey { .. })) => {
+                return refuse(
+                    FailInfo::BadAlg,
+                    "the signature algorithm is not supported; use SHA-256 with RSA",
+                    error.to_string(),
+                );
+            }
+            Err(error) => {
+                return refuse(
+                    FailInfo::BadMessageCheck,
+                    "the signature of the message is not good",
+                    error.to_string(),
+                );
+            }
+        }
+        let digests = [
+            self.signed.digest(),
+            self.signed.scheme().map(|scheme| scheme.digest()),
+        ];
+        for digest in digests.into_iter().flatten() {
+            if !self.mode.allows_digest(digest) {
+                return refuse(
+                    FailInfo::BadAlg,
+                    "the digest is not allowed here; use SHA-256",
+                    format!("signed with {}", digest.name()),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_attributes(&mut self) -> Result<Kind, Refusal> {
+        let bad = |name: &str, problem: BadAttribute| Refusal {
+            fail_info: FailInfo::BadRequest,
+            text: "a SCEP attribute of the message cannot be read",
+            detail: format!("{name}: {}", problem.words()),
+        };
+        match attributes::message_type(self.signed)
+            .map_err(|problem| bad("messageType", problem))?
+        {
+            Some(message_type) => self.reply.message_type = message_type,
+            None => return refuse(FailInfo::BadRequest, "the message has no messageType", ""),
+        }
+        if attributes::transaction_id(self.signed)
+            .map_err(|problem| bad("transactionID", problem))?
+            .is_none()
+        {
+            return refuse(FailInfo::BadRequest, "the message has no transactionID", "");
+        }
+        match attributes::octets(self.signed, pki::oid::SCEP_SENDER_NONCE)
+            .map_err(|problem| bad("senderNonce", problem))?
+        {
+            Some(nonce) if nonce.len() == 16 => {}
+            Some(nonce) => self.findings.push(format!(
+                "the senderNonce has {} octets, not 16",
+                nonce.len()
+            )),
+            None => self
+                .findings
+                .push("the message has no senderNonce".to_owned()),
+        }
+        match Kind::of(&self.reply.message_type) {
+            Some(kind) => Ok(kind),
+            None => refuse(
+                FailInfo::BadRequest,
+                "this type of message is not supported",
+                self.reply.message_type.to_string(),
+            ),
+        }
+    }
+
+    fn check_signer_key(&self) -> Result<(), Refusal> {
+        can_encrypt_to(&self.reply.signer).or_else(|error| {
+            refuse(
+                FailInfo::BadAlg,
+                "the reply cannot be encrypted to the signer's key; sign with an RSA key",
+                error.to_string(),
+            )
+        })
+    }
+}

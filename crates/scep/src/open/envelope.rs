@@ -1,0 +1,111 @@
+//! The checks from the private key on: what goes wrong here has one answer.
+
+use pki::cms::Enveloped;
+
+use super::checks::{Opening, Refusal, refuse};
+use super::possession;
+use crate::body::Kind;
+use crate::{Body, FailInfo};
+
+/// The one text for everything that goes wrong from the recipient's key on. It helps where help is possible: a client
+/// that kept an old RA certificate.
+const NOT_OPENED: &str = "the message could not be opened; get the CA certificates again and retry";
+
+impl Opening<'_> {
+    /// Decrypts the envelope and reads and proves what is in it.
+    pub(super) fn open_envelope(&mut self, kind: Kind) -> Result<Body, Refusal> {
+        let Some(content) = self.signed.content().filter(|content| !content.is_empty()) else {
+            return refuse(FailInfo::BadRequest, "the message has no envelope", "");
+        };
+        let envelope = match Enveloped::parse(content) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                return refuse(
+                    FailInfo::BadRequest,
+                    "the message's envelope cannot be read",
+                    error.to_string(),
+                );
+            }
+        };
+
+        let Some((ra, recipient)) = self.ras.iter().find_map(|ra| {
+            envelope
+                .recipient_for(&ra.certificate)
+                .map(|recipient| (ra, recipient))
+        }) else {
+            // Nothing secret in this: the identifiers are in the clear.
+            return refuse(
+                FailInfo::BadMessageCheck,
+                NOT_OPENED,
+                "no recipient of the envelope is an RA certificate of this profile",
+            );
+        };
+        self.reply.key_transport = match recipient.key_transport() {
+            Ok(transport) => transport,
+            Err(error) => {
+                return refuse(
+                    FailInfo::BadAlg,
+                    "the key transport algorithm is not supported; use RSA",
+                    error.to_string(),
+                );
+            }
+        };
+        self.reply.cipher = match envelope.cipher() {
+            Ok(cipher) if self.mode.allows_cipher(cipher) => cipher,
+            Ok(cipher) => {
+                return refuse(
+                    FailInfo::BadAlg,
+                    "the content cipher is not allowed here; use AES",
+                    format!("{cipher:?}"),
+                );
+            }
+            Err(error) => {
+                return refuse(
+                    FailInfo::BadAlg,
+                    "the content cipher is not supported; use AES",
+                    error.to_string(),
+                );
+            }
+        };
+
+        let plaintext = match envelope.open(&ra.certificate, &ra.key) {
+            Ok(plaintext) => plaintext,
+            Err(error) => {
+                possession::spend(&ra.certificate);
+                return refuse(FailInfo::BadMessageCheck, NOT_OPENED, error.to_string());
+            }
+        };
+        let read = kind.read(plaintext.bytes());
+        let proven = possession::prove(kind, read.as_ref().ok(), &ra.certificate);
+        match (plaintext.well_padded(), read, proven) {
+            (true, Ok(body), true) => {
+                self.check_csr_digest(&body)?;
+                Ok(body)
+            }
+            (padded, read, _) => refuse(
+                FailInfo::BadMessageCheck,
+                NOT_OPENED,
+                match read {
+                    _ if !padded => "the envelope does not decrypt".to_owned(),
+                    Ok(_) => "the signature of the certificate request is wrong".to_owned(),
+                    Err(error) => format!("what was in the envelope cannot be read: {error}"),
+                },
+            ),
+        }
+    }
+
+    /// Only after the signature is known to be good: before that it would tell of the decryption.
+    fn check_csr_digest(&self, body: &Body) -> Result<(), Refusal> {
+        let (Body::PkcsReq(csr) | Body::RenewalReq(csr)) = body else {
+            return Ok(());
+        };
+        match csr.signature_scheme().map(|scheme| scheme.digest()) {
+            Ok(digest) if !self.mode.allows_digest(digest) => refuse(
+                FailInfo::BadAlg,
+                "the digest of the certificate request is not allowed here; use SHA-256",
+                format!("the request is signed with {}", digest.name()),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
