@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::Failure;
-use super::outcome::print_json;
+use super::outcome::{print_json, print_text};
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::bench::{self, BenchOptions, Challenges, Progress, Recipe, floor};
 use crate::client::folder::read_key;
@@ -96,7 +96,7 @@ fn measure_floor(args: &BenchArgs) -> Result<(), Failure> {
     if args.json {
         print_json(&json!(found));
     } else {
-        println!("{found}");
+        print_text(&found.to_string());
     }
     Ok(())
 }
@@ -149,7 +149,7 @@ async fn measure(args: BenchArgs, url: String) -> Result<(), Failure> {
     if args.json {
         print_json(&json!(report));
     } else {
-        println!("{report}");
+        print_text(&report.to_string());
     }
     if report.all_good() {
         Ok(())

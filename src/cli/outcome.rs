@@ -1,5 +1,7 @@
 //! What `enroll`, `renew` and `poll` do with an answer, and how they print it.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use pki::Certificate;
@@ -85,34 +87,37 @@ fn print_issued(issued: &Issued, folder: &Folder, key: &Path, pending: &Pending,
         }));
         return;
     }
-    println!("certificate for \"{}\"", certificate.subject());
+    let mut text = format!("certificate for \"{}\"", certificate.subject());
     if !certificate.sans().is_empty() {
-        println!("  names    {}", certificate.sans());
+        let _ = write!(text, "\n  names    {}", certificate.sans());
     }
-    println!("  issuer   {}", certificate.issuer());
-    println!("  serial   {}", certificate.serial());
-    println!(
-        "  valid    {} to {}",
+    let _ = write!(text, "\n  issuer   {}", certificate.issuer());
+    let _ = write!(text, "\n  serial   {}", certificate.serial());
+    let _ = write!(
+        text,
+        "\n  valid    {} to {}",
         certificate.not_before(),
         certificate.not_after()
     );
-    println!("  key      {}", key.display());
-    println!("  cert     {}", cert.display());
-    println!("  chain    {}", chain.display());
+    let _ = write!(text, "\n  key      {}", key.display());
+    let _ = write!(text, "\n  cert     {}", cert.display());
+    let _ = write!(text, "\n  chain    {}", chain.display());
     for finding in &issued.findings {
-        println!("  finding  {finding}");
+        let _ = write!(text, "\n  finding  {finding}");
     }
     // A server may leave out the root; then the last CA is all there is to trust.
     let partial = match issued.chain.last() {
         Some(top) if top.is_self_issued() => "",
         _ => "-partial_chain ",
     };
-    println!(
-        "check it:\n  openssl verify {partial}-CAfile {} -untrusted {} {}",
+    let _ = write!(
+        text,
+        "\ncheck it:\n  openssl verify {partial}-CAfile {} -untrusted {} {}",
         shell(&ca),
         shell(&chain),
         shell(&cert)
     );
+    print_text(&text);
 }
 
 fn describe(certificate: &Certificate) -> Value {
@@ -130,7 +135,12 @@ fn describe(certificate: &Certificate) -> Value {
 
 /// Prints a JSON document to stdout.
 pub(super) fn print_json(value: &Value) {
-    println!("{value:#}");
+    print_text(&format!("{value:#}"));
+}
+
+/// Prints text and a line feed to stdout. Who reads it may have gone away (`| head`): that is no failure of the command.
+pub(super) fn print_text(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
 }
 
 /// A path as a shell takes it.

@@ -1,12 +1,14 @@
 //! `scepd probe`: what a SCEP server can do.
 
+use std::fmt::Write as _;
+
 use chrono::Utc;
 use clap::Args;
 use pki::Name;
 use serde_json::json;
 
 use super::Failure;
-use super::outcome::print_json;
+use super::outcome::{print_json, print_text};
 use super::server_args::{ServerArgs, block_on, failure};
 use crate::client::{Error, Probe, ProbeOptions, probe};
 
@@ -54,39 +56,41 @@ async fn probing(args: ProbeArgs) -> Result<(), Failure> {
     if args.json {
         print_json(&json!(found));
     } else {
-        print(&found);
+        print_text(&in_words(&found));
     }
     Ok(())
 }
 
-fn print(found: &Probe) {
-    println!("{}", found.url);
-    println!("capabilities");
-    println!(
-        "  {}",
+fn in_words(found: &Probe) -> String {
+    let mut text = found.url.clone();
+    let _ = write!(text, "\ncapabilities");
+    let _ = write!(
+        text,
+        "\n  {}",
         if found.capabilities.is_empty() {
             "none".to_owned()
         } else {
             found.capabilities.join(" ")
         }
     );
-    println!("certificates");
+    let _ = write!(text, "\ncertificates");
     for certificate in found
         .certificates
         .iter()
         .chain(found.next_ca.iter().flatten())
     {
-        println!(
-            "  {:<10} \"{}\", {}, {} days left (to {})",
+        let _ = write!(
+            text,
+            "\n  {:<10} \"{}\", {}, {} days left (to {})",
             certificate.role,
             certificate.subject,
             certificate.key,
             certificate.days_left,
             certificate.not_after
         );
-        println!("             sha256 {}", certificate.sha256);
+        let _ = write!(text, "\n             sha256 {}", certificate.sha256);
     }
-    println!("messages");
+    let _ = write!(text, "\nmessages");
     let trials = [
         ("POST", Some(&found.post)),
         ("GET", Some(&found.get)),
@@ -95,15 +99,18 @@ fn print(found: &Probe) {
     ];
     for (name, trial) in trials {
         match trial {
-            Some(trial) => println!(
-                "  {name:<10} {} ({}, {:.0} ms)",
-                yes(trial.works),
-                trial.answer,
-                trial.milliseconds
-            ),
+            Some(trial) => {
+                let works = yes(trial.works);
+                let _ = write!(
+                    text,
+                    "\n  {name:<10} {works} ({}, {:.0} ms)",
+                    trial.answer, trial.milliseconds
+                );
+            }
             None if name == "renewal" => {
-                println!(
-                    "  {name:<10} {} (not tried: give a challenge)",
+                let _ = write!(
+                    text,
+                    "\n  {name:<10} {} (not tried: give a challenge)",
                     if found.renewal_advertised {
                         "offered"
                     } else {
@@ -114,23 +121,25 @@ fn print(found: &Probe) {
             None => {}
         }
     }
-    println!("algorithms");
+    let _ = write!(text, "\nalgorithms");
     for algorithm in &found.algorithms {
-        println!(
-            "  {:<22} {} ({})",
+        let _ = write!(
+            text,
+            "\n  {:<22} {} ({})",
             algorithm.name,
             yes(algorithm.accepted),
             algorithm.answer
         );
     }
     if found.findings.is_empty() {
-        println!("nothing to complain about");
+        let _ = write!(text, "\nnothing to complain about");
     } else {
-        println!("findings");
+        let _ = write!(text, "\nfindings");
         for finding in &found.findings {
-            println!("  {finding}");
+            let _ = write!(text, "\n  {finding}");
         }
     }
+    text
 }
 
 fn yes(works: bool) -> &'static str {

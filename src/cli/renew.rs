@@ -66,10 +66,15 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
     let challenge = challenge(args.challenge, args.challenge_file.as_deref())?;
     let folder = Folder::open(&args.out).map_err(failure)?;
     let cert_file = args.cert.unwrap_or_else(|| folder.file("cert.pem"));
-    let key_file = args.key.unwrap_or_else(|| folder.file("key.pem"));
+    let key_name = match args.key {
+        Some(path) => std::path::absolute(&path)
+            .map_err(|error| Error::file(&path, error))
+            .map_err(failure)?,
+        None => PathBuf::from("key.pem"),
+    };
     let old = Device {
         certificate: read_certificate(&cert_file).map_err(failure)?,
-        key: read_key(&key_file).map_err(failure)?,
+        key: read_key(&folder.file(&key_name)).map_err(failure)?,
     };
     if !matches!(old.key.kind(), KeyKind::Rsa { .. }) {
         return Err(Failure::usage(format!(
@@ -79,10 +84,7 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
     }
     // A new key is on disk before anything is issued for it, and the old one stays until then.
     let (key, key_file) = if args.same_key {
-        let absolute = std::path::absolute(&key_file)
-            .map_err(|error| Error::file(&key_file, error))
-            .map_err(failure)?;
-        (old.key.clone(), absolute)
+        (old.key.clone(), key_name)
     } else {
         let key = PrivateKey::generate(old.key.kind().clone())
             .map_err(Error::from)

@@ -34,7 +34,7 @@ pub use enroll::{Device, Issued, Outcome, Patience, Request, ask, wait_for_decis
 pub use error::Error;
 pub use folder::{Folder, Pending};
 pub use http::{Connection, Response};
-pub use probe::{Probe, ProbeOptions, probe};
+pub use probe::{AlgorithmReport, CertificateReport, Probe, ProbeOptions, Trial, probe};
 pub use server::{CaTrust, Dialect, Server};
 pub use session::{Method, Session};
 pub use trust::{ServerTrust, TlsIdentity};

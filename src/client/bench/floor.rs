@@ -4,7 +4,6 @@
 //! by the RA, three verifications (the message, the request, and one more of the same kind) and one public encryption (the reply).
 //! Here every core does just that in a loop, with contexts made once: no parsing, no digests, no network, no store.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, Rsa};
 use serde::Serialize;
 
+use super::cpu;
 use crate::client::Error;
 
 /// One kind of CA key, measured.
@@ -26,8 +26,12 @@ pub struct Variant {
     pub ca_key: &'static str,
     /// Enrollments' worth of cryptography a second, all cores together.
     pub enrollments_per_second: f64,
-    /// The time that one core needs for one enrollment's worth, in microseconds.
-    pub microseconds_per_core: f64,
+    /// CPU time that one enrollment's worth takes, in microseconds.
+    pub cpu_microseconds: f64,
+    /// How much of the cores these threads had, 0 to 1. Well below 1, other work disturbed the measurement.
+    pub share_of_cores: f64,
+    /// Enrollments' worth a second that follow from the CPU time: what idle cores would have done.
+    pub on_idle_cores: f64,
 }
 
 /// The result of [`measure`].
@@ -49,20 +53,20 @@ pub struct Floor {
 /// [`Error::Usage`] when OpenSSL fails, which it does not on a sound machine.
 pub fn measure(duration: Duration) -> Result<Floor, Error> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    let failed =
+        |error: ErrorStack| Error::Usage(format!("OpenSSL failed while it was measured: {error}"));
     let mut variants = Vec::new();
     for (ca_key, elliptic) in [("RSA 2048", false), ("EC P-256", true)] {
-        let rate = all_cores(cores, duration, elliptic).map_err(|error| {
-            Error::Usage(format!("OpenSSL failed while it was measured: {error}"))
-        })?;
-        variants.push(Variant {
-            ca_key,
-            enrollments_per_second: rate,
-            microseconds_per_core: if rate > 0.0 {
-                1e6 * cores as f64 / rate
-            } else {
-                0.0
-            },
-        });
+        let keys = Keys::generate(elliptic).map_err(failed)?;
+        let before = cpu::process_time().unwrap_or_default();
+        let start = Instant::now();
+        let done = all_cores(cores, duration, &keys).map_err(failed)?;
+        let wall = start.elapsed().as_secs_f64();
+        let used = cpu::process_time()
+            .unwrap_or_default()
+            .saturating_sub(before)
+            .as_secs_f64();
+        variants.push(Variant::new(ca_key, done as f64, wall, used, cores as f64));
     }
     Ok(Floor {
         openssl: openssl::version::version().to_owned(),
@@ -72,35 +76,43 @@ pub fn measure(duration: Duration) -> Result<Floor, Error> {
     })
 }
 
-fn all_cores(cores: usize, duration: Duration, elliptic: bool) -> Result<f64, ErrorStack> {
-    let keys = Keys::generate(elliptic)?;
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut bench = Contexts::of(&keys)?;
-                    bench.one_enrollment()?;
-                    let start = Instant::now();
-                    let mut done = 0u64;
-                    while !stop.load(Ordering::Relaxed) {
-                        bench.one_enrollment()?;
-                        done += 1;
-                        if start.elapsed() >= duration {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                    }
-                    Ok(done as f64 / start.elapsed().as_secs_f64())
-                })
-            })
-            .collect();
-        let mut rate = 0.0;
-        for worker in workers {
-            // A worker that panicked has nothing to add; the rest still says something true about fewer cores.
-            rate += worker.join().unwrap_or(Ok(0.0))?;
+/// Lets every core work until `duration` is over, and counts.
+fn all_cores(cores: usize, duration: Duration, keys: &Keys) -> Result<u64, ErrorStack> {
+    let start = Instant::now();
+    let work = || {
+        let mut contexts = Contexts::of(keys)?;
+        let mut done = 0;
+        while start.elapsed() < duration {
+            contexts.one_enrollment()?;
+            done += 1;
         }
-        Ok(rate)
+        Ok(done)
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        // A worker that panicked has nothing to add; the rest still says something true about fewer cores.
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or(Ok(0)))
+            .sum()
     })
+}
+
+impl Variant {
+    fn new(ca_key: &'static str, done: f64, wall: f64, used: f64, cores: f64) -> Variant {
+        let per = |time: f64| if time > 0.0 { done / time } else { 0.0 };
+        Variant {
+            ca_key,
+            enrollments_per_second: per(wall),
+            cpu_microseconds: if done > 0.0 { 1e6 * used / done } else { 0.0 },
+            share_of_cores: if wall > 0.0 {
+                (used / (wall * cores)).min(1.0)
+            } else {
+                0.0
+            },
+            on_idle_cores: per(used) * cores,
+        }
+    }
 }
 
 struct Keys {
@@ -216,8 +228,20 @@ mod tests {
         for variant in &floor.variants {
             assert!(variant.enrollments_per_second > 1.0, "{variant:?}");
         }
-        // Two RSA private operations and more cannot be had for less than this on any core.
-        assert!(floor.variants[0].microseconds_per_core > 50.0);
+    }
+
+    #[test]
+    fn rates_follow_from_the_clocks() {
+        let disturbed = Variant::new("RSA 2048", 1000.0, 2.0, 1.0, 2.0);
+        assert_eq!(disturbed.enrollments_per_second, 500.0);
+        assert_eq!(disturbed.cpu_microseconds, 1000.0);
+        assert_eq!(disturbed.share_of_cores, 0.25);
+        assert_eq!(disturbed.on_idle_cores, 2000.0);
+        let nothing = Variant::new("RSA 2048", 0.0, 0.0, 0.0, 2.0);
+        assert_eq!(
+            (nothing.enrollments_per_second, nothing.on_idle_cores),
+            (0.0, 0.0)
+        );
     }
 
     #[test]

@@ -154,9 +154,17 @@ impl fmt::Display for Floor {
         for variant in &self.variants {
             write!(
                 f,
-                "\n  CA {:<8}  {:.0} enrollments/s ({:.0} us of one core each)",
-                variant.ca_key, variant.enrollments_per_second, variant.microseconds_per_core
+                "\n  CA {:<8}  {:.0} enrollments/s ({:.0} us of CPU each)",
+                variant.ca_key, variant.enrollments_per_second, variant.cpu_microseconds
             )?;
+            if variant.share_of_cores < 0.95 {
+                write!(
+                    f,
+                    "; disturbed: it had {:.0}% of the cores, on idle ones {:.0} enrollments/s",
+                    variant.share_of_cores * 100.0,
+                    variant.on_idle_cores
+                )?;
+            }
         }
         Ok(())
     }
