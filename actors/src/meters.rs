@@ -55,6 +55,17 @@ impl Meters {
         .increment(1);
     }
 
+    /// The outcomes counted before this process or this actor: the metrics go on from there.
+    pub(crate) fn resume(&self, counters: &challenge::Counters) {
+        for (label, count) in counters.iter() {
+            counter!(
+                "scepd_scep_intune_enrollments_total",
+                "profile" => self.profile.clone(), "status" => label.as_str()
+            )
+            .absolute(count);
+        }
+    }
+
     /// One outcome of the nine gates.
     pub(crate) fn intune(&self, label: challenge::Label) {
         counter!(

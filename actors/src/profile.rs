@@ -72,6 +72,10 @@ impl ProfileActor {
         }
         let pending = state.pending.iter().map(|record| record.key).collect();
         let meters = Arc::new(Meters::new(&spec.path_id));
+        let counters = counters(&state.counters);
+        if spec.intune.is_some() {
+            meters.resume(&counters);
+        }
         services
             .journal
             .adopt(&spec.path_id, state.counters.clone());
@@ -82,7 +86,7 @@ impl ProfileActor {
             pending,
             replay,
             rate,
-            counters: counters(&state.counters),
+            counters,
             guesses: Guesses::new(spec.guesses_per_minute),
             shared: Arc::new(Shared {
                 spec,

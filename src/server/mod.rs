@@ -68,6 +68,8 @@ impl Server {
         sockets: Sockets,
         clock: SharedClock,
     ) -> Result<Arc<Self>, ServerError> {
+        // Actors look their meters up once, so the recorder comes before them.
+        let _ = crate::telemetry::metrics::recorder();
         let effective = sources.load()?;
         log_notices(&effective);
         let config = effective.config;

@@ -5,9 +5,11 @@
 //! | `house` | a CA, a configuration and a running server in a temporary directory |
 //! | `device` | the other side: a key, requests, checked replies |
 //! | `clock` | time that only moves when a test says so |
+//! | `admin` | the admin API |
 //! | the rest | one module a subject |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod admin;
 mod clock;
 mod device;
 mod enroll;

@@ -110,6 +110,12 @@ impl Asked {
 
     /// The body as a `T`.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        // serde reads a struct from an array too.
+        let starts_object =
+            self.body.iter().find(|octet| !octet.is_ascii_whitespace()) == Some(&b'{');
+        if !starts_object {
+            return Err(Problem::bad_request("the body must be a JSON object"));
+        }
         // serde's own words may quote values, and a value may be a secret.
         serde_json::from_slice(&self.body).map_err(|error| {
             Problem::bad_request(match error.classify() {

@@ -1,0 +1,304 @@
+//! Profiles, their Intune rows, and the reload of trust anchors.
+
+use challenge::Algorithm;
+use challenge::mint::{Connector, mint};
+use chrono::Duration;
+use scep::client::Content;
+use serde_json::{Map, Value, json};
+
+use crate::device::{Device, issued, refused};
+use crate::house::{House, Running};
+
+const RELOAD: &str = "/api/v1/admin/scep/intune/reload-trust";
+const AUDIENCE: &str = "https://scep.example.com/scep/corp";
+
+struct Fleet {
+    server: Running,
+    connector: Connector,
+}
+
+fn connector(house: &House, name: &str) -> Connector {
+    use actors::Clock;
+    Connector::throwaway(Algorithm::Rs256, name, house.clock.now(), 40).unwrap()
+}
+
+/// Profile `corp` with Intune on, `iot` and the root profile with Intune off.
+async fn fleet() -> Fleet {
+    let house = House::new();
+    let connector = connector(&house, "Intune Connector");
+    let file = house.file("connector.pem", connector.certificate.to_pem().as_bytes());
+    let settings = format!(
+        "[intune]\nenabled = true\nconnector_cert_path = '{}'\naudience = '{AUDIENCE}'",
+        file.display()
+    );
+    let server = house
+        .profile("corp", &settings)
+        .profile("iot", "")
+        .profile("", "")
+        .start()
+        .await;
+    Fleet { server, connector }
+}
+
+fn challenge(fleet: &Fleet, connector: &Connector, device_name: &str) -> String {
+    use actors::Clock;
+    let claims = json!({
+        "iss": "https://connector.example.com", "sub": "guid-box-4", "aud": AUDIENCE,
+        "device_name": device_name, "san_dns": ["box-4.example.org"],
+    });
+    let Value::Object(claims) = claims else {
+        unreachable!()
+    };
+    let claims: Map<String, Value> = claims;
+    mint(
+        claims,
+        &connector.key,
+        Duration::minutes(30),
+        fleet.server.house.clock.now(),
+    )
+    .unwrap()
+}
+
+/// The members in the order of the reply.
+fn members(value: &Value) -> Vec<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stats_have_exactly_their_members_in_their_order() {
+    let fleet = fleet().await;
+    let admin = fleet.server.admin().await;
+    let device = Device::of(&fleet.server, "corp").await;
+    let good = challenge(&fleet, &fleet.connector, "box-4");
+    issued(
+        device
+            .post(&device.request(Content::PkcsReq(&device.csr(Some(&good)))))
+            .await,
+    );
+    let other = challenge(&fleet, &fleet.connector, "admin");
+    refused(
+        device
+            .post(&device.request(Content::PkcsReq(&device.csr(Some(&other)))))
+            .await,
+    );
+
+    let answer = admin.get("/api/v1/admin/scep/intune/stats").await;
+    let stats = answer.json();
+    assert_eq!(
+        members(&stats),
+        ["profiles", "profile_count", "generated_at"]
+    );
+    assert_eq!(stats["profile_count"], 3);
+    let rows = stats["profiles"].as_array().unwrap();
+    let ids: Vec<&str> = rows
+        .iter()
+        .map(|row| row["path_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["", "corp", "iot"]);
+
+    let on = &rows[1];
+    assert_eq!(
+        members(on),
+        [
+            "path_id",
+            "issuer_id",
+            "enabled",
+            "trust_anchor_path",
+            "trust_anchors",
+            "audience",
+            "challenge_validity_ns",
+            "clock_skew_tolerance_ns",
+            "rate_limit_disabled",
+            "replay_cache_size",
+            "counters",
+            "generated_at",
+        ]
+    );
+    assert_eq!(on["trust_anchors"][0]["subject"], "Intune Connector");
+    assert_eq!(on["trust_anchors"][0]["days_to_expiry"], 40);
+    assert_eq!(on["challenge_validity_ns"], 3_600_000_000_000_i64);
+    assert_eq!(on["clock_skew_tolerance_ns"], 60_000_000_000_i64);
+    assert_eq!(on["audience"], AUDIENCE);
+    assert_eq!(on["replay_cache_size"], 1);
+    let counters = on["counters"].as_object().unwrap();
+    assert_eq!(counters.len(), 11);
+    assert_eq!(
+        (&counters["success"], &counters["claim_mismatch"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(counters.values().filter_map(Value::as_u64).sum::<u64>(), 2);
+
+    let metrics = fleet.server.nobody().get("/metrics").await.text;
+    for (label, count) in counters {
+        let line = format!(
+            "scepd_scep_intune_enrollments_total{{profile=\"corp\",status=\"{label}\"}} {count}"
+        );
+        assert!(metrics.lines().any(|found| found == line), "{line}");
+    }
+
+    let off = &rows[2];
+    assert_eq!(
+        members(off),
+        [
+            "path_id",
+            "issuer_id",
+            "enabled",
+            "rate_limit_disabled",
+            "replay_cache_size",
+            "counters",
+            "generated_at"
+        ]
+    );
+    assert_eq!(
+        (&off["enabled"], &off["counters"]),
+        (&json!(false), &json!({}))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_omit_what_is_off() {
+    let fleet = fleet().await;
+    let list = fleet
+        .server
+        .admin()
+        .await
+        .read("/api/v1/admin/scep/profiles")
+        .await;
+    let corp = &list["profiles"][1];
+    assert_eq!(corp["challenge_password_set"], true);
+    assert_eq!(corp["issuer_id"], "local");
+    assert_eq!(corp["mtls_enabled"], false);
+    assert!(corp["ra_cert_days_to_expiry"].as_i64().unwrap() > 0);
+    assert_eq!(corp["ra_cert_expired"], false);
+    assert!(
+        corp["ra_cert_subject"].as_str().unwrap().contains("corp"),
+        "{corp}"
+    );
+    assert!(
+        corp["intune"]["trust_anchor_path"]
+            .as_str()
+            .unwrap()
+            .ends_with("connector.pem")
+    );
+    let iot = list["profiles"][2].as_object().unwrap();
+    assert!(
+        !iot.contains_key("intune") && !iot.contains_key("mtls_trust_bundle_path"),
+        "{iot:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_the_new_anchors_and_a_bad_file_leaves_the_old() {
+    let fleet = fleet().await;
+    let admin = fleet.server.admin().await;
+    let file = fleet.server.house.dir().join("connector.pem");
+    let next = connector(&fleet.server.house, "Next Connector");
+    let device = Device::of(&fleet.server, "corp").await;
+    let ask = async |by: &Connector| {
+        let challenge = challenge(&fleet, by, "box-4");
+        device
+            .post(&device.request(Content::PkcsReq(&device.csr(Some(&challenge)))))
+            .await
+    };
+
+    std::fs::write(
+        &file,
+        "-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    let answer = admin.post(RELOAD, r#"{"path_id":"corp"}"#).await;
+    assert_eq!(answer.status, 500, "{}", answer.text);
+    let words = answer.error();
+    assert!(words.contains("connector.pem"), "{words}");
+    issued(ask(&fleet.connector).await);
+
+    std::fs::write(&file, next.certificate.to_pem()).unwrap();
+    refused(ask(&next).await);
+    let answer = admin.post(RELOAD, r#"{"path_id":"corp"}"#).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(
+        answer
+            .text
+            .starts_with(r#"{"reloaded":true,"path_id":"corp","reloaded_at":""#),
+        "{}",
+        answer.text
+    );
+    issued(ask(&next).await);
+    refused(ask(&fleet.connector).await);
+
+    let events = admin.read("/api/v1/audit?action=scep_trust_reload").await;
+    let outcomes: Vec<&str> = events["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["details"]["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["success", "failure"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_says_what_it_cannot_do() {
+    let fleet = fleet().await;
+    let admin = fleet.server.admin().await;
+    assert_eq!(
+        admin.post(RELOAD, r#"{"path_id":"corb"}"#).await.status,
+        404
+    );
+    assert_eq!(admin.post(RELOAD, r#"{"path_id":"iot"}"#).await.status, 409);
+    for root in ["", "{}", r#"{"path_id":""}"#] {
+        let answer = admin.post(RELOAD, root).await;
+        assert_eq!(
+            answer.status, 409,
+            "the root profile has Intune off: {}",
+            answer.text
+        );
+    }
+    assert_eq!(admin.post(RELOAD, "{path_id").await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_that_expires_is_shown_as_such() {
+    let fleet = fleet().await;
+    fleet.server.house.clock.advance(Duration::days(41));
+    let list = fleet
+        .server
+        .admin()
+        .await
+        .read("/api/v1/admin/scep/intune/stats")
+        .await;
+    let anchor = &list["profiles"][1]["trust_anchors"][0];
+    assert_eq!(
+        (&anchor["expired"], &anchor["days_to_expiry"]),
+        (&json!(true), &json!(-1))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_name_profile_setting_and_file() {
+    let fleet = fleet().await;
+    let admin = fleet.server.admin().await;
+    let path = "/api/v1/admin/scep/checks";
+    let good = admin.post(path, "").await.json();
+    assert_eq!(good["ok"], true, "{good}");
+    assert_eq!(good["profiles_checked"], 3);
+    std::fs::write(fleet.server.house.dir().join("connector.pem"), "").unwrap();
+    let bad = admin.post(path, r#"{"profile":"corp"}"#).await.json();
+    assert_eq!(
+        (&bad["ok"], &bad["profiles_checked"]),
+        (&json!(false), &json!(1))
+    );
+    let finding = &bad["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["level"] == "error")
+        .unwrap();
+    assert_eq!(finding["profile"], "corp");
+    assert_eq!(finding["setting"], "intune.connector_cert_path");
+    assert!(finding["file"].as_str().unwrap().ends_with("connector.pem"));
+    assert_eq!(
+        admin.post(path, r#"{"profile":"iot"}"#).await.json()["ok"],
+        true
+    );
+    assert_eq!(admin.post(path, r#"{"profile":"none"}"#).await.status, 404);
+}

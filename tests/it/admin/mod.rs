@@ -1,0 +1,12 @@
+//! The admin side over https: who may what, and what each route answers.
+
+mod audit;
+mod caller;
+mod canary;
+mod certificates;
+mod intune;
+mod operator;
+mod pending;
+mod permissions;
+mod probes;
+mod tokens;

@@ -1,0 +1,116 @@
+//! Health, readiness, metrics, about.
+
+use reqwest::Method;
+use serde_json::json;
+use store::TokenRole;
+
+use crate::device::Device;
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_readiness_need_no_token() {
+    let server = House::new().profile("corp", "").start().await;
+    let anyone = server.nobody();
+    assert_eq!(anyone.get("/healthz").await.text, r#"{"status":"ok"}"#);
+    let ready = anyone.read("/readyz").await;
+    assert_eq!(
+        ready,
+        json!({"ready": true, "checks": [{"name": "store", "ok": true}, {"name": "profiles", "ok": true}]})
+    );
+    for path in ["/healthz", "/readyz"] {
+        let head = anyone.ask(Method::HEAD, path, None, &[]).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_prometheus_text() {
+    let server = House::new().profile("corp", "").start().await;
+    Device::of(&server, "corp").await.enroll().await;
+    let answer = server.nobody().get("/metrics").await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("content-type").starts_with("text/plain"));
+    for line in answer
+        .text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        let name = name.split('{').next().unwrap();
+        assert!(name.starts_with("scepd_"), "{line}");
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
+        let described = [name, base]
+            .iter()
+            .any(|name| answer.text.contains(&format!("# TYPE {name} ")));
+        assert!(described, "{line}");
+    }
+    for expected in [
+        r#"scepd_scep_requests_total{profile="corp""#,
+        r#"scepd_certificate_expiry_seconds{profile="corp",kind="ra"}"#,
+        r#"scepd_certificate_expiry_seconds{profile="corp",kind="ca"}"#,
+        r#"scepd_certificate_expiry_seconds{profile="",kind="tls"}"#,
+        r#"scepd_compute_queue_depth{stage="start"}"#,
+        r#"stage="commit""#,
+        "scepd_build_info{",
+        "scepd_store_commit_seconds_bucket{",
+    ] {
+        assert!(
+            answer.text.contains(expected),
+            "{expected}\n{}",
+            answer.text
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_can_ask_for_a_token() {
+    let server = House::new()
+        .profile("corp", "")
+        .with("[admin]\nmetrics_token = 'scrape-me-5521'\nbad_token_limit = 0")
+        .start()
+        .await;
+    assert_eq!(server.nobody().get("/metrics").await.status, 401);
+    assert_eq!(
+        server.with_token("scrape-me").get("/metrics").await.status,
+        401
+    );
+    assert_eq!(
+        server
+            .with_token("scrape-me-5521")
+            .get("/metrics")
+            .await
+            .status,
+        200
+    );
+    assert_eq!(server.admin().await.get("/metrics").await.status, 200);
+    let viewer = server.with_token(&server.token("dashboards", TokenRole::Viewer).await);
+    assert_eq!(viewer.get("/metrics").await.status, 403);
+    assert_eq!(
+        server
+            .with_token("scrape-me-5521")
+            .get("/api/v1/auth/check")
+            .await
+            .status,
+        401,
+        "good for nothing else"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn about_names_version_and_clock() {
+    let server = House::new().profile("corp", "").start().await;
+    let viewer = server.with_token(&server.token("dashboards", TokenRole::Viewer).await);
+    let about = viewer.read("/api/v1/about").await;
+    assert_eq!(
+        (&about["name"], &about["version"]),
+        (&json!("scepd"), &json!(env!("CARGO_PKG_VERSION")))
+    );
+    assert!(
+        about["openssl"].as_str().unwrap().contains("OpenSSL 3"),
+        "{about}"
+    );
+}

@@ -1,0 +1,169 @@
+//! Tokens by the API, and by the socket of `scepd token`.
+
+use std::os::unix::fs::PermissionsExt;
+
+use scepd::auth::control::{Answer, ControlError, Order, SOCKET, ask};
+use serde_json::json;
+
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_made_used_listed_and_revoked() {
+    let server = House::new().profile("corp", "").start().await;
+    let admin = server.admin().await;
+    let path = "/api/v1/admin/tokens";
+    let made = admin
+        .post(
+            path,
+            r#"{"name":"dashboards","role":"viewer","expires_in_days":30}"#,
+        )
+        .await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    let secret = made["secret"].as_str().unwrap();
+    assert!(secret.starts_with("scepd_"));
+    let id = made["token"]["id"].as_str().unwrap();
+    assert!(made["token"]["expires_at"].is_string());
+
+    assert_eq!(
+        admin
+            .post(path, r#"{"name":"dashboards","role":"admin"}"#)
+            .await
+            .status,
+        409
+    );
+    for wrong in [
+        r#"{"name":"","role":"admin"}"#,
+        r#"{"name":"x","role":"admin","expires_in_days":0}"#,
+    ] {
+        assert_eq!(admin.post(path, wrong).await.status, 400, "{wrong}");
+    }
+
+    assert_eq!(
+        server
+            .with_token(secret)
+            .get("/api/v1/auth/check")
+            .await
+            .status,
+        200
+    );
+    let listed = admin.get(path).await;
+    assert!(
+        !listed.text.contains(secret) && !listed.text.contains("hash"),
+        "{}",
+        listed.text
+    );
+    let listed = listed.json();
+    assert_eq!(listed["tokens"][0]["name"], "dashboards", "newest first");
+
+    let revoke = format!("{path}/{id}");
+    let revoked = admin.delete(&revoke).await;
+    assert_eq!(revoked.status, 200, "{}", revoked.text);
+    assert!(revoked.json()["revoked_at"].is_string());
+    assert_eq!(admin.delete(&revoke).await.status, 409);
+    assert_eq!(admin.delete(&format!("{path}/none")).await.status, 404);
+    assert_eq!(
+        server
+            .with_token(secret)
+            .get("/api/v1/auth/check")
+            .await
+            .status,
+        401
+    );
+
+    let events = admin.read(&format!("/api/v1/audit?q={id}")).await;
+    let actions: Vec<&str> = events["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["token_revoke", "token_create"]);
+    assert_eq!(events["data"][0]["actor"], "ops");
+    assert!(!events.to_string().contains(secret));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_use_is_noted() {
+    let server = House::new().profile("corp", "").start().await;
+    let admin = server.admin().await;
+    let mut last_used = json!(null);
+    // The note is written behind the request.
+    for _ in 0..200 {
+        last_used = admin.read("/api/v1/admin/tokens").await["tokens"][0]["last_used_at"].clone();
+        if last_used.is_string() {
+            break;
+        }
+    }
+    assert!(last_used.is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_reaches_a_running_server() {
+    let server = House::new().profile("corp", "").start().await;
+    let data_dir = server.house.dir().join("data");
+    let tell = |order: Order| {
+        let data_dir = data_dir.clone();
+        async move {
+            tokio::task::spawn_blocking(move || ask(&data_dir, &order))
+                .await
+                .unwrap()
+        }
+    };
+    // The socket is made beside everything else.
+    while !data_dir.join(SOCKET).exists() {
+        tokio::task::yield_now().await;
+    }
+    let mode = std::fs::metadata(data_dir.join(SOCKET))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let order = Order::CreateToken {
+        name: "cli".to_owned(),
+        role: api::Role::Admin,
+        days: None,
+    };
+    let Ok(Answer::Created(made)) = tell(order.clone()).await else {
+        panic!("not made")
+    };
+    assert_eq!(
+        server
+            .with_token(&made.secret)
+            .get("/api/v1/admin/tokens")
+            .await
+            .status,
+        200
+    );
+    let Ok(Answer::Refused(words)) = tell(order).await else {
+        panic!("made twice")
+    };
+    assert!(words.contains("`cli`"), "{words}");
+    let Ok(Answer::Tokens(tokens)) = tell(Order::ListTokens).await else {
+        panic!("no list")
+    };
+    assert_eq!(tokens.len(), 1);
+    let Ok(Answer::Revoked(_)) = tell(Order::RevokeToken {
+        token: "cli".to_owned(),
+    })
+    .await
+    else {
+        panic!("not revoked")
+    };
+    assert_eq!(
+        server
+            .with_token(&made.secret)
+            .get("/api/v1/admin/tokens")
+            .await
+            .status,
+        401
+    );
+
+    let house = server.stop().await;
+    let data_dir = house.dir().join("data");
+    let gone = tokio::task::spawn_blocking(move || ask(&data_dir, &Order::ListTokens))
+        .await
+        .unwrap();
+    assert!(matches!(gone, Err(ControlError::NotRunning { .. })));
+}
