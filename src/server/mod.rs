@@ -25,7 +25,7 @@ use crate::checks::{self, Loaded};
 use crate::config::{Config, Effective, Sources};
 use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, TlsAcceptor, TlsIdentity,
-    routes,
+    page, routes,
 };
 use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
@@ -36,6 +36,7 @@ use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
+use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
@@ -115,7 +116,7 @@ impl Server {
     }
 
     async fn listen(self: &Arc<Self>, sockets: bind::Bound) -> Result<(), ServerError> {
-        let beyond = self.admin_routes();
+        let beyond = self.admin_routes().or(page()).unify().boxed();
         let plain = TlsAcceptor::plain(&self.tls)?;
         let mutual = TlsAcceptor::mutual(&self.tls)?;
         self.listen_on(sockets.https, Some(plain), Channel::Https, Some(beyond))

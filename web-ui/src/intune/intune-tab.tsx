@@ -86,7 +86,7 @@ function IntuneProfiles({ data, chosen, freshness }: IntuneProfilesProps) {
           </p>
         </Empty>
       ) : (
-        <More key={`${sought} ${chosen}`} items={list} step={12}>
+        <More key={`${sought} ${chosen}`} items={list} step={6}>
           {(visible) => (
             <ul className="cards wide">
               {visible.map((row) => (

@@ -34,10 +34,12 @@ interface SelectProps<T extends string> {
   onChange: (value: T) => void;
   /** Whether the label is seen or only said. */
   labelled?: boolean;
+  /** Called before the options are looked at. */
+  onWant?: () => void;
 }
 
 export function Select<T extends string>(props: SelectProps<T>) {
-  const { label, value, options, onChange, labelled } = props;
+  const { label, value, options, onChange, labelled, onWant } = props;
   const id = useId();
   return (
     <div className="field select">
@@ -47,6 +49,8 @@ export function Select<T extends string>(props: SelectProps<T>) {
       <select
         id={id}
         value={value}
+        onFocus={onWant}
+        onPointerDown={onWant}
         onChange={(event) => {
           const chosen = options.find((option) => option.value === event.target.value);
           if (chosen) onChange(chosen.value);

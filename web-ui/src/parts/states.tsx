@@ -43,9 +43,9 @@ interface FailureProps {
 export function Failure({ what, error, onRetry }: FailureProps) {
   return (
     <div className="state" role="alert" data-tone="bad">
-      <h3>
+      <h2>
         <ToneMark tone="bad" /> {what} could not be loaded
-      </h3>
+      </h2>
       <p>
         <ErrorWords error={error} />
       </p>
@@ -60,7 +60,7 @@ export function Failure({ what, error, onRetry }: FailureProps) {
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="state">
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children}
     </div>
   );

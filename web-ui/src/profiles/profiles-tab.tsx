@@ -74,7 +74,7 @@ function Profiles({ data, freshness }: { data: ProfileList; freshness: React.Rea
       {list.length === 0 ? (
         <Nothing shown={shown} text={sought} chosen={chosen} known={here.length > 0} />
       ) : (
-        <More key={`${shown} ${sought} ${chosen}`} items={list} step={24}>
+        <More key={`${shown} ${sought} ${chosen}`} items={list} step={12}>
           {(visible) => (
             <ul className="cards">
               {visible.map((profile) => (
