@@ -4,10 +4,11 @@
 const MAX_PATH_ID: usize = 64;
 
 /// Suffixes that clients put after a profile's path; they mean nothing.
+/// The longer spelling of the same ending stands first.
 const SUFFIXES: [&str; 3] = [
+    "/cgi-bin/pkiclient.exe",
     "/pkiclient.exe",
     "/certsrv/mscep/mscep.dll",
-    "/cgi-bin/pkiclient.exe",
 ];
 
 /// What a path names.
