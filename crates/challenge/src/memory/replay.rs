@@ -37,10 +37,9 @@ impl ReplayMemory {
     /// Remembers `key` until `until` at least. `false`, and nothing changes, when it is
     /// remembered already: the challenge is a replay.
     pub fn insert(&mut self, key: ReplayKey, until: DateTime<Utc>) -> bool {
-        if self.used.get(&key.0).is_some() {
+        if !self.used.insert_new(key.0, seconds_up(until)) {
             return false;
         }
-        self.used.insert(key.0, seconds_up(until));
         self.deadlines.push(until, key.0);
         true
     }
@@ -66,13 +65,7 @@ impl ReplayMemory {
     pub fn expire(&mut self, now: DateTime<Utc>) {
         for key in self.deadlines.take_due(now) {
             // Given back and taken again since: then another slot lists it as well.
-            if self
-                .used
-                .get(&key)
-                .is_some_and(|until| *until <= now.timestamp())
-            {
-                self.used.remove(&key);
-            }
+            self.used.remove_if(&key, |until| *until <= now.timestamp());
         }
     }
 

@@ -1,7 +1,7 @@
 //! A hash map in pieces, so that growing never copies more than one piece at a time.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
+use std::collections::hash_map::{Entry, RandomState};
 
 /// A power of two. At a million entries a piece holds 16,000 and grows within a millisecond,
 /// where one big map would stop its owner for a tenth of a second.
@@ -45,9 +45,31 @@ impl<V> Sharded<V> {
         before
     }
 
+    /// Puts a value in where there is none yet; `false`, and nothing changes, where there is.
+    pub(super) fn insert_new(&mut self, key: Key, value: V) -> bool {
+        let Some(Entry::Vacant(place)) = self
+            .pieces
+            .get_mut(piece_of(&key))
+            .map(|piece| piece.entry(key))
+        else {
+            return false;
+        };
+        place.insert(value);
+        self.len += 1;
+        true
+    }
+
     pub(super) fn remove(&mut self, key: &Key) -> Option<V> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Takes out the value that `gone` says yes to.
+    pub(super) fn remove_if(&mut self, key: &Key, gone: impl FnOnce(&V) -> bool) -> Option<V> {
         let piece = self.pieces.get_mut(piece_of(key))?;
-        let removed = piece.remove(key)?;
+        let removed = match piece.entry(*key) {
+            Entry::Occupied(place) if gone(place.get()) => place.remove(),
+            _ => return None,
+        };
         self.len -= 1;
         // After a peak the memory goes back, one piece at a time.
         if piece.capacity() > 1024 && piece.len() < piece.capacity() / 8 {
