@@ -30,7 +30,7 @@ fn main() {
 }
 
 fn verification(algorithm: Algorithm) {
-    let now = Utc::now();
+    let now = DateTime::<Utc>::from_timestamp(1_800_000_000, 0).unwrap();
     let connector = Connector::throwaway(algorithm, "C", now, 1).unwrap();
     let claims = serde_json::json!({
         "iss": "connector", "sub": "0d6f5c1e-2f5b-4d8e-9f61-6f1f0a2b3c4d", "aud": "https://scep.example.com/scep/corp",

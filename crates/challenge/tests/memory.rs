@@ -11,7 +11,6 @@
 
 use challenge::{DeviceKey, RateWindow, ReplayKey, ReplayMemory};
 use chrono::{DateTime, Duration, Utc};
-use std::time::Instant;
 
 const MILLION: u64 = 1_000_000;
 
@@ -42,6 +41,12 @@ fn resident_octets() -> u64 {
     kib * 1024
 }
 
+/// Nanoseconds that this thread was on a processor: other programs matter less.
+fn busy() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse().unwrap()
+}
+
 /// A steady state: every request expires, looks, inserts; entries live for an hour.
 fn nanoseconds_a_request(live: u64, requests: u64) -> f64 {
     let mut memory = ReplayMemory::new();
@@ -50,13 +55,13 @@ fn nanoseconds_a_request(live: u64, requests: u64) -> f64 {
         assert!(memory.insert(ReplayKey(key(n)), at(second(n) + 3_600)));
     }
     // A whole number of minutes of expiry is in the measured part for either size.
-    let start = Instant::now();
+    let start = busy();
     for n in live..live + requests {
         let now = at(second(n));
         memory.expire(now);
         assert!(memory.insert(ReplayKey(key(n)), now + Duration::hours(1)));
     }
-    let taken = start.elapsed().as_secs_f64() * 1e9 / requests as f64;
+    let taken = (busy() - start) / requests as f64;
     assert!(memory.len() as u64 >= live && (memory.len() as u64) < live + live / 20 + 1000);
     taken
 }
@@ -109,8 +114,8 @@ fn a_million_live_entries_take_less_than_150_megabytes() {
 fn a_million_entries_are_about_as_quick_as_ten_thousand() {
     // The least of several runs: other processes only ever add.
     let least = |live| {
-        (0..3)
-            .map(|_| nanoseconds_a_request(live, 200_000))
+        (0..2)
+            .map(|_| nanoseconds_a_request(live, 100_000))
             .fold(f64::MAX, f64::min)
     };
     let (few, many) = (least(10_000), least(MILLION));
