@@ -15,8 +15,17 @@ pub(crate) fn build(repo: &Repo) -> Result<PathBuf, String> {
     Ok(repo.binary())
 }
 
+/// The binary that checks run: the release binary, built when it has to be, or the one that `SCEPD_BIN` names.
+pub(crate) fn for_checks(repo: &Repo) -> Result<(), String> {
+    match repo::brought() {
+        Some(binary) => println!("checking {} (SCEPD_BIN)", binary.display()),
+        None => build(repo).map(|_| ())?,
+    }
+    Ok(())
+}
+
 /// Build the release binary alone.
-pub(crate) fn binary(repo: &Repo) -> Result<(), String> {
+fn binary(repo: &Repo) -> Result<(), String> {
     Run::cargo(
         repo,
         &[

@@ -56,6 +56,13 @@ impl Run {
         args.into_iter().fold(self, |run, arg| run.arg(arg))
     }
 
+    /// An option whose value is not shown.
+    pub(crate) fn secret(mut self, option: &str, value: &str) -> Run {
+        self.shown.push_str(&format!(" {option} ..."));
+        self.command.arg(option).arg(value);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Run {
         self.command.env(name, value);
         self

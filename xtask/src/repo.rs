@@ -32,9 +32,9 @@ impl Repo {
         self.root.join(relative)
     }
 
-    /// The release binary that `build` makes.
+    /// The release binary that `build` makes, or the one that `SCEPD_BIN` names.
     pub(crate) fn binary(&self) -> PathBuf {
-        self.target.join("release").join("scepd")
+        brought().unwrap_or_else(|| self.target.join("release").join("scepd"))
     }
 
     /// Cargo's target directory.
@@ -57,6 +57,11 @@ impl Repo {
             .display()
             .to_string()
     }
+}
+
+/// A binary to check instead of building one: `SCEPD_BIN`.
+pub(crate) fn brought() -> Option<PathBuf> {
+    env::var_os("SCEPD_BIN").map(PathBuf::from)
 }
 
 /// The cargo that started this tool.

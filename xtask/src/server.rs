@@ -22,7 +22,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Start one in an emptied directory, on ports that are free, and wait until it is ready.
-    pub(crate) fn quickstart(repo: &Repo, name: &str) -> Result<Server, String> {
+    pub(crate) fn quickstart(
+        repo: &Repo,
+        name: &str,
+        env: &[(&str, &str)],
+    ) -> Result<Server, String> {
         let dir = repo.scratch("servers")?.join(name);
         let _ = fs::remove_dir_all(&dir);
         let log = repo.scratch("servers")?.join(format!("{name}.log"));
@@ -33,6 +37,7 @@ impl Server {
             .arg("--dir")
             .arg(&dir)
             .args(["--https-port", &free_port()?, "--http-port", &free_port()?])
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

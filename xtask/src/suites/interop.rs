@@ -81,7 +81,7 @@ fn client(
     if let Err(reason) = install::debian(context, needs, packages) {
         return Ok(Done::Skipped(reason));
     }
-    build::build(repo)?;
+    build::for_checks(repo)?;
     let filter = format!("{name}::");
     let run = if repo::which("cargo-nextest").is_some() {
         Run::cargo(

@@ -33,7 +33,7 @@ pub(super) fn browser(context: &Context) -> Result<Done, String> {
     if let Err(reason) = install::debian(context, &["chromium"], &["chromium"]) {
         return Ok(Done::Skipped(reason));
     }
-    build::build(repo)?;
+    build::for_checks(repo)?;
     each(context, &["e2e"])
 }
 
