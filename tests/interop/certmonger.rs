@@ -171,7 +171,7 @@ fn it_waits_until_an_operator_approves() {
     session.until(&["CA_WORKING"]);
 
     Operator::of(&server).approve_next("waiting");
-    session.must("getcert refresh -s -i device -w");
+    session.must("getcert refresh -s -i device");
     session.until(&["MONITORING"]);
     tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
 }
