@@ -1,5 +1,6 @@
 //! `scepd bench`: how many enrollments a second.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::Failure;
@@ -165,8 +166,11 @@ fn draw(progress: &Progress, count: u64, ended: &mpsc::Receiver<()>) {
     if !std::io::stderr().is_terminal() {
         return;
     }
-    let style = ProgressStyle::with_template("{msg:<10} {bar:40} {pos}/{len} {per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{msg:<10} {bar:40} {pos}/{len} {rate} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
     let bar = |words: &'static str| {
         ProgressBar::with_draw_target(Some(count), ProgressDrawTarget::stderr_with_hz(5))
             .with_style(style.clone())

@@ -32,7 +32,7 @@ pub(super) fn settle(
         }
         Outcome::Pending => {
             folder.write_pending(pending, device).map_err(failure)?;
-            let dir = folder.file("");
+            let dir = folder.path();
             if as_json {
                 print_json(&json!({
                     "status": "pending",
@@ -44,7 +44,7 @@ pub(super) fn settle(
             }
             Err(Failure::new(format!(
                 "the request is pending; when it has been decided: scepd poll --out {}",
-                shell(&dir)
+                shell(dir)
             ))
             .with_code(PENDING))
         }

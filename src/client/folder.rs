@@ -44,6 +44,11 @@ impl Folder {
         Ok(Folder(path))
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A file in it. An absolute path stays itself.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.join(name)
