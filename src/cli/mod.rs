@@ -15,6 +15,8 @@ mod failure;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
+#[cfg(test)]
+mod operations_tests;
 mod outcome;
 mod poll;
 mod probe;
