@@ -6,6 +6,7 @@
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
 //! - [`hooks`]: questions asked of other services
 //! - [`config`]: file, environment and flags merged into one immutable configuration
+//! - [`control`]: how commands get at the store of a running server
 //! - [`checks`]: every file that it names, read and checked, all findings at once
 //! - [`quickstart`]: a directory with everything a first server needs
 //! - [`server`], [`http`]: the running server and its listeners
@@ -16,6 +17,7 @@ pub mod checks;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod control;
 pub mod hooks;
 pub mod http;
 pub mod quickstart;

@@ -10,12 +10,10 @@
 //! | [`limit`] | wrong credentials by source |
 //! | [`gate`] | [`Gate`]: from a request's headers to a [`Caller`] |
 //! | [`caller`] | [`Caller`], and [`SignedIn`] and [`Admin`], which a handler must hold to do anything |
-//! | [`control`] | the socket by which `scepd token` speaks to a running server |
 //!
 //! Secrets are compared in constant time, kept as SHA-256, and have no `Debug`.
 
 pub mod caller;
-pub mod control;
 pub mod gate;
 pub mod jwks;
 pub mod limit;

@@ -4,6 +4,7 @@
 //! to stdout is its result, what goes wrong is a [`Failure`] that [`main`] prints to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit;
 mod bench;
 mod check;
 #[cfg(test)]
@@ -15,8 +16,7 @@ mod failure;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
-#[cfg(test)]
-mod operations_tests;
+mod orders;
 mod outcome;
 mod poll;
 mod probe;
@@ -25,6 +25,7 @@ mod renew;
 mod serve;
 mod server_args;
 mod sources;
+mod store;
 mod token;
 
 use std::process::ExitCode;
@@ -59,6 +60,8 @@ enum Command {
     Probe(probe::ProbeArgs),
     Bench(bench::BenchArgs),
     Token(token::TokenArgs),
+    Audit(audit::AuditArgs),
+    Store(store::StoreArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
     IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
 }
@@ -76,6 +79,8 @@ impl Command {
             Self::Probe(args) => probe::run(args),
             Self::Bench(args) => bench::run(args),
             Self::Token(args) => token::run(args),
+            Self::Audit(args) => audit::run(args),
+            Self::Store(args) => store::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),
             Self::IntuneInspect(args) => intune_inspect::run(*args),
         }

@@ -2,18 +2,13 @@
 //!
 //! Where a server runs on the data directory, it does the work itself; else the store is opened here.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use store::{SledOptions, SledStore, Store};
 
 use super::Failure;
+use super::orders::{carry_out, unexpected};
 use super::sources::SourceArgs;
-use crate::auth::control::{Answer, ControlError, Order, SOCKET, ask, work_out};
-use crate::auth::tokens::By;
-use crate::config::Config;
+use crate::control::{Answer, Order};
 
 /// Make, list and revoke tokens of the admin API and page
 #[derive(Debug, Args)]
@@ -143,69 +138,6 @@ fn revoke(args: RevokeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// By the running server, or else with the store.
-fn carry_out(sources: &SourceArgs, order: &Order) -> Result<Answer, Failure> {
-    let config = sources.load()?.config;
-    let data_dir = &config.server.data_dir;
-    let answer = match ask(data_dir, order) {
-        Err(ControlError::NotRunning { .. }) => alone(&config, order)?,
-        other => other.map_err(|error| Failure::new(error.to_string()))?,
-    };
-    match answer {
-        Answer::Refused(reason) => Err(Failure::new(reason)),
-        done => Ok(done),
-    }
-}
-
-fn alone(config: &Config, order: &Order) -> Result<Answer, Failure> {
-    let store = open(config)?;
-    let now = Utc::now();
-    let by = By {
-        name: format!("uid {}", rustix::process::getuid().as_raw()),
-        kind: "CLI",
-        request_id: None,
-    };
-    let (answer, change) = work_out(order, &store.tokens(), &by, now)
-        .map_err(|error| Failure::new(error.to_string()))?;
-    if let Some(change) = change {
-        let storing = "the change could not be stored";
-        let kept = store
-            .commit(&[change], now)
-            .map_err(Failure::while_doing(storing))?;
-        kept.into_iter()
-            .try_for_each(|one| one.map(drop))
-            .map_err(Failure::while_doing(storing))?;
-    }
-    Ok(answer)
-}
-
-fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    let path = config.store_path();
-    let options = SledOptions {
-        cache_bytes: config.store.cache_bytes,
-        ..SledOptions::default()
-    };
-    match SledStore::open(&path, &options) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(store::Error::Locked { .. }) => Err(Failure::new(format!(
-            "a server has the store {} open and does not answer on {}: it may be starting or shutting down; try again",
-            path.display(),
-            absolute(&config.server.data_dir.join(SOCKET)),
-        ))),
-        Err(error) => Err(Failure::new(format!(
-            "the store {}: {error}",
-            path.display()
-        ))),
-    }
-}
-
-fn absolute(path: &Path) -> String {
-    std::path::absolute(path)
-        .unwrap_or_else(|_| path.to_owned())
-        .display()
-        .to_string()
-}
-
 fn state(token: &api::Token, now: DateTime<Utc>) -> &'static str {
     if token.revoked_at.is_some() {
         "revoked"
@@ -218,9 +150,4 @@ fn state(token: &api::Token, now: DateTime<Utc>) -> &'static str {
 
 fn time(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// Only a server of another version can answer something that was not asked.
-fn unexpected() -> Failure {
-    Failure::new("the running server gave an answer that does not fit; is it of another version?")
 }

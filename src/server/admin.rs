@@ -1,22 +1,24 @@
 //! The admin side of the server: who may call it, the control socket, health and metrics, checks on demand.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Notify, watch};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
 use super::{Server, ServerError, connection_limits};
-use crate::auth::control::{self, Control};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
 use crate::auth::secret::Digest;
 use crate::auth::{Gate, GateSettings};
 use crate::checks::{self, Loaded, Problem};
 use crate::config::{self, Config};
+use crate::control::{self, Control};
 use crate::http::{Channel, Listener, Phase, admin};
 use crate::telemetry;
 
@@ -118,9 +120,24 @@ impl Server {
                 self.phase.subscribe(),
             ));
         }
-        tasks.spawn(listen_for_orders(
-            self.control(),
-            self.config().server.data_dir.clone(),
+        let data_dir = self.config().server.data_dir.clone();
+        match Control::bind(&data_dir) {
+            Ok(listener) => {
+                tasks.spawn(take_orders(
+                    self.control(),
+                    listener,
+                    data_dir,
+                    self.phase.subscribe(),
+                ));
+            }
+            Err(error) => {
+                let path = socket(&data_dir);
+                tracing::warn!(path, %error, "commands cannot reach this server: its socket cannot be made");
+            }
+        }
+        tasks.spawn(let_events_go(
+            Arc::downgrade(self),
+            Arc::clone(&self.retention_changed),
             self.phase.subscribe(),
         ));
         if let Some(recorder) = telemetry::metrics::recorder() {
@@ -138,6 +155,35 @@ impl Server {
         }
     }
 
+    /// Lets audit events past `audit.retention` go. Says how many.
+    fn prune_audit(&self) -> impl Future<Output = Result<u64, String>> + use<> {
+        let retention = self.config().audit.retention;
+        let store = Arc::clone(&self.house().services.store);
+        let now = self.clock.now();
+        async move {
+            if retention.is_zero() {
+                return Ok(0);
+            }
+            let Some(before) = now.checked_sub_signed(retention.chrono()) else {
+                return Ok(0);
+            };
+            let mut all = 0_u64;
+            loop {
+                let store = Arc::clone(&store);
+                let step =
+                    tokio::task::spawn_blocking(move || store.audit_prune(before, AT_ONCE, now));
+                let gone = step
+                    .await
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?;
+                all = all.saturating_add(gone);
+                if gone == 0 {
+                    return Ok(all);
+                }
+            }
+        }
+    }
+
     fn control(&self) -> Control {
         let services = &self.house().services;
         Control {
@@ -148,24 +194,49 @@ impl Server {
     }
 }
 
-async fn listen_for_orders(
+async fn take_orders(
     control: Control,
-    data_dir: std::path::PathBuf,
+    listener: UnixListener,
+    data_dir: PathBuf,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let listener = match Control::bind(&data_dir) {
-        Ok(listener) => listener,
-        Err(error) => {
-            let path = socket(&data_dir);
-            tracing::warn!(path, %error, "`scepd token` cannot reach this server: its socket cannot be made");
-            return;
-        }
-    };
     tokio::select! {
         () = control.serve(listener) => {}
         _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
     }
     let _ = std::fs::remove_file(data_dir.join(control::SOCKET));
+}
+
+/// How often audit events past `audit.retention` are looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// Events that are let go in one step, so that enrollments are not kept waiting.
+const AT_ONCE: usize = 5_000;
+
+/// Lets audit events go that are older than `audit.retention`.
+async fn let_events_go(
+    server: Weak<Server>,
+    changed: Arc<Notify>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let draining = phase.wait_for(|phase| *phase == Phase::Draining);
+    let mut draining = std::pin::pin!(draining);
+    loop {
+        match server.upgrade().map(|server| server.prune_audit()) {
+            Some(pruning) => match pruning.await {
+                Ok(0) => {}
+                Ok(events) => {
+                    tracing::info!(events, "audit events past audit.retention were let go")
+                }
+                Err(error) => tracing::error!(%error, "old audit events cannot be let go"),
+            },
+            None => return,
+        }
+        tokio::select! {
+            _ = draining.as_mut() => return,
+            () = changed.notified() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
 }
 
 fn socket(data_dir: &Path) -> String {

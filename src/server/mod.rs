@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -56,6 +56,8 @@ pub struct Server {
     started_at: DateTime<Utc>,
     /// Held while the checks are run on demand.
     checking: Mutex<()>,
+    /// Told when `audit.retention` may be another.
+    retention_changed: Arc<Notify>,
 }
 
 impl Server {
@@ -109,6 +111,7 @@ impl Server {
             gate,
             started_at: now,
             checking: Mutex::new(()),
+            retention_changed: Arc::default(),
             config: ArcSwap::from_pointee(config),
         });
         server.listen(sockets).await?;

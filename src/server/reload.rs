@@ -60,6 +60,7 @@ impl Server {
         self.front.settings.store(Arc::new(front_settings(&config)));
         let before = self.config.swap(Arc::new(config));
         *in_force = Arc::new(loaded);
+        self.retention_changed.notify_one();
         Ok(Reloaded {
             profiles: applied,
             needs_restart: needs_restart(&before, &self.config()),

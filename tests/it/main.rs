@@ -6,11 +6,13 @@
 //! | `device` | the other side: a key, requests, checked replies |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
+//! | `commands` | commands of the real binary beside a running server, and alone |
 //! | the rest | one module a subject |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admin;
 mod clock;
+mod commands;
 mod device;
 mod enroll;
 mod house;

@@ -5,9 +5,10 @@ use warp::reply::Response;
 
 use super::reply::{self, Problem};
 use super::request::Asked;
-use crate::auth::control::{Answer, Order, carry_out};
 use crate::auth::tokens::{By, shown};
 use crate::auth::{Admin, TokenError};
+use crate::control::listen::change;
+use crate::control::{Answer, Order};
 use crate::server::Server;
 
 pub(super) fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
@@ -101,14 +102,11 @@ async fn order(
         kind: admin.caller().kind.as_str(),
         request_id: Some(asked.origin.request_id.clone()),
     };
-    let done = carry_out(
-        &services.store,
-        &services.journal,
-        &order,
-        &by,
-        services.clock.now(),
-    )
-    .await;
+    let now = services.clock.now();
+    let done = change(&services.store, &services.journal, &order, &by, now).await;
+    let done = done
+        .transpose()
+        .unwrap_or_else(|| Err(TokenError::Store("no order for a token".to_owned())));
     done.map_err(|error| match error {
         TokenError::Name | TokenError::Life => Problem::bad_request(error.to_string()),
         TokenError::Taken(_) => Problem::conflict(error.to_string()),

@@ -1,0 +1,71 @@
+//! `scepd audit`: check the chain of audit events, write events out.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use super::orders::{carry_out, print, unexpected};
+use super::sources::SourceArgs;
+use crate::control::{Answer, Order};
+
+/// Check the chain of audit events, or write events out as JSON lines
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read every event and name those that were altered, removed or added; exits 1 if there are any
+    Verify(#[command(flatten)] Box<VerifyArgs>),
+    /// Write events to standard output, oldest first, one JSON object a line
+    Export(#[command(flatten)] Box<ExportArgs>),
+}
+
+#[derive(Debug, Args)]
+struct VerifyArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Begin with this event; one more than the last id of an earlier export goes on where it ended
+    #[arg(long, value_name = "ID", default_value_t = 0)]
+    from_id: u64,
+    /// Only events at this time or later (RFC 3339, such as 2026-11-23T00:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only events before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+}
+
+pub(super) fn run(args: AuditArgs) -> Result<(), Failure> {
+    match args.action {
+        Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyAudit)? {
+            Answer::Checked(checked) => print(&checked, args.json, "the audit chain"),
+            _ => Err(unexpected()),
+        },
+        Action::Export(args) => {
+            let order = Order::ExportAudit {
+                from_id: args.from_id,
+                since: args.since,
+                until: args.until,
+            };
+            match carry_out(&args.sources, &order)? {
+                Answer::Exported { events } => {
+                    eprintln!("scepd: {events} events written");
+                    Ok(())
+                }
+                _ => Err(unexpected()),
+            }
+        }
+    }
+}

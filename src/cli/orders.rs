@@ -1,0 +1,84 @@
+//! How commands get at the store: by the running server, or else alone.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use chrono::Utc;
+use store::{SledOptions, SledStore, Store};
+
+use super::Failure;
+use super::sources::SourceArgs;
+use crate::auth::tokens::By;
+use crate::config::Config;
+use crate::control::{Answer, Checked, ControlError, Order, SOCKET, alone, ask};
+
+/// Carries an order out. Lines of an export go to stdout.
+pub(super) fn carry_out(sources: &SourceArgs, order: &Order) -> Result<Answer, Failure> {
+    let config = sources.load()?.config;
+    let stdout = io::stdout();
+    let mut out = io::BufWriter::new(stdout.lock());
+    let mut sink = |line: &str| writeln!(out, "{line}");
+    let answer = match ask(&config.server.data_dir, order, &mut sink) {
+        Err(ControlError::NotRunning { .. }) => {
+            let store = open(&config, order)?;
+            let by = By {
+                name: format!("uid {}", rustix::process::getuid().as_raw()),
+                kind: "CLI",
+                request_id: None,
+            };
+            alone(store.as_ref(), order, &by, Utc::now(), &mut sink).map_err(Failure::new)?
+        }
+        other => other.map_err(|error| Failure::new(error.to_string()))?,
+    };
+    out.flush()
+        .map_err(Failure::while_doing("standard output"))?;
+    match answer {
+        Answer::Refused(reason) => Err(Failure::new(reason)),
+        done => Ok(done),
+    }
+}
+
+/// Makes a store only for the first token: a store that is not there has nothing to check.
+fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
+    let path = config.store_path();
+    let options = SledOptions {
+        cache_bytes: config.store.cache_bytes,
+        create: matches!(order, Order::CreateToken { .. }),
+        ..SledOptions::default()
+    };
+    match SledStore::open(&path, &options) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(store::Error::Locked { .. }) => Err(Failure::new(format!(
+            "a server has the store {} open and does not answer on {}: it may be starting or shutting down; try again",
+            path.display(),
+            config.server.data_dir.join(SOCKET).display(),
+        ))),
+        Err(error) => Err(Failure::new(format!(
+            "the store {}: {error}",
+            path.display()
+        ))),
+    }
+}
+
+/// Prints what a check came to, and fails when something is wrong.
+pub(super) fn print(checked: &Checked, json: bool, what: &str) -> Result<(), Failure> {
+    if json {
+        let text = serde_json::to_string_pretty(&checked.report)
+            .map_err(Failure::while_doing("the report"))?;
+        println!("{text}");
+    } else {
+        for line in &checked.words {
+            println!("{line}");
+        }
+    }
+    if checked.good {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{what} is damaged")))
+    }
+}
+
+/// Only a server of another version can answer something that was not asked.
+pub(super) fn unexpected() -> Failure {
+    Failure::new("the running server gave an answer that does not fit; is it of another version?")
+}

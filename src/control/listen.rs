@@ -1,0 +1,153 @@
+//! The server's side of the socket.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Journal, JournalError, SharedClock};
+use chrono::{DateTime, Utc};
+use store::Store;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+use super::{ANSWERED, Answer, EXPORTED, LONGEST, Order, PATIENCE, SOCKET, ShortDir, work};
+use crate::auth::TokenError;
+use crate::auth::tokens::By;
+
+/// Lines of an export that wait to be sent.
+const AHEAD: usize = 256;
+
+/// What the server answers orders with.
+#[derive(Clone)]
+pub struct Control {
+    /// Where tokens and events are.
+    pub store: Arc<dyn Store>,
+    /// The way to write.
+    pub journal: Journal,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+impl Control {
+    /// Binds the socket in `data_dir`, in the place of one that a dead server has left.
+    ///
+    /// # Errors
+    /// The directory cannot be written, or the system refuses the socket.
+    pub fn bind(data_dir: &Path) -> io::Result<UnixListener> {
+        let short = ShortDir::open(data_dir)?;
+        // Made under another name, so that it is never there with a wider mode.
+        let fresh = short
+            .path()
+            .join(format!("{SOCKET}.{}", std::process::id()));
+        let _ = std::fs::remove_file(&fresh);
+        let listener = UnixListener::bind(&fresh)?;
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&fresh, short.path().join(SOCKET))?;
+        Ok(listener)
+    }
+
+    /// Answers orders until the task is dropped.
+    pub async fn serve(self, listener: UnixListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let this = self.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = this.talk(stream).await {
+                            tracing::debug!(%error, "a conversation on the control socket broke off");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the control socket cannot be listened on; trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    async fn talk(&self, mut stream: UnixStream) -> io::Result<()> {
+        let user = stream.peer_cred().map_or_else(
+            |_| "unknown".to_owned(),
+            |peer| format!("uid {}", peer.uid()),
+        );
+        let (reading, mut writing) = stream.split();
+        let mut line = String::new();
+        let mut reading = tokio::io::BufReader::new(reading.take(LONGEST));
+        tokio::time::timeout(PATIENCE, reading.read_line(&mut line)).await??;
+        let answer = match serde_json::from_str::<Order>(&line) {
+            Ok(order) => self.carry_out(order, user, &mut writing).await?,
+            Err(error) => Answer::Refused(format!("the order cannot be read: {error}")),
+        };
+        let text = zeroize::Zeroizing::new(serde_json::to_string(&answer)?);
+        send(&mut writing, ANSWERED, &text).await
+    }
+
+    async fn carry_out(
+        &self,
+        order: Order,
+        user: String,
+        writing: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<Answer> {
+        let by = By {
+            name: user,
+            kind: "CLI",
+            request_id: None,
+        };
+        if let Some(done) = change(&self.store, &self.journal, &order, &by, self.clock.now())
+            .await
+            .transpose()
+        {
+            return Ok(done.unwrap_or_else(|error| Answer::Refused(error.to_string())));
+        }
+        let (lines, mut waiting) = mpsc::channel::<String>(AHEAD);
+        let store = Arc::clone(&self.store);
+        let reading = tokio::task::spawn_blocking(move || {
+            work::read(store.as_ref(), &order, &mut |line| {
+                lines
+                    .blocking_send(line.to_owned())
+                    .map_err(|_| io::ErrorKind::BrokenPipe.into())
+            })
+        });
+        while let Some(line) = waiting.recv().await {
+            send(writing, EXPORTED, &line).await?;
+        }
+        Ok(match reading.await.map_err(io::Error::other)? {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Answer::Refused("this order is not known".to_owned()),
+            Err(error) => Answer::Refused(error.to_string()),
+        })
+    }
+}
+
+/// Carries out an order that changes tokens, and answers when it is durable. `None` for other orders.
+///
+/// # Errors
+/// [`TokenError`]; nothing has changed then.
+pub async fn change(
+    store: &Arc<dyn Store>,
+    journal: &Journal,
+    order: &Order,
+    by: &By,
+    now: DateTime<Utc>,
+) -> Result<Option<Answer>, TokenError> {
+    let Some((answer, change)) = work::change(order, &store.tokens(), by, now)? else {
+        return Ok(None);
+    };
+    journal
+        .commit(change, None)
+        .await
+        .map_err(|error| match error {
+            JournalError::Conflict(conflict) => TokenError::Store(conflict.to_string()),
+            other => TokenError::Store(other.to_string()),
+        })?;
+    Ok(Some(answer))
+}
+
+async fn send(writing: &mut (impl AsyncWrite + Unpin), kind: char, text: &str) -> io::Result<()> {
+    let line = zeroize::Zeroizing::new(format!("{kind}{text}\n"));
+    tokio::time::timeout(PATIENCE, writing.write_all(line.as_bytes())).await?
+}

@@ -1,0 +1,206 @@
+//! Orders carried out on a store.
+
+use std::io;
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use store::{AuditCheck, Change, Store, StoredEvent, TokenRecord, TokenRole, VerifyReport};
+
+use super::{Answer, Checked, Order};
+use crate::auth::TokenError;
+use crate::auth::tokens::{self, By, Wanted};
+
+/// Takes the lines of an export; an error ends it.
+pub type Sink<'a> = &'a mut dyn FnMut(&str) -> io::Result<()>;
+
+/// Works a change of tokens out: the answer, and what must be durable before it is given. `None` for orders that
+/// change nothing.
+///
+/// # Errors
+/// [`TokenError`].
+pub fn change(
+    order: &Order,
+    known: &[TokenRecord],
+    by: &By,
+    now: DateTime<Utc>,
+) -> Result<Option<(Answer, Change)>, TokenError> {
+    match order {
+        Order::CreateToken { name, role, days } => {
+            let role = match role {
+                api::Role::Admin => TokenRole::Admin,
+                api::Role::Viewer => TokenRole::Viewer,
+            };
+            let minted = tokens::mint(
+                &Wanted {
+                    name: name.clone(),
+                    role,
+                    days: *days,
+                },
+                known,
+                by,
+                now,
+            )?;
+            let created = api::TokenCreated {
+                secret: minted.secret.expose().to_owned(),
+                token: tokens::shown(&minted.record),
+            };
+            Ok(Some((Answer::Created(created), minted.change)))
+        }
+        Order::RevokeToken { token } => {
+            let (record, change) = tokens::revoke(token, known, by, now)?;
+            Ok(Some((Answer::Revoked(tokens::shown(&record)), change)))
+        }
+        Order::ListTokens | Order::VerifyAudit | Order::ExportAudit { .. } | Order::VerifyStore => {
+            Ok(None)
+        }
+    }
+}
+
+/// Carries out an order that changes nothing. Blocks on the store. `None` for the others.
+///
+/// # Errors
+/// The store's, or the sink's.
+pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<Answer>, ReadError> {
+    Ok(Some(match order {
+        Order::ListTokens => {
+            Answer::Tokens(store.tokens().iter().rev().map(tokens::shown).collect())
+        }
+        Order::VerifyAudit => {
+            let check = store.audit_verify()?;
+            Answer::Checked(checked(check.is_good(), audit_words(&check), &check)?)
+        }
+        Order::VerifyStore => {
+            let report = store.verify()?;
+            Answer::Checked(checked(report.is_good(), store_words(&report), &report)?)
+        }
+        Order::ExportAudit {
+            from_id,
+            since,
+            until,
+        } => {
+            let events = export(store, *from_id, (*since, *until), sink)?;
+            Answer::Exported { events }
+        }
+        Order::CreateToken { .. } | Order::RevokeToken { .. } => return Ok(None),
+    }))
+}
+
+/// Why an order that reads was broken off.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store failed.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] store::Error),
+    /// What was read could not be passed on.
+    #[error("the events cannot be passed on: {0}")]
+    Sink(#[from] io::Error),
+    /// What was read could not be written as JSON.
+    #[error("what was read cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Carries out an order on a store that nobody else has open.
+///
+/// # Errors
+/// Why it was not done, in words.
+pub fn alone(
+    store: &dyn Store,
+    order: &Order,
+    by: &By,
+    now: DateTime<Utc>,
+    sink: Sink<'_>,
+) -> Result<Answer, String> {
+    if let Some(answer) = read(store, order, sink).map_err(|error| error.to_string())? {
+        return Ok(answer);
+    }
+    let worked_out = change(order, &store.tokens(), by, now).map_err(|error| error.to_string())?;
+    let (answer, change) = worked_out.ok_or("this order is not known")?;
+    let kept = store
+        .commit(&[change], now)
+        .map_err(|error| error.to_string())?;
+    kept.into_iter()
+        .try_for_each(|one| one.map(drop))
+        .map_err(|conflict| conflict.to_string())?;
+    Ok(answer)
+}
+
+fn export(
+    store: &dyn Store,
+    from_id: u64,
+    (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+    sink: Sink<'_>,
+) -> Result<u64, ReadError> {
+    let mut events = 0_u64;
+    let mut failed = None;
+    let mut pass_on = |event: &StoredEvent| -> Result<(), ReadError> {
+        sink(&serde_json::to_string(event)?)?;
+        events += 1;
+        Ok(())
+    };
+    store.audit_each(from_id, &mut |event| {
+        let at = event.event.timestamp;
+        if since.is_some_and(|since| at < since) || until.is_some_and(|until| at >= until) {
+            return ControlFlow::Continue(());
+        }
+        match pass_on(&event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    failed.map_or(Ok(events), Err)
+}
+
+fn checked<T: Serialize>(good: bool, words: Vec<String>, report: &T) -> Result<Checked, ReadError> {
+    Ok(Checked {
+        good,
+        words,
+        report: serde_json::to_value(report)?,
+    })
+}
+
+fn audit_words(check: &AuditCheck) -> Vec<String> {
+    let mut words: Vec<String> = check.faults.iter().map(ToString::to_string).collect();
+    if let Some(anchor) = &check.anchor {
+        words.push(format!(
+            "events up to {} were let go on {}, as audit.retention says",
+            anchor.id, anchor.pruned_at
+        ));
+    }
+    words.push(match check.first_id {
+        Some(first) => format!(
+            "{} audit events checked, {first} to {}; the chain's head is {}",
+            check.checked,
+            check.last_id,
+            hex::encode(check.head)
+        ),
+        None => "there are no audit events".to_owned(),
+    });
+    words
+}
+
+fn store_words(report: &VerifyReport) -> Vec<String> {
+    let mut words: Vec<String> = report
+        .faults
+        .iter()
+        .map(|fault| format!("{}: {}", fault.record, fault.problem))
+        .collect();
+    let sizes = &report.sizes;
+    words.push(format!(
+        "{} records read, schema {}: {} certificates, {} requests ({} open), {} tokens, {} replay marks, {} rate marks, {} bytes on disk",
+        report.records,
+        report.schema_version,
+        sizes.certificates,
+        sizes.transactions,
+        sizes.pending,
+        sizes.tokens,
+        report.replay_marks,
+        report.rate_marks,
+        sizes.disk_bytes,
+    ));
+    words.extend(audit_words(&report.audit));
+    words
+}

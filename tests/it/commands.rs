@@ -1,0 +1,215 @@
+//! `scepd token`, `audit` and `store`: beside a running server, and alone with its store.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use chrono::Duration;
+use serde_json::Value;
+
+use crate::device::Device;
+use crate::house::{House, Running};
+
+/// Runs the real binary on the house's configuration.
+async fn scepd(house: &House, arguments: &[&str]) -> Output {
+    run(house.dir().join("scepd.toml"), arguments).await
+}
+
+async fn run(config: PathBuf, arguments: &[&str]) -> Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scepd"));
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .env_clear();
+    // The server of this test must go on meanwhile.
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    assert!(
+        !output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn is_admin(server: &Running, token: &str) -> bool {
+    server
+        .with_token(token)
+        .get("/api/v1/admin/scep/profiles")
+        .await
+        .status
+        == 200
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_made_beside_a_server_opens_it() {
+    let server = House::new().profile("corp", "").start().await;
+    let beside = out(&scepd(
+        &server.house,
+        &["token", "create", "--name", "beside", "--role", "admin"],
+    )
+    .await);
+    let beside = beside.trim();
+    assert!(is_admin(&server, beside).await);
+    let viewer = out(&scepd(
+        &server.house,
+        &["token", "create", "--name", "eyes", "--role", "viewer"],
+    )
+    .await);
+    assert!(!is_admin(&server, viewer.trim()).await);
+    let twice = scepd(
+        &server.house,
+        &["token", "create", "--name", "beside", "--role", "viewer"],
+    )
+    .await;
+    assert!(err(&twice).contains("`beside`"));
+
+    let list = out(&scepd(&server.house, &["token", "list", "--json"]).await);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["tokens"].as_array().unwrap().len(), 2);
+    let list = out(&scepd(&server.house, &["token", "list"]).await);
+    assert!(
+        list.contains("beside") && list.contains("in force") && !list.contains(beside),
+        "{list}"
+    );
+
+    assert!(out(&scepd(&server.house, &["token", "revoke", "beside"]).await).contains("revoked"));
+    assert!(!is_admin(&server, beside).await);
+    assert!(err(&scepd(&server.house, &["token", "revoke", "beside"]).await).contains("`beside`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_and_store_are_checked_and_written_out_beside_a_server() {
+    let server = House::new().profile("corp", "").start().await;
+    let certificate = Device::of(&server, "corp").await.enroll().await;
+    let token = out(&scepd(
+        &server.house,
+        &["token", "create", "--name", "ops", "--role", "admin"],
+    )
+    .await);
+
+    let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
+    assert!(
+        checked.contains("2 audit events checked, 1 to 2"),
+        "{checked}"
+    );
+    let whole = out(&scepd(&server.house, &["store", "verify"]).await);
+    assert!(
+        whole.contains("1 certificates") && whole.contains("1 tokens"),
+        "{whole}"
+    );
+    let report = out(&scepd(&server.house, &["store", "verify", "--json"]).await);
+    assert_eq!(
+        serde_json::from_str::<Value>(&report).unwrap()["faults"],
+        serde_json::json!([])
+    );
+
+    let events = out(&scepd(&server.house, &["audit", "export"]).await);
+    let events: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let actions: Vec<&str> = events
+        .iter()
+        .map(|event| event["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["scep_pkcsreq", "token_create"]);
+    assert_eq!(
+        events[0]["details"]["serial"],
+        certificate.serial().to_hex()
+    );
+    assert!(events[0]["digest"].is_string());
+    assert!(
+        events
+            .iter()
+            .all(|event| !event.to_string().contains(token.trim()))
+    );
+    let later = out(&scepd(&server.house, &["audit", "export", "--from-id", "2"]).await);
+    assert_eq!(later.lines().count(), 1);
+    let none = out(&scepd(
+        &server.house,
+        &["audit", "export", "--until", "2001-01-01T00:00:00Z"],
+    )
+    .await);
+    assert_eq!(none, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_the_store_is_opened() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let deep = dir.path().join("a-rather-long-name/".repeat(8));
+    std::fs::create_dir_all(&deep).unwrap();
+    let config = dir.path().join("scepd.toml");
+    std::fs::write(
+        &config,
+        format!("[server]\ndata_dir = '{}'\n", deep.display()),
+    )
+    .unwrap();
+    let token = ["token", "create", "--name", "first", "--role", "admin"];
+    let secret = out(&run(config.clone(), &token).await);
+    assert!(
+        secret.starts_with("scepd_") && secret.lines().count() == 1,
+        "{secret}"
+    );
+    assert!(err(&run(config.clone(), &token).await).contains("`first`"));
+    let list = out(&run(config.clone(), &["token", "list"]).await);
+    assert!(list.contains("first") && list.contains("never"), "{list}");
+    out(&run(config.clone(), &["token", "revoke", "first"]).await);
+    let checked = out(&run(config.clone(), &["audit", "verify"]).await);
+    assert!(checked.contains("2 audit events"), "{checked}");
+    let exported = out(&run(config, &["audit", "export"]).await);
+    assert_eq!(exported.lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_not_there_has_nothing_to_check() {
+    let server = House::new().profile("corp", "").start().await;
+    let config = format!(
+        "data_dir={}",
+        server.house.dir().join("elsewhere").display()
+    );
+    let output = scepd(
+        &server.house,
+        &["audit", "verify", "--set", &format!("server.{config}")],
+    )
+    .await;
+    assert!(err(&output).contains("elsewhere"));
+    assert!(!server.house.dir().join("elsewhere").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_past_retention_are_let_go_and_the_rest_still_checks() {
+    let server = House::new()
+        .profile("corp", "")
+        .with("[audit]\nretention = '30d'")
+        .start()
+        .await;
+    let device = Device::of(&server, "corp").await;
+    device.enroll().await;
+    server.house.clock.advance(Duration::days(31));
+    device.enroll().await;
+    server.server.reload("test").await.unwrap();
+    let mut first = 0;
+    // Old events are let go behind the reload.
+    while first < 2 {
+        let events = out(&scepd(&server.house, &["audit", "export"]).await);
+        let event: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+        first = event["id"].as_u64().unwrap();
+    }
+    let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
+    assert!(checked.contains("events up to 1 were let go"), "{checked}");
+}
