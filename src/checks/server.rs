@@ -22,20 +22,6 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     listeners(server, run.config.admin.metrics_listen, &spot, findings);
     limits(server, &spot, findings);
     data_dir(run, &spot.at("data_dir"), findings);
-    if let Some(url) = &server.public_url {
-        match urls::parse(url) {
-            Ok(urls::Url {
-                scheme: "http" | "https",
-                ..
-            }) => {}
-            Ok(_) => findings.fail(
-                &spot.at("public_url"),
-                "it is neither http nor https",
-                "write https://host",
-            ),
-            Err(wrong) => findings.fail(&spot.at("public_url"), wrong, "write https://host"),
-        }
-    }
     let cache = usize::try_from(run.config.store.cache_bytes).unwrap_or(usize::MAX);
     count(
         cache,

@@ -16,6 +16,8 @@ mod failure;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
+#[cfg(test)]
+mod operations_tests;
 mod orders;
 mod outcome;
 mod poll;

@@ -27,8 +27,6 @@ pub struct Server {
     pub tls_key_path: Option<PathBuf>,
     /// Where the server keeps what it makes itself: the store, automatic RA pairs.
     pub data_dir: PathBuf,
-    /// How devices reach this server from outside (`https://scep.example.com`); used in printed commands.
-    pub public_url: Option<String>,
     /// Largest request body in bytes; more is answered 413.
     pub max_body_bytes: usize,
     /// Largest request line and header block in bytes.
@@ -65,7 +63,6 @@ impl Default for Server {
             tls_cert_path: None,
             tls_key_path: None,
             data_dir: PathBuf::from("/var/lib/scepd"),
-            public_url: None,
             max_body_bytes: 256 * 1024,
             max_header_bytes: 96 * 1024,
             header_timeout: Span::seconds(10),
