@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::admin::Operator;
 use crate::server::{Added, Server};
 use crate::tool::{self, Said};
 
@@ -99,6 +100,27 @@ fn it_enrolls_and_asks_for_its_certificate_and_the_crl() {
         ],
     );
     assert!(checked.contains("verify OK"), "{checked}");
+}
+
+#[test]
+#[ignore = "needs PyScep"]
+fn it_polls_until_an_operator_approves() {
+    let settings = format!("{}\napproval = true", PLAIN.settings);
+    let waiting = Added {
+        path_id: "plain",
+        settings: &settings,
+    };
+    let server = Server::start_with(&[], &[waiting], plain_ca);
+    let (dir, url) = (server.scratch("pyscep"), server.http("plain"));
+    let args = ["wait", &url, crate::server::CHALLENGE, "meter-9", "."];
+    let said = std::thread::scope(|scope| {
+        let device = scope.spawn(|| client(&dir, &args));
+        Operator::of(&server).approve_next("plain");
+        device.join().expect("the device's thread")
+    });
+    assert!(said.ok, "{}", said.all);
+    let ca = server.beside("plain.pem");
+    tool::judge(&dir, &ca, "cert.pem", "key.pem", "CN=meter-9");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
     client.py load
     client.py enroll URL CHALLENGE CN DIR
+    client.py wait URL CHALLENGE CN DIR
     client.py getcert URL DIR
     client.py getcrl URL DIR
 
-`enroll` leaves identity.pem/.key (self-signed), cert.pem and key.pem in DIR; the others use them.
+`enroll` leaves cert.pem and key.pem in DIR; `getcert` and `getcrl` use them. `wait` enrolls where an operator has to
+approve, and polls for a minute at most.
 
 oscrypto, which PyScep signs with, recognises OpenSSL by a version of three single digits; Debian's has two in its last
 place. Nothing is patched: oscrypto is told to use another OpenSSL, by its own call for that, namely the one that the
@@ -15,6 +17,7 @@ wheel of psycopg2 brings.
 import glob
 import os
 import sys
+import time
 import warnings
 
 import oscrypto
@@ -64,13 +67,33 @@ def must_succeed(answer):
         sys.exit("%s %s" % (answer.status.name, getattr(detail, "name", detail) or ""))
 
 
-def enroll(url, challenge, cn, directory):
+def begin(url, challenge, cn):
+    """The first answer, and what the next ones need."""
     self_signed, own_key = Client.SigningRequest.generate_self_signed(cn=cn, key_usage=USAGE)
     csr, key = Client.SigningRequest.generate_csr(cn=cn, key_usage=USAGE, password=challenge)
     answer = Client.Client(url).enrol(csr, self_signed, own_key)
+    return answer, self_signed, own_key, key
+
+
+def keep(directory, answer, key):
     must_succeed(answer)
     write(directory, "cert.pem", octets(answer.certificates[0].to_pem()))
     write(directory, "key.pem", octets(key.to_pem()))
+
+
+def enroll(url, challenge, cn, directory):
+    answer, _, _, key = begin(url, challenge, cn)
+    keep(directory, answer, key)
+
+
+def wait(url, challenge, cn, directory):
+    answer, self_signed, own_key, key = begin(url, challenge, cn)
+    if answer.status.name != "PENDING":
+        sys.exit("expected PENDING, not %s" % answer.status.name)
+    deadline = time.monotonic() + 60
+    while answer.status.name == "PENDING" and time.monotonic() < deadline:
+        answer = Client.Client(url).poll(self_signed, own_key, self_signed.subject, answer.transaction_id)
+    keep(directory, answer, key)
 
 
 def getcert(url, directory):
@@ -93,4 +116,4 @@ def load():
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    {"load": load, "enroll": enroll, "getcert": getcert, "getcrl": getcrl}[command](*arguments)
+    {"load": load, "enroll": enroll, "wait": wait, "getcert": getcert, "getcrl": getcrl}[command](*arguments)
