@@ -1,6 +1,12 @@
-//! `scepd store`: check everything that is kept.
+//! `scepd store`: check everything that is kept; back it up and restore it while no server runs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use store::{SledOptions, SledStore, Store};
 
 use super::Failure;
 use super::orders::{carry_out, print, unexpected};
@@ -18,6 +24,10 @@ pub(super) struct StoreArgs {
 enum Action {
     /// Read every record and the audit chain, and say what is wrong; exits 1 if something is
     Verify(#[command(flatten)] Box<VerifyArgs>),
+    /// Write the whole store into one file; the server must be stopped
+    Backup(#[command(flatten)] Box<FileArgs>),
+    /// Make the store from a backup, where there is none yet; the server must be stopped
+    Restore(#[command(flatten)] Box<FileArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -29,10 +39,168 @@ struct VerifyArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct FileArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// The backup
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl FileArgs {
+    fn store(&self) -> Result<PathBuf, Failure> {
+        Ok(self.sources.load()?.config.store_path())
+    }
+}
+
 pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
-    let Action::Verify(args) = args.action;
-    match carry_out(&args.sources, &Order::VerifyStore)? {
-        Answer::Checked(checked) => print(&checked, args.json, "the store"),
-        _ => Err(unexpected()),
+    match args.action {
+        Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyStore)? {
+            Answer::Checked(checked) => print(&checked, args.json, "the store"),
+            _ => Err(unexpected()),
+        },
+        Action::Backup(args) => {
+            println!("{}", backup(&args.store()?, &args.file)?);
+            Ok(())
+        }
+        Action::Restore(args) => {
+            println!("{}", restore(&args.store()?, &args.file)?);
+            Ok(())
+        }
+    }
+}
+
+/// A backup is made of what is there, with faults too.
+fn open(dir: &Path) -> Result<SledStore, Failure> {
+    let options = SledOptions {
+        create: false,
+        lenient: true,
+        ..SledOptions::default()
+    };
+    SledStore::open(dir, &options).map_err(failed)
+}
+
+/// The store's own messages name the directory and what to do.
+fn failed(error: store::Error) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// Writes beside the file first, so that a backup with its name is always a whole one.
+fn backup(dir: &Path, file: &Path) -> Result<String, Failure> {
+    let unmade = |error| Failure::while_doing(format!("{}", file.display()))(error);
+    if file.exists() {
+        return Err(Failure::new(format!(
+            "{} exists already: name another file, so that an older backup is kept",
+            file.display()
+        )));
+    }
+    let store = open(dir)?;
+    let part = beside(file);
+    let target = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .map_err(unmade)?;
+    let mut target = BufWriter::new(target);
+    let written = store
+        .backup(&mut target)
+        .map_err(failed)
+        .and_then(|summary| {
+            target.flush().map_err(unmade)?;
+            target.get_ref().sync_all().map_err(unmade)?;
+            fs::rename(&part, file).map_err(unmade)?;
+            Ok(summary)
+        });
+    let summary = written.inspect_err(|_| drop(fs::remove_file(&part)))?;
+    Ok(format!(
+        "{} records of {} are in {}; it holds what the store holds: keep it as safe",
+        summary.records,
+        dir.display(),
+        file.display()
+    ))
+}
+
+fn restore(dir: &Path, file: &Path) -> Result<String, Failure> {
+    let named = file.display().to_string();
+    let mut input = File::open(file).map_err(Failure::while_doing(&named))?;
+    let summary = SledStore::restore(dir, &mut input)
+        .map_err(|error| Failure::new(format!("{named}: {error}")))?;
+    let report = open(dir)?.verify().map_err(failed)?;
+    if !report.is_good() {
+        return Err(Failure::new(format!(
+            "{} was made as backed up, but has faults: see `scepd store verify`",
+            dir.display()
+        )));
+    }
+    Ok(format!(
+        "{} records are in {}, checked and ready",
+        summary.records,
+        dir.display()
+    ))
+}
+
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::os::unix::fs::PermissionsExt;
+
+    use chrono::DateTime;
+    use store::{Change, Op};
+
+    use super::*;
+
+    fn filled(dir: &Path) {
+        let store = SledStore::open(dir, &SledOptions::default()).unwrap();
+        let changes: Vec<Change> = (0..20)
+            .map(|n| {
+                Change::new().with(Op::PutSetting {
+                    key: format!("setting {n}"),
+                    value: vec![n],
+                })
+            })
+            .collect();
+        store.commit(&changes, DateTime::UNIX_EPOCH).unwrap();
+    }
+
+    #[test]
+    fn a_backup_is_private_whole_and_restores() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        filled(&path("store"));
+        backup(&path("store"), &path("file")).unwrap();
+        let mode = fs::metadata(path("file")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!path("file.part").exists());
+        let error = backup(&path("store"), &path("file"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("exists already"), "{error}");
+        let said = restore(&path("copy"), &path("file")).unwrap();
+        assert!(said.contains("21 records"), "{said}");
+        let copy = open(&path("copy")).unwrap();
+        let running = backup(&path("copy"), &path("second"))
+            .unwrap_err()
+            .to_string();
+        assert!(running.contains("in use by another process"), "{running}");
+        assert_eq!(copy.setting("setting 7").unwrap(), Some(vec![7]));
+        drop(copy);
+        let error = restore(&path("copy"), &path("file"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("there is a store in"), "{error}");
+        fs::write(path("other"), b"not a backup").unwrap();
+        let error = restore(&path("third"), &path("other"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("not a whole backup"), "{error}");
     }
 }
