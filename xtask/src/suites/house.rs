@@ -150,7 +150,12 @@ fn tracked(repo: &Repo) -> Result<Vec<String>, String> {
 }
 
 fn is_source(file: &str) -> bool {
-    let tests = ["tests/", "/tests.rs", "/fixtures/", "web-ui/src/api/schema.ts"];
+    let tests = [
+        "tests/",
+        "/tests.rs",
+        "/fixtures/",
+        "web-ui/src/api/schema.ts",
+    ];
     let source = [".rs", ".ts", ".tsx"]
         .iter()
         .any(|ending| file.ends_with(ending));
