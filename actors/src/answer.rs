@@ -76,9 +76,12 @@ pub(crate) fn seal(
     reply: &ReplyTo,
     answer: &Answer,
 ) -> Result<Vec<u8>, SealError> {
-    let Some(ra) = spec.ras.first() else {
-        return Err(SealError::NoRa);
-    };
+    // A device that asked with the RA certificate of before checks the reply with that one too.
+    let asked = spec
+        .ras
+        .iter()
+        .find(|ra| Some(&ra.certificate) == reply.recipient.as_ref());
+    let ra = asked.or(spec.ras.first()).ok_or(SealError::NoRa)?;
     let chain;
     let answer = match answer {
         Answer::Certificate(certificate) => {

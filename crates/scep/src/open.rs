@@ -40,6 +40,9 @@ pub struct ReplyTo {
     pub cipher: ContentCipher,
     /// The request's key transport; PKCS #1 v1.5 until it is known.
     pub key_transport: KeyTransport,
+    /// The RA certificate that the request is encrypted to: the one that its sender knows, and expects the reply to be
+    /// signed by. `None` until it is known.
+    pub recipient: Option<Certificate>,
 }
 
 /// A request that has passed every check that needs no policy and no store.
@@ -102,6 +105,7 @@ pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Open
             digest: signed.digest().unwrap_or(Digest::Sha256),
             cipher: ContentCipher::Aes256Cbc,
             key_transport: KeyTransport::Pkcs1v15,
+            recipient: None,
         },
     };
     match opening.run() {

@@ -40,6 +40,7 @@ impl Opening<'_> {
                 "no recipient of the envelope is an RA certificate of this profile",
             );
         };
+        self.reply.recipient = Some(ra.certificate.clone());
         self.reply.key_transport = match recipient.key_transport() {
             Ok(transport) => transport,
             Err(error) => {
