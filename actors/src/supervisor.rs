@@ -80,6 +80,8 @@ pub struct Supervisor {
     directory: Directory,
     arbiters: Vec<ArbiterHandle>,
     lives: HashMap<String, Life>,
+    /// Profiles that are no longer served, while requests still hold their actors.
+    retired: HashMap<String, Life>,
     started: u64,
 }
 
@@ -93,6 +95,7 @@ impl Supervisor {
             directory,
             arbiters,
             lives: HashMap::new(),
+            retired: HashMap::new(),
             started: 0,
         }
     }
@@ -122,7 +125,19 @@ impl Handler<ApplyProfiles> for Supervisor {
     ) -> Self::Result {
         let services = self.services.clone();
         let before = self.directory.all();
-        let prepare = async move { prepare(&services, &before, specs).await };
+        // A profile that comes back while its last actor still has requests: what that one has not stored by now, it
+        // must not store, or the new actor would not know of it.
+        let fences: Vec<Fence> = specs
+            .iter()
+            .filter_map(|spec| self.retired.remove(&spec.path_id))
+            .map(|life| life.fence)
+            .collect();
+        let prepare = async move {
+            for fence in fences {
+                fence.drained().await;
+            }
+            prepare(&services, &before, specs).await
+        };
         AtomicResponse::new(Box::pin(prepare.into_actor(self).then(
             |prepared, this: &mut Self, ctx| {
                 let begun = prepared.map(|prepared| this.swap(prepared, ctx));
@@ -251,7 +266,9 @@ impl Supervisor {
             .filter(|path_id| !after.contains_key(*path_id))
         {
             // The actor ends when its last request has let go of its address.
-            self.lives.remove(path_id);
+            if let Some(life) = self.lives.remove(path_id) {
+                self.retired.insert(path_id.clone(), life);
+            }
             applied.removed.push(path_id.clone());
         }
         self.directory.publish(after);
@@ -374,6 +391,13 @@ impl Handler<Died> for Supervisor {
             .get(&path_id)
             .filter(|current| current.number == life)
         else {
+            if self
+                .retired
+                .get(&path_id)
+                .is_some_and(|retired| retired.number == life)
+            {
+                self.retired.remove(&path_id);
+            }
             tracing::debug!(
                 profile = path_id,
                 "a profile that is no longer served has ended"
