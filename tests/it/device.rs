@@ -7,6 +7,7 @@ use scep::get;
 use crate::house::{CHALLENGE, Running};
 
 /// A device that knows its profile's URL and certificates.
+#[derive(Clone)]
 pub(crate) struct Device {
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
@@ -19,16 +20,14 @@ pub(crate) struct Device {
 impl Device {
     /// A device with an RSA-2048 key, at the plain http URL of a profile.
     pub(crate) async fn of(server: &Running, path_id: &str) -> Device {
-        let (url, http) = (server.http(path_id), server.client());
         let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        Device::at(server.http(path_id), server.client(), key).await
+    }
+
+    /// A device with this key, at any URL.
+    pub(crate) async fn at(url: String, http: reqwest::Client, key: PrivateKey) -> Device {
         let signer = self_signed(&subject(), &key, chrono::Utc::now()).unwrap();
-        let reply = http
-            .get(format!("{url}?operation=GetCACert"))
-            .send()
-            .await
-            .unwrap();
-        assert!(reply.status().is_success(), "GetCACert: {}", reply.status());
-        let ca = CaCertificates::read(&reply.bytes().await.unwrap()).unwrap();
+        let ca = ca_of(&url, &http).await.unwrap();
         Device {
             url,
             http,
@@ -71,6 +70,29 @@ impl Device {
         self.read(request, sent).await
     }
 
+    /// Asks for the CA's certificates again.
+    pub(crate) async fn refresh(&mut self) -> Result<(), String> {
+        self.ca = ca_of(&self.url, &self.http).await?;
+        Ok(())
+    }
+
+    /// POSTs a request; everything but a good CertRep is an error in words.
+    pub(crate) async fn try_post(&self, request: &Request) -> Result<Reply, Trouble> {
+        let sent = self
+            .http
+            .post(format!("{}?operation=PKIOperation", self.url));
+        let reply = sent.body(request.message().to_vec()).send().await?;
+        let status = reply.status();
+        let body = reply.bytes().await?;
+        if status != 200 {
+            let words = String::from_utf8_lossy(&body).into_owned();
+            return Err(Trouble::Status(status.as_u16(), words));
+        }
+        request
+            .open_reply(&body, &self.ca.reply_signers())
+            .map_err(|error| Trouble::Reply(error.to_string()))
+    }
+
     async fn read(&self, request: &Request, sent: reqwest::RequestBuilder) -> Reply {
         let reply = sent.send().await.unwrap();
         let content_type = reply
@@ -92,6 +114,54 @@ impl Device {
         let csr = self.csr(Some(CHALLENGE));
         issued(self.post(&self.request(Content::PkcsReq(&csr))).await)
     }
+}
+
+/// Why there was no CertRep.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// No connection could be made: nothing was accepted.
+    NoConnection(String),
+    /// The connection broke.
+    Broken(String),
+    /// Another HTTP status than 200.
+    Status(u16, String),
+    /// Not a reply to this request, by a signer that the device knows.
+    Reply(String),
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Trouble::NoConnection(words) => write!(f, "no connection: {words}"),
+            Trouble::Broken(words) => write!(f, "the connection broke: {words}"),
+            Trouble::Status(status, words) => write!(f, "HTTP {status}: {words}"),
+            Trouble::Reply(words) => write!(f, "the reply: {words}"),
+        }
+    }
+}
+
+impl From<reqwest::Error> for Trouble {
+    fn from(error: reqwest::Error) -> Trouble {
+        if error.is_connect() {
+            Trouble::NoConnection(format!("{error:?}"))
+        } else {
+            Trouble::Broken(format!("{error:?}"))
+        }
+    }
+}
+
+async fn ca_of(url: &str, http: &reqwest::Client) -> Result<CaCertificates, String> {
+    let asked = http.get(format!("{url}?operation=GetCACert")).send().await;
+    let reply = asked.map_err(|error| format!("GetCACert: {error:?}"))?;
+    let status = reply.status();
+    if status != 200 {
+        return Err(format!("GetCACert: {status}"));
+    }
+    let body = reply
+        .bytes()
+        .await
+        .map_err(|error| format!("GetCACert: {error:?}"))?;
+    CaCertificates::read(&body).map_err(|error| format!("GetCACert: {error}"))
 }
 
 /// The certificate of a SUCCESS.

@@ -15,7 +15,7 @@ use actors::Clock;
 use issuer::{Issuer, LocalCa, LocalCaParts, create_root};
 use pki::{Certificate, Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scepd::config::Sources;
-use scepd::server::{Server, Sockets};
+use scepd::server::{Server, ServerError, Sockets};
 use tempfile::TempDir;
 
 use crate::clock::TestClock;
@@ -29,6 +29,9 @@ pub(crate) struct House {
     config: toml::Table,
     /// The root: issues devices' certificates and the server's own.
     pub(crate) ca: Certificate,
+    pub(crate) ca_key: PrivateKey,
+    /// The same CA, ready to sign what tests exchange.
+    pub(crate) local: LocalCa,
     pub(crate) clock: Arc<TestClock>,
 }
 
@@ -67,6 +70,8 @@ impl House {
             dir,
             config,
             ca,
+            ca_key: key,
+            local,
             clock,
         }
     }
@@ -104,22 +109,68 @@ impl House {
         self.dir.path()
     }
 
+    /// Changes the configuration file, also of a running server: its next reload reads it.
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut toml::Table)) {
+        change(&mut self.config);
+        self.write_config();
+    }
+
+    /// Writes the configuration file; its path.
+    pub(crate) fn write_config(&self) -> PathBuf {
+        replace(
+            self.dir.path(),
+            "scepd.toml",
+            self.config.to_string().as_bytes(),
+        )
+    }
+
+    /// Exchanges a file as operators should: beside its place, then renamed.
+    pub(crate) fn replace(&self, name: &str, octets: &[u8]) -> PathBuf {
+        replace(self.dir.path(), name, octets)
+    }
+
+    /// Gives the server a new TLS certificate and key; takes effect with the next reload.
+    pub(crate) fn renew_tls(&self) -> Certificate {
+        let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+        let names = SubjectAltNames::parse("dns:localhost,ip:127.0.0.1").unwrap();
+        let now = self.clock.now();
+        let tls = self.local.issue_tls(key.public_key(), &names, now).unwrap();
+        self.replace("tls.pem", tls.to_pem().as_bytes());
+        self.replace("tls.key", key.to_pkcs8_pem().unwrap().as_bytes());
+        tls
+    }
+
+    /// An RA pair of the CA, as the files `ra.pem` and `ra.key`.
+    pub(crate) fn renew_ra(&self, key: &PrivateKey) -> Certificate {
+        let now = self.clock.now();
+        let ra = self.local.issue_ra(key.public_key(), "corp", now).unwrap();
+        self.replace("ra.pem", ra.to_pem().as_bytes());
+        self.replace("ra.key", key.to_pkcs8_pem().unwrap().as_bytes());
+        ra
+    }
+
     /// Writes the configuration and starts.
     pub(crate) async fn start(self) -> Running {
-        // Other tests of this process may have been first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let file = self.file("scepd.toml", self.config.to_string().as_bytes());
-        let sources = Sources {
-            file: Some(file),
-            environment: Vec::new(),
-            flags: Vec::new(),
-        };
-        let server = Server::start(sources, Sockets::default(), self.clock.clone()).await;
+        let server = self.try_start().await;
         let server = server.unwrap_or_else(|error| panic!("the server does not start: {error}"));
         Running {
             server,
             house: self,
         }
+    }
+}
+
+impl House {
+    /// Writes the configuration and starts, or says why not.
+    pub(crate) async fn try_start(&self) -> Result<Arc<Server>, ServerError> {
+        // Other tests of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sources = Sources {
+            file: Some(self.write_config()),
+            environment: Vec::new(),
+            flags: Vec::new(),
+        };
+        Server::start(sources, Sockets::default(), self.clock.clone()).await
     }
 }
 
@@ -145,11 +196,42 @@ impl Running {
 
     /// An HTTP client that trusts the CA.
     pub(crate) fn client(&self) -> reqwest::Client {
-        let ca = reqwest::Certificate::from_pem(self.house.ca.to_pem().as_bytes()).unwrap();
-        reqwest::Client::builder()
-            .tls_certs_only([ca])
-            .build()
+        self.client_builder().build().unwrap()
+    }
+
+    /// The same, to be set up further.
+    pub(crate) fn client_builder(&self) -> reqwest::ClientBuilder {
+        trusting(&self.house.ca)
+    }
+
+    /// The specification and actor of a profile, as of now.
+    pub(crate) fn profile(&self, path_id: &str) -> Arc<actors::Current> {
+        self.server.house().directory.find(path_id).unwrap()
+    }
+
+    /// How a profile stands.
+    pub(crate) async fn status(&self, path_id: &str) -> actors::ProfileStatus {
+        self.profile(path_id)
+            .actor
+            .send(actors::Status)
+            .await
             .unwrap()
+    }
+
+    /// Audit events of one action, newest first.
+    pub(crate) fn events(&self, action: &str) -> Vec<store::StoredEvent> {
+        let query = store::AuditQuery {
+            actions: vec![action.to_owned()],
+            per_page: 1000,
+            ..store::AuditQuery::default()
+        };
+        self.server
+            .house()
+            .services
+            .store
+            .audit(&query)
+            .unwrap()
+            .data
     }
 
     /// Drains; what is left starts again with the same keys and store.
@@ -160,6 +242,12 @@ impl Running {
         );
         self.house
     }
+}
+
+/// An HTTP client that trusts this CA alone.
+pub(crate) fn trusting(ca: &Certificate) -> reqwest::ClientBuilder {
+    let ca = reqwest::Certificate::from_pem(ca.to_pem().as_bytes()).unwrap();
+    reqwest::Client::builder().tls_certs_only([ca])
 }
 
 const BASE: &str = "
@@ -201,6 +289,13 @@ fn merge(under: &mut toml::Table, over: toml::Table) {
             }
         }
     }
+}
+
+fn replace(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
+    let unfinished = write(dir, &format!("{name}.new"), octets);
+    let path = dir.join(name);
+    fs::rename(unfinished, &path).unwrap();
+    path
 }
 
 fn write(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `house` | a CA, a configuration and a running server in a temporary directory |
 //! | `device` | the other side: a key, requests, checked replies |
+//! | `fleet` | devices that enroll all the time, and count |
+//! | `intune` | a connector whose challenges fit |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
 //! | `commands` | commands of the real binary beside a running server, and alone |
@@ -11,8 +13,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admin;
+mod badfiles;
 mod clock;
 mod commands;
 mod device;
+mod drain;
 mod enroll;
+mod fleet;
 mod house;
+mod intune;
+mod many;
+mod mtls;
+mod panic;
+mod profiles;
+mod reload;
+mod rollover;

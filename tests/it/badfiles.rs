@@ -1,0 +1,342 @@
+//! Bad files: a server does not start on them, and a running one keeps what it has.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{Duration, Utc};
+use pki::{Certificate, CertificateBuilder, Curve, Digest, KeyKind, PrivateKey, Serial};
+use scep::client::Content;
+use scepd::server::Caller;
+
+use crate::device::{Device, issued};
+use crate::fleet::device_key;
+use crate::house::{House, Running};
+use crate::intune;
+
+/// The files that are damaged: certificates, then keys.
+const CERTIFICATES: [&str; 4] = ["ra.pem", "tls.pem", "anchors.pem", "clients.pem"];
+const KEYS: [&str; 2] = ["ra.key", "tls.key"];
+
+/// A house in which each of these files is in use.
+fn house() -> House {
+    let house = House::new();
+    house.renew_ra(&PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
+    let connector = intune::connector("connector");
+    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    house.file("clients.pem", house.ca.to_pem().as_bytes());
+    let dir = house.dir().to_owned();
+    let settings = format!(
+        "ra = 'files'\nra_cert_path = '{0}/ra.pem'\nra_key_path = '{0}/ra.key'\n\
+         mtls = {{ enabled = true, client_ca_trust_bundle_path = '{0}/clients.pem' }}\n{1}",
+        dir.display(),
+        intune::settings(&dir)
+    );
+    house
+        .with("server = { mtls_listen = '127.0.0.1:0' }")
+        .profile("corp", &settings)
+}
+
+/// Ways in which a file is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    Absent,
+    Empty,
+    Garbage,
+    Truncated,
+    /// A second block that ends in its middle.
+    HalfWritten,
+    Expired,
+    WrongKey,
+    OpenToOthers,
+}
+
+const ALL: [Damage; 8] = [
+    Damage::Absent,
+    Damage::Empty,
+    Damage::Garbage,
+    Damage::Truncated,
+    Damage::HalfWritten,
+    Damage::Expired,
+    Damage::WrongKey,
+    Damage::OpenToOthers,
+];
+
+impl Damage {
+    fn fits(self, name: &str) -> bool {
+        match self {
+            // A trust bundle has no key to go with it.
+            Damage::WrongKey => matches!(name, "ra.pem" | "tls.pem") || KEYS.contains(&name),
+            Damage::Expired | Damage::HalfWritten => CERTIFICATES.contains(&name),
+            Damage::OpenToOthers => KEYS.contains(&name),
+            _ => true,
+        }
+    }
+
+    fn make(self, house: &House, name: &str) {
+        let path = house.dir().join(name);
+        let good = fs::read(&path).unwrap();
+        let certificate = || Certificate::from_pem(&good).unwrap();
+        let bad = match self {
+            Damage::Absent => return fs::remove_file(&path).unwrap(),
+            Damage::OpenToOthers => {
+                return fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            }
+            Damage::Empty => Vec::new(),
+            Damage::Garbage => b"\x00\xffthis is no PEM\n".repeat(40),
+            Damage::Truncated => good[..good.len() / 2].to_vec(),
+            Damage::HalfWritten => [&good, &good[..good.len() / 2]].concat(),
+            Damage::Expired => expired(house, &certificate()).to_pem().into_bytes(),
+            Damage::WrongKey if KEYS.contains(&name) => {
+                let kind = PrivateKey::from_pem(&good).unwrap().kind().clone();
+                let other = PrivateKey::generate(kind).unwrap();
+                other.to_pkcs8_pem().unwrap().as_bytes().to_vec()
+            }
+            Damage::WrongKey => {
+                let other = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+                let names = pki::SubjectAltNames::parse("dns:localhost").unwrap();
+                let other = house
+                    .local
+                    .issue_tls(other.public_key(), &names, Utc::now());
+                other.unwrap().to_pem().into_bytes()
+            }
+        };
+        house.replace(name, &bad);
+    }
+}
+
+use issuer::Issuer;
+
+/// The same certificate, but its time is over.
+fn expired(house: &House, certificate: &Certificate) -> Certificate {
+    let now = Utc::now();
+    let builder = CertificateBuilder {
+        issuer: house.ca.subject().clone(),
+        subject: certificate.subject().clone(),
+        serial: Serial::random().unwrap(),
+        not_before: now - Duration::days(30),
+        not_after: now - Duration::days(1),
+        public_key: certificate.public_key().clone(),
+        extensions: certificate.extensions().to_vec(),
+    };
+    let scheme = house.ca_key.scheme(Digest::Sha256).unwrap();
+    builder.sign(&house.ca_key, &scheme).unwrap()
+}
+
+/// Every file and every damage that it can have.
+fn cases() -> impl Iterator<Item = (&'static str, Damage)> {
+    let names = CERTIFICATES.into_iter().chain(KEYS);
+    names.flat_map(|name| {
+        let damages = ALL.into_iter().filter(move |damage| damage.fits(name));
+        damages.map(move |damage| (name, damage))
+    })
+}
+
+/// What all files hold, to put it back.
+fn save(house: &House) -> Vec<(&'static str, Vec<u8>)> {
+    let names = CERTIFICATES.into_iter().chain(KEYS);
+    names
+        .map(|name| (name, fs::read(house.dir().join(name)).unwrap()))
+        .collect()
+}
+
+fn restore(house: &House, saved: &[(&'static str, Vec<u8>)]) {
+    for (name, octets) in saved {
+        house.replace(name, octets);
+    }
+}
+
+/// The line that names the file, or its pair where the two do not belong together.
+fn names(words: &str, house: &House, name: &str, damage: Damage) -> bool {
+    let of = |name: &str| house.dir().join(name).display().to_string();
+    let pair = [of(name), of(&name.replace(".pem", ".key"))];
+    words.lines().any(|line| {
+        line.contains(&pair[0]) || damage == Damage::WrongKey && line.contains(&pair[1])
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_start_on_a_bad_file_and_names_it() {
+    let house = house();
+    let good = save(&house);
+    for (name, damage) in cases() {
+        damage.make(&house, name);
+        let Err(error) = house.try_start().await else {
+            panic!("{name} {damage:?}: the server starts");
+        };
+        let words = error.to_string();
+        assert!(
+            names(&words, &house, name, damage),
+            "{name} {damage:?}: {words}"
+        );
+        restore(&house, &good);
+    }
+    // All of it was for the damage alone.
+    house.start().await;
+}
+
+fn caller() -> Caller {
+    Caller {
+        name: "test".to_owned(),
+        kind: "System".to_owned(),
+        request_id: "0".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_meets_a_bad_file_changes_nothing() {
+    let house = house();
+    let connector = intune::connector("second connector");
+    let server = house.start().await;
+    let url = server.https("/scep/corp");
+    let device = Device::at(url, server.client(), device_key()).await;
+    let before = server.profile("corp").view.ca_cert.octets.clone();
+    let anchors = anchors(&server);
+    let good = save(&server.house);
+    let (mut refusals, mut trust_refusals) = (0, 0);
+    for (name, damage) in cases() {
+        // Everything else is new and good: none of it may come through.
+        server.house.renew_tls();
+        server
+            .house
+            .replace("anchors.pem", connector.certificate.to_pem().as_bytes());
+        damage.make(&server.house, name);
+        let error = server.server.reload("test").await.unwrap_err().to_string();
+        assert!(
+            names(&error, &server.house, name, damage),
+            "{name} {damage:?}: {error}"
+        );
+        refusals += 1;
+        if name == "anchors.pem" {
+            let error = server.server.reload_trust("corp", &caller()).await;
+            let words = error.unwrap_err().to_string();
+            assert!(words.contains("anchors.pem"), "{damage:?}: {words}");
+            trust_refusals += 1;
+        }
+        assert_eq!(server.profile("corp").view.ca_cert.octets, before);
+        assert_eq!(self::anchors(&server), anchors, "{name} {damage:?}");
+        let fresh = Device {
+            http: server.client(),
+            ..device.clone()
+        };
+        fresh.enroll().await;
+        restore(&server.house, &good);
+    }
+    let events = server.events("scep_config_reload");
+    assert_eq!(events.len(), refusals);
+    assert!(events.iter().all(|event| {
+        let details = &event.event.details;
+        details.outcome == Some(store::Outcome::Failure)
+    }));
+    assert_eq!(server.events("scep_trust_reload").len(), trust_refusals);
+
+    // One profile's bad file is no reason to keep another file of it from being rotated.
+    Damage::Garbage.make(&server.house, "ra.pem");
+    server
+        .house
+        .replace("anchors.pem", connector.certificate.to_pem().as_bytes());
+    server.server.reload_trust("corp", &caller()).await.unwrap();
+    let csr = device.csr(Some(&intune::challenge_by(&connector)));
+    issued(device.post(&device.request(Content::PkcsReq(&csr))).await);
+}
+
+fn anchors(server: &Running) -> Vec<Certificate> {
+    let profile = server.profile("corp");
+    let anchors = &profile.spec.intune.as_ref().unwrap().anchors;
+    anchors.anchors().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_written_over_while_they_are_read_never_give_a_mixed_state() {
+    let house = house();
+    let keys = [0, 1].map(|_| PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
+    let states: Vec<State> = keys.iter().map(|key| State::new(&house, key)).collect();
+    let server = house.start().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (stop, dir) = (Arc::clone(&stop), server.house.dir().to_owned());
+        let states = states.clone();
+        move || {
+            let mut rounds = 0;
+            while !stop.load(Ordering::SeqCst) {
+                for state in &states {
+                    state.write_badly(&dir);
+                    rounds += 1;
+                }
+            }
+            rounds
+        }
+    });
+    let original = server.profile("corp").spec.ras[0].certificate.clone();
+    let first_anchors = anchors(&server);
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..40 {
+        match server.server.reload("test").await {
+            Ok(_) => taken += 1,
+            Err(_) => refused += 1,
+        }
+        let profile = server.profile("corp");
+        let ra = &profile.spec.ras[0];
+        let pair = ra.certificate.public_key().spki_der() == ra.key.public_key().spki_der();
+        assert!(pair, "a key of another certificate");
+        let known = states.iter().any(|state| state.ra == ra.certificate);
+        assert!(known || ra.certificate == original);
+        let anchors = anchors(&server);
+        let known = states.iter().any(|state| state.anchors == anchors);
+        assert!(
+            known || anchors == first_anchors,
+            "{} anchors",
+            anchors.len()
+        );
+    }
+    stop.store(true, Ordering::SeqCst);
+    assert!(writer.join().unwrap() > 0);
+    assert_eq!(taken + refused, 40);
+    // What the last round left is whole, and is taken.
+    server.server.reload("test").await.unwrap();
+    assert_eq!(server.profile("corp").spec.ras[0].certificate, states[1].ra);
+    assert_eq!(anchors(&server), states[1].anchors);
+    let device = Device::at(server.http("corp"), server.client(), device_key()).await;
+    device.enroll().await;
+}
+
+/// Files that belong together.
+#[derive(Clone)]
+struct State {
+    ra: Certificate,
+    key: Vec<u8>,
+    anchors: Vec<Certificate>,
+}
+
+impl State {
+    fn new(house: &House, key: &PrivateKey) -> State {
+        let ra = house
+            .local
+            .issue_ra(key.public_key(), "corp", Utc::now())
+            .unwrap();
+        let anchors = ["one", "two"].map(|name| intune::connector(name).certificate);
+        State {
+            ra,
+            key: key.to_pkcs8_pem().unwrap().as_bytes().to_vec(),
+            anchors: anchors.to_vec(),
+        }
+    }
+
+    /// As one should not: in place, in two steps. The cut is in the middle of the last block.
+    fn write_badly(&self, dir: &std::path::Path) {
+        let anchors: String = self.anchors.iter().map(Certificate::to_pem).collect();
+        for (name, octets) in [
+            ("ra.pem", self.ra.to_pem().as_bytes()),
+            ("ra.key", &self.key),
+            ("anchors.pem", anchors.as_bytes()),
+        ] {
+            let (head, tail) = octets.split_at(octets.len() * 3 / 4);
+            let mut file = fs::File::create(dir.join(name)).unwrap();
+            file.write_all(head).unwrap();
+            std::thread::yield_now();
+            file.write_all(tail).unwrap();
+        }
+    }
+}

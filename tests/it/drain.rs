@@ -1,0 +1,163 @@
+//! The way down: whatever was accepted is answered. And the signals of the real program.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use scep::client::Content;
+
+use crate::device::{Device, issued};
+use crate::fleet::{Load, Patience, always, device_key};
+use crate::house::{CHALLENGE, House, trusting};
+use crate::profiles::Begun;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_under_load_answers_every_accepted_request() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = Device::at(server.https("/scep/corp"), server.client(), device_key()).await;
+    let own = |device: &Device| Device {
+        http: server.client(),
+        ..device.clone()
+    };
+    let devices = (0..3).map(|_| (own(&device), false)).collect();
+    let load = Load::start(devices, &always(CHALLENGE), Patience::GoHome);
+    load.more(3).await;
+
+    let mut begun = Vec::new();
+    for _ in 0..4 {
+        let csr = device.csr(Some(CHALLENGE));
+        let request = device.request(Content::PkcsReq(&csr));
+        let accepted = Begun::new(&server, "corp", request.message()).await;
+        begun.push((accepted, request));
+    }
+    let stopping = tokio::spawn({
+        let server = server.server.clone();
+        async move { server.stop(Duration::from_secs(30)).await }
+    });
+    // Nothing new is accepted once the load has gone home, and what is in flight is still waited for.
+    let certificates = load.over().await;
+    assert!(certificates >= 3);
+    assert!(!stopping.is_finished(), "requests in flight were given up");
+    for (begun, request) in begun {
+        let (head, body) = begun.finish().await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let close = head
+            .to_ascii_lowercase()
+            .lines()
+            .any(|line| line == "connection: close");
+        assert!(close, "{head}");
+        let reply = request.open_reply(&body, &device.ca.reply_signers());
+        issued(reply.unwrap());
+    }
+    assert!(stopping.await.unwrap(), "drained within the limit");
+}
+
+/// The real program, killed at the end of a test whatever happens.
+struct Program {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn serve(house: &House) -> Program {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scepd"))
+            .args(["serve", "--config"])
+            .arg(house.write_config())
+            .env("RUST_BACKTRACE", "0")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (tell, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // The test may be over.
+                let _ = tell.send(line);
+            }
+        });
+        Program { child, lines }
+    }
+
+    /// The next line of the log that holds these words.
+    fn line(&self, words: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("no line says {words:?} ({error}): {seen:#?}"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end, which must have begun.
+    async fn ended(mut self) -> ExitStatus {
+        tokio::task::spawn_blocking(move || self.child.wait().unwrap())
+            .await
+            .unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn port_of(line: &str) -> u16 {
+    let (_, after) = line.split_once("https=").unwrap();
+    let address = after.split_whitespace().next().unwrap();
+    address.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_reloads_on_hangup_and_drains_on_terminate() {
+    // Its clients are tasks of this process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut house = House::new().profile("corp", "");
+    let program = Program::serve(&house);
+    let port = port_of(&program.line("ready"));
+    let url = |path_id: &str| format!("https://localhost:{port}/scep/{path_id}");
+    let client = || trusting(&house.ca).build().unwrap();
+    let device = Device::at(url("corp"), client(), device_key()).await;
+    let devices = (0..3).map(|_| {
+        let http = client();
+        (
+            Device {
+                http,
+                ..device.clone()
+            },
+            false,
+        )
+    });
+    let load = Load::start(devices.collect(), &always(CHALLENGE), Patience::GoHome);
+    load.more(3).await;
+
+    let http = client();
+    house.edit(|config| {
+        let profiles = config["profile"].as_array_mut().unwrap();
+        let mut new = profiles[0].clone();
+        new["path_id"] = "added".into();
+        profiles.push(new);
+    });
+    program.signal(Signal::HUP);
+    program.line("configuration reloaded");
+    let added = Device::at(url("added"), http, device_key()).await;
+    added.enroll().await;
+    load.more(3).await;
+
+    program.signal(Signal::TERM);
+    let enrolled = load.over().await;
+    assert!(enrolled >= 6);
+    program.line("drained");
+    let status = program.ended().await;
+    assert_eq!(status.code(), Some(0));
+}

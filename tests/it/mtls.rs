@@ -1,0 +1,178 @@
+//! The listener with client certificates: each profile knows its own devices, and still asks for the challenge.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use issuer::create_root;
+use pki::{Certificate, Curve, KeyKind, Name, PrivateKey};
+use reqwest::tls::Version;
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::CertifiedKey;
+use scep::client::Content;
+
+use crate::device::{Device, Trouble, issued, refused};
+use crate::fleet::device_key;
+use crate::house::{House, Running};
+use actors::Clock;
+
+/// Two profiles with an issuer each; each one's bundle is its own issuer.
+async fn two_fleets() -> Running {
+    let house = House::new();
+    let name = Name::parse("O=Example, CN=Other CA").unwrap();
+    let kind = KeyKind::Ec(Curve::P256);
+    let (other, key) = create_root(&name, kind, house.clock.now(), 10).unwrap();
+    house.file("other.pem", other.to_pem().as_bytes());
+    house.file("other.key", key.to_pkcs8_pem().unwrap().as_bytes());
+    let dir = house.dir().display().to_string();
+    let bundle = |issuer: &str, file: &str| {
+        format!(
+            "issuer_id = '{issuer}'\n\
+             mtls = {{ enabled = true, client_ca_trust_bundle_path = '{dir}/{file}' }}"
+        )
+    };
+    let mut house = house
+        .with("server = { mtls_listen = '127.0.0.1:0' }")
+        .profile("a", &bundle("local", "ca.pem"))
+        .profile("b", &bundle("other", "other.pem"))
+        .profile("off", "");
+    house.edit(|config| {
+        let issuers = config["issuer"].as_array_mut().unwrap();
+        let mut other = issuers[0].clone();
+        other["id"] = "other".into();
+        other["ca_cert_path"] = format!("{dir}/other.pem").into();
+        other["ca_key_path"] = format!("{dir}/other.key").into();
+        issuers.push(other);
+    });
+    house.start().await
+}
+
+fn mtls(server: &Running, path_id: &str) -> String {
+    let port = server.server.addresses().mtls.unwrap().port();
+    format!("https://localhost:{port}/scep-mtls/{path_id}")
+}
+
+fn with_certificate(
+    server: &Running,
+    certificate: &Certificate,
+    key: &PrivateKey,
+    version: Version,
+) -> reqwest::Client {
+    let mut pem = certificate.to_pem().into_bytes();
+    pem.extend_from_slice(key.to_pkcs8_pem().unwrap().as_bytes());
+    let builder = server
+        .client_builder()
+        .identity(reqwest::Identity::from_pem(&pem).unwrap());
+    builder
+        .tls_version_min(version)
+        .tls_version_max(version)
+        .build()
+        .unwrap()
+}
+
+async fn status_of(http: &reqwest::Client, url: &str) -> u16 {
+    let url = format!("{url}?operation=GetCACaps");
+    http.get(url).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_profile_takes_its_own_devices_and_asks_for_the_challenge_too() {
+    let server = two_fleets().await;
+    let plain_a = Device::at(server.https("/scep/a"), server.client(), device_key()).await;
+    let plain_b = Device::at(server.https("/scep/b"), server.client(), device_key()).await;
+    let of_a = plain_a.enroll().await;
+    let of_b = plain_b.enroll().await;
+
+    for version in [Version::TLS_1_2, Version::TLS_1_3] {
+        let a = with_certificate(&server, &of_a, &device_key(), version);
+        let b = with_certificate(&server, &of_b, &device_key(), version);
+        for (http, own, other) in [(&a, "a", "b"), (&b, "b", "a")] {
+            assert_eq!(status_of(http, &mtls(&server, own)).await, 200);
+            assert_eq!(status_of(http, &mtls(&server, other)).await, 401);
+            assert_eq!(status_of(http, &mtls(&server, "off")).await, 404);
+            assert_eq!(status_of(http, &mtls(&server, "nobody")).await, 404);
+        }
+        let device = Device {
+            url: mtls(&server, "a"),
+            http: a.clone(),
+            ..plain_a.clone()
+        };
+        device.enroll().await;
+        for challenge in [Some("wrong"), None] {
+            let csr = device.csr(challenge);
+            let request = device.request(Content::PkcsReq(&csr));
+            refused(device.post(&request).await);
+        }
+        // A whole enrollment with the right challenge, but by the other profile's device.
+        let stranger = Device { http: b, ..device };
+        let csr = stranger.csr(Some(crate::house::CHALLENGE));
+        let request = stranger.request(Content::PkcsReq(&csr));
+        match stranger.try_post(&request).await {
+            Err(Trouble::Status(401, _)) => {}
+            other => panic!("{:?}", other.err()),
+        }
+    }
+
+    // Without a certificate; with one that nobody of the profile issued.
+    assert_eq!(status_of(&server.client(), &mtls(&server, "a")).await, 401);
+    let own = with_certificate(&server, &plain_a.signer, &device_key(), Version::TLS_1_3);
+    assert_eq!(status_of(&own, &mtls(&server, "a")).await, 401);
+    // The two listeners keep to their own URLs.
+    let a = with_certificate(&server, &of_a, &device_key(), Version::TLS_1_3);
+    let crossed = mtls(&server, "a").replace("/scep-mtls/", "/scep/");
+    assert_eq!(status_of(&a, &crossed).await, 404);
+    assert_eq!(status_of(&a, &server.https("/scep-mtls/a")).await, 404);
+    // The plain listener serves both, certificate or not.
+    issued({
+        let csr = plain_b.csr(Some(crate::house::CHALLENGE));
+        plain_b.post(&plain_b.request(Content::PkcsReq(&csr))).await
+    });
+}
+
+/// Notes whether it was asked, and has nothing to show.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::SeqCst);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+async fn asks_for_a_certificate(
+    server: &Running,
+    port: u16,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> bool {
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = CertificateDer::from(server.house.ca.der().to_vec());
+    roots.add(ca).unwrap();
+    let asked = Arc::new(Asked::default());
+    let config = rustls::ClientConfig::builder_with_protocol_versions(&[version])
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(asked.clone());
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await.unwrap();
+    asked.0.load(Ordering::SeqCst)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_mtls_listener_asks_for_a_certificate() {
+    let server = two_fleets().await;
+    let addresses = server.server.addresses();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let https = addresses.https.port();
+        assert!(!asks_for_a_certificate(&server, https, version).await);
+        let mtls = addresses.mtls.unwrap().port();
+        assert!(asks_for_a_certificate(&server, mtls, version).await);
+    }
+}
