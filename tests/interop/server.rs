@@ -225,6 +225,7 @@ fn spawn(dir: &Path, https: u16, http: u16, flags: &[&str]) -> Child {
             &http.to_string(),
         ])
         .args(flags)
+        .env_remove("SCEPD_BIN")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

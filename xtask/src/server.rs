@@ -37,6 +37,7 @@ impl Server {
             .arg("--dir")
             .arg(&dir)
             .args(["--https-port", &free_port()?, "--http-port", &free_port()?])
+            .env_remove("SCEPD_BIN")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
