@@ -11,9 +11,12 @@ use tokio::sync::oneshot;
 /// The most changes that one flush makes durable. More would only make the first ones wait.
 const BATCH: usize = 128;
 
-/// Under load, how long a batch waits for more company: fewer flushes, for a delay that is small
-/// beside the RSA of a single enrollment in a queue. A lone change never waits.
-const GATHER: Duration = Duration::from_millis(1);
+/// Under load a batch waits for this many changes,
+const COMPANY: usize = 16;
+
+/// but no longer than this: a flush costs about as much for sixteen changes as for one, and the
+/// delay is small beside the queue for RSA. A change that comes alone never waits.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// Why a change did not become durable.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -122,6 +125,7 @@ impl Writer {
         let mut crowded = false;
         while !stopping {
             let Ok(first) = inbox.recv() else { return };
+            let begun = Instant::now();
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(order) = next {
@@ -130,16 +134,14 @@ impl Writer {
                     Order::Adopt { profile, counters } => self.adopt(profile, counters),
                     Order::Stop => stopping = true,
                 }
-                next = if batch.len() < BATCH {
-                    inbox.try_recv().ok()
-                } else {
-                    None
+                next = match batch.len() {
+                    BATCH.. => None,
+                    0..COMPANY if crowded && !stopping => {
+                        let left = GATHER.saturating_sub(begun.elapsed());
+                        inbox.recv_timeout(left).ok()
+                    }
+                    _ => inbox.try_recv().ok(),
                 };
-                if next.is_none() && crowded && !stopping {
-                    crowded = false;
-                    std::thread::sleep(GATHER);
-                    next = inbox.try_recv().ok();
-                }
             }
             crowded = batch.len() > 1;
             if !batch.is_empty() {

@@ -16,6 +16,7 @@ mod admin;
 mod badfiles;
 mod clock;
 mod commands;
+mod crash;
 mod device;
 mod drain;
 mod enroll;

@@ -1,0 +1,187 @@
+//! The real binary, killed with SIGKILL in the middle of enrollments, over and over.
+//!
+//! What must hold: a certificate that was delivered is in the store, nobody has two, and a
+//! request that is repeated gets the certificate that it was given, or the one that was stored
+//! while its reply was lost.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
+use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
+use store::{CertificateQuery, SledOptions, SledStore, Store};
+
+use crate::house::{CHALLENGE, House};
+
+const KILLS: usize = 20;
+const REQUESTS_A_LIFE: usize = 24;
+const AT_ONCE: usize = 6;
+
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    /// Starts the binary and waits for the line that says where it listens.
+    fn start(config: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scepd"))
+            .args(["serve", "--log-format", "json", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let stdout = child.stdout.take().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        for pipe in [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)] {
+            let tell = tell.clone();
+            // Reads to the end, so that the server never waits for room in a pipe.
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let _ = tell.send(line);
+                }
+            });
+        }
+        let mut seen = Vec::new();
+        for line in told {
+            if let Some(http) = plain_http(&line) {
+                return Self { child, url: format!("http://{http}/scep/corp") };
+            }
+            seen.push(line);
+        }
+        panic!("the server ended before it was ready: {}", seen.join("\n"));
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The address of the plain listener in the line that says "ready".
+fn plain_http(line: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    let fields = value.get("fields").unwrap_or(&value);
+    (fields.get("message")?.as_str()? == "ready")
+        .then(|| fields.get("http")?.as_str().map(str::to_owned))
+        .flatten()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_nothing_delivered_is_lost_and_nothing_is_issued_twice() {
+    // reqwest asks for a TLS provider even where only plain http is spoken.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let house = House::new().profile("corp", "");
+    let config: PathBuf = house.write_config();
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let http = reqwest::Client::new();
+
+    let mut process = Process::start(&config);
+    let ca = ca_certificates(&http, &process.url).await;
+    let mut requests: Vec<Arc<Request>> = Vec::new();
+    let mut delivered: HashMap<String, Certificate> = HashMap::new();
+    for life in 0..KILLS {
+        let fresh: Vec<Arc<Request>> = (0..REQUESTS_A_LIFE)
+            .map(|n| Arc::new(request(&key, &ca, &format!("box-{life}-{n}"))))
+            .collect();
+        requests.extend(fresh.iter().cloned());
+        // The kill comes after a different number of replies each time, others under way.
+        let kill_after = 1 + (life * 7) % (REQUESTS_A_LIFE - AT_ONCE);
+        let certificates = load(&http, &process.url, &ca, fresh, kill_after).await;
+        process.kill();
+        for (transaction, certificate) in certificates {
+            delivered.insert(transaction, certificate);
+        }
+        process = Process::start(&config);
+    }
+
+    assert!(delivered.len() >= KILLS, "{} delivered", delivered.len());
+    let mut serials = HashMap::new();
+    for request in &requests {
+        let certificate = ask(&http, &process.url, &ca, request).await.expect("an answer");
+        if let Some(before) = delivered.get(request.transaction_id()) {
+            assert_eq!(certificate, *before, "a repeated request gets its certificate");
+        }
+        serials.insert(certificate.serial().to_hex(), certificate.clone());
+    }
+    assert_eq!(serials.len(), requests.len(), "every request has a certificate of its own");
+    process.kill();
+
+    let store = SledStore::open(&house.dir().join("data/store"), &SledOptions::default()).unwrap();
+    let stored = store.certificates(&CertificateQuery::default(), chrono::Utc::now()).unwrap();
+    assert_eq!(stored.total, requests.len() as u64, "no certificate beside the delivered ones");
+    for certificate in serials.values() {
+        let record = store.certificate("local", certificate.serial().as_bytes()).unwrap().unwrap();
+        assert_eq!(record.der, certificate.der());
+    }
+    assert!(store.audit_verify().unwrap().is_good());
+}
+
+/// Sends `requests`, a few at a time, until `enough` were answered; what was answered by then.
+async fn load(
+    http: &reqwest::Client,
+    url: &str,
+    ca: &CaCertificates,
+    requests: Vec<Arc<Request>>,
+    enough: usize,
+) -> Vec<(String, Certificate)> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let requests = Arc::new(requests);
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (next, requests, tell) = (Arc::clone(&next), Arc::clone(&requests), tell.clone());
+        let (http, url, ca) = (http.clone(), url.to_owned(), ca.clone());
+        workers.spawn(async move {
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::SeqCst)) {
+                let Some(certificate) = ask(&http, &url, &ca, request).await else { return };
+                let _ = tell.send((request.transaction_id().to_owned(), certificate));
+            }
+        });
+    }
+    drop(tell);
+    let mut answered = Vec::new();
+    while answered.len() < enough {
+        answered.push(told.recv().await.expect("more answers"));
+    }
+    workers.abort_all();
+    while let Ok(late) = told.try_recv() {
+        answered.push(late);
+    }
+    answered
+}
+
+async fn ask(
+    http: &reqwest::Client,
+    url: &str,
+    ca: &CaCertificates,
+    request: &Request,
+) -> Option<Certificate> {
+    let url = format!("{url}?operation=PKIOperation");
+    let reply = http.post(url).body(request.message().to_vec()).send().await.ok()?;
+    let body = reply.bytes().await.ok()?;
+    match request.open_reply(&body, &ca.reply_signers()).ok()? {
+        Reply::Certificate { leaf, .. } => Some(leaf),
+        _ => None,
+    }
+}
+
+async fn ca_certificates(http: &reqwest::Client, url: &str) -> CaCertificates {
+    let reply = http.get(format!("{url}?operation=GetCACert")).send().await.unwrap();
+    CaCertificates::read(&reply.bytes().await.unwrap()).unwrap()
+}
+
+fn request(key: &PrivateKey, ca: &CaCertificates, name: &str) -> Request {
+    let subject = Name::parse(&format!("O=Example, CN={name}")).unwrap();
+    let signer = self_signed(&subject, key, chrono::Utc::now()).unwrap();
+    let sans = SubjectAltNames::default();
+    let csr = Csr::build(&subject, &sans, Some(CHALLENGE), &[], key).unwrap();
+    let recipients = [ca.recipient().unwrap()];
+    RequestBuilder::new(Content::PkcsReq(&csr), (&signer, key), &recipients).build().unwrap()
+}
