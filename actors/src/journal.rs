@@ -2,6 +2,7 @@
 //! flush, and tells each asker. Nothing that depends on a change happens before it is told.
 
 use crate::clock::SharedClock;
+use crate::compute::ComputePool;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -11,12 +12,15 @@ use tokio::sync::oneshot;
 /// The most changes that one flush makes durable. More would only make the first ones wait.
 const BATCH: usize = 128;
 
-/// Under load a batch waits for this many changes,
-const COMPANY: usize = 16;
+/// While messages wait for RSA, a batch waits for this many changes,
+const COMPANY: usize = 24;
 
-/// but no longer than this: a flush costs about as much for sixteen changes as for one, and the
-/// delay is small beside the queue for RSA. A change that comes alone never waits.
-const GATHER: Duration = Duration::from_millis(4);
+/// but no longer than this. A flush costs about as much for many changes as for one; as long as
+/// the compute pool is the bottleneck, waiting for company costs nothing.
+const GATHER: Duration = Duration::from_millis(8);
+
+/// How often a waiting batch looks at the compute pool.
+const LOOK: Duration = Duration::from_micros(500);
 
 /// Why a change did not become durable.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,11 +71,16 @@ impl Journal {
     ///
     /// # Errors
     /// The operating system refused a thread.
-    pub fn start(store: Arc<dyn Store>, clock: SharedClock) -> std::io::Result<Self> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: SharedClock,
+        pool: ComputePool,
+    ) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
         let mut writer = Writer {
             store,
             clock,
+            pool,
             totals: HashMap::new(),
         };
         std::thread::Builder::new()
@@ -116,13 +125,14 @@ impl Journal {
 struct Writer {
     store: Arc<dyn Store>,
     clock: SharedClock,
+    /// Only looked at: whether RSA is what enrollments wait for.
+    pool: ComputePool,
     totals: HashMap<String, BTreeMap<String, u64>>,
 }
 
 impl Writer {
     fn run(&mut self, inbox: &mpsc::Receiver<Order>) {
         let mut stopping = false;
-        let mut crowded = false;
         while !stopping {
             let Ok(first) = inbox.recv() else { return };
             let begun = Instant::now();
@@ -134,20 +144,24 @@ impl Writer {
                     Order::Adopt { profile, counters } => self.adopt(profile, counters),
                     Order::Stop => stopping = true,
                 }
-                next = match batch.len() {
-                    BATCH.. => None,
-                    0..COMPANY if crowded && !stopping => {
-                        let left = GATHER.saturating_sub(begun.elapsed());
-                        inbox.recv_timeout(left).ok()
-                    }
-                    _ => inbox.try_recv().ok(),
+                next = if batch.len() < BATCH {
+                    inbox.try_recv().ok()
+                } else {
+                    None
                 };
+                while next.is_none() && !stopping && self.may_gather(batch.len(), begun) {
+                    next = inbox.recv_timeout(LOOK).ok();
+                }
             }
-            crowded = batch.len() > 1;
             if !batch.is_empty() {
                 self.write(batch);
             }
         }
+    }
+
+    /// Whether a batch of this size, begun then, may wait for more.
+    fn may_gather(&self, size: usize, begun: Instant) -> bool {
+        (1..COMPANY).contains(&size) && begun.elapsed() < GATHER && self.pool.waiting() != (0, 0)
     }
 
     fn adopt(&mut self, profile: String, counters: BTreeMap<String, u64>) {

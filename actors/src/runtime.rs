@@ -58,7 +58,7 @@ impl House {
         settings: HouseSettings,
     ) -> Result<Self, HouseError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
-        let journal = Journal::start(Arc::clone(&store), Arc::clone(&clock))?;
+        let journal = Journal::start(Arc::clone(&store), Arc::clone(&clock), pool.clone())?;
         let services = Services {
             store,
             journal,
