@@ -25,9 +25,9 @@ enum Action {
     /// Read every record and the audit chain, and say what is wrong; exits 1 if something is
     Verify(#[command(flatten)] Box<VerifyArgs>),
     /// Write the whole store into one file; the server must be stopped
-    Backup(#[command(flatten)] Box<FileArgs>),
+    Backup(#[command(flatten)] Box<BackupArgs>),
     /// Make the store from a backup, where there is none yet; the server must be stopped
-    Restore(#[command(flatten)] Box<FileArgs>),
+    Restore(#[command(flatten)] Box<RestoreArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -40,18 +40,25 @@ struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
-struct FileArgs {
+struct BackupArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// The backup to be made; there must be none of this name
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
     #[command(flatten)]
     sources: SourceArgs,
     /// The backup
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
 }
 
-impl FileArgs {
-    fn store(&self) -> Result<PathBuf, Failure> {
-        Ok(self.sources.load()?.config.store_path())
-    }
+fn place(sources: &SourceArgs) -> Result<PathBuf, Failure> {
+    Ok(sources.load()?.config.store_path())
 }
 
 pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
@@ -61,11 +68,11 @@ pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
             _ => Err(unexpected()),
         },
         Action::Backup(args) => {
-            println!("{}", backup(&args.store()?, &args.file)?);
+            println!("{}", backup(&place(&args.sources)?, &args.out)?);
             Ok(())
         }
         Action::Restore(args) => {
-            println!("{}", restore(&args.store()?, &args.file)?);
+            println!("{}", restore(&place(&args.sources)?, &args.from)?);
             Ok(())
         }
     }
