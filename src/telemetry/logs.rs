@@ -18,13 +18,20 @@ use crate::config::{Log, LogFormat};
 
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
+/// Libraries that say much and nothing for operators; a level for one of them in `log.level` goes before these.
+const QUIET: &str = "sled=warn,rustls=warn,hyper=info,hyper_util=info,reqwest=info,actix=info,actix_rt=info,mio=info";
+
+fn filter(level: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
+    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| format!("log.level: {error}"))
+}
+
 /// Starts logging; later calls change the level alone. The format is that of the first call.
 ///
 /// # Errors
 /// The level is no filter. What was in force stays.
 pub fn apply(settings: &Log) -> Result<(), String> {
-    let filter =
-        EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    let filter = filter(&settings.level)?;
     if let Some(level) = LEVEL.get() {
         return level
             .reload(filter)
@@ -59,6 +66,10 @@ pub fn apply(settings: &Log) -> Result<(), String> {
 
 /// One field of a text line.
 fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    // Where a line came from in a library that logs by the `log` crate; the target says enough.
+    if field.name().starts_with("log.") {
+        return Ok(());
+    }
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
     }

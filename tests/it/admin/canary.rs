@@ -1,4 +1,7 @@
-//! Secrets that were given to the server must not come out of it.
+//! Secrets that were given to the server must not come out of it: in no reply, no log line, no event.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use api::{Method, ROUTES};
 use scep::client::Content;
@@ -6,8 +9,29 @@ use scep::client::Content;
 use crate::device::{Device, refused};
 use crate::house::{CHALLENGE, House};
 
+/// Every log line of this process, at the most talkative level.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn no_reply_holds_a_secret() {
+async fn no_reply_and_no_log_line_holds_a_secret() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
     let server = House::new()
         .profile("corp", "")
         .with("[admin]\nmetrics_token = 'canary-metrics-token-77'\nbad_token_limit = 0")
@@ -65,6 +89,37 @@ async fn no_reply_holds_a_secret() {
     let with_metrics_token = server.with_token("canary-metrics-token-77");
     replies.push(with_metrics_token.get("/metrics").await);
     replies.push(with_metrics_token.get("/api/v1/audit").await);
+    let session = serde_json::json!({ "token": token }).to_string();
+    let signed_in = server.nobody().post("/api/v1/session", &session).await;
+    let cookie = signed_in
+        .header("set-cookie")
+        .split([';', '='])
+        .nth(1)
+        .unwrap()
+        .to_owned();
+    let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
+    std::fs::write(server.house.dir().join("ca.key"), "canary-wrong-guess-31").unwrap();
+    server.server.reload("test").await.unwrap_err();
+
+    let log = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
+    assert!(
+        log.contains("a JWT was refused") || log.contains("an admin token was refused"),
+        "the log is read"
+    );
+    let events = format!("{:?}", server.events("scep_config_reload"));
+    for secret in secrets
+        .iter()
+        .copied()
+        .chain([cookie.as_str(), csrf.as_str()])
+    {
+        for (line, place) in log
+            .lines()
+            .map(|line| (line, "the log"))
+            .chain([(events.as_str(), "an event")])
+        {
+            assert!(!line.contains(secret), "{secret} in {place}: {line}");
+        }
+    }
     for reply in replies {
         let headers = format!("{:?}", reply.headers);
         for secret in secrets {
