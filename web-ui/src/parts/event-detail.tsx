@@ -1,4 +1,4 @@
-import type { AuditEvent } from "../api/types";
+import type { AuditDetails, AuditEvent } from "../api/types";
 import { subjectOf } from "../model/audit";
 import { reasonMeaning } from "../model/counters";
 import { Comparison } from "./comparison";
@@ -6,6 +6,39 @@ import { Fact, Facts } from "./facts";
 import { ProfileName, SheetLink } from "./links";
 import { LongText } from "./untrusted";
 import { At } from "./when";
+
+/** The members that have a place of their own. */
+const PLACED: ReadonlySet<string> = new Set([
+  "outcome",
+  "reason",
+  "message",
+  "profile",
+  "issuer_id",
+  "serial",
+  "common_name",
+  "sans",
+  "transaction_id",
+  "source_ip",
+  "user_agent",
+  "device",
+  "claim_issuer",
+  "claim",
+  "csr",
+  "note",
+  "request_id",
+]);
+
+/** What an action has to say beyond them. */
+function others(details: AuditDetails): [string, string][] {
+  return Object.entries(details).filter(
+    (entry): entry is [string, string] => !PLACED.has(entry[0]) && typeof entry[1] === "string",
+  );
+}
+
+function named(member: string): string {
+  const words = member.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
 
 /** Everything that one audit event holds. */
 export function EventDetail({ event }: { event: AuditEvent }) {
@@ -88,6 +121,11 @@ export function EventDetail({ event }: { event: AuditEvent }) {
             <LongText text={details.note} />
           </Fact>
         )}
+        {others(details).map(([name, value]) => (
+          <Fact key={name} name={named(name)}>
+            <LongText text={value} />
+          </Fact>
+        ))}
         <Fact name="Audit event">
           <span className="number">{event.id}</span>
           {details.request_id && (
