@@ -10,37 +10,22 @@
 #![allow(clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
-use std::collections::BTreeMap;
-use std::error::Error;
-use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
-use std::time::{Duration, Instant};
+mod records;
+mod watch;
 
-use chrono::{DateTime, Utc};
-use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::json;
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
 use store::{
-    AuditDetails, AuditEvent, AuditQuery, CertificateQuery, CertificateRecord, CertificateStatus,
-    Change, Op, Outcome, SledOptions, SledStore, Store, TransactionRecord, TransactionState,
+    AuditQuery, CertificateQuery, CertificateStatus, Change, Op, Outcome, SledOptions, SledStore,
+    Store,
 };
 
-type Done = Result<(), Box<dyn Error>>;
+use records::{PROFILES, at, certificate, device, enrollment, event, random};
+use watch::{Watch, busy, memory};
 
-const PROFILES: [&str; 3] = ["corp", "iot", "lab"];
-const LABELS: [&str; 11] = [
-    "success",
-    "signature_invalid",
-    "expired",
-    "not_yet_valid",
-    "wrong_audience",
-    "replay",
-    "rate_limited",
-    "claim_mismatch",
-    "compliance_failed",
-    "malformed",
-    "unknown_version",
-];
+type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> Done {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -398,206 +383,4 @@ fn reopen(dir: &Path) -> Done {
     searches(&store, 1_000_000)?;
     println!("after searching: {}", memory());
     Ok(())
-}
-
-/// Time gone by, and time spent on a processor.
-struct Watch {
-    begun: Instant,
-    busy: Duration,
-}
-
-impl Watch {
-    fn start() -> Self {
-        Self {
-            begun: Instant::now(),
-            busy: busy(),
-        }
-    }
-}
-
-impl std::fmt::Display for Watch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let busy = busy().saturating_sub(self.busy);
-        write!(f, "{:.1?} (busy {busy:.1?})", self.begun.elapsed())
-    }
-}
-
-/// What all threads have spent on processors.
-fn busy() -> Duration {
-    let Ok(threads) = fs::read_dir("/proc/self/task") else {
-        return Duration::ZERO;
-    };
-    let spent = |thread: fs::DirEntry| {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Duration::from_nanos(threads.flatten().filter_map(spent).sum::<u64>())
-}
-
-/// All that one Intune enrollment leaves behind.
-fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
-    let certificate = certificate(n)?;
-    let transaction = TransactionRecord {
-        profile: certificate.profile.clone(),
-        key: random()?,
-        poll_key: random()?,
-        state: TransactionState::Issued {
-            issuer_id: certificate.issuer_id.clone(),
-            serial: certificate.serial.clone(),
-        },
-        transaction_id: certificate.transaction_id.clone(),
-        message_type: 19,
-        created_at: at(n),
-        updated_at: at(n),
-        deadline: None,
-        common_name: certificate.common_name.clone(),
-        sans: certificate.sans.clone(),
-        device: certificate.device.clone(),
-        source_ip: Some(address(n)),
-        csr: None,
-        context: None,
-    };
-    let mut event = event(n)?;
-    event.details.outcome = Some(Outcome::Success);
-    event.details.serial = Some(hex::encode(&certificate.serial));
-    let profile = certificate.profile.clone();
-    let counters: BTreeMap<String, u64> = LABELS
-        .iter()
-        .map(|label| ((*label).to_owned(), n))
-        .collect();
-    Ok(Change::new()
-        .with(certificate)
-        .with(transaction)
-        .with(event)
-        .with(Op::PutReplay {
-            profile: profile.clone(),
-            key: random()?,
-            until: at(n + 3660),
-        })
-        .with(Op::PutRate {
-            profile: profile.clone(),
-            device: random()?,
-            at: at(n),
-            until: at(n + 86_400),
-        })
-        .with(Op::Counters {
-            profile,
-            values: counters,
-        }))
-}
-
-fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
-    Ok(CertificateRecord {
-        issuer_id: "corp-issuing-ca".into(),
-        serial: random::<20>()?.to_vec(),
-        profile: PROFILES[(n % 3) as usize].into(),
-        der: random::<1010>()?.to_vec(),
-        common_name: format!("Device-{n:09}"),
-        sans: format!("dns:device-{n:09}.corp.example, upn:user{n}@corp.example"),
-        not_before: at(n) - chrono::Duration::minutes(5),
-        not_after: at(n) + chrono::Duration::days(365),
-        issued_at: at(n),
-        transaction_id: hex::encode_upper(random::<20>()?),
-        device: Some(device(n)),
-        renews: None,
-        revoked: None,
-    })
-}
-
-fn event(n: u64) -> Result<AuditEvent, Box<dyn Error>> {
-    let failed = n.is_multiple_of(7);
-    let common_name = format!("Device-{n:09}");
-    let upn = format!("user{n}@corp.example");
-    let dns = format!("device-{n:09}.corp.example");
-    let iat = at(n).timestamp();
-    Ok(AuditEvent {
-        timestamp: at(n),
-        actor: device(n),
-        actor_type: "Device".into(),
-        action: if n.is_multiple_of(4) {
-            "scep_renewalreq_intune"
-        } else {
-            "scep_pkcsreq_intune"
-        }
-        .into(),
-        resource_type: "certificate".into(),
-        resource_id: String::new(),
-        details: AuditDetails {
-            outcome: Some(if failed {
-                Outcome::Failure
-            } else {
-                Outcome::Success
-            }),
-            reason: failed.then(|| LABELS[(n % 11) as usize].to_owned()),
-            message: failed.then(|| "this challenge was used before".to_owned()),
-            profile: Some(PROFILES[(n % 3) as usize].into()),
-            issuer_id: Some("corp-issuing-ca".into()),
-            serial: if failed {
-                None
-            } else {
-                Some(hex::encode(random::<20>()?))
-            },
-            common_name: Some(common_name.clone()),
-            sans: Some(format!("dns:{dns}, upn:{upn}")),
-            transaction_id: Some(hex::encode_upper(random::<20>()?)),
-            source_ip: Some(address(n)),
-            user_agent: Some("Mozilla/4.0 (compatible; Win32; NDES client)".into()),
-            device: Some(device(n)),
-            claim_issuer: Some("https://connector.corp.example/0f7b2c1e".into()),
-            claim: Some(json!({
-                "iss": "https://connector.corp.example/0f7b2c1e", "sub": device(n),
-                "aud": "https://scep.corp.example/scep/corp", "iat": iat, "exp": iat + 3600,
-                "nonce": hex::encode(random::<16>()?), "device_name": common_name,
-                "san_dns": [dns], "san_upn": [upn],
-            })),
-            csr: Some(json!({
-                "subject": format!("CN={common_name}, O=Corp"), "common_names": [common_name],
-                "dns": [dns], "upn": [upn], "key_type": "RSA 2048",
-            })),
-            request_id: Some(hex::encode(random::<8>()?)),
-            note: None,
-            extra: BTreeMap::new(),
-        },
-    })
-}
-
-fn device(n: u64) -> String {
-    let high = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-a{:03x}-{n:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high >> 4 & 0xfff,
-        high & 0xfff
-    )
-}
-
-fn address(n: u64) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, (n >> 16) as u8, (n >> 8) as u8, n as u8))
-}
-
-fn at(seconds: u64) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_790_000_000 + seconds.cast_signed(), 123_456_000).unwrap_or_default()
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Box<dyn Error>> {
-    let mut octets = [0; N];
-    SystemRandom::new()
-        .fill(&mut octets)
-        .map_err(|_| "no random numbers")?;
-    Ok(octets)
-}
-
-/// Resident memory now and at most.
-fn memory() -> String {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name));
-        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
-        kilobytes
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0)
-            / 1024
-    };
-    format!("resident {} MB (most {} MB)", line("VmRSS"), line("VmHWM"))
 }
