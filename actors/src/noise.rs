@@ -10,12 +10,11 @@ use std::time::Duration;
 const REFUSAL_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
 /// and then one more each time this has passed.
 const REFUSAL_PERIOD: Duration = Duration::from_millis(200);
-/// What cannot be read or verified at all.
-const GARBAGE_PERIOD: Duration = Duration::from_secs(60);
 
 /// One profile's gate before the audit.
 pub(crate) struct Noise {
     limiter: Option<DefaultDirectRateLimiter>,
+    muted: bool,
     left_out: AtomicU64,
 }
 
@@ -27,13 +26,18 @@ impl Noise {
     }
 
     /// For what is no SCEP message, or carries a bad signature.
-    pub(crate) fn of_garbage() -> Self {
-        Self::new(Quota::with_period(GARBAGE_PERIOD))
+    /// At most so many a minute; 0 = none is written.
+    pub(crate) fn of_garbage(per_minute: u32) -> Self {
+        Self {
+            muted: per_minute == 0,
+            ..Self::new(NonZeroU32::new(per_minute).map(Quota::per_minute))
+        }
     }
 
     fn new(quota: Option<Quota>) -> Self {
         Self {
             limiter: quota.map(RateLimiter::direct),
+            muted: false,
             left_out: AtomicU64::new(0),
         }
     }
@@ -41,11 +45,8 @@ impl Noise {
     /// `Some(n)`: write this one; `n` were left out since the last that was written.
     /// `None`: it has been counted, that is all.
     pub(crate) fn admit(&self) -> Option<u64> {
-        if self
-            .limiter
-            .as_ref()
-            .is_none_or(|limiter| limiter.check().is_ok())
-        {
+        let admitted = |limiter: &DefaultDirectRateLimiter| limiter.check().is_ok();
+        if !self.muted && self.limiter.as_ref().is_none_or(admitted) {
             Some(self.left_out.swap(0, Ordering::Relaxed))
         } else {
             self.left_out.fetch_add(1, Ordering::Relaxed);
@@ -60,8 +61,15 @@ mod tests {
 
     #[test]
     fn garbage_is_written_once_and_then_counted() {
-        let noise = Noise::of_garbage();
+        let noise = Noise::of_garbage(1);
         assert_eq!(noise.admit(), Some(0));
+        assert_eq!(noise.admit(), None);
+        assert_eq!(noise.left_out.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn muted_garbage_is_only_counted() {
+        let noise = Noise::of_garbage(0);
         assert_eq!(noise.admit(), None);
         assert_eq!(noise.left_out.load(Ordering::Relaxed), 1);
     }

@@ -72,6 +72,7 @@ impl ProfileActor {
         }
         let pending = state.pending.iter().map(|record| record.key).collect();
         let meters = Arc::new(Meters::new(&spec.path_id));
+        let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
         let counters = counters(&state.counters);
         if spec.intune.is_some() {
             meters.resume(&counters);
@@ -93,7 +94,7 @@ impl ProfileActor {
                 services,
                 fence,
                 refusals: Arc::new(Noise::of_refusals()),
-                garbage: Arc::new(Noise::of_garbage()),
+                garbage,
                 meters,
             }),
             _obituary: obituary,
@@ -480,7 +481,11 @@ impl Handler<Apply> for ProfileActor {
             self.permits = Arc::new(Semaphore::new(spec.in_flight));
             self.permits_limit = spec.in_flight;
         }
-        self.shared = Arc::new(self.shared.with_spec(spec));
+        let mut shared = self.shared.with_spec(spec);
+        if shared.spec.unverified_per_minute != self.shared.spec.unverified_per_minute {
+            shared.garbage = Arc::new(Noise::of_garbage(shared.spec.unverified_per_minute));
+        }
+        self.shared = Arc::new(shared);
     }
 }
 

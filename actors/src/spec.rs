@@ -43,6 +43,9 @@ pub struct ProfileSpec {
     pub open_get_cert: bool,
     /// How many requests may be under way at once before the profile sheds load. At least 1.
     pub in_flight: usize,
+    /// Audit events a minute about requests of which nothing could be verified; the rest is
+    /// counted only.
+    pub unverified_per_minute: u32,
     /// Wrong challenges a minute from one source before it is turned away; 0 = no limit.
     pub guesses_per_minute: u32,
 }

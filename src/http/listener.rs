@@ -1,5 +1,6 @@
 //! The accept loops: TCP, TLS, one hyper connection each, and a drain that answers what came in.
 
+use super::sources::Sources;
 use super::tls::TlsAcceptor;
 use super::{Channel, Peer};
 use hyper::body::Incoming;
@@ -21,14 +22,18 @@ use tokio::time::timeout;
 /// client that was just about to send is answered instead of cut off.
 const DRAIN_GRACE: Duration = Duration::from_millis(750);
 
-/// A request head never needs more: the longest are GET messages of up to 64 KiB.
-const HEAD_BYTES: usize = 128 * 1024;
+/// hyper needs at least this much for a request head.
+const SMALLEST_HEAD: usize = 8 * 1024;
 
 /// What one connection may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     /// How many connections may be open on one listener.
     pub connections: usize,
+    /// How many of them one source address may have; 0 = no limit.
+    pub connections_per_source: usize,
+    /// The largest request line and header block, in octets.
+    pub head_octets: usize,
     /// How long a TLS handshake may take.
     pub handshake: Duration,
     /// How long a request head may take; also how long a connection may stay idle.
@@ -70,6 +75,7 @@ pub async fn serve<S>(
 {
     let places = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared {
+        sources: Sources::new(limits.connections_per_source),
         tls: listener.tls,
         channel: listener.channel,
         limits,
@@ -86,11 +92,15 @@ pub async fn serve<S>(
         };
         match accepted {
             Ok((stream, address)) => {
+                let Some(share) = shared.sources.enter(address.ip()) else {
+                    tracing::debug!(%address, "too many connections from this address");
+                    continue;
+                };
                 let shared = Arc::clone(&shared);
                 let phase = phase.clone();
                 tokio::spawn(async move {
                     shared.connection(stream, address, phase).await;
-                    drop(place);
+                    drop((place, share));
                 });
             }
             Err(error) => {
@@ -107,6 +117,7 @@ pub async fn serve<S>(
 }
 
 struct Shared<S> {
+    sources: Sources,
     tls: Option<TlsAcceptor>,
     channel: Channel,
     limits: ConnectionLimits,
@@ -168,7 +179,7 @@ where
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
-            .max_buf_size(HEAD_BYTES)
+            .max_buf_size(self.limits.head_octets.max(SMALLEST_HEAD))
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let drain = async move {

@@ -17,6 +17,7 @@ mod origin;
 mod page;
 mod routes;
 mod scep;
+mod sources;
 mod target;
 mod tls;
 

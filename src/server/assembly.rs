@@ -1,7 +1,7 @@
 //! From what the checks let through to what the actors work with.
 
 use crate::checks::{Loaded, LoadedProfile};
-use crate::config::{self, Crypto, ExtraName, Span};
+use crate::config::{self, Config, Crypto, ExtraName, Span};
 use crate::hooks::compliance::ComplianceWebhook;
 use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
 use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
@@ -23,16 +23,21 @@ pub struct AssemblyError {
 /// [`AssemblyError`].
 pub(super) fn specs(
     loaded: &Loaded,
+    config: &Config,
     now: DateTime<Utc>,
 ) -> Result<Vec<ProfileSpec>, AssemblyError> {
     loaded
         .profiles
         .iter()
-        .map(|profile| spec(profile, now))
+        .map(|profile| spec(profile, config, now))
         .collect()
 }
 
-fn spec(profile: &LoadedProfile, now: DateTime<Utc>) -> Result<ProfileSpec, AssemblyError> {
+fn spec(
+    profile: &LoadedProfile,
+    config: &Config,
+    now: DateTime<Utc>,
+) -> Result<ProfileSpec, AssemblyError> {
     let settings = &profile.settings;
     Ok(ProfileSpec {
         path_id: settings.path_id.clone(),
@@ -65,6 +70,7 @@ fn spec(profile: &LoadedProfile, now: DateTime<Utc>) -> Result<ProfileSpec, Asse
         signer_key_must_match: settings.require_signer_key_match,
         open_get_cert: settings.get_cert_open,
         in_flight: settings.max_in_flight.max(1),
+        unverified_per_minute: config.audit.unverified_per_minute,
         guesses_per_minute: settings.limits.bad_challenges_per_source_per_minute,
         request_limits: RequestLimits {
             per_source_per_minute: settings.limits.per_source_per_minute,

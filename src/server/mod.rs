@@ -82,7 +82,7 @@ impl Server {
         let addresses = sockets.addresses()?;
         let store = open_store(&config).await?;
         let house = House::open(store, Arc::clone(&clock), house_settings(&config))?;
-        let specs = assembly::specs(&loaded, now)?;
+        let specs = assembly::specs(&loaded, &config, now)?;
         house
             .supervisor
             .send(ApplyProfiles(specs))
@@ -232,6 +232,8 @@ fn house_settings(config: &Config) -> HouseSettings {
 fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         connections: config.server.max_connections,
+        connections_per_source: config.server.max_connections_per_source,
+        head_octets: config.server.max_header_bytes,
         handshake: config.server.header_timeout.duration(),
         head: config.server.idle_timeout.duration(),
     }

@@ -43,7 +43,7 @@ impl Server {
         let mut loaded = load(&config, now).await?;
         loaded.carry_over(in_force, now);
         // The last things that can fail, before anything is swapped.
-        let specs = assembly::specs(&loaded, now)?;
+        let specs = assembly::specs(&loaded, &config, now)?;
         let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
         let gate = admin::gate_settings(&config, &loaded)?;
         let applied = self

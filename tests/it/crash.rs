@@ -29,17 +29,24 @@ struct Process {
 impl Process {
     /// Starts the binary and waits for the line that says where it listens.
     fn start(config: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scepd"))
+        let child = Command::new(env!("CARGO_BIN_EXE_scepd"))
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut process = Self {
+            child,
+            url: String::new(),
+        };
         let (tell, told) = std::sync::mpsc::channel();
-        let stdout = child.stdout.take().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        for pipe in [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)] {
+        let stdout = process.child.stdout.take().unwrap();
+        let stderr = process.child.stderr.take().unwrap();
+        for pipe in [
+            Box::new(stdout) as Box<dyn std::io::Read + Send>,
+            Box::new(stderr),
+        ] {
             let tell = tell.clone();
             // Reads to the end, so that the server never waits for room in a pipe.
             std::thread::spawn(move || {
@@ -51,16 +58,24 @@ impl Process {
         let mut seen = Vec::new();
         for line in told {
             if let Some(http) = plain_http(&line) {
-                return Self { child, url: format!("http://{http}/scep/corp") };
+                process.url = format!("http://{http}/scep/corp");
+                return process;
             }
             seen.push(line);
         }
         panic!("the server ended before it was ready: {}", seen.join("\n"));
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    /// SIGKILL.
+    fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -104,20 +119,38 @@ async fn killed_at_any_moment_nothing_delivered_is_lost_and_nothing_is_issued_tw
     assert!(delivered.len() >= KILLS, "{} delivered", delivered.len());
     let mut serials = HashMap::new();
     for request in &requests {
-        let certificate = ask(&http, &process.url, &ca, request).await.expect("an answer");
+        let certificate = ask(&http, &process.url, &ca, request)
+            .await
+            .expect("an answer");
         if let Some(before) = delivered.get(request.transaction_id()) {
-            assert_eq!(certificate, *before, "a repeated request gets its certificate");
+            assert_eq!(
+                certificate, *before,
+                "a repeated request gets its certificate"
+            );
         }
         serials.insert(certificate.serial().to_hex(), certificate.clone());
     }
-    assert_eq!(serials.len(), requests.len(), "every request has a certificate of its own");
+    assert_eq!(
+        serials.len(),
+        requests.len(),
+        "every request has a certificate of its own"
+    );
     process.kill();
 
-    let store = SledStore::open(&house.dir().join("data/store"), &SledOptions::default()).unwrap();
-    let stored = store.certificates(&CertificateQuery::default(), chrono::Utc::now()).unwrap();
-    assert_eq!(stored.total, requests.len() as u64, "no certificate beside the delivered ones");
+    let store = SledStore::open(house.dir().join("data/store"), &SledOptions::default()).unwrap();
+    let stored = store
+        .certificates(&CertificateQuery::default(), chrono::Utc::now())
+        .unwrap();
+    assert_eq!(
+        stored.total,
+        requests.len() as u64,
+        "no certificate beside the delivered ones"
+    );
     for certificate in serials.values() {
-        let record = store.certificate("local", certificate.serial().as_bytes()).unwrap().unwrap();
+        let record = store
+            .certificate("local", certificate.serial().as_bytes())
+            .unwrap()
+            .unwrap();
         assert_eq!(record.der, certificate.der());
     }
     assert!(store.audit_verify().unwrap().is_good());
@@ -140,7 +173,9 @@ async fn load(
         let (http, url, ca) = (http.clone(), url.to_owned(), ca.clone());
         workers.spawn(async move {
             while let Some(request) = requests.get(next.fetch_add(1, Ordering::SeqCst)) {
-                let Some(certificate) = ask(&http, &url, &ca, request).await else { return };
+                let Some(certificate) = ask(&http, &url, &ca, request).await else {
+                    return;
+                };
                 let _ = tell.send((request.transaction_id().to_owned(), certificate));
             }
         });
@@ -164,7 +199,12 @@ async fn ask(
     request: &Request,
 ) -> Option<Certificate> {
     let url = format!("{url}?operation=PKIOperation");
-    let reply = http.post(url).body(request.message().to_vec()).send().await.ok()?;
+    let reply = http
+        .post(url)
+        .body(request.message().to_vec())
+        .send()
+        .await
+        .ok()?;
     let body = reply.bytes().await.ok()?;
     match request.open_reply(&body, &ca.reply_signers()).ok()? {
         Reply::Certificate { leaf, .. } => Some(leaf),
@@ -173,7 +213,11 @@ async fn ask(
 }
 
 async fn ca_certificates(http: &reqwest::Client, url: &str) -> CaCertificates {
-    let reply = http.get(format!("{url}?operation=GetCACert")).send().await.unwrap();
+    let reply = http
+        .get(format!("{url}?operation=GetCACert"))
+        .send()
+        .await
+        .unwrap();
     CaCertificates::read(&reply.bytes().await.unwrap()).unwrap()
 }
 
@@ -183,5 +227,7 @@ fn request(key: &PrivateKey, ca: &CaCertificates, name: &str) -> Request {
     let sans = SubjectAltNames::default();
     let csr = Csr::build(&subject, &sans, Some(CHALLENGE), &[], key).unwrap();
     let recipients = [ca.recipient().unwrap()];
-    RequestBuilder::new(Content::PkcsReq(&csr), (&signer, key), &recipients).build().unwrap()
+    RequestBuilder::new(Content::PkcsReq(&csr), (&signer, key), &recipients)
+        .build()
+        .unwrap()
 }

@@ -61,11 +61,18 @@ async fn simultaneous_copies_get_one_certificate() {
         let outcomes = futures_util::future::join_all(copies).await;
         let mut serials = HashSet::new();
         for (n, outcome) in outcomes.into_iter().enumerate() {
-            let Outcome::CertRep(octets) = outcome else { panic!("no CertRep: {outcome:?}") };
-            assert_eq!(scep::client::peek_status(&octets), Some(scep::PkiStatus::Success));
+            let Outcome::CertRep(octets) = outcome else {
+                panic!("no CertRep: {outcome:?}")
+            };
+            assert_eq!(
+                scep::client::peek_status(&octets),
+                Some(scep::PkiStatus::Success)
+            );
             // Opening a reply costs RSA: all of the first round's, some of the others'.
             if round == 1 || n % 32 == 0 {
-                let reply = request.open_reply(&octets, &[&world.ra.certificate]).unwrap();
+                let reply = request
+                    .open_reply(&octets, &[&world.ra.certificate])
+                    .unwrap();
                 serials.insert(issued(reply).serial().to_hex());
             }
         }

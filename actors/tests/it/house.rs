@@ -156,6 +156,7 @@ impl World {
             open_get_cert: false,
             in_flight: 256,
             guesses_per_minute: 0,
+            unverified_per_minute: 1,
         }
     }
 
@@ -195,7 +196,7 @@ impl World {
 }
 
 fn open_store(path: &Path) -> SledStore {
-    SledStore::open(&path.join("store"), &SledOptions::default()).unwrap()
+    SledStore::open(path.join("store"), &SledOptions::default()).unwrap()
 }
 
 pub struct Running {
@@ -261,11 +262,10 @@ impl Running {
     /// Shuts the house down and gives the store back to the disk.
     pub fn close(self) {
         self.house.close();
-        let mut store = self.store;
+        let store = self.store;
         // The journal's thread lets go of its handle last.
         while Arc::strong_count(&store) > 1 {
             std::thread::yield_now();
         }
-        drop(Arc::get_mut(&mut store));
     }
 }

@@ -1,0 +1,79 @@
+//! How many connections each source address has open.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The open connections by source. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sources {
+    limit: usize,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's share of its source's limit; given back when dropped.
+pub(super) struct Share(Option<(Sources, IpAddr)>);
+
+impl Sources {
+    /// At most `limit` connections a source; 0 = no limit.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            open: Arc::default(),
+        }
+    }
+
+    /// One more connection from `source`, unless it has its limit.
+    pub(super) fn enter(&self, source: IpAddr) -> Option<Share> {
+        if self.limit == 0 {
+            return Some(Share(None));
+        }
+        let mut open = self.lock();
+        let count = open.entry(source).or_default();
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Some((self.clone(), source))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Some((sources, source)) = self.0.take() else {
+            return;
+        };
+        let mut open = sources.lock();
+        if let Some(count) = open.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_source_has_its_limit_and_gets_it_back() {
+        let sources = Sources::new(2);
+        let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let first = sources.enter(a).unwrap();
+        let second = sources.enter(a).unwrap();
+        assert!(sources.enter(a).is_none());
+        assert!(sources.enter(b).is_some());
+        drop(first);
+        assert!(sources.enter(a).is_some());
+        drop(second);
+        assert!(sources.lock().is_empty());
+        assert!(Sources::new(0).enter(a).is_some());
+    }
+}
