@@ -74,4 +74,8 @@ async fn a_panic_under_load_is_survived() {
     assert_eq!(events.len(), PANICS);
     let profiles = events.iter().map(|event| &event.event.resource_id);
     assert!(profiles.into_iter().all(|profile| profile == "corp"));
+
+    let metrics = scepd::telemetry::metrics::recorder().unwrap().render();
+    let restarts = format!("scepd_actor_restarts_total{{profile=\"corp\"}} {PANICS}");
+    assert!(metrics.lines().any(|line| line == restarts), "{metrics}");
 }
