@@ -6,6 +6,8 @@
 //! | `device` | the other side: a key, requests, checked replies |
 //! | `fleet` | devices that enroll all the time, and count |
 //! | `intune` | a connector whose challenges fit |
+//! | `webhook` | a compliance webhook that answers what a test tells it to |
+//! | `wire` | HTTP octet for octet |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
 //! | `commands` | commands of the real binary beside a running server, and alone |
@@ -21,6 +23,7 @@ mod device;
 mod drain;
 mod enroll;
 mod fleet;
+mod gates;
 mod house;
 mod intune;
 mod many;
@@ -29,3 +32,6 @@ mod panic;
 mod profiles;
 mod reload;
 mod rollover;
+mod transport;
+mod webhook;
+mod wire;

@@ -1,0 +1,631 @@
+//! URLs, methods, encodings and content types: everything around a PKIMessage that clients vary.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use pki::cms::{Enveloped, Signed};
+use pki::{
+    Certificate, ContentCipher, Csr, Digest, Extension, KeyKind, KeyTransport, Name,
+    SubjectAltNames,
+};
+use scep::client::{Content, Request, RequestBuilder, peek_fail_info, peek_status};
+use scep::{FailInfo, PkiStatus};
+
+use crate::device::{Device, issued, refused};
+use crate::fleet::device_key;
+use crate::house::{CHALLENGE, House, Running};
+use crate::wire::{self, Raw};
+
+const AFTER_A_PROFILE: [&str; 9] = [
+    "",
+    "/",
+    "/pkiclient.exe",
+    "/pkiclient.exe/",
+    "/cgi-bin/pkiclient.exe",
+    "/certsrv/mscep/mscep.dll",
+    "/certsrv/mscep/mscep.dll/",
+    "/certsrv/mscep/mscep.dll/pkiclient.exe",
+    "/certsrv/mscep/mscep.dll/pkiclient.exe/",
+];
+
+async fn device(server: &Running, path_id: &str) -> Device {
+    Device::at(server.http(path_id), server.client(), device_key()).await
+}
+
+fn plain(server: &Running) -> SocketAddr {
+    server.server.addresses().http.unwrap()
+}
+
+/// A request for an ordinary certificate.
+fn enrollment(device: &Device) -> Request {
+    device.request(Content::PkcsReq(&device.csr(Some(CHALLENGE))))
+}
+
+/// The certificate in a raw reply.
+fn certificate(device: &Device, request: &Request, reply: &Raw, words: &str) -> Certificate {
+    assert_eq!(reply.status, 200, "{words}: {}", reply.text());
+    assert_eq!(
+        reply.header("content-type"),
+        Some("application/x-pki-message"),
+        "{words}"
+    );
+    issued(
+        request
+            .open_reply(&reply.body, &device.ca.reply_signers())
+            .unwrap_or_else(|error| panic!("{words}: {error}")),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_spelling_of_a_url() {
+    let server = House::new()
+        .profile("corp", "")
+        .profile("", "")
+        .start()
+        .await;
+    let address = plain(&server);
+    let (corp, root) = (device(&server, "corp").await, device(&server, "").await);
+    assert_ne!(corp.ca.recipient().unwrap(), root.ca.recipient().unwrap());
+    let mut paths: Vec<(String, &Device)> = Vec::new();
+    for after in AFTER_A_PROFILE {
+        paths.push((format!("/scep/corp{after}"), &corp));
+        paths.push((format!("/scep{after}"), &root));
+    }
+    for bare in [
+        "/cgi-bin/pkiclient.exe",
+        "/certsrv/mscep/mscep.dll",
+        "/certsrv/mscep/mscep.dll/",
+        "/certsrv/mscep/mscep.dll/pkiclient.exe",
+    ] {
+        paths.push((bare.to_owned(), &root));
+    }
+    for (path, owner) in paths {
+        for base in [format!("http://{address}{path}"), server.https(&path)] {
+            let mut device = owner.clone();
+            device.url = base;
+            device.refresh().await.unwrap();
+            assert_eq!(
+                device.ca.recipient().unwrap(),
+                owner.ca.recipient().unwrap(),
+                "{}",
+                device.url
+            );
+            let request = enrollment(&device);
+            issued(device.post(&request).await);
+            let caps = wire::get(address, &format!("{path}?operation=GetCACaps")).await;
+            assert_eq!(caps.status, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_message_of_get_ca_caps_and_get_ca_cert_means_nothing() {
+    let server = House::new().profile("corp", "").start().await;
+    let address = plain(&server);
+    let lines = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vectors/get-lines.json");
+    let lines: serde_json::Value = serde_json::from_slice(&std::fs::read(lines).unwrap()).unwrap();
+    let captured = lines.as_array().unwrap().iter();
+    let captured = captured.filter_map(|line| line["message_raw"].as_str());
+    let mut messages: Vec<String> = captured.map(|raw| format!("&message={raw}")).collect();
+    assert!(messages.len() > 3);
+    messages.extend(
+        [
+            "&message",
+            "&message=",
+            "&message=0",
+            "&message=default",
+            "&message=ca",
+            "&message=CAIdentifier",
+            "&message=SCEP%20Authority",
+            "&message=SCEP+Authority",
+            "&message=%00%ff%zz%",
+            "&x=y&message=1&message=2",
+        ]
+        .map(str::to_owned),
+    );
+    for (operation, content_type) in [
+        ("GetCACaps", "text/plain"),
+        ("GetCACert", "application/x-x509-ca-ra-cert"),
+    ] {
+        let plain = wire::get(address, &format!("/scep/corp?operation={operation}")).await;
+        assert_eq!(
+            (plain.status, plain.header("content-type")),
+            (200, Some(content_type))
+        );
+        for message in &messages {
+            let targets = [
+                format!("/scep/corp?operation={operation}{message}"),
+                format!("/scep/corp?{}&operation={operation}", &message[1..]),
+            ];
+            for target in targets {
+                let reply = wire::get(address, &target).await;
+                assert_eq!(reply.status, 200, "{target}");
+                assert_eq!(reply.header("content-type"), Some(content_type));
+                assert_eq!(reply.body, plain.body, "{target}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capabilities_are_true_of_the_profile() {
+    let server = House::with_ca(KeyKind::Rsa { bits: 2048 })
+        .profile("modern", "")
+        .profile("old", "crypto = 'compatible'")
+        .profile("direct", "ra = 'ca'")
+        .start()
+        .await;
+    let address = plain(&server);
+    let caps = async |path_id: &str| {
+        let reply = wire::get(address, &format!("/scep/{path_id}?operation=GetCACaps")).await;
+        assert!(reply.body.len() < 1024);
+        assert_eq!(reply.header("content-type"), Some("text/plain"));
+        let text = reply.text();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let modern = caps("modern").await;
+    for keyword in [
+        "AES",
+        "POSTPKIOperation",
+        "SHA-256",
+        "SHA-512",
+        "SCEPStandard",
+        "Renewal",
+    ] {
+        assert!(modern.iter().any(|line| line == keyword), "{keyword}");
+    }
+    for absent in ["SHA-1", "DES3", "GetNextCACert"] {
+        assert!(!modern.iter().any(|line| line == absent), "{absent}");
+    }
+    let old = caps("old").await;
+    let place = |keyword: &str| old.iter().position(|line| line == keyword).unwrap();
+    assert!(place("AES") < place("DES3"));
+    assert!(place("SHA-1") < old.len());
+
+    let direct = wire::get(address, "/scep/direct?operation=GetCACert").await;
+    assert_eq!(
+        direct.header("content-type"),
+        Some("application/x-x509-ca-cert")
+    );
+    assert_eq!(direct.body, server.house.ca.der());
+    issued(
+        device(&server, "direct")
+            .await
+            .post(&enrollment(&device(&server, "direct").await))
+            .await,
+    );
+    let next = wire::get(address, "/scep/modern?operation=GetNextCACert").await;
+    assert_eq!(next.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn post_whatever_the_headers_say() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = device(&server, "corp").await;
+    for query in [
+        "?operation=PKIOperation",
+        "?operation=PKIOperation&message=",
+        "?message=&operation=PKIOperation",
+        "?message=",
+        "?",
+        "",
+    ] {
+        for content_type in [
+            None,
+            Some("application/octet-stream"),
+            Some("application/x-pki-message"),
+            Some("application/x-pki-message; charset=utf-8"),
+            Some("application/x-www-form-urlencoded"),
+            Some("multipart/form-data"),
+            Some("no type at all"),
+        ] {
+            let request = enrollment(&device);
+            let line = content_type.map_or(String::new(), |t| format!("Content-Type: {t}\r\n"));
+            let mut octets = format!(
+                "POST /scep/corp{query} HTTP/1.1\r\nHost: x\r\n{line}Connection: close\r\nContent-Length: {}\r\n\r\n",
+                request.message().len()
+            )
+            .into_bytes();
+            octets.extend_from_slice(request.message());
+            let reply = wire::send(plain(&server), &octets).await;
+            certificate(
+                &device,
+                &request,
+                &reply,
+                &format!("{query} {content_type:?}"),
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn get_in_every_form_of_base64() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = device(&server, "corp").await;
+    let csr = device.csr(Some(CHALLENGE));
+    let recipient = [device.ca.recipient().unwrap()];
+    // One whose base64 has both letters that differ between the alphabets, and padding.
+    let request = (0..1000)
+        .map(|n| {
+            RequestBuilder::new(
+                Content::PkcsReq(&csr),
+                (&device.signer, &device.key),
+                &recipient,
+            )
+            .transaction_id("x".repeat(1 + n % 3))
+            .build()
+            .unwrap()
+        })
+        .find(|request| {
+            let text = STANDARD.encode(request.message());
+            ["+", "/", "=="].iter().all(|part| text.contains(part))
+        })
+        .unwrap();
+    let octets = request.message();
+    let standard = STANDARD.encode(octets);
+    let in_lines = |end: &str| {
+        let lines: Vec<&str> = standard
+            .as_bytes()
+            .chunks(64)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        lines.join(end) + end
+    };
+    let escaped = standard
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D");
+    let small = escaped
+        .replace("%2B", "%2b")
+        .replace("%2F", "%2f")
+        .replace("%3D", "%3d");
+    let forms = [
+        ("raw", standard.clone()),
+        ("escaped", escaped.clone()),
+        ("escaped in small letters", small),
+        ("escaped twice", escaped.replace('%', "%25")),
+        ("only = escaped", standard.replace('=', "%3D")),
+        ("+ as a space", standard.replace('+', "%20")),
+        ("no padding", STANDARD_NO_PAD.encode(octets)),
+        ("base64url", URL_SAFE_NO_PAD.encode(octets)),
+        ("base64url, padded", URL_SAFE.encode(octets)),
+        (
+            "base64url, escaped padding",
+            URL_SAFE.encode(octets).replace('=', "%3D"),
+        ),
+        ("lines", in_lines("%0A")),
+        ("lines with CR", in_lines("%0D%0A")),
+        ("lines in small letters", in_lines("%0d%0a")),
+    ];
+    let mut first: Option<Certificate> = None;
+    for (name, form) in forms {
+        for target in [
+            format!("/scep/corp?operation=PKIOperation&message={form}"),
+            format!("/scep/corp/pkiclient.exe?message={form}&operation=PKIOperation"),
+        ] {
+            let reply = wire::get(plain(&server), &target).await;
+            let leaf = certificate(&device, &request, &reply, name);
+            let first = first.get_or_insert_with(|| leaf.clone());
+            assert_eq!(first, &leaf, "the same request in another form: {name}");
+        }
+    }
+    for (message, words) in [("", "empty"), ("====", "empty"), ("M*II", "base64")] {
+        let target = format!("/scep/corp?operation=PKIOperation&message={message}");
+        let reply = wire::get(plain(&server), &target).await;
+        assert_eq!(reply.status, 400, "{message}");
+        assert!(reply.text().contains(words), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_of_nearly_64_kib() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = device(&server, "corp").await;
+    let recipient = [device.ca.recipient().unwrap()];
+    let subject = Name::parse("O=Example, CN=box-4").unwrap();
+    let build = |filler: usize| {
+        let ballast = Extension {
+            oid: "1.3.6.1.4.1.55555.1".to_owned(),
+            critical: false,
+            value: pki::der::octet_string(&vec![7; filler]),
+        };
+        let sans = SubjectAltNames::default();
+        let csr = Csr::build(&subject, &sans, Some(CHALLENGE), &[ballast], &device.key).unwrap();
+        RequestBuilder::new(
+            Content::PkcsReq(&csr),
+            (&device.signer, &device.key),
+            &recipient,
+        )
+        .build()
+        .unwrap()
+    };
+    let target = |request: &Request| {
+        let message = STANDARD.encode(request.message());
+        format!("/scep/corp?operation=PKIOperation&message={message}")
+    };
+    let trial = target(&build(40_000)).len();
+    let request = build(40_000 + (65_500 - trial) / 4 * 3);
+    let target = target(&request);
+    assert!((65_400..65_535).contains(&target.len()), "{}", target.len());
+    let reply = wire::get(plain(&server), &target).await;
+    certificate(&device, &request, &reply, "long");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_over_the_limit_are_413() {
+    const LIMIT: usize = 256 * 1024;
+    let server = House::new().profile("corp", "").start().await;
+    let url = format!("{}?operation=PKIOperation", server.http("corp"));
+    let http = server.client();
+    for (length, status) in [(LIMIT + 1, 413), (4 * LIMIT, 413), (LIMIT, 400), (0, 400)] {
+        for _ in 0..5 {
+            let reply = http
+                .post(&url)
+                .body(vec![0x30; length])
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(reply.status(), status, "{length}");
+        }
+    }
+    // Without a length, in pieces.
+    for (pieces, status) in [(LIMIT / 4096 + 1, 413), (LIMIT / 4096, 400)] {
+        let head = "POST /scep/corp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut octets = head.as_bytes().to_vec();
+        for _ in 0..pieces {
+            octets.extend_from_slice(b"1000\r\n");
+            octets.extend_from_slice(&[0x30; 4096]);
+            octets.extend_from_slice(b"\r\n");
+        }
+        octets.extend_from_slice(b"0\r\n\r\n");
+        let reply = wire::send(plain(&server), &octets).await;
+        assert_eq!(reply.status, status, "{pieces} pieces");
+    }
+    issued(
+        device(&server, "corp")
+            .await
+            .post(&enrollment(&device(&server, "corp").await))
+            .await,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_1_0_without_host() {
+    let server = House::new().profile("", "").start().await;
+    let device = device(&server, "").await;
+    let path = "/cgi-bin/pkiclient.exe";
+    let caps = format!("GET {path}?operation=GetCACaps HTTP/1.0\r\n\r\n");
+    let caps = wire::send(plain(&server), caps.as_bytes()).await;
+    assert_eq!(
+        (caps.status, caps.header("content-type")),
+        (200, Some("text/plain"))
+    );
+    assert_eq!(
+        caps.header("transfer-encoding"),
+        None,
+        "HTTP/1.0 knows no chunks"
+    );
+
+    let request = enrollment(&device);
+    let message = STANDARD.encode(request.message()).replace('+', "%2B");
+    let get = format!("GET {path}?operation=PKIOperation&message={message} HTTP/1.0\r\n\r\n");
+    let reply = wire::send(plain(&server), get.as_bytes()).await;
+    certificate(&device, &request, &reply, "GET");
+
+    let request = enrollment(&device);
+    let mut post = format!(
+        "POST {path}?operation=PKIOperation HTTP/1.0\r\nContent-Length: {}\r\n\r\n",
+        request.message().len()
+    )
+    .into_bytes();
+    post.extend_from_slice(request.message());
+    let reply = wire::send(plain(&server), &post).await;
+    certificate(&device, &request, &reply, "POST");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served() {
+    let server = House::new()
+        .profile("corp", "")
+        .profile("", "")
+        .start()
+        .await;
+    let address = plain(&server);
+    for (target, status) in [
+        ("/scep/corp?operation=GetCaCaps", 400),
+        ("/scep/corp?operation=x", 400),
+        ("/scep/corp?operation=", 400),
+        ("/scep/corp", 400),
+        ("/scep/corp?operation=PKIOperation", 400),
+        ("/scep/corp?operation=GetNextCACert", 404),
+        ("/scep/nobody?operation=GetCACaps", 404),
+        ("/scep/Corp?operation=GetCACaps", 404),
+        ("/scep/corp/x?operation=GetCACaps", 404),
+        ("/scep-mtls/corp?operation=GetCACaps", 404),
+        ("/?operation=GetCACaps", 404),
+        ("/", 404),
+        ("/scep/intune", 404),
+        ("/api/v1/auth/check", 404),
+        ("/api/v1/admin/scep/profiles", 404),
+        ("/api/v1/session", 404),
+        ("/metrics", 404),
+        ("/health", 404),
+        ("/healthz", 404),
+        ("/readyz", 404),
+        ("/index.html", 404),
+        ("/assets/index.js", 404),
+    ] {
+        let reply = wire::get(address, target).await;
+        assert_eq!(reply.status, status, "{target}: {}", reply.text());
+        assert_eq!(reply.header("content-type"), Some("text/plain"), "{target}");
+        assert!(!reply.text().contains('<'), "{target}: {}", reply.text());
+    }
+    let page = wire::get(address, "/scep").await;
+    assert_eq!(page.status, 400, "a page is for https only");
+
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "BREW"] {
+        for query in ["", "?operation=GetCACaps", "?operation=PKIOperation"] {
+            let request = format!(
+                "{method} /scep/corp{query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
+            let reply = wire::send(address, request.as_bytes()).await;
+            assert_eq!(reply.status, 405, "{method} {query}");
+            assert_eq!(reply.header("allow"), Some("GET, POST"));
+        }
+    }
+    for operation in ["GetCACaps", "GetCACert", "x"] {
+        let request = format!(
+            "POST /scep/corp?operation={operation} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        assert_eq!(wire::send(address, request.as_bytes()).await.status, 400);
+    }
+    let post = "POST /api/v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(wire::send(address, post.as_bytes()).await.status, 404);
+}
+
+/// Sends a request made with these algorithms; the reply's octets.
+async fn with_algorithms(
+    device: &Device,
+    cipher: ContentCipher,
+    digest: Digest,
+    transport: KeyTransport,
+) -> (Request, Vec<u8>) {
+    let csr = device.csr(Some(CHALLENGE));
+    let recipient = [device.ca.recipient().unwrap()];
+    let request = RequestBuilder::new(
+        Content::PkcsReq(&csr),
+        (&device.signer, &device.key),
+        &recipient,
+    )
+    .cipher(cipher)
+    .digest(digest)
+    .key_transport(transport)
+    .build()
+    .unwrap();
+    let sent = device
+        .http
+        .post(&device.url)
+        .body(request.message().to_vec());
+    let reply = sent.send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    (request, reply.bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn algorithms_come_back_as_they_came() {
+    let server = House::new()
+        .profile("modern", "")
+        .profile("old", "crypto = 'compatible'")
+        .start()
+        .await;
+    let (modern, old) = (
+        device(&server, "modern").await,
+        device(&server, "old").await,
+    );
+    let oaep = |digest| KeyTransport::Oaep {
+        digest,
+        mgf: digest,
+    };
+    for device in [&modern, &old] {
+        for transport in [
+            KeyTransport::Pkcs1v15,
+            oaep(Digest::Sha1),
+            oaep(Digest::Sha256),
+        ] {
+            for (cipher, digest) in [
+                (ContentCipher::Aes128Cbc, Digest::Sha256),
+                (ContentCipher::Aes192Cbc, Digest::Sha384),
+                (ContentCipher::Aes256Cbc, Digest::Sha512),
+            ] {
+                let words = format!("{transport:?} {cipher:?}");
+                let (request, reply) = with_algorithms(device, cipher, digest, transport).await;
+                let opened = request.open_reply(&reply, &device.ca.reply_signers());
+                issued(opened.unwrap_or_else(|error| panic!("{words}: {error}")));
+                let signed = Signed::parse(&reply).unwrap();
+                assert_eq!(signed.digest().unwrap(), digest, "{words}");
+                let envelope = Enveloped::parse(signed.content().unwrap()).unwrap();
+                assert_eq!(envelope.cipher().unwrap(), cipher, "{words}");
+                let back = envelope.recipients()[0].key_transport().unwrap();
+                assert_eq!(back, transport, "{words}");
+            }
+        }
+    }
+    let (cipher, transport) = (ContentCipher::DesEde3Cbc, KeyTransport::Pkcs1v15);
+    let (request, reply) = with_algorithms(&old, cipher, Digest::Sha1, transport).await;
+    issued(request.open_reply(&reply, &old.ca.reply_signers()).unwrap());
+    for (cipher, digest) in [
+        (cipher, Digest::Sha256),
+        (ContentCipher::Aes128Cbc, Digest::Sha1),
+    ] {
+        let (request, reply) = with_algorithms(&modern, cipher, digest, transport).await;
+        let reply = request.open_reply(&reply, &modern.ca.reply_signers());
+        let (fail_info, _) = refused(reply.unwrap());
+        assert_eq!(fail_info, FailInfo::BadAlg, "{cipher:?} {digest:?}");
+    }
+}
+
+/// The octets that real clients sent, to a server with the keys they were sent to.
+#[tokio::test(flavor = "multi_thread")]
+async fn captured_messages() {
+    let vectors: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vectors");
+    let read = |name: &str| std::fs::read(vectors.join(name)).unwrap();
+    let house = House::new();
+    let certificate = house.file("vectors.pem", &read("keys/ca.pem"));
+    let key = house.file("vectors.key", &read("keys/ca.key"));
+    let chain = house.file("vectors-root.pem", &read("keys/root.pem"));
+    let issuer = format!(
+        "[[issuer]]\nid = 'local'\nca_cert_path = '{}'\nca_key_path = '{}'\nchain_path = '{}'\n\
+         [[certificate_profile]]\nid = 'device'\nekus_allowed = ['client_auth', 'server_auth']",
+        certificate.display(),
+        key.display(),
+        chain.display()
+    );
+    let challenge = "ra = 'ca'\nchallenge_password = 's3cret'";
+    let server = house
+        .with(&issuer)
+        .profile("modern", challenge)
+        .profile("old", &format!("{challenge}\ncrypto = 'compatible'"))
+        .start()
+        .await;
+    let http = server.client();
+    let ask = async |path_id: &str, name: &str| {
+        let sent = http
+            .post(server.http(path_id))
+            .body(read(&format!("{name}.p7")));
+        let reply = sent.send().await.unwrap();
+        assert_eq!(reply.status(), 200, "{name}");
+        let reply = reply.bytes().await.unwrap();
+        (peek_status(&reply).unwrap(), peek_fail_info(&reply))
+    };
+    let bad_alg = (PkiStatus::Failure, Some(FailInfo::BadAlg));
+    for path_id in ["modern", "old"] {
+        for good in [
+            "certmonger-pkcsreq-get",
+            "strongswan-pkcsreq-post",
+            "strongswan-pkcsreq-post-san",
+            "jscep-pkcsreq-post",
+            "pyscep-pkcsreq-post",
+        ] {
+            let answer = ask(path_id, good).await;
+            assert_eq!(answer, (PkiStatus::Success, None), "{path_id} {good}");
+        }
+        for des in [
+            "scepclient-pkcsreq-post",
+            "scepclient-renewalreq-post",
+            "scepclient-renewalreq-get",
+            "scepclient-renewalreq-post-4-recipients",
+        ] {
+            assert_eq!(ask(path_id, des).await, bad_alg, "{path_id} {des}");
+        }
+    }
+    for triple in [
+        "certmonger-pkcsreq-get-3des",
+        "strongswan-pkcsreq-post-3des",
+    ] {
+        assert_eq!(ask("modern", triple).await, bad_alg, "{triple}");
+        let answer = ask("old", triple).await;
+        assert_eq!(answer, (PkiStatus::Success, None), "{triple}");
+    }
+}
