@@ -8,7 +8,7 @@
 //! | `enroll` | asking for a certificate, and for what became of the request |
 //! | `folder` | the directory in which keys and certificates are kept |
 //! | `probe` | what a server can do |
-//! | [`bench`] | many enrollments at once, and what the machine could do at best |
+//! | [`mod@bench`] | many enrollments at once, and what the machine could do at best |
 //!
 //! The protocol itself is [`scep::client`]; here are the network, files and the clock.
 

@@ -1,6 +1,6 @@
 //! Gate 9: is this device compliant? Asked of an HTTPS webhook, after every other gate.
 //!
-//! The request is a POST with a JSON body ([`body`]) and a signature over time and body
+//! The request is a POST with a JSON body (`body`) and a signature over time and body
 //! ([`challenge::WebhookKey`]). The answer is `{"compliant": true|false, "reason": "..."}` with
 //! status 200. Anything else (another status, a redirect, more than 64 KiB, no answer in time)
 //! counts as an error, and an error refuses the device unless the profile says otherwise.

@@ -1,7 +1,7 @@
 //! The admin API, health and metrics.
 //!
 //! [`routes`] takes what the table in the `api` crate knows, and everything else under `/api`; what is left is the
-//! page's. A request is read ([`request`]), its caller found out, and the one operation called that the table names.
+//! page's. A request is read (`request`), its caller found out, and the one operation called that the table names.
 //! Handlers of admin routes take an [`Admin`](crate::auth::Admin), which only a caller with that role has.
 //!
 //! | module | answers |
