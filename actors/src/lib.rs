@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `supervisor`, `directory` | which profiles there are; starting, exchanging, bringing back |
-//! | `profile` | the actor: the state that decides, and nothing that waits |
+//! | `profile`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
 //! | `enroll` | one PKIOperation, top to bottom |
 //! | `answer`, `refusal`, `refuse` | what a device is told, what the operator reads |
 //! | `candidate`, `renewal` | from octets to something that can be decided on |
@@ -20,6 +20,7 @@ mod candidate;
 mod clock;
 mod compute;
 mod crl;
+mod decision;
 mod directory;
 mod enroll;
 mod fence;

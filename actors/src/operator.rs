@@ -2,9 +2,10 @@
 
 use crate::answer::Answer;
 use crate::audit;
+use crate::decision::{Claim, Settlement, Ticket};
 use crate::enroll::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
-use crate::profile::{Claim, ProfileActor, Settlement, Ticket};
+use crate::profile::ProfileActor;
 use crate::records;
 use crate::shared::Shared;
 use crate::transactions::{Key, Known};

@@ -5,7 +5,7 @@
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
-use crate::answer::Answer;
+use crate::decision::{Asks, Claim, Decide, Decision, Settle, Settlement, Ticket};
 use crate::enroll;
 use crate::guesses::Guesses;
 use crate::messages::{
@@ -18,11 +18,10 @@ use crate::spec::ProfileSpec;
 use crate::supervisor::Obituary;
 use crate::transactions::{Key, Known, Marks, Transactions};
 use crate::{fence::Fence, meters::Meters, noise::Noise};
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture};
-use challenge::{Counters, DeviceKey, Label, RateLimited, RateWindow, ReplayKey, ReplayMemory};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture};
+use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{ProfileState, TransactionState};
@@ -149,61 +148,6 @@ impl Handler<PkiOperation> for ProfileActor {
     }
 }
 
-/// Asks whether an enrollment may go on, and reserves what it takes.
-#[derive(Message)]
-#[rtype(result = "Decision")]
-pub(crate) struct Decide {
-    pub(crate) key: Key,
-    /// What the store knew of the same request, looked up off the actor.
-    pub(crate) known: Option<Known>,
-    pub(crate) asks: Asks,
-    pub(crate) source: IpAddr,
-    pub(crate) now: DateTime<Utc>,
-}
-
-/// What a request has shown so far.
-pub(crate) enum Asks {
-    /// Authenticated by a static challenge or a certificate.
-    Plain,
-    /// Gates 1 to 6 passed.
-    Intune {
-        replay: ReplayKey,
-        remember_until: DateTime<Utc>,
-        device: DeviceKey,
-    },
-    /// Refused; by a gate, if it has a label.
-    Refused {
-        label: Option<Label>,
-        guess: bool,
-        intune: bool,
-    },
-}
-
-impl Asks {
-    fn is_intune(&self) -> bool {
-        matches!(
-            self,
-            Self::Intune { .. } | Self::Refused { intune: true, .. }
-        )
-    }
-}
-
-/// What the actor says to [`Decide`].
-pub(crate) enum Decision {
-    /// Go on; the ticket must be settled.
-    Proceed(Ticket),
-    /// The same request was decided before.
-    Known(Known),
-    /// The same request is under way; its answer comes here.
-    Join(tokio::sync::oneshot::Receiver<Answer>),
-    /// As the request's own evidence says.
-    Refused,
-    /// Gate 7.
-    Replay,
-    /// Gate 8.
-    RateLimited(RateLimited),
-}
-
 impl Handler<Decide> for ProfileActor {
     type Result = MessageResult<Decide>;
 
@@ -259,11 +203,7 @@ impl ProfileActor {
             },
         };
         self.transactions.begin(ask.key, marks);
-        Decision::Proceed(Ticket {
-            key: ask.key,
-            marks,
-            me: Some(ctx.address()),
-        })
+        Decision::Proceed(Ticket::new(ask.key, marks, ctx.address()))
     }
 
     /// Gates 7 and 8, in one step.
@@ -320,73 +260,6 @@ fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) ->
         && age.to_std().map_or(true, |age| age <= window)
 }
 
-/// The right to finish one enrollment. Dropped without being settled (a panic, a cancelled task),
-/// it gives everything back.
-pub(crate) struct Ticket {
-    key: Key,
-    pub(crate) marks: Option<Marks>,
-    me: Option<Addr<ProfileActor>>,
-}
-
-impl Ticket {
-    /// For an operator's decision, which has no marks of its own to take.
-    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>) -> Self {
-        Self {
-            key,
-            marks: None,
-            me: Some(me),
-        }
-    }
-
-    /// Ends the enrollment.
-    pub(crate) fn settle(mut self, settlement: Settlement) {
-        if let Some(me) = self.me.take() {
-            me.do_send(Settle {
-                key: self.key,
-                settlement,
-            });
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(me) = self.me.take() {
-            let settlement = Settlement::Failed {
-                answer: Answer::Busy,
-                label: None,
-            };
-            me.do_send(Settle {
-                key: self.key,
-                settlement,
-            });
-        }
-    }
-}
-
-/// How an enrollment ended.
-pub(crate) enum Settlement {
-    /// Durable: issued, waiting, denied or expired.
-    Durable {
-        known: Known,
-        answer: Answer,
-        label: Option<Label>,
-    },
-    /// Nothing was stored; what was taken goes back.
-    Failed {
-        answer: Answer,
-        label: Option<Label>,
-    },
-}
-
-/// Tells the actor how an enrollment ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Settle {
-    key: Key,
-    settlement: Settlement,
-}
-
 impl Handler<Settle> for ProfileActor {
     type Result = ();
 
@@ -424,11 +297,6 @@ impl Handler<Settle> for ProfileActor {
     }
 }
 
-/// Claims a pending request for an operator's decision or for its expiry.
-#[derive(Message)]
-#[rtype(result = "Option<Ticket>")]
-pub(crate) struct Claim(pub(crate) Key);
-
 impl Handler<Claim> for ProfileActor {
     type Result = Option<Ticket>;
 
@@ -437,7 +305,7 @@ impl Handler<Claim> for ProfileActor {
             return None;
         }
         self.transactions.begin(key, None);
-        Some(Ticket::claimed(key, ctx.address()))
+        Some(Ticket::new(key, None, ctx.address()))
     }
 }
 

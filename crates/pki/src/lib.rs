@@ -6,6 +6,7 @@
 //! | [`der`] | slicing reader and writers, where raw octets matter |
 //! | [`oid`] | object identifiers by name |
 //! | [`cms`] | SignedData, EnvelopedData, certs-only messages (RFC 5652) |
+//! | [`floor`] | the least that the cryptography of an enrollment costs, for measurements |
 //!
 //! The rest is at the root: [`Certificate`], [`Csr`], [`Crl`] and their builders, [`Name`], [`SubjectAltNames`],
 //! [`PublicKey`], [`PrivateKey`] and the algorithms. Nothing here does I/O or reads a clock, and nothing outside this
@@ -24,6 +25,7 @@ pub mod der;
 mod digest;
 mod error;
 mod extension;
+pub mod floor;
 mod key;
 mod key_usage;
 mod name;

@@ -1,0 +1,136 @@
+//! What an enrollment asks its actor, what the actor says, and the ticket in between.
+
+use crate::answer::Answer;
+use crate::profile::ProfileActor;
+use crate::transactions::{Key, Known, Marks};
+use actix::{Addr, Message};
+use challenge::{DeviceKey, Label, RateLimited, ReplayKey};
+use chrono::{DateTime, Utc};
+use std::net::IpAddr;
+
+/// Asks whether an enrollment may go on, and reserves what it takes.
+#[derive(Message)]
+#[rtype(result = "Decision")]
+pub(crate) struct Decide {
+    pub(crate) key: Key,
+    /// What the store knew of the same request, looked up off the actor.
+    pub(crate) known: Option<Known>,
+    pub(crate) asks: Asks,
+    pub(crate) source: IpAddr,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// What a request has shown so far.
+pub(crate) enum Asks {
+    /// Authenticated by a static challenge or a certificate.
+    Plain,
+    /// Gates 1 to 6 passed.
+    Intune {
+        replay: ReplayKey,
+        remember_until: DateTime<Utc>,
+        device: DeviceKey,
+    },
+    /// Refused; by a gate, if it has a label.
+    Refused {
+        label: Option<Label>,
+        guess: bool,
+        intune: bool,
+    },
+}
+
+impl Asks {
+    pub(crate) fn is_intune(&self) -> bool {
+        matches!(
+            self,
+            Self::Intune { .. } | Self::Refused { intune: true, .. }
+        )
+    }
+}
+
+/// What the actor says to [`Decide`].
+pub(crate) enum Decision {
+    /// Go on; the ticket must be settled.
+    Proceed(Ticket),
+    /// The same request was decided before.
+    Known(Known),
+    /// The same request is under way; its answer comes here.
+    Join(tokio::sync::oneshot::Receiver<Answer>),
+    /// As the request's own evidence says.
+    Refused,
+    /// Gate 7.
+    Replay,
+    /// Gate 8.
+    RateLimited(RateLimited),
+}
+
+/// The right to finish one enrollment. Dropped without being settled (a panic, a cancelled task),
+/// it gives everything back.
+pub(crate) struct Ticket {
+    key: Key,
+    pub(crate) marks: Option<Marks>,
+    me: Option<Addr<ProfileActor>>,
+}
+
+impl Ticket {
+    /// For an enrollment that took `marks`, or an operator's decision, which takes none.
+    pub(crate) fn new(key: Key, marks: Option<Marks>, me: Addr<ProfileActor>) -> Self {
+        Self {
+            key,
+            marks,
+            me: Some(me),
+        }
+    }
+
+    /// Ends the enrollment.
+    pub(crate) fn settle(mut self, settlement: Settlement) {
+        if let Some(me) = self.me.take() {
+            me.do_send(Settle {
+                key: self.key,
+                settlement,
+            });
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(me) = self.me.take() {
+            let settlement = Settlement::Failed {
+                answer: Answer::Busy,
+                label: None,
+            };
+            me.do_send(Settle {
+                key: self.key,
+                settlement,
+            });
+        }
+    }
+}
+
+/// How an enrollment ended.
+pub(crate) enum Settlement {
+    /// Durable: issued, waiting, denied or expired.
+    Durable {
+        known: Known,
+        answer: Answer,
+        label: Option<Label>,
+    },
+    /// Nothing was stored; what was taken goes back.
+    Failed {
+        answer: Answer,
+        label: Option<Label>,
+    },
+}
+
+/// Tells the actor how an enrollment ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settle {
+    pub(crate) key: Key,
+    pub(crate) settlement: Settlement,
+}
+
+/// Claims a pending request for an operator's decision or for its expiry.
+#[derive(Message)]
+#[rtype(result = "Option<Ticket>")]
+pub(crate) struct Claim(pub(crate) Key);
