@@ -8,7 +8,7 @@ use crate::journal::Journal;
 use crate::shared::Services;
 use crate::supervisor::Supervisor;
 use actix::{Actor, Addr, Arbiter, System};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use store::Store;
 
@@ -43,7 +43,7 @@ pub struct House {
     /// Who starts and exchanges them.
     pub supervisor: Addr<Supervisor>,
     system: System,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl House {
@@ -93,15 +93,21 @@ impl House {
             directory,
             supervisor,
             system,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         })
     }
 
     /// Ends the actors, the pool and the journal, in this order, after what they have under way.
     /// Blocks. Call it when the front has answered its last request.
-    pub fn close(mut self) {
+    /// A second call does nothing.
+    pub fn close(&self) {
         self.system.stop();
-        if let Some(thread) = self.thread.take() {
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
         self.services.pool.stop();

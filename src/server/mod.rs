@@ -182,6 +182,12 @@ impl Server {
         let drained = async { while listeners.join_next().await.is_some() {} };
         let in_time = tokio::time::timeout(limit, drained).await.is_ok();
         listeners.abort_all();
+        let front = Arc::clone(&self.front);
+        // Joins a thread: not for an async one.
+        let closed = tokio::task::spawn_blocking(move || front.house.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the actors did not end well");
+        }
         in_time
     }
 }

@@ -48,7 +48,6 @@ async fn the_same_request_gets_the_same_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a stopped server still holds its store"]
 async fn the_same_request_gets_the_same_certificate_after_a_restart() {
     let server = House::new().profile("corp", "").start().await;
     let mut device = Device::of(&server, "corp").await;

@@ -240,7 +240,17 @@ impl Running {
             self.server.stop(Duration::from_secs(20)).await,
             "the server drains in time"
         );
-        self.house
+        let Running { server, house } = self;
+        let store = Arc::clone(&server.house().services.store);
+        drop(server);
+        let let_go = async {
+            while Arc::strong_count(&store) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let let_go = tokio::time::timeout(Duration::from_secs(20), let_go).await;
+        assert!(let_go.is_ok(), "a stopped server holds its store");
+        house
     }
 }
 

@@ -262,6 +262,7 @@ impl Running {
     /// Shuts the house down and gives the store back to the disk.
     pub fn close(self) {
         self.house.close();
+        drop(self.house);
         let store = self.store;
         // The journal's thread lets go of its handle last.
         while Arc::strong_count(&store) > 1 {
