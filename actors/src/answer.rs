@@ -19,6 +19,8 @@ pub(crate) enum Answer {
     Refused { fail_info: FailInfo, text: Arc<str> },
     /// HTTP 503: come again.
     Busy,
+    /// HTTP 403: too many wrong challenges from this source.
+    Guessing,
 }
 
 impl Answer {
@@ -36,6 +38,7 @@ impl Answer {
             Self::Pending => "pending",
             Self::Refused { .. } => "failure",
             Self::Busy => "busy",
+            Self::Guessing => "guessing",
         }
     }
 }
@@ -101,7 +104,7 @@ pub(crate) fn seal(
             fail_info: *fail_info,
             text,
         },
-        Answer::Pending | Answer::Busy => scep::Answer::Pending,
+        Answer::Pending | Answer::Busy | Answer::Guessing => scep::Answer::Pending,
     };
     Ok(scep::cert_rep(reply, &answer, ra, spec.mode)?)
 }

@@ -57,6 +57,8 @@ pub(crate) enum Decision {
     Join(tokio::sync::oneshot::Receiver<Answer>),
     /// As the request's own evidence says.
     Refused,
+    /// Others of its source, which came in together with it, were wrong too often.
+    Guessing,
     /// Gate 7.
     Replay,
     /// Gate 8.

@@ -152,6 +152,7 @@ async fn enroll(
         Decision::Proceed(ticket) => return proceed(shared, origin, candidate, ticket).await,
         Decision::Known(known) => query::known(shared, known).await,
         Decision::Join(answer) => answer.await.unwrap_or(Answer::Busy),
+        Decision::Guessing => Answer::Guessing,
         Decision::Refused => match &candidate.evidence {
             Err(refusal) => refuse(shared, origin, candidate, refusal).await,
             // The actor only says this of a request that was refused.
@@ -427,10 +428,14 @@ pub(crate) async fn commit(
 
 /// Encrypts and signs the reply.
 async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outcome {
-    if matches!(answer, Answer::Busy) {
-        return Outcome::Busy {
-            retry_after: RETRY_AFTER,
-        };
+    match answer {
+        Answer::Busy => {
+            return Outcome::Busy {
+                retry_after: RETRY_AFTER,
+            };
+        }
+        Answer::Guessing => return Outcome::TooManyGuesses,
+        _ => {}
     }
     let begun = shared.services.clock.instant();
     let spec = Arc::clone(&shared.spec);

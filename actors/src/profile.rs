@@ -181,12 +181,16 @@ impl ProfileActor {
         {
             return Decision::Known(known);
         }
+        // Of guesses that come in together none has been counted yet when the first is let in.
+        let instant = self.shared.services.clock.instant();
+        if self.guesses.is_blocked(ask.source, instant) {
+            return Decision::Guessing;
+        }
         let marks = match ask.asks {
             Asks::Plain => None,
             Asks::Refused { label, guess, .. } => {
                 if guess {
-                    self.guesses
-                        .note(ask.source, self.shared.services.clock.instant());
+                    self.guesses.note(ask.source, instant);
                 }
                 return match label {
                     Some(label) => self.refuse(label, Decision::Refused),

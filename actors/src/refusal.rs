@@ -35,7 +35,7 @@ impl Refusal {
         reason: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        let message = message.into();
+        let message = plain(message.into());
         Self {
             fail_info,
             text: message.clone(),
@@ -105,6 +105,27 @@ impl From<PolicyRefusal> for Refusal {
         };
         Self::new(fail_info, refused.rule.as_str(), refused.reason)
     }
+}
+
+/// A sentence that may hold names from outside, fit for a log line: what would end the line, or change the direction in
+/// which it is read, stands there as an escape.
+fn plain(text: String) -> String {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.chars().any(hidden) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if hidden(character) {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// The failInfo of a gate's label (`challenge::fail_info` gives its number).
