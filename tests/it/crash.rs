@@ -21,14 +21,15 @@ const KILLS: usize = 20;
 const REQUESTS_A_LIFE: usize = 24;
 const AT_ONCE: usize = 6;
 
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    url: String,
+    /// Profile `corp`.
+    pub(crate) url: String,
 }
 
 impl Process {
     /// Starts the binary and waits for the line that says where it listens.
-    fn start(config: &Path) -> Self {
+    pub(crate) fn start(config: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_scepd"))
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
@@ -67,7 +68,7 @@ impl Process {
     }
 
     /// SIGKILL.
-    fn kill(self) {
+    pub(crate) fn kill(self) {
         drop(self);
     }
 }

@@ -1,5 +1,5 @@
 //! The nine gates over HTTP: each refusal with its label, failInfo, counter and audit event, and
-//! what it takes to pass all nine, once.
+//! what it takes to pass all nine.
 
 use actors::Clock;
 use base64::Engine;
@@ -7,8 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use challenge::mint::{Connector, mint, sign_as_given};
 use challenge::{Algorithm, Counters, Label};
 use chrono::Duration;
-use futures_util::future::join_all;
-use pki::{Csr, Name, SubjectAltNames, der};
+use pki::{Csr, Name, SubjectAltNames};
 use scep::FailInfo;
 use scep::client::{Content, Reply};
 use serde_json::{Map, Value, json};
@@ -20,19 +19,20 @@ use crate::house::{CHALLENGE, House, Running};
 use crate::webhook::Webhook;
 
 const AUDIENCE: &str = "https://scep.example.com/scep/corp";
-const SANS: &str = "dns:box-4.example.org,email:box-4@example.org,upn:kim@corp.example.org";
+pub(crate) const SANS: &str =
+    "dns:box-4.example.org,email:box-4@example.org,upn:kim@corp.example.org";
 const DEVICES: &str = "scep_pkcsreq_intune";
 
 /// A profile with all nine gates on; each device may enroll twice a day.
-struct Gates {
-    server: Running,
-    connector: Connector,
-    webhook: Webhook,
-    device: Device,
+pub(crate) struct Gates {
+    pub(crate) server: Running,
+    pub(crate) connector: Connector,
+    pub(crate) webhook: Webhook,
+    pub(crate) device: Device,
 }
 
 impl Gates {
-    async fn open(extra: &str) -> Gates {
+    pub(crate) async fn open(extra: &str) -> Gates {
         let house = House::new().with(
             "[[certificate_profile]]\nid = 'device'\n\
              [certificate_profile.san]\ntypes = ['dns', 'email', 'upn', 'uri', 'ip']",
@@ -85,13 +85,13 @@ impl Gates {
     }
 
     /// Claims signed as they are; nothing is added.
-    fn signed(&self, sub: &str, over: Value) -> String {
+    pub(crate) fn signed(&self, sub: &str, over: Value) -> String {
         let payload = Value::Object(self.claims(sub, over)).to_string();
         let header = br#"{"alg":"ES256","typ":"JWT"}"#;
         sign_as_given(header, payload.as_bytes(), &self.connector.key).unwrap()
     }
 
-    async fn ask(&self, challenge: &str) -> Reply {
+    pub(crate) async fn ask(&self, challenge: &str) -> Reply {
         self.ask_for(challenge, SANS).await
     }
 
@@ -102,13 +102,13 @@ impl Gates {
             .await
     }
 
-    fn csr(&self, challenge: &str, sans: &str) -> Csr {
+    pub(crate) fn csr(&self, challenge: &str, sans: &str) -> Csr {
         let subject = Name::parse("O=Example, CN=box-4").unwrap();
         let sans = SubjectAltNames::parse(sans).unwrap();
         Csr::build(&subject, &sans, Some(challenge), &[], &self.device.key).unwrap()
     }
 
-    async fn counters(&self) -> Counters {
+    pub(crate) async fn counters(&self) -> Counters {
         self.server.status("corp").await.counters
     }
 
@@ -151,7 +151,12 @@ impl Gates {
     }
 
     /// The same, where the challenge was good enough to be read: its claim is in the event.
-    async fn refusal_with_claim(&self, challenge: &str, label: Label, sub: &str) -> StoredEvent {
+    pub(crate) async fn refusal_with_claim(
+        &self,
+        challenge: &str,
+        label: Label,
+        sub: &str,
+    ) -> StoredEvent {
         let event = self.refusal(challenge, SANS, label).await;
         let details = &event.event.details;
         assert_eq!(details.device.as_deref(), Some(sub), "{label:?}");
@@ -385,98 +390,4 @@ async fn replay_rate_and_compliance_gates() {
     gates.server.house.clock.advance(Duration::hours(24));
     let fourth = gates.signed("guid-7", json!({}));
     issued(gates.ask(&fourth).await);
-}
-
-/// The other valid ECDSA signature of the same octets: (r, n - s).
-fn twin(signature: &[u8]) -> Vec<u8> {
-    let order = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
-    let order = hex::decode(order).unwrap();
-    let (r, s) = signature.split_at(32);
-    let mut difference = [0; 32];
-    let mut borrow = 0_i16;
-    for at in (0..32).rev() {
-        let digit = i16::from(order[at]) - i16::from(s[at]) - borrow;
-        borrow = i16::from(digit < 0);
-        difference[at] = u8::try_from(digit.rem_euclid(256)).unwrap();
-    }
-    [r, &difference].concat()
-}
-
-fn as_der(signature: &[u8]) -> Vec<u8> {
-    let integer = |octets: &[u8]| {
-        let first = octets.iter().position(|octet| *octet != 0).unwrap();
-        let mut content = octets[first..].to_vec();
-        if content[0] > 0x7f {
-            content.insert(0, 0);
-        }
-        der::integer(&content)
-    };
-    let (r, s) = signature.split_at(32);
-    der::seq(&[&integer(r), &integer(s)])
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_altered_signature_is_the_same_challenge() {
-    let gates = Gates::open("").await;
-    for over in [json!({}), json!({"nonce": null}), json!({"nonce": ""})] {
-        let sub = hex::encode(pki::random::<4>().unwrap());
-        let first = gates.signed(&sub, over.clone());
-        let (head, signature) = first.rsplit_once('.').unwrap();
-        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        let with = |other: &[u8]| format!("{head}.{}", URL_SAFE_NO_PAD.encode(other));
-        let others = [
-            with(&twin(&signature)),
-            with(&as_der(&signature)),
-            with(&as_der(&twin(&signature))),
-            format!("{first}=="),
-        ];
-        issued(gates.ask(&first).await);
-        for other in others {
-            assert_ne!(other, first);
-            gates.refusal_with_claim(&other, Label::Replay, &sub).await;
-        }
-        // And the other way round: whichever comes first is the one. A second later, because a
-        // challenge without a nonce is told from others by its octets alone.
-        gates.server.house.clock.advance(Duration::seconds(1));
-        let second = gates.signed(&sub, over);
-        let (head, signature) = second.rsplit_once('.').unwrap();
-        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        let twin = format!("{head}.{}", URL_SAFE_NO_PAD.encode(twin(&signature)));
-        issued(gates.ask(&twin).await);
-        gates.refusal_with_claim(&second, Label::Replay, &sub).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_64_copies_at_once_one_passes() {
-    let gates = Gates::open("").await;
-    for round in 1..=5_u64 {
-        let challenge = gates.signed(&format!("guid-{round}"), json!({}));
-        let csr = gates.csr(&challenge, SANS);
-        let copies: Vec<_> = (0..64)
-            .map(|_| gates.device.request(Content::PkcsReq(&csr)))
-            .collect();
-        let replies = join_all(copies.iter().map(|copy| gates.device.post(copy))).await;
-        let (mut passed, mut replays) = (0, 0);
-        for reply in replies {
-            match reply {
-                Reply::Certificate { .. } => passed += 1,
-                reply => {
-                    let (fail_info, text) = refused(reply);
-                    assert_eq!(fail_info, FailInfo::BadMessageCheck);
-                    assert!(text.ends_with("replay"), "{text}");
-                    replays += 1;
-                }
-            }
-        }
-        assert_eq!((passed, replays), (1, 63), "round {round}");
-        let counters = gates.counters().await;
-        assert_eq!(counters.count(Label::Success), round);
-        assert_eq!(counters.count(Label::Replay), round * 63);
-        assert_eq!(gates.webhook.asked() as u64, round);
-    }
-    let query = store::CertificateQuery::default();
-    let store = &gates.server.server.house().services.store;
-    let certificates = store.certificates(&query, gates.server.house.clock.now());
-    assert_eq!(certificates.unwrap().total, 5);
 }

@@ -15,15 +15,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admin;
+mod algorithms;
 mod badfiles;
 mod clock;
 mod commands;
+mod copies;
 mod crash;
 mod device;
 mod drain;
 mod enroll;
 mod fleet;
+mod floods;
 mod gates;
+mod hostile;
 mod house;
 mod intune;
 mod many;

@@ -1,20 +1,30 @@
 //! A compliance webhook that answers what a test tells it to.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// A TLS server with a house's own certificate, on a port of its own.
 pub(crate) struct Webhook {
     port: u16,
     answer: Arc<Mutex<(u16, &'static str)>>,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<watch::Sender<usize>>,
+    held: Arc<watch::Sender<bool>>,
+}
+
+/// Keeps a webhook from answering until it is opened.
+pub(crate) struct Door(Arc<watch::Sender<bool>>);
+
+impl Door {
+    pub(crate) fn open(self) {
+        self.0.send_replace(false);
+    }
 }
 
 impl Webhook {
@@ -35,12 +45,14 @@ impl Webhook {
         let hook = Webhook {
             port: listener.local_addr().unwrap().port(),
             answer: Arc::new(Mutex::new((200, r#"{"compliant":true,"reason":""}"#))),
-            asked: Arc::default(),
+            asked: Arc::new(watch::Sender::new(0)),
+            held: Arc::new(watch::Sender::new(false)),
         };
-        let (answer, asked) = (Arc::clone(&hook.answer), Arc::clone(&hook.asked));
+        let (answer, asked, held) = (hook.answer.clone(), hook.asked.clone(), hook.held.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (acceptor, answer, asked) = (acceptor.clone(), answer.clone(), asked.clone());
+                let mut held = held.subscribe();
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(socket).await else {
                         return;
@@ -53,7 +65,8 @@ impl Webhook {
                             Ok(read) => request.extend_from_slice(&buffer[..read]),
                         }
                     }
-                    asked.fetch_add(1, Ordering::SeqCst);
+                    asked.send_modify(|asked| *asked += 1);
+                    let _ = held.wait_for(|held| !held).await;
                     let (status, body) = *answer.lock().unwrap();
                     let length = body.len();
                     let reply = format!(
@@ -74,7 +87,19 @@ impl Webhook {
 
     /// How often it was asked.
     pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+        *self.asked.borrow()
+    }
+
+    /// Waits until it was asked this often.
+    pub(crate) async fn asked_times(&self, times: usize) {
+        let mut asked = self.asked.subscribe();
+        asked.wait_for(|asked| *asked >= times).await.unwrap();
+    }
+
+    /// Takes questions from now on, but answers them only when the door is opened.
+    pub(crate) fn hold(&self) -> Door {
+        self.held.send_replace(true);
+        Door(self.held.clone())
     }
 
     /// `[intune.compliance]` of a profile that asks it.
