@@ -159,7 +159,7 @@ pub struct CsrNames {
     pub san_other: Vec<String>,
 }
 
-/// Query of `GET /api/v1/audit`. All filters are combined with AND; empty ones don't filter,
+/// Query of `GET /api/v1/audit`. All filters are combined with AND; empty texts don't filter,
 /// except that `profile=` given and empty means the root profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditQuery {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AuditEvent, Certificate, Outcome};
 
-/// Query of `GET /api/v1/admin/timeline`. At least one of the first four must be given and not empty;
-/// what is given is combined with AND.
+/// Query of `GET /api/v1/admin/timeline`. What is given is combined with AND; without any of the first four
+/// the story is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineQuery {
     /// Exact Intune device.

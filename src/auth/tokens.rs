@@ -17,7 +17,9 @@ const LONGEST_LIFE: u32 = 3650;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// The name cannot be used.
-    #[error("a token's name has 1 to {LONGEST_NAME} characters, none of them a control character")]
+    #[error(
+        "a token's name has 1 to {LONGEST_NAME} characters, no space at either end and no control character"
+    )]
     Name,
     /// The life cannot be used.
     #[error("a token ends after 1 to {LONGEST_LIFE} days, or never")]
@@ -78,9 +80,13 @@ pub fn mint(
     by: &By,
     now: DateTime<Utc>,
 ) -> Result<Minted, TokenError> {
-    let name = wanted.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control)
-    {
+    let name = wanted.name.as_str();
+    let bad = name.is_empty()
+        || name.chars().count() > LONGEST_NAME
+        || name.chars().any(char::is_control)
+        || name.starts_with(' ')
+        || name.ends_with(' ');
+    if bad {
         return Err(TokenError::Name);
     }
     if known
@@ -248,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_the_digest_alone() {
-        let minted = mint(&wanted(" ops ", Some(30)), &[], &by(), now()).unwrap();
+        let minted = mint(&wanted("ops", Some(30)), &[], &by(), now()).unwrap();
         assert_eq!(minted.record.name, "ops");
         assert_eq!(minted.record.expires_at, Some(now() + Duration::days(30)));
         assert!(minted.secret.digest().matches(&minted.record.hash));
@@ -277,7 +283,7 @@ mod tests {
 
     #[test]
     fn names_and_lives_that_make_no_sense_are_refused() {
-        for name in ["", "  ", "a\nb", &"x".repeat(65)] {
+        for name in ["", "  ", " ops", "ops ", "a\nb", &"x".repeat(65)] {
             assert_eq!(
                 error(&wanted(name, None), &[]),
                 TokenError::Name,

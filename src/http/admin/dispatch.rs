@@ -139,7 +139,7 @@ async fn carry_out(server: &Arc<Server>, route: &Route, asked: Asked) -> Result<
         Operation::CheckAuth => session::check(&by.signed_in()?),
         Operation::SignIn => session::sign_in(server, &asked).await,
         Operation::ShowSession => session::show(server, &by.signed_in()?, &asked),
-        Operation::SignOut => session::sign_out(server, &by.signed_in()?, &asked),
+        Operation::SignOut => session::sign_out(server, &by.signed_in()?, &asked).await,
         Operation::ShowAbout => probes::about(server, &by.signed_in()?),
         Operation::ShowOpenApi => Ok(reply::file(
             "application/yaml",

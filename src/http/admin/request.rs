@@ -6,6 +6,8 @@ use actors::Origin;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use serde_json::{Map, Value};
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, Method};
 
@@ -19,6 +21,17 @@ use crate::server::Server;
 const LARGEST_BODY: usize = 64 * 1024;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 1000;
+
+/// Query parameters that hold any text.
+const TEXTS: [&str; 7] = [
+    "action",
+    "common_name",
+    "device",
+    "issuer_id",
+    "q",
+    "serial",
+    "transaction_id",
+];
 
 /// A request as it arrived.
 pub(super) struct Arrived {
@@ -76,6 +89,14 @@ impl Asked {
         }
     }
 
+    /// What the page sends: the cookie, whatever else is there.
+    pub(super) fn presented_by_page(&self) -> Presented<'_> {
+        Presented {
+            authorization: None,
+            ..self.presented()
+        }
+    }
+
     /// Finds out who sent it.
     pub(super) async fn sign_in(&self, server: &Server) -> Result<SignedIn, Refused> {
         server
@@ -92,8 +113,7 @@ impl Asked {
             .ok_or_else(|| Problem::fault("a path parameter is missing"))
     }
 
-    /// The query as a `T`. Parameters that are given and empty count as absent, but for `profile`: that is the root
-    /// profile.
+    /// The query as a `T`. Texts that are given and empty count as absent, but for `profile`: that is the root profile.
     pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let unreadable = |error: serde_urlencoded::de::Error| {
             Problem::bad_request(format!("the query cannot be read: {error}"))
@@ -102,28 +122,33 @@ impl Asked {
             serde_urlencoded::from_str(&self.query).map_err(unreadable)?;
         let kept: Vec<(String, String)> = pairs
             .into_iter()
-            .filter(|(name, value)| !value.is_empty() || name == "profile")
+            .filter(|(name, value)| !(value.is_empty() && TEXTS.contains(&name.as_str())))
             .collect();
         let text = serde_urlencoded::to_string(kept).map_err(Problem::fault)?;
         serde_urlencoded::from_str(&text).map_err(unreadable)
     }
 
-    /// The body as a `T`.
+    /// The body as a `T`: a JSON object without nulls, as what is absent is left out.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        // serde reads a struct from an array too.
-        let starts_object =
-            self.body.iter().find(|octet| !octet.is_ascii_whitespace()) == Some(&b'{');
-        if !starts_object {
-            return Err(Problem::bad_request("the body must be a JSON object"));
-        }
         // serde's own words may quote values, and a value may be a secret.
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let unreadable = |error: serde_json::Error| {
             Problem::bad_request(match error.classify() {
-                serde_json::error::Category::Data => {
-                    "the body does not have the members that this route takes; see /api/v1/openapi.yaml".to_owned()
-                }
-                _ => format!("the body is no JSON: line {}, column {}", error.line(), error.column()),
+                Category::Data => "the body must be a JSON object".to_owned(),
+                _ => format!(
+                    "the body is no JSON: line {}, column {}",
+                    error.line(),
+                    error.column()
+                ),
             })
+        };
+        let members: Map<String, Value> = serde_json::from_slice(&self.body).map_err(unreadable)?;
+        if members.values().any(Value::is_null) {
+            return Err(Problem::bad_request(
+                "a member of the body is null; leave it out instead",
+            ));
+        }
+        serde_json::from_value(Value::Object(members)).map_err(|_| {
+            Problem::bad_request("the body does not have the members that this route takes; see /api/v1/openapi.yaml")
         })
     }
 
@@ -141,8 +166,11 @@ impl Asked {
 pub(super) fn page(page: Option<u32>, per_page: Option<u32>) -> Result<(u32, u32), Problem> {
     let page = page.unwrap_or(1);
     let per_page = per_page.unwrap_or(api::DEFAULT_PER_PAGE);
-    if page == 0 {
-        return Err(Problem::bad_request("page must be 1 or more"));
+    if page == 0 || i32::try_from(page).is_err() {
+        return Err(Problem::bad_request(format!(
+            "page must be 1 to {}",
+            i32::MAX
+        )));
     }
     if !(1..=api::MAX_PER_PAGE).contains(&per_page) {
         return Err(Problem::bad_request(format!(
@@ -249,7 +277,7 @@ mod tests {
     fn pages_are_bounded() {
         assert_eq!(page(None, None).unwrap(), (1, 50));
         assert_eq!(page(Some(3), Some(500)).unwrap(), (3, 500));
-        for (number, rows) in [(0, 50), (1, 0), (1, 501)] {
+        for (number, rows) in [(0, 50), (1 << 31, 50), (1, 0), (1, 501)] {
             assert!(page(Some(number), Some(rows)).is_err(), "{number} {rows}");
         }
     }

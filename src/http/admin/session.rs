@@ -43,7 +43,16 @@ pub(super) fn show(server: &Server, _: &SignedIn, asked: &Asked) -> Result<Respo
     reply::ok(&server.gate().session(asked.cookie())?)
 }
 
-pub(super) fn sign_out(server: &Server, _: &SignedIn, asked: &Asked) -> Result<Response, Problem> {
+/// Ends the session of the cookie, which must come with its CSRF token: a bearer token has no session to end.
+pub(super) async fn sign_out(
+    server: &Server,
+    _: &SignedIn,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    server
+        .gate()
+        .sign_in(&asked.presented_by_page(), asked.origin.source)
+        .await?;
     let cookie = asked.cookie().ok_or(Refused::Missing)?;
     server.gate().end_session(cookie);
     let mut response = Response::default();

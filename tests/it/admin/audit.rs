@@ -54,7 +54,7 @@ async fn enrollments_and_refusals_are_events_in_plain_words() {
             0,
         ),
         ("?action=scep_pkcsreq&per_page=1&page=2", 2),
-        ("?action=&outcome=&since=&until=&q=&action=scep_pkcsreq", 2),
+        ("?q=&action=scep_pkcsreq", 2),
     ] {
         let list = admin.read(&format!("/api/v1/audit{query}")).await;
         assert_eq!(list["total"], total, "{query}: {list}");

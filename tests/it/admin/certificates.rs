@@ -246,6 +246,10 @@ async fn a_timeline_tells_the_whole_story() {
         (&nothing["entries"], &nothing["certificates"]),
         (&json!([]), &json!([]))
     );
+    for nobody in ["", "?device=&serial=", "?profile=corp"] {
+        let nothing = admin.read(&format!("/api/v1/admin/timeline{nobody}")).await;
+        assert_eq!(nothing["entries"], json!([]), "{nobody}");
+    }
     let elsewhere = admin
         .read("/api/v1/admin/timeline?common_name=box-4&profile=iot")
         .await;

@@ -185,6 +185,7 @@ async fn bodies_and_queries_that_make_no_sense_are_400_or_413() {
         ),
         ("/api/v1/admin/scep/intune/reload-trust", r#"{"path_id":7}"#),
         ("/api/v1/admin/scep/checks", "[]"),
+        ("/api/v1/admin/scep/checks", r#"{"profile":null}"#),
         ("/api/v1/admin/tokens", ""),
         ("/api/v1/admin/tokens", r#"{"name":"x"}"#),
         ("/api/v1/session", "{}"),
@@ -202,8 +203,8 @@ async fn bodies_and_queries_that_make_no_sense_are_400_or_413() {
         "/api/v1/audit?since=yesterday",
         "/api/v1/admin/certificates?status=lost",
         "/api/v1/admin/scep/requests?per_page=-1",
-        "/api/v1/admin/timeline",
-        "/api/v1/admin/timeline?device=&serial=",
+        "/api/v1/audit?page=2147483648",
+        "/api/v1/audit?until=",
     ] {
         let answer = admin.get(path).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.text);

@@ -325,8 +325,8 @@ export interface paths {
         };
         /**
          * Show the story of a device or transaction
-         * @description Everything known, stage by stage, oldest first. At least one of `device`, `transaction_id`, `serial` and
-         *     `common_name` must be given and not empty, else 400; what is given is combined with AND.
+         * @description Everything known, stage by stage, oldest first. What is given of `device`, `transaction_id`, `serial` and
+         *     `common_name` is combined with AND; without any of them the story is empty.
          */
         get: operations["showTimeline"];
         put?: never;
@@ -1207,7 +1207,7 @@ export interface components {
         };
         /** @description A token to be made. */
         NewToken: {
-            /** @description Unique among tokens in force. */
+            /** @description Unique among tokens in force; no space at either end and no control character. */
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
@@ -1541,7 +1541,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": string;
+                    "application/yaml": Record<string, never>;
                 };
             };
         };
