@@ -64,12 +64,17 @@ async function serve(scepd, directory) {
   return { described, stop };
 }
 
-/** A server with the profiles corp (Intune), iot and workshop (approval). */
-export async function startServer({ config = "" } = {}) {
+/**
+ * A server with the profiles corp (Intune), iot and workshop (approval), and those of `config`, lines
+ * of scepd.toml whose files `prepare` makes in the server's directory. `place` is that directory,
+ * which must not be there yet; without it a new one is made.
+ */
+export async function startServer({ config = "", prepare, place } = {}) {
   const scepd = program();
-  const directory = await mkdtemp(join(tmpdir(), "scepd-e2e-"));
+  const directory = place ?? (await mkdtemp(join(tmpdir(), "scepd-e2e-")));
   // The first start makes everything; the second has the profiles that are added in between.
   await (await serve(scepd, directory)).stop();
+  await prepare?.(directory, (...args) => run(scepd, args));
   await appendFile(join(directory, "scepd.toml"), MORE + config);
   const { described, stop } = await serve(scepd, directory);
   const url = described.https_url;
@@ -118,28 +123,28 @@ export async function startServer({ config = "" } = {}) {
     },
 
     /** An Intune challenge of the throwaway connector. */
-    async mint(name, { key = described.connector_key, san = "", more = [] } = {}) {
+    async mint(name, { key = described.connector_key, san = "", audience } = {}) {
       const { code, stdout, stderr } = await server.scepd(
         "intune-challenge",
         "--key",
         key,
         "--aud",
-        described.audience,
+        audience ?? described.audience,
         "--device-name",
         name,
         "--sub",
         `dev-${name}`,
         ...(san ? ["--san", san] : []),
-        ...more,
       );
       if (code !== 0) throw new Error(stderr);
       return stdout.trim();
     },
 
     /** Enrolls with an Intune challenge for the same names, or for others when `claimed` is given. */
-    async enrollIntune(name, { san = `dns:${name}.example.com`, claimed = san, ...options } = {}) {
-      const secret = await server.mint(name, { san: claimed, ...options });
-      return server.enroll("corp", `CN=${name}`, { san, secret });
+    async enrollIntune(name, options = {}) {
+      const { san = `dns:${name.toLowerCase()}.example.com`, claimed = san, ...more } = options;
+      const secret = await server.mint(name, { san: claimed, ...more });
+      return server.enroll(options.profile ?? "corp", `CN=${name}`, { san, secret });
     },
 
     /** Asks the admin API as an admin. */
