@@ -1,6 +1,10 @@
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";
+import "./styles/controls.css";
+import "./styles/tables.css";
+import "./styles/dialogs.css";
+import "./styles/cards.css";
 import "./styles/views.css";
 
 import { StrictMode } from "react";
