@@ -6,7 +6,7 @@ use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
 use crate::shared::Services;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Retire, Supervisor};
 use actix::{Actor, Addr, Arbiter, System};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -101,6 +101,8 @@ impl House {
     /// Blocks. Call it when the front has answered its last request.
     /// A second call does nothing.
     pub fn close(&self) {
+        // Otherwise it would take the end of its actors for crashes, and write so.
+        self.supervisor.do_send(Retire);
         self.system.stop();
         let thread = self
             .thread

@@ -358,6 +358,19 @@ impl Supervisor {
     }
 }
 
+/// Tells the supervisor that the end has come: actors that end from now on are not brought back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Retire;
+
+impl Handler<Retire> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, _: &mut Context<Self>) {
+        self.lives.clear();
+    }
+}
+
 /// Dropped with its actor, whatever ended that.
 pub(crate) struct Obituary {
     path_id: String,

@@ -16,7 +16,7 @@ pub fn format(time: &DateTime<Utc>) -> String {
     time.to_rfc3339_opts(precision, true)
 }
 
-/// Writes a time as [`format`] does.
+/// Writes a time as [`format()`] does.
 ///
 /// # Errors
 /// Only what the serializer itself reports.
