@@ -302,3 +302,32 @@ async fn checks_name_profile_setting_and_file() {
     );
     assert_eq!(admin.post(path, r#"{"profile":"none"}"#).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_profiles_answer_in_one_request_however_many() {
+    const PROFILES: usize = 200;
+    let mut house = House::new();
+    let connector = connector(&house, "Intune Connector");
+    let file = house.file("connector.pem", connector.certificate.to_pem().as_bytes());
+    let settings = format!(
+        "[intune]\nenabled = true\nconnector_cert_path = '{}'\naudience = '{AUDIENCE}'",
+        file.display()
+    );
+    for number in 0..PROFILES {
+        house = house.profile(&format!("fleet-{number}"), &settings);
+    }
+    let server = house.start().await;
+    let admin = server.admin().await;
+    for path in [
+        "/api/v1/admin/scep/profiles",
+        "/api/v1/admin/scep/intune/stats",
+    ] {
+        let begun = std::time::Instant::now();
+        let list = admin.read(path).await;
+        let took = begun.elapsed();
+        assert_eq!(list["profile_count"], PROFILES);
+        assert_eq!(list["profiles"].as_array().unwrap().len(), PROFILES);
+        // Far below a second alone; tests run side by side.
+        assert!(took.as_secs() < 2, "{took:?}");
+    }
+}
