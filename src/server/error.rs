@@ -13,6 +13,11 @@ pub enum ServerError {
     /// Start-up checks failed; one line for each failure.
     #[error("{}", lines(.0))]
     Checks(Vec<Problem>),
+    /// The cryptographic library tells a good RSA decryption from a bad one by its result.
+    #[error(
+        "{0} has no implicit rejection of bad RSA decryptions; use a build with OpenSSL 3.2 or later"
+    )]
+    Cryptography(String),
     /// A listener cannot be bound.
     #[error("{setting}: cannot listen on {address}: {source}; is another server running there?")]
     Bind {

@@ -73,6 +73,9 @@ impl Server {
     ) -> Result<Arc<Self>, ServerError> {
         // Actors look their meters up once, so the recorder comes before them.
         let _ = crate::telemetry::metrics::recorder();
+        if !pki::implicit_rejection_available() {
+            return Err(ServerError::Cryptography(pki::openssl_version()));
+        }
         let effective = sources.load()?;
         log_notices(&effective);
         let config = effective.config;
