@@ -230,8 +230,10 @@ describe("by keyboard alone", () => {
     await page.goto(`${mock.url}/scep`);
     await page.getByRole("tab", { name: "Profiles" }).waitFor();
     await tabTo("Profiles");
-    await page.keyboard.press("ArrowRight");
-    await page.keyboard.press("ArrowRight");
+    for (const next of ["Intune Monitoring", "Recent Activity"]) {
+      await page.keyboard.press("ArrowRight");
+      await page.waitForFunction((name) => document.activeElement.textContent === name, next);
+    }
     await page.keyboard.press("Enter");
     await page.waitForURL(/tab=activity/);
     await page.locator("table.events").waitFor();

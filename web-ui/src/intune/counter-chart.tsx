@@ -15,12 +15,7 @@ export function CounterChart({ path }: { path: string }) {
   const first = drawn[0];
   const last = drawn[drawn.length - 1];
   if (!first || !last) {
-    return (
-      <p className="chart-waiting">
-        <span>Since this page opened</span>
-        The chart begins with the next update.
-      </p>
-    );
+    return <p className="chart-waiting">The chart begins with the next update.</p>;
   }
   const issued = drawn.reduce((sum, step) => sum + step.issued, 0);
   const refused = drawn.reduce((sum, step) => sum + step.refused, 0);

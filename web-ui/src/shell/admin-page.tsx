@@ -1,5 +1,6 @@
 import * as Tabs from "@radix-ui/react-tabs";
 import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { useNavigate } from "react-router";
 import { ActivityTab } from "../activity/activity-tab";
 import { requestsQuery } from "../api/queries";
@@ -26,6 +27,13 @@ const VIEWS: Readonly<Record<Tab, () => React.ReactNode>> = {
 export function AdminPage() {
   const { tab, profile } = usePlace();
   const navigate = useNavigate();
+  const tabs = useRef<HTMLDivElement>(null);
+  // On a phone the tabs are wider than the screen: a deep link shows the one it opens.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the tab is what changes
+  useEffect(() => {
+    const active = tabs.current?.querySelector("[data-state=active]");
+    active?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [tab]);
   const waiting = useQuery(requestsQuery(undefined)).data?.total ?? 0;
   return (
     <>
@@ -38,7 +46,7 @@ export function AdminPage() {
           if (chosen) navigate({ pathname: "/scep", search: searchFor(chosen, profile) });
         }}
       >
-        <Tabs.List className="tabs" aria-label="Views">
+        <Tabs.List ref={tabs} className="tabs" aria-label="Views">
           {TABS.map((name) => (
             <Tabs.Trigger key={name} value={name} className="tab">
               {TAB_NAMES[name]}
