@@ -15,6 +15,10 @@ use crate::{Error, Result};
 /// Records in a batch whose replaced pages are freed without further ado.
 const FREED: usize = 64;
 
+/// How often a locked store is tried again, and how long between.
+const LOCK_TRIES: u32 = 10;
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// The open database.
 pub(super) struct Engine {
     db: sled::Db,
@@ -43,12 +47,7 @@ impl Engine {
             .cache_capacity(options.cache_bytes)
             .mode(sled::Mode::LowSpace)
             .flush_every_ms(None);
-        let db = guarded("open", || config.open()).map_err(|error| match error {
-            Error::Io { source, .. } if is_lock(&source) => Error::Locked {
-                path: dir.to_owned(),
-            },
-            other => other,
-        })?;
+        let db = opened(&config, dir)?;
         let file = if options.sync {
             let opened = File::open(&data);
             Some(opened.map_err(|source| Error::Io {
@@ -199,6 +198,26 @@ fn translated(doing: &'static str, error: sled::Error) -> Error {
             doing,
             message: other.to_string(),
         },
+    }
+}
+
+/// Opens the database. sled lets go of its lock on a thread of its own after the last handle is
+/// dropped, so a store that was closed a moment ago is waited for.
+fn opened(config: &sled::Config, dir: &Path) -> Result<sled::Db> {
+    let mut tries = LOCK_TRIES;
+    loop {
+        match guarded("open", || config.open()) {
+            Err(Error::Io { source, .. }) if is_lock(&source) => {
+                if tries == 0 {
+                    return Err(Error::Locked {
+                        path: dir.to_owned(),
+                    });
+                }
+                tries -= 1;
+                std::thread::park_timeout(LOCK_WAIT);
+            }
+            other => return other,
+        }
     }
 }
 
