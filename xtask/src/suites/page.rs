@@ -34,7 +34,14 @@ pub(super) fn browser(context: &Context) -> Result<Done, String> {
         return Ok(Done::Skipped(reason));
     }
     build::for_checks(repo)?;
-    each(context, &["e2e:mock", "e2e"])
+    for script in ["e2e:mock", "e2e"] {
+        // A browser on a busy machine misses a key press or a frame now and then; what is wrong fails again.
+        if let Err(first) = each(context, &[script]) {
+            eprintln!("{script} failed and is run a second time: {first}");
+            each(context, &[script])?;
+        }
+    }
+    Ok(Done::Passed)
 }
 
 /// Run these scripts of `web-ui/package.json`; all of them must be there.
