@@ -1,5 +1,6 @@
 //! The accept loops: TCP, TLS, one hyper connection each, and a drain that answers what came in.
 
+use super::linger::Lingering;
 use super::sources::Sources;
 use super::tls::TlsAcceptor;
 use super::{Channel, Peer};
@@ -180,7 +181,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_buf_size(self.limits.head_octets.max(SMALLEST_HEAD))
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Lingering::new(stream)), service);
         let mut connection = std::pin::pin!(connection);
         let drain = async move {
             let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
+//! | `linger` | the end of a connection: the last reply arrives although the client was still sending |
 //! | `target` | which profile a URL means |
 //! | `scep` | the SCEP operations |
 //! | [`admin`] | the admin API, health and metrics |
@@ -11,6 +12,7 @@
 //! | `routes` | which route a request takes on which listener |
 
 pub mod admin;
+mod linger;
 mod listener;
 mod mtls;
 mod origin;
