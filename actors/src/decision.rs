@@ -70,17 +70,28 @@ pub(crate) enum Decision {
 pub(crate) struct Ticket {
     key: Key,
     pub(crate) marks: Option<Marks>,
+    /// What whoever joined is told when it is dropped.
+    unsettled: Answer,
     me: Option<Addr<ProfileActor>>,
 }
 
 impl Ticket {
-    /// For an enrollment that took `marks`, or an operator's decision, which takes none.
+    /// For an enrollment that took `marks`.
     pub(crate) fn new(key: Key, marks: Option<Marks>, me: Addr<ProfileActor>) -> Self {
         Self {
             key,
             marks,
+            unsettled: Answer::Busy,
             me: Some(me),
         }
+    }
+
+    /// For an operator's decision, or the end of a request's time: without it, the request waits
+    /// as before.
+    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>) -> Self {
+        let mut ticket = Self::new(key, None, me);
+        ticket.unsettled = Answer::Pending;
+        ticket
     }
 
     /// Ends the enrollment.
@@ -98,7 +109,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(me) = self.me.take() {
             let settlement = Settlement::Failed {
-                answer: Answer::Busy,
+                answer: std::mem::replace(&mut self.unsettled, Answer::Busy),
                 label: None,
             };
             me.do_send(Settle {

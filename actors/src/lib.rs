@@ -32,12 +32,14 @@ mod messages;
 mod meters;
 mod noise;
 mod operator;
+mod pending;
 mod profile;
 mod query;
 mod records;
 mod refusal;
 mod refuse;
 mod renewal;
+mod revive;
 mod revocation;
 mod runtime;
 mod shared;
@@ -54,7 +56,8 @@ pub use hooks::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
 pub use journal::{Count, Journal, JournalError};
 pub use limits::RequestGate;
 pub use messages::{
-    DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus, Status,
+    DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus,
+    Status, Sweep,
 };
 pub use profile::ProfileActor;
 pub use revocation::{Revocation, RevokeError, revoke};

@@ -120,6 +120,18 @@ pub enum DecideError {
     Failed(String),
 }
 
+/// Lets go of what has passed its time: used challenges, rate windows, requests that nobody decided
+/// on. A profile does so by itself every 30 seconds; the answer comes when it is done.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Sweep;
+
+/// Says that the profile is no longer served: its actor ends when the last address of it is gone,
+/// which is when the last request under way has its answer.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub(crate) struct End;
+
 /// Says that a panic should happen in the actor. For drills that show that a profile comes back:
 /// no route leads here.
 #[derive(Message, Debug, Clone, Copy)]

@@ -24,10 +24,7 @@ pub(crate) async fn decide(
     decision: OperatorDecision,
 ) -> Result<TransactionState, DecideError> {
     let ticket = claim(&me, decision.key).await?;
-    let record = match load(&shared, decision.key).await {
-        Ok(record) => record,
-        Err(error) => return Err(error),
-    };
+    let record = load(&shared, decision.key).await?;
     let now = shared.now();
     if !record.state.is_open() {
         return Err(DecideError::NotPending(state_word(&record)));
@@ -200,41 +197,32 @@ fn failed(failure: Failure) -> DecideError {
     DecideError::Failed(failure.to_string())
 }
 
-/// Ends the requests whose time limit has passed.
-pub(crate) async fn expire_pending(shared: Arc<Shared>, me: Addr<ProfileActor>) {
-    let job = Arc::clone(&shared);
-    let pending = shared
-        .services
-        .pool
-        .run(crate::compute::Stage::Finish, move || {
-            job.services.store.pending(Some(&job.spec.path_id))
-        })
-        .await;
-    let Ok(Ok(pending)) = pending else {
-        tracing::warn!(
-            profile = shared.spec.path_id,
-            "pending requests could not be read; trying again later"
-        );
-        return;
-    };
-    let now = shared.now();
-    for record in pending
-        .into_iter()
-        .filter(|record| record.deadline.is_some_and(|deadline| now > deadline))
-    {
-        if let Err(error) = expire(&shared, &me, record, now).await {
-            tracing::warn!(profile = shared.spec.path_id, %error, "a pending request could not be ended");
+/// Ends requests whose time limit has passed, one after the other.
+pub(crate) async fn expire_overdue(shared: Arc<Shared>, me: Addr<ProfileActor>, overdue: Vec<Key>) {
+    for key in overdue {
+        match expire(&shared, &me, key).await {
+            // An operator is deciding on it, and began in time.
+            Ok(()) | Err(DecideError::Busy) => {}
+            Err(error) => {
+                tracing::warn!(profile = shared.spec.path_id, %error, "a pending request could not be ended");
+            }
         }
     }
 }
 
 async fn expire(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     me: &Addr<ProfileActor>,
-    record: TransactionRecord,
-    now: DateTime<Utc>,
+    key: Key,
 ) -> Result<(), DecideError> {
-    let ticket = claim(me, record.key).await?;
+    let ticket = claim(me, key).await?;
+    // Read after the claim: somebody may have decided since the sweep began.
+    let record = load(shared, key).await?;
+    let now = shared.now();
+    let overdue = record.deadline.is_some_and(|deadline| now > deadline);
+    if !record.state.is_open() || !overdue {
+        return Ok(());
+    }
     let words = "nobody approved the request in time";
     let event = audit::of_record(
         shared,

@@ -9,26 +9,28 @@ use crate::decision::{Asks, Claim, Decide, Decision, Settle, Settlement, Ticket}
 use crate::enroll;
 use crate::guesses::Guesses;
 use crate::messages::{
-    Apply, DecideError, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus, Status,
+    Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
+    Status, Sweep,
 };
 use crate::operator;
+use crate::pending::Pending;
 use crate::records;
+use crate::revive::Obituary;
 use crate::shared::{Services, Shared};
 use crate::spec::ProfileSpec;
-use crate::supervisor::Obituary;
-use crate::transactions::{Key, Known, Marks, Transactions};
+use crate::transactions::{Known, Marks, Transactions};
 use crate::{fence::Fence, meters::Meters, noise::Noise};
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{ProfileState, TransactionState};
 use tokio::sync::Semaphore;
 
 /// How often memory that has passed its time is given back, and waiting requests are looked at.
-const SWEEP: Duration = Duration::from_secs(30);
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// When a device that was turned away for lack of room should come again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -39,7 +41,11 @@ pub struct ProfileActor {
     permits: Arc<Semaphore>,
     permits_limit: usize,
     transactions: Transactions,
-    pending: HashSet<Key>,
+    pending: Pending,
+    /// Held by the one sweep of waiting requests that may be under way.
+    expiring: Arc<Semaphore>,
+    /// The clock that calls for sweeps. While it ticks, the actor lives.
+    ticks: Option<SpawnHandle>,
     replay: ReplayMemory,
     rate: RateWindow,
     counters: Counters,
@@ -69,7 +75,10 @@ impl ProfileActor {
         for mark in &state.rate {
             rate.restore(DeviceKey(mark.key), mark.at);
         }
-        let pending = state.pending.iter().map(|record| record.key).collect();
+        let mut pending = Pending::default();
+        for record in &state.pending {
+            pending.insert(record.key, record.deadline);
+        }
         let meters = Arc::new(Meters::new(&spec.path_id));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
         let counters = counters(&state.counters);
@@ -84,6 +93,8 @@ impl ProfileActor {
             permits_limit: spec.in_flight,
             transactions: Transactions::default(),
             pending,
+            expiring: Arc::new(Semaphore::new(1)),
+            ticks: None,
             replay,
             rate,
             counters,
@@ -100,15 +111,26 @@ impl ProfileActor {
         }
     }
 
-    fn sweep(&mut self, ctx: &mut Context<Self>) {
+    /// Gives back memory that has passed its time; what is left to do for waiting requests is
+    /// the future.
+    fn sweep(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
         let now = self.shared.now();
+        let instant = self.shared.services.clock.instant();
         self.replay.expire(now);
         self.rate.expire(now);
-        self.guesses.sweep(self.shared.services.clock.instant());
-        if !self.pending.is_empty() {
-            let shared = Arc::clone(&self.shared);
-            let me = ctx.address();
-            actix::spawn(operator::expire_pending(shared, me));
+        self.guesses.sweep(instant);
+        self.transactions.forget(instant);
+        let overdue = self.pending.overdue(now);
+        match Arc::clone(&self.expiring).try_acquire_owned() {
+            Ok(alone) if !overdue.is_empty() => {
+                let shared = Arc::clone(&self.shared);
+                let me = ctx.address();
+                Box::pin(async move {
+                    operator::expire_overdue(shared, me, overdue).await;
+                    drop(alone);
+                })
+            }
+            _ => Box::pin(std::future::ready(())),
         }
     }
 }
@@ -119,7 +141,9 @@ impl Actor for ProfileActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         // In-flight permits bound what is under way; the mailbox must not refuse what they allow.
         ctx.set_mailbox_capacity(4096);
-        ctx.run_interval(SWEEP, Self::sweep);
+        self.ticks = Some(ctx.run_interval(SWEEP_EVERY, |this, ctx| {
+            actix::spawn(this.sweep(ctx));
+        }));
     }
 }
 
@@ -165,20 +189,25 @@ impl ProfileActor {
             .intune
             .as_ref()
             .and_then(|intune| intune.retransmission);
+        // What the store said may be older than what was settled since.
+        let known = self.transactions.recent(&ask.key).cloned().or(ask.known);
+        let known = known.filter(|known| !intune || answers_again(known, window, ask.now));
+        if let Some(known) = &known
+            && !known.state.is_open()
+        {
+            return Decision::Known(known.clone());
+        }
         if self.transactions.is_in_flight(&ask.key) {
             // A challenge is used once, by the same message too, unless the profile is lenient.
-            if intune && window.is_none() {
+            // What waits for an operator used it before, and is being decided on now.
+            if intune && window.is_none() && known.is_none() {
                 return self.refuse(Label::Replay, Decision::Replay);
             }
             if let Some(answer) = self.transactions.join(&ask.key) {
                 return Decision::Join(answer);
             }
         }
-        // What the store said may be older than what was settled since.
-        let known = self.transactions.recent(&ask.key).cloned().or(ask.known);
-        if let Some(known) = known
-            && (!intune || answers_again(&known, window, ask.now))
-        {
+        if let Some(known) = known {
             return Decision::Known(known);
         }
         // Of guesses that come in together none has been counted yet when the first is let in.
@@ -276,7 +305,7 @@ impl Handler<Settle> for ProfileActor {
             } => {
                 self.transactions.end(&settle.key, &answer);
                 if known.state.is_open() {
-                    self.pending.insert(settle.key);
+                    self.pending.insert(settle.key, known.deadline);
                 } else {
                     self.pending.remove(&settle.key);
                 }
@@ -309,7 +338,7 @@ impl Handler<Claim> for ProfileActor {
             return None;
         }
         self.transactions.begin(key, None);
-        Some(Ticket::new(key, None, ctx.address()))
+        Some(Ticket::claimed(key, ctx.address()))
     }
 }
 
@@ -335,6 +364,24 @@ impl Handler<Status> for ProfileActor {
             in_flight: self.transactions.in_flight(),
             pending: self.pending.len(),
         })
+    }
+}
+
+impl Handler<Sweep> for ProfileActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Sweep, ctx: &mut Self::Context) -> Self::Result {
+        self.sweep(ctx)
+    }
+}
+
+impl Handler<End> for ProfileActor {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+        if let Some(ticks) = self.ticks.take() {
+            ctx.cancel_future(ticks);
+        }
     }
 }
 

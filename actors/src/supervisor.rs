@@ -1,5 +1,5 @@
-//! The supervisor: starts profile actors, exchanges what they work with, ends them, and brings
-//! back those that died, with their state.
+//! The supervisor: starts profile actors, exchanges what they work with, and ends them. How those
+//! that died come back is in `revive`.
 //!
 //! It builds everything new before it swaps anything. Its own state is the list of lives; what
 //! the front reads is in the [`Directory`].
@@ -7,23 +7,20 @@
 use crate::directory::{Current, Directory, Entry, Profiles};
 use crate::fence::Fence;
 use crate::limits::RequestGate;
-use crate::messages::Apply;
+use crate::messages::{Apply, End};
 use crate::profile::ProfileActor;
+use crate::revive::Obituary;
 use crate::shared::Services;
 use crate::spec::ProfileSpec;
 use crate::view::{View, ViewError};
 use actix::{
-    Actor, Addr, ArbiterHandle, AsyncContext, AtomicResponse, Context, Handler, Message, Recipient,
-    WrapFuture,
+    Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, AtomicResponse, Context, Handler,
+    Message, WrapFuture,
 };
 use challenge::TrustAnchors;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
-use store::{AuditDetails, AuditEvent, Change, Outcome, ProfileState};
-
-/// How long to wait before trying again when a profile cannot be brought back at once.
-const AGAIN: Duration = Duration::from_millis(500);
+use store::ProfileState;
 
 /// Why profiles could not be applied. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -69,19 +66,19 @@ pub struct Applied {
     pub removed: Vec<String>,
 }
 
-struct Life {
-    number: u64,
-    fence: Fence,
+pub(crate) struct Life {
+    pub(crate) number: u64,
+    pub(crate) fence: Fence,
 }
 
 /// The supervisor's actor.
 pub struct Supervisor {
-    services: Services,
-    directory: Directory,
+    pub(crate) services: Services,
+    pub(crate) directory: Directory,
     arbiters: Vec<ArbiterHandle>,
-    lives: HashMap<String, Life>,
+    pub(crate) lives: HashMap<String, Life>,
     /// Profiles that are no longer served, while requests still hold their actors.
-    retired: HashMap<String, Life>,
+    pub(crate) retired: HashMap<String, Life>,
     started: u64,
 }
 
@@ -159,8 +156,6 @@ impl Handler<ApplyProfiles> for Supervisor {
     }
 }
 
-use actix::ActorFutureExt;
-
 /// A profile that is ready to be swapped in.
 struct Prepared {
     spec: Arc<ProfileSpec>,
@@ -207,7 +202,7 @@ async fn prepare(
         .unwrap_or(Err(ApplyError::Stopped))
 }
 
-fn load(services: &Services, path_id: &str) -> Result<ProfileState, ApplyError> {
+pub(crate) fn load(services: &Services, path_id: &str) -> Result<ProfileState, ApplyError> {
     services
         .store
         .profile_state(path_id, services.clock.now())
@@ -261,11 +256,11 @@ impl Supervisor {
                 applied.added.push(path_id);
             }
         }
-        for path_id in before
-            .keys()
-            .filter(|path_id| !after.contains_key(*path_id))
+        for (path_id, entry) in before
+            .iter()
+            .filter(|(path_id, _)| !after.contains_key(*path_id))
         {
-            // The actor ends when its last request has let go of its address.
+            entry.current().actor.do_send(End);
             if let Some(life) = self.lives.remove(path_id) {
                 self.retired.insert(path_id.clone(), life);
             }
@@ -275,7 +270,7 @@ impl Supervisor {
         (applied, told)
     }
 
-    fn start(
+    pub(crate) fn start(
         &mut self,
         spec: Arc<ProfileSpec>,
         state: ProfileState,
@@ -368,129 +363,5 @@ impl Handler<Retire> for Supervisor {
 
     fn handle(&mut self, _: Retire, _: &mut Context<Self>) {
         self.lives.clear();
-    }
-}
-
-/// Dropped with its actor, whatever ended that.
-pub(crate) struct Obituary {
-    path_id: String,
-    life: u64,
-    supervisor: Recipient<Died>,
-}
-
-impl Drop for Obituary {
-    fn drop(&mut self) {
-        self.supervisor.do_send(Died {
-            path_id: std::mem::take(&mut self.path_id),
-            life: self.life,
-        });
-    }
-}
-
-/// A profile actor is gone. Of a profile that is still served, that means a panic.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Died {
-    path_id: String,
-    life: u64,
-}
-
-impl Handler<Died> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Died { path_id, life }: Died, ctx: &mut Context<Self>) {
-        let Some(current) = self
-            .lives
-            .get(&path_id)
-            .filter(|current| current.number == life)
-        else {
-            if self
-                .retired
-                .get(&path_id)
-                .is_some_and(|retired| retired.number == life)
-            {
-                self.retired.remove(&path_id);
-            }
-            tracing::debug!(
-                profile = path_id,
-                "a profile that is no longer served has ended"
-            );
-            return;
-        };
-        tracing::error!(
-            profile = path_id,
-            "the profile's actor panicked; it is started again from the store"
-        );
-        metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.clone()).increment(1);
-        let fence = current.fence.clone();
-        let services = self.services.clone();
-        let revive = async move {
-            // Whatever the dead actor let through must be in the store before it is read.
-            fence.drained().await;
-            let event = restart_event(&path_id, services.clock.now());
-            if let Err(error) = services
-                .journal
-                .commit(Change::new().with(event), None)
-                .await
-            {
-                tracing::warn!(profile = path_id, %error, "the restart could not be audited");
-            }
-            let id = path_id.clone();
-            let state = tokio::task::spawn_blocking(move || load(&services, &id)).await;
-            (path_id, state.unwrap_or(Err(ApplyError::Stopped)))
-        };
-        ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
-            match state {
-                Ok(state) => this.revive(&path_id, life, state, ctx),
-                Err(error) => {
-                    tracing::error!(profile = path_id, %error, "the profile cannot be started again yet");
-                    ctx.notify_later(Died { path_id, life }, AGAIN);
-                }
-            }
-        }));
-    }
-}
-
-impl Supervisor {
-    fn revive(&mut self, path_id: &str, life: u64, state: ProfileState, ctx: &mut Context<Self>) {
-        // Removed or replaced meanwhile: nothing to bring back.
-        if self
-            .lives
-            .get(path_id)
-            .is_none_or(|current| current.number != life)
-        {
-            return;
-        }
-        let profiles = self.directory.all();
-        let Some(entry) = profiles.get(path_id) else {
-            return;
-        };
-        let current = entry.current();
-        let actor = self.start(Arc::clone(&current.spec), state, ctx);
-        entry.publish(Current {
-            actor,
-            ..Current::clone(&current)
-        });
-        tracing::info!(profile = path_id, "the profile serves again");
-    }
-}
-
-fn restart_event(path_id: &str, now: chrono::DateTime<chrono::Utc>) -> AuditEvent {
-    AuditEvent {
-        timestamp: now,
-        actor: "scepd".to_owned(),
-        actor_type: "System".to_owned(),
-        action: "scep_profile_restart".to_owned(),
-        resource_type: "scep_profile".to_owned(),
-        resource_id: path_id.to_owned(),
-        details: AuditDetails {
-            outcome: Some(Outcome::Failure),
-            reason: Some("actor_panic".to_owned()),
-            message: Some(
-                "the profile's actor panicked and was started again from the store".to_owned(),
-            ),
-            profile: Some(path_id.to_owned()),
-            ..AuditDetails::default()
-        },
     }
 }

@@ -110,6 +110,14 @@ impl Transactions {
     }
 
     pub(crate) fn remember(&mut self, key: Key, known: Known, now: Instant) {
+        self.forget(now);
+        self.order.push_back((now, key));
+        self.recent.insert(key, (now, known));
+    }
+
+    /// Lets go of what finished long enough ago, and of the memory that a burst took.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        let before = self.order.len();
         while let Some((at, oldest)) = self.order.front().copied() {
             if now.saturating_duration_since(at) < REMEMBER {
                 break;
@@ -124,8 +132,12 @@ impl Transactions {
                 self.recent.remove(&oldest);
             }
         }
-        self.order.push_back((now, key));
-        self.recent.insert(key, (now, known));
+        if self.order.len() < before && self.order.len() < self.order.capacity() / 4 {
+            let room = self.order.len() * 2;
+            self.order.shrink_to(room);
+            self.recent.shrink_to(room);
+            self.in_flight.shrink_to(room);
+        }
     }
 }
 
@@ -169,5 +181,18 @@ mod tests {
         );
         transactions.remember([3; 16], known(), start + REMEMBER * 2);
         assert!(transactions.recent(&[1; 16]).is_none());
+    }
+
+    #[test]
+    fn a_burst_gives_its_memory_back_without_another_enrollment() {
+        let mut transactions = Transactions::default();
+        let start = Instant::now();
+        for n in 0..10_000_u128 {
+            transactions.remember(n.to_be_bytes(), known(), start);
+        }
+        transactions.forget(start + REMEMBER);
+        assert_eq!(transactions.order.len(), 0);
+        assert!(transactions.recent.capacity() < 100);
+        assert!(transactions.order.capacity() < 100);
     }
 }

@@ -3,6 +3,7 @@ use crate::house::{CHALLENGE, Running, World};
 use actors::{DecideError, OperatorDecision, ProfileSpec};
 use chrono::TimeDelta;
 use scep::client::{Content, Reply, Request};
+use std::rc::Rc;
 use std::time::Duration;
 use store::TransactionState;
 
@@ -27,8 +28,16 @@ fn poll(world: &World, device: &Device, request: &Request) -> Request {
 
 async fn decide(running: &Running, approve: bool) -> Result<TransactionState, DecideError> {
     let pending = running.store.pending(Some("corp")).unwrap();
+    decide_on(running, pending[0].key, approve).await
+}
+
+async fn decide_on(
+    running: &Running,
+    key: [u8; 16],
+    approve: bool,
+) -> Result<TransactionState, DecideError> {
     let decision = OperatorDecision {
-        key: pending[0].key,
+        key,
         approve,
         by: "ops".to_owned(),
         by_type: "APIKey".to_owned(),
@@ -166,4 +175,59 @@ async fn a_failed_approval_leaves_the_request_waiting() {
         .store(false, std::sync::atomic::Ordering::SeqCst);
     decide(&running, true).await.unwrap();
     issued(ask(&world, &running, "corp", &request).await);
+}
+
+#[actix::test]
+async fn the_sweep_ends_what_nobody_decided_on_and_nothing_else() {
+    let world = World::new();
+    let running = Rc::new(world.open(vec![spec(&world)]).await);
+    let (first, second) = (
+        Device::new(&world, "laptop-1"),
+        Device::new(&world, "laptop-2"),
+    );
+    let late = first.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &late).await;
+    world.clock.advance(TimeDelta::seconds(1));
+    let request = second.pkcs_req(&world, CHALLENGE);
+    ask(&world, &running, "corp", &request).await;
+    let key = running.store.pending(Some("corp")).unwrap()[1].key;
+    world.clock.advance(TimeDelta::seconds(3599));
+    running.sweep("corp").await;
+    assert_eq!(running.status("corp").await.pending, 2, "both are in time");
+
+    // The second is approved in time, but the issuer takes longer than that.
+    world.issuer.door.close();
+    let approval = actix::spawn({
+        let running = Rc::clone(&running);
+        async move { decide_on(&running, key, true).await }
+    });
+    world.issuer.door.reached().await;
+    world.clock.advance(TimeDelta::seconds(2));
+    // A sweep begins with both, and is held up at the first.
+    world.hindrance.transactions.close();
+    let sweep = actix::spawn({
+        let running = Rc::clone(&running);
+        async move { running.sweep("corp").await }
+    });
+    world.hindrance.transactions.reached().await;
+    // Another one has nothing to do meanwhile.
+    running.sweep("corp").await;
+    world.issuer.door.open();
+    assert!(matches!(
+        approval.await.unwrap(),
+        Ok(TransactionState::Issued { .. })
+    ));
+    world.hindrance.transactions.open();
+    sweep.await.unwrap();
+
+    issued(ask(&world, &running, "corp", &request).await);
+    let reply = ask(&world, &running, "corp", &late).await;
+    let over = "FAILURE badRequest nobody approved this request in time";
+    assert_eq!(words(&reply), over);
+    let ended = running
+        .audit()
+        .into_iter()
+        .filter(|event| event.event.details.reason.as_deref() == Some("approval_timeout"));
+    assert_eq!(ended.count(), 1);
+    assert_eq!(running.status("corp").await.pending, 0);
 }

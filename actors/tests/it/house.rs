@@ -1,8 +1,9 @@
 //! A house on a temporary store, with a clock that tests set and an issuer that can be broken.
 
+use crate::hindered::{Door, HinderedStore, Hindrance};
 use actors::{
     ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Origin, Outcome,
-    PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status,
+    PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
 };
 use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,10 +34,12 @@ impl Clock for TestClock {
     }
 }
 
-/// A local CA that refuses to sign while it is told to.
+/// A local CA that refuses to sign, or waits before it does, while it is told to.
 pub struct Breakable {
     ca: LocalCa,
     pub broken: AtomicBool,
+    /// Before each signature.
+    pub door: Door,
 }
 
 impl Issuer for Breakable {
@@ -50,6 +53,7 @@ impl Issuer for Breakable {
         self.ca.chain()
     }
     fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, issuer::Error> {
+        self.door.pass();
         if self.broken.load(Ordering::SeqCst) {
             return Err(issuer::Error::Argument("broken on purpose"));
         }
@@ -93,6 +97,7 @@ impl Issuer for Breakable {
 /// What outlives a restart: the store's directory, the CA, the RA, the connector, the clock.
 pub struct World {
     directory: TempDir,
+    pub hindrance: Arc<Hindrance>,
     pub clock: Arc<TestClock>,
     pub issuer: Arc<Breakable>,
     pub ra: RaIdentity,
@@ -118,10 +123,12 @@ impl World {
         .unwrap();
         Self {
             directory: tempfile::tempdir().unwrap(),
+            hindrance: Arc::default(),
             clock: Arc::new(clock),
             issuer: Arc::new(Breakable {
                 ca,
                 broken: AtomicBool::new(false),
+                door: Door::default(),
             }),
             ra: RaIdentity {
                 certificate,
@@ -177,7 +184,10 @@ impl World {
 
     /// Opens the house on what the directory holds.
     pub async fn open(&self, specs: Vec<ProfileSpec>) -> Running {
-        let store: Arc<dyn Store> = Arc::new(open_store(self.directory.path()));
+        let store: Arc<dyn Store> = Arc::new(HinderedStore {
+            store: open_store(self.directory.path()),
+            hindrance: Arc::clone(&self.hindrance),
+        });
         let settings = HouseSettings {
             compute_threads: 2,
             compute_queue: 1024,
@@ -221,6 +231,12 @@ impl Running {
             })
             .await
             .unwrap()
+    }
+
+    /// Has a profile let go of what has passed its time, as it does every 30 seconds.
+    pub async fn sweep(&self, path_id: &str) {
+        let profile = self.house.directory.find(path_id).unwrap();
+        profile.actor.send(Sweep).await.unwrap();
     }
 
     pub async fn status(&self, path_id: &str) -> actors::ProfileStatus {

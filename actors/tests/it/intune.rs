@@ -1,10 +1,13 @@
 use crate::device::{Device, ask, issued, words};
 use crate::house::World;
-use actors::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
+use actors::{
+    ComplianceHook, ComplianceQuestion, OperatorDecision, Outcome, Verdict, VerdictFuture,
+};
 use challenge::Label;
 use chrono::TimeDelta;
 use scep::client::{Content, Request};
 use serde_json::{Map, Value, json};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -257,4 +260,60 @@ async fn a_retransmission_window_answers_the_very_same_message_again() {
     world.clock.advance(TimeDelta::seconds(301));
     let reply = ask(&world, &running, "corp", &request).await;
     assert!(words(&reply).ends_with("replay"), "{}", words(&reply));
+}
+
+#[actix::test]
+async fn who_asks_again_while_an_operator_decides_gets_the_decision() {
+    let world = World::new();
+    let mut spec = world.intune_spec("corp");
+    spec.approval = Some(std::time::Duration::from_secs(3600));
+    let running = Rc::new(world.open(vec![spec]).await);
+    let device = Device::new(&world, "laptop-1");
+    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
+    assert_eq!(
+        words(&ask(&world, &running, "corp", &request).await),
+        "PENDING"
+    );
+    let key = running.store.pending(Some("corp")).unwrap()[0].key;
+    let decide = || {
+        let actor = running.house.directory.find("corp").unwrap().actor.clone();
+        actix::spawn(actor.send(OperatorDecision {
+            key,
+            approve: true,
+            by: "ops".to_owned(),
+            by_type: "APIKey".to_owned(),
+            note: None,
+            request_id: "2".to_owned(),
+        }))
+    };
+    let repeat = || {
+        let (running, message) = (Rc::clone(&running), request.message().to_vec());
+        actix::spawn(async move { running.send("corp", message).await })
+    };
+    for works in [false, true] {
+        world.issuer.door.close();
+        let decision = decide();
+        world.issuer.door.reached().await;
+        let again = repeat();
+        // One thread is left for the pool: what comes after it is answered after it met the actor.
+        running.send("corp", b"no message".to_vec()).await;
+        world.issuer.broken.store(!works, Ordering::SeqCst);
+        world.issuer.door.open();
+        assert_eq!(decision.await.unwrap().unwrap().is_ok(), works);
+        let reply = again.await.unwrap();
+        let Outcome::CertRep(octets) = reply else {
+            panic!("no CertRep: {reply:?}");
+        };
+        let reply = request
+            .open_reply(&octets, &[&world.ra.certificate])
+            .unwrap();
+        let expected = if works {
+            "SUCCESS CN=laptop-1,O=scepd"
+        } else {
+            "PENDING"
+        };
+        assert_eq!(words(&reply).replace(", ", ","), expected);
+    }
+    assert_eq!(running.certificates(), 1);
+    assert_eq!(running.counter("corp", Label::Replay).await.0, 0);
 }

@@ -10,6 +10,7 @@
 mod approval;
 mod device;
 mod enrollment;
+mod hindered;
 mod house;
 mod intune;
 mod renewal;

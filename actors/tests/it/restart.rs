@@ -47,6 +47,7 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
         message: request.message().to_vec().into(),
         origin,
     });
+    let removed = actor.downgrade();
     drop(actor);
     let under_way = actix::spawn(under_way);
     let applied = running
@@ -65,7 +66,44 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
         under_way.await.unwrap().unwrap(),
         Outcome::CertRep(_)
     ));
+    ended(&removed).await;
     issued(ask(&world, &running, "iot", &device.pkcs_req(&world, CHALLENGE)).await);
+}
+
+/// Until the actor is gone. Whoever asks must not hold its address.
+async fn ended(actor: &actix::WeakAddr<actors::ProfileActor>) {
+    let begun = Instant::now();
+    while actor.upgrade().is_some() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "a profile that was removed lives on"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix::test]
+async fn a_profile_that_comes_and_goes_leaves_nothing_behind() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("iot")]).await;
+    let device = Device::new(&world, "laptop-1");
+    for _ in 0..3 {
+        for specs in [vec!["iot", "corp"], vec!["iot"]] {
+            let before = running.house.directory.find("corp");
+            let before = before.map(|profile| profile.actor.downgrade());
+            let specs = specs.into_iter().map(|path_id| world.spec(path_id));
+            let apply = ApplyProfiles(specs.collect());
+            let applied = running.house.supervisor.send(apply).await.unwrap();
+            applied.unwrap();
+            match before {
+                Some(removed) => ended(&removed).await,
+                None => {
+                    let request = device.pkcs_req(&world, CHALLENGE);
+                    issued(ask(&world, &running, "corp", &request).await);
+                }
+            }
+        }
+    }
 }
 
 #[actix::test]

@@ -32,6 +32,10 @@ pub trait Store: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>>;
 
+    /// Whether changes are still taken: `false` once a write has failed, for as long as the process
+    /// lives. Never waits.
+    fn writable(&self) -> bool;
+
     /// The request with this profile and key.
     fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>>;
 

@@ -194,6 +194,11 @@ impl Store for SledStore {
         self.commit_changes(changes, now)
     }
 
+    fn writable(&self) -> bool {
+        // A writer that panicked left half of its work behind.
+        !self.stopped.load(Ordering::Acquire) && !self.writer.is_poisoned()
+    }
+
     fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
         let number = self
             .state()

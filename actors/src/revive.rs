@@ -1,0 +1,137 @@
+//! Profile actors that died: noticed by a value that is dropped with them, brought back from the
+//! store once all that they let through is in it.
+
+use crate::directory::Current;
+use crate::supervisor::{ApplyError, Supervisor, load};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{AuditDetails, AuditEvent, Change, Outcome, ProfileState};
+
+/// How long to wait before trying again when a profile cannot be brought back at once.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Dropped with its actor, whatever ended that.
+pub(crate) struct Obituary {
+    pub(crate) path_id: String,
+    pub(crate) life: u64,
+    pub(crate) supervisor: Recipient<Died>,
+}
+
+impl Drop for Obituary {
+    fn drop(&mut self) {
+        self.supervisor.do_send(Died {
+            path_id: std::mem::take(&mut self.path_id),
+            life: self.life,
+        });
+    }
+}
+
+/// A profile actor is gone. Of a profile that is still served, that means a panic.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Died {
+    path_id: String,
+    life: u64,
+}
+
+impl Handler<Died> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Died { path_id, life }: Died, ctx: &mut Context<Self>) {
+        let Some(current) = self
+            .lives
+            .get(&path_id)
+            .filter(|current| current.number == life)
+        else {
+            if self
+                .retired
+                .get(&path_id)
+                .is_some_and(|retired| retired.number == life)
+            {
+                self.retired.remove(&path_id);
+            }
+            tracing::debug!(
+                profile = path_id,
+                "a profile that is no longer served has ended"
+            );
+            return;
+        };
+        tracing::error!(
+            profile = path_id,
+            "the profile's actor panicked; it is started again from the store"
+        );
+        metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.clone()).increment(1);
+        let fence = current.fence.clone();
+        let services = self.services.clone();
+        let revive = async move {
+            // Whatever the dead actor let through must be in the store before it is read.
+            fence.drained().await;
+            let event = restart_event(&path_id, services.clock.now());
+            if let Err(error) = services
+                .journal
+                .commit(Change::new().with(event), None)
+                .await
+            {
+                tracing::warn!(profile = path_id, %error, "the restart could not be audited");
+            }
+            let id = path_id.clone();
+            let state = tokio::task::spawn_blocking(move || load(&services, &id)).await;
+            (path_id, state.unwrap_or(Err(ApplyError::Stopped)))
+        };
+        ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
+            match state {
+                Ok(state) => this.revive(&path_id, life, state, ctx),
+                Err(error) => {
+                    tracing::error!(profile = path_id, %error, "the profile cannot be started again yet");
+                    ctx.notify_later(Died { path_id, life }, AGAIN);
+                }
+            }
+        }));
+    }
+}
+
+impl Supervisor {
+    fn revive(&mut self, path_id: &str, life: u64, state: ProfileState, ctx: &mut Context<Self>) {
+        // Removed or replaced meanwhile: nothing to bring back.
+        if self
+            .lives
+            .get(path_id)
+            .is_none_or(|current| current.number != life)
+        {
+            return;
+        }
+        let profiles = self.directory.all();
+        let Some(entry) = profiles.get(path_id) else {
+            return;
+        };
+        let current = entry.current();
+        let actor = self.start(Arc::clone(&current.spec), state, ctx);
+        entry.publish(Current {
+            actor,
+            ..Current::clone(&current)
+        });
+        tracing::info!(profile = path_id, "the profile serves again");
+    }
+}
+
+fn restart_event(path_id: &str, now: DateTime<Utc>) -> AuditEvent {
+    AuditEvent {
+        timestamp: now,
+        actor: "scepd".to_owned(),
+        actor_type: "System".to_owned(),
+        action: "scep_profile_restart".to_owned(),
+        resource_type: "scep_profile".to_owned(),
+        resource_id: path_id.to_owned(),
+        details: AuditDetails {
+            outcome: Some(Outcome::Failure),
+            reason: Some("actor_panic".to_owned()),
+            message: Some(
+                "the profile's actor panicked and was started again from the store".to_owned(),
+            ),
+            profile: Some(path_id.to_owned()),
+            ..AuditDetails::default()
+        },
+    }
+}

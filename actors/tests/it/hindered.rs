@@ -1,0 +1,174 @@
+//! A store and an issuer that a test can hold up or break.
+
+use chrono::{DateTime, Utc};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use store::{
+    AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
+    CrlRecord, Error, Mark, Page, ProfileState, Result, RevokedCertificate, Sizes, SledStore,
+    Store, StoredEvent, TokenRecord, TransactionRecord, VerifyReport,
+};
+
+/// Lets threads through, or holds them until it is opened again.
+#[derive(Default)]
+pub struct Door {
+    state: Mutex<Passage>,
+    opened: Condvar,
+}
+
+#[derive(Default)]
+struct Passage {
+    closed: bool,
+    waiting: usize,
+}
+
+impl Door {
+    pub fn close(&self) {
+        self.state.lock().unwrap().closed = true;
+    }
+
+    pub fn open(&self) {
+        self.state.lock().unwrap().closed = false;
+        self.opened.notify_all();
+    }
+
+    /// Blocks while it is closed.
+    pub fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.waiting += 1;
+        while state.closed {
+            state = self.opened.wait(state).unwrap();
+        }
+        state.waiting -= 1;
+    }
+
+    /// Until somebody stands before it.
+    pub async fn reached(&self) {
+        while self.state.lock().unwrap().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// What a test turns on a [`HinderedStore`].
+#[derive(Default)]
+pub struct Hindrance {
+    /// Before each look at a request by its key.
+    pub transactions: Door,
+    /// Each write fails, and the store is stopped from then on.
+    pub full: AtomicBool,
+    stopped: AtomicBool,
+}
+
+pub struct HinderedStore {
+    pub store: SledStore,
+    pub hindrance: Arc<Hindrance>,
+}
+
+impl Store for HinderedStore {
+    fn commit(
+        &self,
+        changes: &[Change],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
+        if !self.writable() {
+            return Err(Error::Stopped);
+        }
+        if self.hindrance.full.load(Ordering::SeqCst) {
+            self.hindrance.stopped.store(true, Ordering::SeqCst);
+            return Err(Error::Io {
+                doing: "write",
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        self.store.commit(changes, now)
+    }
+    fn writable(&self) -> bool {
+        !self.hindrance.stopped.load(Ordering::SeqCst) && self.store.writable()
+    }
+    fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
+        self.hindrance.transactions.pass();
+        self.store.transaction(profile, key)
+    }
+    fn transaction_by_poll(
+        &self,
+        profile: &str,
+        poll_key: &[u8; 16],
+    ) -> Result<Option<TransactionRecord>> {
+        self.store.transaction_by_poll(profile, poll_key)
+    }
+    fn pending(&self, profile: Option<&str>) -> Result<Vec<TransactionRecord>> {
+        self.store.pending(profile)
+    }
+    fn certificate(&self, issuer_id: &str, serial: &[u8]) -> Result<Option<CertificateRecord>> {
+        self.store.certificate(issuer_id, serial)
+    }
+    fn is_revoked(&self, issuer_id: &str, serial: &[u8]) -> Option<bool> {
+        self.store.is_revoked(issuer_id, serial)
+    }
+    fn certificates(
+        &self,
+        query: &CertificateQuery,
+        now: DateTime<Utc>,
+    ) -> Result<Page<CertificateRecord>> {
+        self.store.certificates(query, now)
+    }
+    fn revoked(&self, issuer_id: &str) -> Result<Vec<RevokedCertificate>> {
+        self.store.revoked(issuer_id)
+    }
+    fn crl(&self, issuer_id: &str) -> Result<Option<CrlRecord>> {
+        self.store.crl(issuer_id)
+    }
+    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
+        self.store.profile_state(profile, now)
+    }
+    fn replay_marks(
+        &self,
+        profile: &str,
+        now: DateTime<Utc>,
+        visit: &mut dyn FnMut(Mark),
+    ) -> Result<()> {
+        self.store.replay_marks(profile, now, visit)
+    }
+    fn audit(&self, query: &AuditQuery) -> Result<Page<StoredEvent>> {
+        self.store.audit(query)
+    }
+    fn audit_event(&self, id: u64) -> Result<Option<StoredEvent>> {
+        self.store.audit_event(id)
+    }
+    fn audit_each(
+        &self,
+        from_id: u64,
+        visit: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.store.audit_each(from_id, visit)
+    }
+    fn audit_verify(&self) -> Result<AuditCheck> {
+        self.store.audit_verify()
+    }
+    fn audit_prune(&self, before: DateTime<Utc>, limit: usize, now: DateTime<Utc>) -> Result<u64> {
+        self.store.audit_prune(before, limit, now)
+    }
+    fn tokens(&self) -> Vec<TokenRecord> {
+        self.store.tokens()
+    }
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Option<TokenRecord> {
+        self.store.token_by_hash(hash)
+    }
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.store.setting(key)
+    }
+    fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        self.store.settings(prefix)
+    }
+    fn schema_version(&self) -> u32 {
+        self.store.schema_version()
+    }
+    fn sizes(&self) -> Result<Sizes> {
+        self.store.sizes()
+    }
+    fn verify(&self) -> Result<VerifyReport> {
+        self.store.verify()
+    }
+}
