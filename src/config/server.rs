@@ -31,17 +31,17 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Largest request line and header block in bytes.
     pub max_header_bytes: usize,
-    /// Time for TLS handshake and request headers to arrive.
+    /// Time for the TLS handshake, and for request headers from their first octet on.
     pub header_timeout: Span,
     /// Time for a request body to arrive.
     pub body_timeout: Span,
-    /// Time for the whole answer.
+    /// Time for the whole answer; also how long a client may take nothing of a reply.
     pub request_timeout: Span,
     /// How long a kept-alive connection may be idle.
     pub idle_timeout: Span,
-    /// Most connections at once over all listeners.
+    /// Most connections at once over all listeners; those that only wait make room for newcomers.
     pub max_connections: usize,
-    /// Most connections at once from one source address; 0 = no limit.
+    /// Most connections at once from one source address on one listener; 0 = no limit.
     pub max_connections_per_source: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,

@@ -1,22 +1,25 @@
 //! The accept loops: TCP, TLS, one hyper connection each, and a drain that answers what came in.
 
 use super::linger::Lingering;
+use super::pace::{Limits, Pace, Paced, Turn};
+use super::places::Places;
 use super::sources::Sources;
 use super::tls::TlsAcceptor;
 use super::{Channel, Peer};
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long idle connections may still bring a request once the drain has begun. A keep-alive
@@ -29,16 +32,16 @@ const SMALLEST_HEAD: usize = 8 * 1024;
 /// What one connection may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// How many connections may be open on one listener.
-    pub connections: usize,
-    /// How many of them one source address may have; 0 = no limit.
+    /// How many connections one source address may have on one listener; 0 = no limit.
     pub connections_per_source: usize,
     /// The largest request line and header block, in octets.
     pub head_octets: usize,
-    /// How long a TLS handshake may take.
-    pub handshake: Duration,
-    /// How long a request head may take; also how long a connection may stay idle.
+    /// How long a TLS handshake may take; also a request head, from its first octet on.
     pub head: Duration,
+    /// How long a connection may stay idle.
+    pub idle: Duration,
+    /// How long a client may take nothing of a reply that waits for it.
+    pub stall: Duration,
 }
 
 /// How far the server has come on its way down.
@@ -60,11 +63,13 @@ pub struct Listener {
     pub channel: Channel,
 }
 
-/// Serves one listener until the phase turns to [`Phase::Draining`] and every connection has ended.
-pub async fn serve<S>(
+/// Serves one listener until the phase turns to [`Phase::Draining`] and every connection, on other listeners with the
+/// same places too, has ended. Each connection keeps to the limits that were in force when it began.
+pub(crate) async fn serve<S>(
     listener: Listener,
     service: S,
-    limits: ConnectionLimits,
+    limits: Arc<ArcSwap<ConnectionLimits>>,
+    places: Arc<Places>,
     mut phase: watch::Receiver<Phase>,
 ) where
     S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>
@@ -74,18 +79,13 @@ pub async fn serve<S>(
         + 'static,
     S::Future: Send,
 {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let sources = Sources::default();
     let shared = Arc::new(Shared {
-        sources: Sources::new(limits.connections_per_source),
         tls: listener.tls,
         channel: listener.channel,
-        limits,
         service,
     });
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             biased;
             accepted = listener.socket.accept() => accepted,
@@ -93,14 +93,26 @@ pub async fn serve<S>(
         };
         match accepted {
             Ok((stream, address)) => {
-                let Some(share) = shared.sources.enter(address.ip()) else {
+                let limits = **limits.load();
+                let Some(share) = sources.enter(address.ip(), limits.connections_per_source) else {
                     tracing::debug!(%address, "too many connections from this address");
                     continue;
                 };
+                let place = tokio::select! {
+                    place = places.take() => place,
+                    _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
+                };
                 let shared = Arc::clone(&shared);
                 let phase = phase.clone();
+                let crowded = places.crowded();
                 tokio::spawn(async move {
-                    shared.connection(stream, address, phase).await;
+                    let pace = shared.first_pace();
+                    tokio::select! {
+                        () = shared.connection(stream, address, limits, &pace, phase) => {}
+                        () = room_is_needed(crowded, &pace) => {
+                            tracing::debug!(%address, "a connection that waited made room for another");
+                        }
+                    }
                     drop((place, share));
                 });
             }
@@ -112,17 +124,24 @@ pub async fn serve<S>(
         }
     }
     drop(listener.socket);
-    // Every place free again means that every connection has ended.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = places.acquire_many(all).await;
+    places.empty().await;
 }
 
 struct Shared<S> {
-    sources: Sources,
     tls: Option<TlsAcceptor>,
     channel: Channel,
-    limits: ConnectionLimits,
     service: S,
+}
+
+/// Ends when the place of a connection is needed and it has waited for longer than others may.
+async fn room_is_needed(mut crowded: watch::Receiver<Duration>, pace: &Pace) {
+    while crowded.changed().await.is_ok() {
+        if pace.waited() >= *crowded.borrow_and_update() {
+            return;
+        }
+    }
+    // Nobody is left to ask.
+    std::future::pending().await
 }
 
 impl<S> Shared<S>
@@ -132,10 +151,20 @@ where
         + Sync,
     S::Future: Send,
 {
+    /// A TLS handshake is the client's turn and takes as long as a request head may.
+    fn first_pace(&self) -> Arc<Pace> {
+        Pace::new(match self.tls {
+            Some(_) => Turn::Head,
+            None => Turn::Idle,
+        })
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
         address: SocketAddr,
+        limits: ConnectionLimits,
+        pace: &Arc<Pace>,
         phase: watch::Receiver<Phase>,
     ) {
         // Replies are small and written at once; waiting for more would only add latency.
@@ -145,30 +174,47 @@ where
             channel: self.channel,
             certificates: Arc::default(),
         };
-        let Some(tls) = &self.tls else {
-            return self.http(stream, peer, phase).await;
+        let pacing = Limits {
+            idle: limits.idle,
+            head: limits.head,
+            stall: limits.stall,
         };
-        match timeout(self.limits.handshake, tls.accept(stream)).await {
+        let stream = Paced::new(Lingering::new(stream), Arc::clone(pace), pacing);
+        let Some(tls) = &self.tls else {
+            return self.http(stream, pace, peer, limits, phase).await;
+        };
+        match timeout(limits.head, tls.accept(stream)).await {
             Ok(Ok((stream, certificates))) => {
                 peer.certificates = certificates;
-                self.http(stream, peer, phase).await;
+                pace.set(Turn::Idle);
+                self.http(stream, pace, peer, limits, phase).await;
             }
             Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
         }
     }
 
-    async fn http<I>(&self, stream: I, peer: Peer, mut phase: watch::Receiver<Phase>)
-    where
+    async fn http<I>(
+        &self,
+        stream: I,
+        pace: &Arc<Pace>,
+        peer: Peer,
+        limits: ConnectionLimits,
+        mut phase: watch::Receiver<Phase>,
+    ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let draining = phase.clone();
         let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            pace.set(Turn::Request);
             let answer = self.service.call(request);
             let draining = draining.clone();
+            let pace = Arc::clone(pace);
             async move {
-                let mut response = answer.await?;
+                let answer = answer.await;
+                pace.set(Turn::Idle);
+                let mut response = answer?;
                 if *draining.borrow() == Phase::Draining {
                     response
                         .headers_mut()
@@ -178,10 +224,9 @@ where
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head)
-            .max_buf_size(self.limits.head_octets.max(SMALLEST_HEAD))
-            .serve_connection(TokioIo::new(Lingering::new(stream)), service);
+            .header_read_timeout(None)
+            .max_buf_size(limits.head_octets.max(SMALLEST_HEAD))
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let drain = async move {
             let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;

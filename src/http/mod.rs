@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
+//! | `pace`, `places`, `sources` | how slow a client may be, how many connections there are, how many of one address |
 //! | `linger` | the end of a connection: the last reply arrives although the client was still sending |
 //! | `target` | which profile a URL means |
 //! | `scep` | the SCEP operations |
@@ -16,16 +17,20 @@ mod linger;
 mod listener;
 mod mtls;
 mod origin;
+mod pace;
 mod page;
+mod places;
 mod routes;
 mod scep;
 mod sources;
 mod target;
 mod tls;
 
-pub use listener::{ConnectionLimits, Listener, Phase, serve};
+pub(crate) use listener::serve;
+pub use listener::{ConnectionLimits, Listener, Phase};
 pub use origin::request_id;
 pub use page::page;
+pub(crate) use places::Places;
 pub use routes::{Front, FrontSettings, routes};
 pub use target::is_path_id;
 pub use tls::{TlsAcceptor, TlsError, TlsIdentity};

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The open connections by source. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Sources {
-    limit: usize,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -15,22 +14,14 @@ pub(super) struct Sources {
 pub(super) struct Share(Option<(Sources, IpAddr)>);
 
 impl Sources {
-    /// At most `limit` connections a source; 0 = no limit.
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            open: Arc::default(),
-        }
-    }
-
-    /// One more connection from `source`, unless it has its limit.
-    pub(super) fn enter(&self, source: IpAddr) -> Option<Share> {
-        if self.limit == 0 {
+    /// One more connection from `source`, unless it has `limit` of them; 0 = no limit.
+    pub(super) fn enter(&self, source: IpAddr, limit: usize) -> Option<Share> {
+        if limit == 0 {
             return Some(Share(None));
         }
         let mut open = self.lock();
         let count = open.entry(source).or_default();
-        if *count >= self.limit {
+        if *count >= limit {
             return None;
         }
         *count += 1;
@@ -64,16 +55,16 @@ mod tests {
 
     #[test]
     fn a_source_has_its_limit_and_gets_it_back() {
-        let sources = Sources::new(2);
+        let sources = Sources::default();
         let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let first = sources.enter(a).unwrap();
-        let second = sources.enter(a).unwrap();
-        assert!(sources.enter(a).is_none());
-        assert!(sources.enter(b).is_some());
+        let first = sources.enter(a, 2).unwrap();
+        let second = sources.enter(a, 2).unwrap();
+        assert!(sources.enter(a, 2).is_none());
+        assert!(sources.enter(b, 2).is_some());
         drop(first);
-        assert!(sources.enter(a).is_some());
+        assert!(sources.enter(a, 2).is_some());
         drop(second);
         assert!(sources.lock().is_empty());
-        assert!(Sources::new(0).enter(a).is_some());
+        assert!(sources.enter(a, 0).is_some());
     }
 }

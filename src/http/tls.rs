@@ -15,7 +15,7 @@ use rustls::{DistinguishedName, ServerConfig};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 /// Why a TLS identity or a listener could not be made.
@@ -97,7 +97,7 @@ pub struct TlsAcceptor {
 }
 
 /// A TLS stream and the certificates that the client proved to hold, leaf first.
-pub(super) type Accepted = (TlsStream<TcpStream>, Arc<Vec<CertificateDer<'static>>>);
+pub(super) type Accepted<I> = (TlsStream<I>, Arc<Vec<CertificateDer<'static>>>);
 
 impl TlsAcceptor {
     /// A listener that asks for no client certificate (macOS renewals fail where one is asked for).
@@ -137,7 +137,10 @@ impl TlsAcceptor {
     ///
     /// # Errors
     /// The handshake's.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Accepted> {
+    pub(super) async fn accept<I>(&self, stream: I) -> io::Result<Accepted<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
         let stream = self.acceptor.accept(stream).await?;
         let certificates = stream.get_ref().1.peer_certificates();
         let certificates = certificates

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::{Server, ServerError, connection_limits};
+use super::{Server, ServerError};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
 use crate::auth::secret::Digest;
@@ -19,8 +19,11 @@ use crate::auth::{Gate, GateSettings};
 use crate::checks::{self, Loaded, Problem};
 use crate::config::{self, Config};
 use crate::control::{self, Control};
-use crate::http::{Channel, Listener, Phase, admin};
+use crate::http::{Channel, Listener, Phase, Places, admin};
 use crate::telemetry;
+
+/// How many connections the listener for health and metrics has at once.
+const PROBES: usize = 64;
 
 /// What the checks found, run on demand.
 pub struct Checked {
@@ -112,11 +115,12 @@ impl Server {
                 tls: None,
                 channel: Channel::Plain,
             };
-            let limits = connection_limits(&self.config.load());
+            // Places of their own, so that a crowd of devices does not hide itself.
             tasks.spawn(crate::http::serve(
                 listener,
                 service,
-                limits,
+                Arc::clone(&self.connection_limits),
+                Places::new(PROBES),
                 self.phase.subscribe(),
             ));
         }

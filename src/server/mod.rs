@@ -24,8 +24,8 @@ use crate::auth::Gate;
 use crate::checks::{self, Loaded};
 use crate::config::{Config, Effective, Sources};
 use crate::http::{
-    Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, TlsAcceptor, TlsIdentity,
-    page, routes,
+    Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
+    TlsIdentity, page, routes,
 };
 use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
@@ -49,6 +49,8 @@ pub struct Server {
     /// What is in force. The lock serialises reloads.
     loaded: Mutex<Arc<Loaded>>,
     config: ArcSwap<Config>,
+    /// What each new connection may cost.
+    connection_limits: Arc<ArcSwap<ConnectionLimits>>,
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
@@ -108,6 +110,7 @@ impl Server {
             sources,
             clock,
             loaded: Mutex::new(Arc::new(loaded)),
+            connection_limits: Arc::new(ArcSwap::from_pointee(connection_limits(&config))),
             addresses,
             phase,
             listeners: Mutex::new(JoinSet::new()),
@@ -125,13 +128,22 @@ impl Server {
         let beyond = self.admin_routes().or(page()).unify().boxed();
         let plain = TlsAcceptor::plain(&self.tls)?;
         let mutual = TlsAcceptor::mutual(&self.tls)?;
-        self.listen_on(sockets.https, Some(plain), Channel::Https, Some(beyond))
-            .await;
+        let places = Places::new(self.config().server.max_connections);
+        let places = &places;
+        self.listen_on(
+            sockets.https,
+            Some(plain),
+            Channel::Https,
+            Some(beyond),
+            places,
+        )
+        .await;
         if let Some(http) = sockets.http {
-            self.listen_on(http, None, Channel::Plain, None).await;
+            self.listen_on(http, None, Channel::Plain, None, places)
+                .await;
         }
         if let Some(mtls) = sockets.mtls {
-            self.listen_on(mtls, Some(mutual), Channel::Mutual, None)
+            self.listen_on(mtls, Some(mutual), Channel::Mutual, None, places)
                 .await;
         }
         self.serve_beside(sockets.metrics).await;
@@ -144,8 +156,8 @@ impl Server {
         tls: Option<TlsAcceptor>,
         channel: Channel,
         beyond: Option<BoxedFilter<(Response,)>>,
+        places: &Arc<Places>,
     ) {
-        let limits = connection_limits(&self.config.load());
         let service = hyper_util::service::TowerToHyperService::new(warp::service(routes(
             Arc::clone(&self.front),
             beyond,
@@ -155,7 +167,13 @@ impl Server {
             tls,
             channel,
         };
-        let serving = crate::http::serve(listener, service, limits, self.phase.subscribe());
+        let serving = crate::http::serve(
+            listener,
+            service,
+            Arc::clone(&self.connection_limits),
+            Arc::clone(places),
+            self.phase.subscribe(),
+        );
         self.listeners.lock().await.spawn(serving);
     }
 
@@ -240,11 +258,11 @@ fn house_settings(config: &Config) -> HouseSettings {
 
 fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
-        connections: config.server.max_connections,
         connections_per_source: config.server.max_connections_per_source,
         head_octets: config.server.max_header_bytes,
-        handshake: config.server.header_timeout.duration(),
-        head: config.server.idle_timeout.duration(),
+        head: config.server.header_timeout.duration(),
+        idle: config.server.idle_timeout.duration(),
+        stall: config.server.request_timeout.duration(),
     }
 }
 

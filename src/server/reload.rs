@@ -1,6 +1,6 @@
 //! Reload: everything is read and built anew, and swapped only when all of it is good.
 
-use super::{Server, admin, assembly, front_settings, load, log_notices};
+use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices};
 use crate::checks;
 use crate::http::TlsIdentity;
 use crate::server::ServerError;
@@ -58,6 +58,8 @@ impl Server {
             tracing::warn!("{error}");
         }
         self.front.settings.store(Arc::new(front_settings(&config)));
+        self.connection_limits
+            .store(Arc::new(connection_limits(&config)));
         let before = self.config.swap(Arc::new(config));
         *in_force = Arc::new(loaded);
         self.retention_changed.notify_one();

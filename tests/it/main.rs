@@ -19,6 +19,7 @@ mod algorithms;
 mod badfiles;
 mod clock;
 mod commands;
+mod connections;
 mod copies;
 mod crash;
 mod device;

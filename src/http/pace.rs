@@ -1,0 +1,270 @@
+//! How fast a client must be. A connection costs a place, and a client that neither sends nor takes keeps it from others.
+//!
+//! | what the client does | for how long |
+//! |---|---|
+//! | nothing, between two requests | [`Limits::idle`] |
+//! | sends a request head, from its first octet to its last | [`Limits::head`] |
+//! | takes nothing of a reply that waits | [`Limits::stall`] |
+//!
+//! Request bodies have a limit of their own where they are read, and the TLS handshake one around it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The limits, all of them on the time without progress that the table above says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) idle: Duration,
+    pub(super) head: Duration,
+    pub(super) stall: Duration,
+}
+
+/// What a connection is about. Kept by the I/O, which sees octets, and by the service, which sees requests.
+pub(super) struct Pace {
+    begun: Instant,
+    turn: AtomicU8,
+    /// When the turn began, in milliseconds after `begun`.
+    since: AtomicU64,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The client's: nothing of a request has come.
+    Idle,
+    /// The client's: some of a request head has come.
+    Head,
+    /// The server's: a request is being answered.
+    Request,
+}
+
+impl Pace {
+    /// Of a connection that has just begun.
+    pub(super) fn new(turn: Turn) -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            turn: AtomicU8::new(turn as u8),
+            since: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn set(&self, turn: Turn) {
+        let since = Instant::now().duration_since(self.begun).as_millis();
+        let since = u64::try_from(since).unwrap_or(u64::MAX);
+        self.since.store(since, Ordering::Relaxed);
+        self.turn.store(turn as u8, Ordering::Relaxed);
+    }
+
+    fn turn(&self) -> Turn {
+        match self.turn.load(Ordering::Relaxed) {
+            0 => Turn::Idle,
+            1 => Turn::Head,
+            _ => Turn::Request,
+        }
+    }
+
+    fn since(&self) -> Instant {
+        self.begun + Duration::from_millis(self.since.load(Ordering::Relaxed))
+    }
+
+    /// For how long the server has waited for a request; zero while it answers one.
+    pub(super) fn waited(&self) -> Duration {
+        match self.turn() {
+            Turn::Request => Duration::ZERO,
+            Turn::Idle | Turn::Head => self.since().elapsed(),
+        }
+    }
+}
+
+/// A connection that ends with [`io::ErrorKind::TimedOut`] when its client is too slow.
+pub(super) struct Paced<I> {
+    io: I,
+    pace: Arc<Pace>,
+    limits: Limits,
+    reading: Timer,
+    writing: Timer,
+    /// When a write first had to wait, until one gets on.
+    stalled: Option<Instant>,
+}
+
+impl<I> Paced<I> {
+    pub(super) fn new(io: I, pace: Arc<Pace>, limits: Limits) -> Self {
+        Self {
+            io,
+            pace,
+            limits,
+            reading: Timer::default(),
+            writing: Timer::default(),
+            stalled: None,
+        }
+    }
+
+    /// What a write came to, and whether the client took something in time.
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let since = *self.stalled.get_or_insert_with(Instant::now);
+        ready!(self.writing.poll_at(cx, since + self.limits.stall));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(cx, buffer);
+        let turn = this.pace.turn();
+        if read.is_ready() {
+            if turn == Turn::Idle && buffer.filled().len() > before {
+                this.pace.set(Turn::Head);
+            }
+            return read;
+        }
+        let limit = match turn {
+            Turn::Idle => this.limits.idle,
+            Turn::Head => this.limits.head,
+            Turn::Request => return Poll::Pending,
+        };
+        ready!(this.reading.poll_at(cx, this.pace.since() + limit));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, octets);
+        this.written(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
+        this.written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        this.written(cx, flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+/// A timer that is made when it is first waited for.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll_at(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    fn paced(limits: Limits) -> (DuplexStream, Paced<DuplexStream>, Arc<Pace>) {
+        let (client, server) = duplex(16);
+        let pace = Pace::new(Turn::Idle);
+        (client, Paced::new(server, Arc::clone(&pace), limits), pace)
+    }
+
+    fn limits(idle: Duration, head: Duration, stall: Duration) -> Limits {
+        Limits { idle, head, stall }
+    }
+
+    async fn kind(server: &mut Paced<DuplexStream>) -> io::ErrorKind {
+        server.read(&mut [0; 8]).await.unwrap_err().kind()
+    }
+
+    #[tokio::test]
+    async fn nothing_may_come_for_so_long() {
+        let (_client, mut server, _) = paced(limits(SHORT, LONG, LONG));
+        assert_eq!(kind(&mut server).await, io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_has_begun_must_end_whatever_still_comes() {
+        let (mut client, mut server, pace) = paced(limits(LONG, SHORT, LONG));
+        client.write_all(b"G").await.unwrap();
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
+        let begun = pace.since();
+        client.write_all(b"E").await.unwrap();
+        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
+        assert_eq!(pace.since(), begun, "another octet starts no new count");
+        assert_eq!(kind(&mut server).await, io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn the_client_is_not_timed_while_its_request_is_answered() {
+        let (mut client, mut server, pace) = paced(limits(SHORT, SHORT, LONG));
+        pace.set(Turn::Request);
+        let mut octets = [0; 8];
+        let reading = server.read(&mut octets);
+        let sending = async {
+            // Far longer than the limits of the other turns.
+            tokio::time::timeout(20 * SHORT, std::future::pending::<()>())
+                .await
+                .unwrap_err();
+            assert_eq!(pace.waited(), Duration::ZERO);
+            client.write_all(b"body").await.unwrap();
+        };
+        let (read, ()) = tokio::join!(reading, sending);
+        assert_eq!(read.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_not_taken_ends_the_connection() {
+        let (mut client, mut server, _) = paced(limits(LONG, LONG, SHORT));
+        server.write_all(&[1; 16]).await.unwrap();
+        let stalled = server.write_all(&[2; 1]).await.unwrap_err();
+        assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        client.read_exact(&mut [0; 16]).await.unwrap();
+        server.write_all(&[3; 1]).await.unwrap();
+    }
+}
