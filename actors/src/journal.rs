@@ -1,8 +1,8 @@
 //! Group commit: one thread takes whatever changes have gathered, makes them durable with one
 //! flush, and tells each asker. Nothing that depends on a change happens before it is told.
 
-use crate::clock::SharedClock;
 use crate::compute::ComputePool;
+use crate::steady::Steady;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -73,13 +73,13 @@ impl Journal {
     /// The operating system refused a thread.
     pub fn start(
         store: Arc<dyn Store>,
-        clock: SharedClock,
+        steady: Arc<Steady>,
         pool: ComputePool,
     ) -> std::io::Result<Self> {
         let (orders, inbox) = mpsc::channel();
         let mut writer = Writer {
             store,
-            clock,
+            steady,
             pool,
             totals: HashMap::new(),
         };
@@ -124,7 +124,7 @@ impl Journal {
 
 struct Writer {
     store: Arc<dyn Store>,
-    clock: SharedClock,
+    steady: Arc<Steady>,
     /// Only looked at: whether RSA is what enrollments wait for.
     pool: ComputePool,
     totals: HashMap<String, BTreeMap<String, u64>>,
@@ -189,7 +189,7 @@ impl Writer {
             askers.push((told, count));
         }
         metrics::histogram!("scepd_store_commit_changes").record(changes.len() as f64);
-        match self.store.commit(&changes, self.clock.now()) {
+        match self.store.commit(&changes, self.steady.now()) {
             Ok(results) => {
                 for ((told, count), result) in askers.into_iter().zip(results) {
                     if let (Err(_), Some(count)) = (&result, &count) {

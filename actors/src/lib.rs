@@ -9,6 +9,7 @@
 //! | `candidate`, `renewal` | from octets to something that can be decided on |
 //! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
+//! | `clock`, `steady` | the time, and by which time things may be forgotten |
 //! | `records`, `audit` | what an enrollment leaves in the store |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
@@ -44,6 +45,7 @@ mod revocation;
 mod runtime;
 mod shared;
 mod spec;
+mod steady;
 mod supervisor;
 mod transactions;
 mod view;
@@ -64,5 +66,6 @@ pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
 pub use spec::{ChainSettings, Intune, ProfileSpec, RenewalRules, RequestLimits};
+pub use steady::Steady;
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
 pub use view::{Body, View, ViewError};

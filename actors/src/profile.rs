@@ -116,8 +116,9 @@ impl ProfileActor {
     fn sweep(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
         let now = self.shared.now();
         let instant = self.shared.services.clock.instant();
-        self.replay.expire(now);
-        self.rate.expire(now);
+        let steady = self.shared.services.steady.now();
+        self.replay.expire(steady);
+        self.rate.expire(steady);
         self.guesses.sweep(instant);
         self.transactions.forget(instant);
         let overdue = self.pending.overdue(now);
@@ -247,7 +248,8 @@ impl ProfileActor {
         device: DeviceKey,
         now: DateTime<Utc>,
     ) -> Result<Marks, Decision> {
-        self.replay.expire(now);
+        // What is live stays, however far the wall clock jumps.
+        self.replay.expire(self.shared.services.steady.now());
         if !self.replay.insert(replay, remember_until) {
             return Err(self.refuse(Label::Replay, Decision::Replay));
         }

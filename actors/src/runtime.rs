@@ -6,6 +6,7 @@ use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
 use crate::shared::Services;
+use crate::steady::Steady;
 use crate::supervisor::{Retire, Supervisor};
 use actix::{Actor, Addr, Arbiter, System};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -58,12 +59,14 @@ impl House {
         settings: HouseSettings,
     ) -> Result<Self, HouseError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
-        let journal = Journal::start(Arc::clone(&store), Arc::clone(&clock), pool.clone())?;
+        let steady = Arc::new(Steady::new(Arc::clone(&clock)));
+        let journal = Journal::start(Arc::clone(&store), Arc::clone(&steady), pool.clone())?;
         let services = Services {
             store,
             journal,
             pool,
             clock,
+            steady,
             crls: Crls::default(),
         };
         let directory = Directory::default();

@@ -8,6 +8,7 @@ use crate::journal::Journal;
 use crate::meters::Meters;
 use crate::noise::Noise;
 use crate::spec::ProfileSpec;
+use crate::steady::Steady;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use store::Store;
@@ -23,6 +24,8 @@ pub struct Services {
     pub pool: ComputePool,
     /// The time.
     pub clock: SharedClock,
+    /// By which time things may be forgotten.
+    pub steady: Arc<Steady>,
     /// Each issuer's newest CRL.
     pub crls: Crls,
 }

@@ -205,7 +205,7 @@ async fn prepare(
 pub(crate) fn load(services: &Services, path_id: &str) -> Result<ProfileState, ApplyError> {
     services
         .store
-        .profile_state(path_id, services.clock.now())
+        .profile_state(path_id, services.steady.now())
         .map_err(|error| ApplyError::State {
             path_id: path_id.to_owned(),
             reason: error.to_string(),

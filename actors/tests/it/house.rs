@@ -14,23 +14,47 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 use store::{AuditQuery, SledOptions, SledStore, Store, StoredEvent};
 use tempfile::TempDir;
 
 pub const CHALLENGE: &str = "correct horse";
 
 /// A clock that stands where the test puts it.
-pub struct TestClock(AtomicI64);
+pub struct TestClock {
+    wall: AtomicI64,
+    /// Seconds that passed on the monotonic clock besides the real ones.
+    passed: AtomicI64,
+}
 
 impl TestClock {
+    fn new() -> Self {
+        Self {
+            wall: AtomicI64::new(Utc::now().timestamp()),
+            passed: AtomicI64::new(0),
+        }
+    }
+
+    /// Time passes: on both clocks.
     pub fn advance(&self, by: TimeDelta) {
-        self.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+        self.passed.fetch_add(by.num_seconds(), Ordering::SeqCst);
+        self.jump(by);
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn jump(&self, by: TimeDelta) {
+        self.wall.fetch_add(by.num_seconds(), Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp(self.0.load(Ordering::SeqCst), 0).unwrap()
+        DateTime::from_timestamp(self.wall.load(Ordering::SeqCst), 0).unwrap()
+    }
+
+    fn instant(&self) -> Instant {
+        let passed = self.passed.load(Ordering::SeqCst);
+        Instant::now() + Duration::from_secs(passed.unsigned_abs())
     }
 }
 
@@ -106,7 +130,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let clock = TestClock(AtomicI64::new(Utc::now().timestamp()));
+        let clock = TestClock::new();
         let now = clock.now();
         let subject = Name::parse("CN=Test CA, O=scepd").unwrap();
         let kind = KeyKind::Ec(pki::Curve::P256);

@@ -1,5 +1,5 @@
 use crate::device::{Device, ask, issued, words};
-use crate::house::World;
+use crate::house::{Running, World};
 use actors::{
     ComplianceHook, ComplianceQuestion, OperatorDecision, Outcome, Verdict, VerdictFuture,
 };
@@ -108,6 +108,47 @@ async fn replay_rate_and_counters_survive_a_restart() {
     assert_eq!(counters.count(Label::Success), 4);
     assert_eq!(counters.count(Label::Replay), 1);
     assert_eq!(counters.count(Label::RateLimited), 1);
+}
+
+#[actix::test]
+async fn a_wall_clock_that_jumps_and_is_put_right_frees_nothing() {
+    let world = World::new();
+    let mut spec = world.intune_spec("corp");
+    spec.intune.as_mut().unwrap().settings.per_device_limit_24h = 2;
+    let running = world.open(vec![spec.clone()]).await;
+    let device = Device::new(&world, "laptop-1");
+    let used = challenge(&world, "laptop-1");
+    issued(ask(&world, &running, "corp", &enroll(&world, &device, &used)).await);
+    let second = challenge(&world, "laptop-1");
+    issued(ask(&world, &running, "corp", &enroll(&world, &device, &second)).await);
+
+    let others = async |from: u32, to: u32| {
+        for n in from..to {
+            let name = format!("other-{n}");
+            let other = Device::with_key(&world, &name, device.key.clone());
+            let theirs = challenge(&world, &name);
+            issued(ask(&world, &running, "corp", &enroll(&world, &other, &theirs)).await);
+        }
+    };
+    // More than the store keeps together, so that there is something to sweep.
+    others(0, 20).await;
+    // More than a day ahead: other devices enroll, and memory and disk are swept.
+    let ahead = TimeDelta::hours(49);
+    world.clock.jump(ahead);
+    others(20, 22).await;
+    world.clock.jump(-ahead);
+
+    let refused = async |running: &Running| {
+        let again = enroll(&world, &device, &used);
+        let reply = ask(&world, running, "corp", &again).await;
+        assert!(words(&reply).ends_with("replay"), "{}", words(&reply));
+        let third = challenge(&world, "laptop-1");
+        let reply = ask(&world, running, "corp", &enroll(&world, &device, &third)).await;
+        assert!(words(&reply).ends_with("rate_limited"), "{}", words(&reply));
+    };
+    refused(&running).await;
+    running.close();
+    refused(&world.open(vec![spec]).await).await;
 }
 
 #[actix::test]

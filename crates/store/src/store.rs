@@ -20,7 +20,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The answers stand in the order of the changes. A change that conflicts with what is stored
     /// (or with an earlier one of the slice) is refused alone. `now` decides which marks have
-    /// passed their time; some of them are swept on the way.
+    /// passed their time; some of them are swept on the way, so it must not be ahead of the time
+    /// that really passed.
     ///
     /// # Errors
     ///

@@ -80,7 +80,9 @@ impl RateWindow {
     /// Counts one enrollment of `device` at `now`, or says why not.
     ///
     /// An enrollment that seems to lie in the future (the clock was set back) counts as one of
-    /// now, so that a wrong clock never locks a device out for longer than one window.
+    /// now, so that a wrong clock never locks a device out for longer than one window. What lies
+    /// before the window is not counted and not forgotten either: that is [`RateWindow::expire`]'s
+    /// matter, so that a clock that is put right finds everything as it was.
     ///
     /// # Errors
     /// [`RateLimited`] when the device had its limit within the window; nothing changes then.
@@ -93,7 +95,7 @@ impl RateWindow {
         if self.limit == 0 {
             return Ok(ticket);
         }
-        let times = self.prune(&device, now);
+        let times = self.counting(&device, now);
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         if times.len() >= limit {
             // Sorted: the one whose leaving brings the count below the limit.
@@ -143,10 +145,18 @@ impl RateWindow {
     }
 
     /// Drops what left the window, a bounded number of devices a call. To be called with every
-    /// request, or by a timer.
-    pub fn expire(&mut self, now: DateTime<Utc>) {
-        for key in self.deadlines.take_due(now) {
-            self.prune(&DeviceKey(key), now);
+    /// request, or by a timer. `steady` must not be ahead of the time that really passed.
+    pub fn expire(&mut self, steady: DateTime<Utc>) {
+        let from = self.window_start(steady);
+        for key in self.deadlines.take_due(steady) {
+            let Some(log) = self.logs.get(&key) else {
+                continue;
+            };
+            let times = log.times();
+            let left: Vec<i64> = times.iter().copied().filter(|time| *time > from).collect();
+            if left.len() < times.len() {
+                self.put(&DeviceKey(key), left);
+            }
         }
     }
 
@@ -165,23 +175,22 @@ impl RateWindow {
         })
     }
 
-    /// The device's enrollments within the window, oldest first, after dropping the others.
-    fn prune(&mut self, device: &DeviceKey, now: DateTime<Utc>) -> Vec<i64> {
+    /// The device's enrollments within the window, oldest first. Those of the future become ones
+    /// of now.
+    fn counting(&mut self, device: &DeviceKey, now: DateTime<Utc>) -> Vec<i64> {
         let Some(log) = self.logs.get(&device.0) else {
             return Vec::new();
         };
-        let from = self.window_start(now);
         let latest = now.timestamp_millis();
-        let mut times: Vec<i64> = log
-            .times()
-            .iter()
-            .filter(|time| **time > from)
-            .map(|time| (*time).min(latest))
-            .collect();
-        times.sort_unstable();
-        if times != log.times() {
+        let mut times = log.times().to_vec();
+        if times.iter().any(|time| *time > latest) {
+            times = times.into_iter().map(|time| time.min(latest)).collect();
             self.put(device, times.clone());
+            self.deadlines.push(self.leaves_at(now), device.0);
         }
+        let from = self.window_start(now);
+        times.retain(|time| *time > from);
+        times.sort_unstable();
         times
     }
 
@@ -346,6 +355,21 @@ mod tests {
         let refused = rate.try_take(device(1), at(0)).unwrap_err();
         assert_eq!(refused.frees_at, at(DAY));
         rate.try_take(device(1), at(DAY)).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_jumps_and_is_put_right_frees_nothing() {
+        let mut rate = window(2);
+        for second in [0, 10] {
+            rate.try_take(device(1), at(second)).unwrap();
+        }
+        rate.expire(at(20));
+        rate.try_take(device(1), at(3 * DAY)).unwrap();
+        rate.expire(at(30));
+        let refused = rate.try_take(device(1), at(30)).unwrap_err();
+        assert_eq!(refused.used, 3);
+        rate.expire(at(DAY + 200));
+        assert_eq!((rate.devices(), rate.counted), (0, 0));
     }
 
     #[test]

@@ -61,7 +61,8 @@ impl ReplayMemory {
     }
 
     /// Drops entries that are past their deadline, a bounded number a call. To be called with
-    /// every request, or by a timer; over time it costs a constant amount an entry.
+    /// every request, or by a timer; over time it costs a constant amount an entry. `now` must not
+    /// be ahead of the time that really passed: a wall clock may jump and be put right.
     pub fn expire(&mut self, now: DateTime<Utc>) {
         for key in self.deadlines.take_due(now) {
             // Given back and taken again since: then another slot lists it as well.
