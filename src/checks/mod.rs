@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `policies` | CAs; certificate profiles |
-//! | `profiles`, `ra`, `auto_ra`, `trust` | SCEP profiles, their RA certificates, whom they trust |
+//! | `profiles`, `ra`, `auto_ra`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
 //!
 //! Nothing here is kept between runs: a reload is another run, and the old [`Loaded`] stays in use
@@ -26,6 +26,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod twins;
 mod urls;
 
 use std::collections::BTreeMap;
@@ -114,6 +115,7 @@ fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
     let policies = policies::load(&config.certificate_profiles, &mut findings);
     let (profiles, reload_at) = if config.server.scep_enabled {
         profiles::overview(&run, &mut findings);
+        twins::check(&run, &mut findings);
         all_profiles(
             &run,
             &profiles::Referred {

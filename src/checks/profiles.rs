@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use challenge::IntuneSettings;
 use issuer::{CertificatePolicy, Issuer};
 
 use super::issuers::Ready;
@@ -363,10 +364,11 @@ fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
         &spot.at("intune.challenge_validity"),
         findings,
     );
+    let most_skew = IntuneSettings::LARGEST_CLOCK_SKEW;
     super::range(
         intune.clock_skew_tolerance,
         "0s",
-        "1h",
+        &Span::seconds(most_skew.num_seconds().unsigned_abs()).to_string(),
         &spot.at("intune.clock_skew_tolerance"),
         findings,
     );
@@ -408,12 +410,13 @@ fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
             "set it, or remove it so that it is not looked at",
         );
     }
-    if intune.retransmission_window > Span::ZERO
+    if !intune.challenge_validity.is_zero()
         && intune.challenge_validity < intune.retransmission_window
     {
         findings.warn(
             &spot.at("intune.retransmission_window"),
-            "it is longer than challenge_validity: a repeated message is then refused as expired",
+            "it is longer than challenge_validity: a repeated message gets its certificate again also when its \
+             challenge has expired",
             "make it shorter",
         );
     }

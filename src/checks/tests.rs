@@ -451,6 +451,59 @@ fn every_failure_is_listed_at_once() {
 }
 
 #[test]
+fn profiles_that_share_a_connector_need_audiences_of_their_own() {
+    let mut house = House::new();
+    let mut twin = house.profile().clone();
+    twin.path_id = "field".to_owned();
+    house.config.profiles.push(twin);
+    let mut warned_with = |first: Option<&str>, second: Option<&str>| {
+        for (profile, audience) in house.config.profiles.iter_mut().zip([first, second]) {
+            profile.intune.audience = audience.map(str::to_owned);
+        }
+        let outcome = house.load();
+        outcome
+            .warnings()
+            .map(ToString::to_string)
+            .filter(|line| line.contains("trusts the same connector"))
+            .collect::<Vec<_>>()
+    };
+    for (first, second) in [(Some("a"), Some("a")), (None, Some("a")), (None, None)] {
+        let warned = warned_with(first, second);
+        assert_eq!(warned.len(), 1, "{warned:#?}");
+        let words = "profile field: intune.audience: nothing tells its challenges from those of profile corp";
+        assert!(warned.concat().starts_with(words), "{warned:#?}");
+    }
+    assert!(warned_with(Some("a"), Some("b")).is_empty());
+}
+
+#[test]
+fn the_skew_stays_below_what_used_challenges_are_remembered_for() {
+    let mut house = House::new();
+    house.profile().intune.challenge_validity = Span::hours(2);
+    house.profile().intune.clock_skew_tolerance = Span::hours(1);
+    assert!(house.load().loaded.is_some());
+    house.profile().intune.clock_skew_tolerance = Span::minutes(61);
+    let failure = house.failure();
+    assert!(failure.contains("set it from 0s to 1h"), "{failure}");
+}
+
+#[test]
+fn a_long_retransmission_window_is_warned_of() {
+    let mut house = House::new();
+    house.profile().intune.retransmission_window = Span::hours(2);
+    let warned = |house: &House| {
+        let outcome = house.load();
+        outcome
+            .warnings()
+            .any(|problem| problem.to_string().contains("gets its certificate again"))
+    };
+    assert!(warned(&house));
+    house.profile().intune.challenge_validity = Span::ZERO;
+    house.profile().intune.clock_skew_tolerance = Span::ZERO;
+    assert!(!warned(&house), "no validity to be longer than");
+}
+
+#[test]
 fn profiles_need_a_way_to_authenticate_and_a_path_of_their_own() {
     let mut house = House::new();
     house.profile().challenge_password_file = None;
