@@ -18,7 +18,7 @@ use crate::config::Span;
 /// Mint an Intune challenge with a connector's key, or make a throwaway connector
 ///
 /// The challenge goes to standard output. iat, exp and a random nonce are added where they are
-/// not given.
+/// not given, and left out where they are given as null.
 #[derive(Debug, Args)]
 pub(super) struct IntuneChallengeArgs {
     /// The connector's private key, PEM: RSA of 2048 bits or more, or EC P-256
@@ -263,7 +263,8 @@ fn set(claims: &mut Map<String, Value>, claim: &str) -> Result<(), Failure> {
         ))
     })?;
     match value {
-        Value::Null => claims.remove(name),
+        // Minting would add these by itself; it takes null for "leave it out".
+        Value::Null if !["iat", "exp", "nonce"].contains(&name) => claims.remove(name),
         value => claims.insert(name.to_owned(), value),
     };
     Ok(())
@@ -330,6 +331,17 @@ mod tests {
                 "san_dns": ["a.example"], "san_upn": ["u@x"], "san_rfc822": ["e@x"], "x": [1],
             })
         );
+    }
+
+    #[test]
+    fn null_leaves_out_what_minting_would_add() {
+        let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+        let given = claims(&["--aud", &"a".repeat(100), "--claim", "nonce=null"]);
+        let text = challenge(given, &key, Span::minutes(5), Utc::now()).unwrap();
+        let report = challenge::inspect(&text, None, &IntuneSettings::default(), None, Utc::now());
+        let payload = report.payload.unwrap();
+        assert!(payload.get("nonce").is_none(), "{payload}");
+        assert!(payload.get("exp").is_some(), "{payload}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The claims of version 1, strictly typed.
 
 use super::json::{Json, Object};
+use super::jws::quoted;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -17,9 +18,13 @@ pub struct Claim {
     /// Which server it is meant for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
-    /// Minted at, in seconds since the epoch, 0 to [`Claim::LATEST`].
+    /// Minted at, in seconds since the epoch, 0 to [`Claim::LATEST`]; [`Claim::ILLEGIBLE`] in a
+    /// refused challenge that does not say so.
+    #[serde(skip_serializing_if = "is_illegible")]
     pub iat: i64,
-    /// No longer valid from here on, in seconds since the epoch, 0 to [`Claim::LATEST`].
+    /// No longer valid from here on, in seconds since the epoch, 0 to [`Claim::LATEST`];
+    /// [`Claim::ILLEGIBLE`] in a refused challenge that does not say so.
+    #[serde(skip_serializing_if = "is_illegible")]
     pub exp: i64,
     /// Unique for the issuer; `None` when absent or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +62,9 @@ impl Claim {
     /// The end of the year 9999: the latest time that a claim may name.
     pub const LATEST: i64 = 253_402_300_799;
 
+    /// Stands for a time that could not be read.
+    pub const ILLEGIBLE: i64 = -1;
+
     /// Reads the claims. Unknown ones are ignored.
     ///
     /// # Errors
@@ -77,6 +85,30 @@ impl Claim {
         })
     }
 
+    /// What can be read of claims that are refused: whatever has the right name and type.
+    pub(crate) fn legible(object: &Object) -> Self {
+        let text = |name| {
+            text(object, name)
+                .ok()
+                .flatten()
+                .filter(|text| !text.is_empty())
+        };
+        let time = |name| time(object, name).unwrap_or(Self::ILLEGIBLE);
+        let texts = |name| texts(object, name).ok().flatten();
+        Self {
+            iss: text("iss").unwrap_or_default(),
+            sub: text("sub").unwrap_or_default(),
+            aud: text("aud"),
+            iat: time("iat"),
+            exp: time("exp"),
+            nonce: text("nonce"),
+            device_name: text("device_name"),
+            san_dns: texts("san_dns"),
+            san_rfc822: texts("san_rfc822"),
+            san_upn: texts("san_upn"),
+        }
+    }
+
     /// `iat` as a time.
     #[must_use]
     pub fn issued_at(&self) -> Option<DateTime<Utc>> {
@@ -91,15 +123,33 @@ impl Claim {
 }
 
 /// A parser that folds case would take `ISS` for `iss`, and the last of both: so neither is taken.
-pub(crate) fn refuse_other_case(object: &Object) -> Result<(), String> {
-    for name in object.keys() {
-        if let Some(known) = NAMES.iter().find(|known| name.eq_ignore_ascii_case(known))
-            && name != known
-        {
-            return Err(format!("the claim `{known}` is written `{name}`"));
-        }
+fn refuse_other_case(object: &Object) -> Result<(), String> {
+    NAMES
+        .iter()
+        .try_for_each(|known| refuse_other_case_of(object, known))
+}
+
+/// The same for one claim.
+pub(crate) fn refuse_other_case_of(object: &Object, known: &str) -> Result<(), String> {
+    match object
+        .keys()
+        .find(|name| *name != known && differs_in_case_only(name, known))
+    {
+        Some(name) => Err(format!("the claim `{known}` is written {}", quoted(name))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// As widely as any parser folds: by Unicode's simple and full mappings, so that `\u{17f}ub` (a
+/// long s) is another case of `sub`.
+fn differs_in_case_only(name: &str, known: &str) -> bool {
+    // Folding lengthens nothing that could become one of the known names.
+    name.len() <= known.len() * 3
+        && name.to_lowercase().to_uppercase() == known.to_lowercase().to_uppercase()
+}
+
+fn is_illegible(time: &i64) -> bool {
+    *time == Claim::ILLEGIBLE
 }
 
 fn wrong_type(name: &str, expected: &str, found: &Json) -> String {

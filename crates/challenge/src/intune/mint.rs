@@ -122,7 +122,11 @@ impl Minter {
             ("exp", Value::from(expires.timestamp())),
             ("nonce", Value::from(hex::encode(nonce))),
         ] {
-            claims.entry(name).or_insert(value);
+            if claims.get(name).is_some_and(Value::is_null) {
+                claims.remove(name);
+            } else {
+                claims.entry(name).or_insert(value);
+            }
         }
         let mut header = JwsHeader::new();
         header.set_token_type("JWT");
@@ -140,7 +144,8 @@ impl Minter {
 }
 
 /// Signs a challenge. `iat` and `exp` are set from `now` and `lifetime`, `nonce` is random, where
-/// `claims` does not have them; everything else is as given. The key decides the algorithm.
+/// `claims` does not have them, and left out where it has null; everything else is as given. The
+/// key decides the algorithm.
 ///
 /// # Errors
 /// A key that cannot sign challenges; a challenge too short to be taken for one; a lifetime out

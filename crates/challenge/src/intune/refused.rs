@@ -13,8 +13,11 @@ pub struct Refused {
     pub label: Label,
     /// Plain words for the operator. Text from the challenge is quoted, escaped and cut.
     pub reason: String,
-    /// Who asked, once the signature was good and the claims could be read.
+    /// What the challenge says, as far as it can be read. Unless it is [`Refused::authentic`],
+    /// anybody may have written it.
     pub claim: Option<Claim>,
+    /// Whether a trust anchor's key made the signature, in date or not.
+    pub authentic: bool,
     /// The gate that refused, 2 to 9.
     pub gate: u8,
     /// Gate 6: each dimension in which claim and CSR differ.
@@ -22,22 +25,24 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A refusal by `gate` (2 to 9). Gates 7 to 9 are decided by the caller of this crate.
+    /// A refusal by `gate` (2 to 9). Gates 7 to 9 are decided by the caller of this crate. From
+    /// gate 3 on the signature was good.
     #[must_use]
     pub fn new(gate: u8, label: Label, reason: String) -> Self {
         Self {
             label,
             reason,
             claim: None,
+            authentic: gate > 2,
             gate,
             mismatches: Vec::new(),
         }
     }
 
-    /// The same with the claim, for the audit event.
+    /// The same with what the challenge says, for the audit event.
     #[must_use]
-    pub fn with_claim(mut self, claim: Claim) -> Self {
-        self.claim = Some(claim);
+    pub fn saying(mut self, claim: Option<Claim>) -> Self {
+        self.claim = claim;
         self
     }
 

@@ -9,7 +9,8 @@ pub struct IntuneSettings {
     pub audience: Option<String>,
     /// How old a challenge may be, whatever its `exp` says; `None` = no matter.
     pub challenge_validity: Option<Duration>,
-    /// How far the connector's clock may be off, either way. Not negative.
+    /// How far the connector's clock may be off, either way: 0 to
+    /// [`IntuneSettings::LARGEST_CLOCK_SKEW`].
     pub clock_skew: Duration,
     /// Enrollments a device may have in 24 hours; 0 = any number. Enforced by the owner of a
     /// [`crate::RateWindow`], not by [`crate::verify`].
@@ -30,6 +31,12 @@ pub struct ExtraNames {
     pub uri: bool,
     /// Any other kind.
     pub other: bool,
+}
+
+impl IntuneSettings {
+    /// The largest clock skew that may be set. Used challenges are remembered for longer than
+    /// that, so that a reload which raises the skew lets none of them pass again.
+    pub const LARGEST_CLOCK_SKEW: Duration = Duration::hours(1);
 }
 
 impl Default for IntuneSettings {

@@ -86,5 +86,8 @@ fn refusal(
             )
         }
     };
-    Refused::new(2, label, reason)
+    Refused {
+        authentic: out_of_date.is_some(),
+        ..Refused::new(2, label, reason)
+    }
 }

@@ -19,8 +19,8 @@ pub struct Verified {
     pub claim: Claim,
     /// Gate 7: by what the challenge is remembered.
     pub replay_key: ReplayKey,
-    /// Gate 7: until when. A little later than it could be used, so that a longer tolerance
-    /// set by a reload, or a clock put right, opens no gap.
+    /// Gate 7: until when. Later than it could be used under any settings, so that neither a
+    /// longer tolerance set by a reload nor a clock put right opens a gap.
     pub remember_until: DateTime<Utc>,
     /// Gate 8: whose enrollment it is.
     pub device_key: DeviceKey,
@@ -31,7 +31,7 @@ pub struct Verified {
     pub vouched_sid: Option<String>,
 }
 
-/// How much longer than `exp` plus the skew a challenge is remembered.
+/// How much longer a challenge is remembered than any skew could let it pass.
 const MARGIN: Duration = Duration::minutes(10);
 
 /// Gate 1: longer than 200 characters, with exactly two dots. Anything else is for the static
@@ -54,10 +54,12 @@ pub fn verify(
     now: DateTime<Utc>,
 ) -> Result<Verified, Refused> {
     let jws = Jws::parse(challenge)?;
-    let anchor = signature::check(&jws, anchors, settings.clock_skew, now)?;
-    let claim = version::parse(&jws.payload)?;
+    let anchor = signature::check(&jws, anchors, settings.clock_skew, now)
+        .map_err(|refused| refused.saying(version::legible(&jws.payload)))?;
+    let claim = version::parse(&jws.payload)
+        .map_err(|refused| refused.saying(version::legible(&jws.payload)))?;
     if let Err(refused) = check_claim(&claim, settings, csr, now) {
-        return Err(refused.with_claim(claim));
+        return Err(refused.saying(Some(claim)));
     }
     Ok(Verified {
         replay_key: ReplayKey::of(&claim, jws.signing_input),
@@ -104,7 +106,9 @@ pub(crate) fn check_binding(
 pub(crate) fn remember_until(claim: &Claim, skew: Duration) -> DateTime<Utc> {
     claim
         .expires_at()
-        .and_then(|expires| expires.checked_add_signed(skew.max(Duration::zero())))
+        .and_then(|expires| {
+            expires.checked_add_signed(skew.max(IntuneSettings::LARGEST_CLOCK_SKEW))
+        })
         .and_then(|until| until.checked_add_signed(MARGIN))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -24,17 +24,18 @@ pub(crate) fn parse(payload: &[u8]) -> Result<Claim, Refused> {
     parser(&object).map_err(|reason| malformed(4, reason))
 }
 
+/// What can be read of a payload that is refused, whatever its version.
+pub(crate) fn legible(payload: &[u8]) -> Option<Claim> {
+    let object = json::parse_object(payload).ok()?;
+    Some(Claim::legible(&object))
+}
+
 fn parser_for(object: &Object) -> Result<Parser, Refused> {
-    let malformed = |reason| Refused::new(3, Label::Malformed, reason);
-    if let Some(name) = object
-        .keys()
-        .find(|name| name.eq_ignore_ascii_case("version") && *name != "version")
-    {
-        return Err(malformed(format!(
-            "the claim `version` is written `{name}`"
-        )));
-    }
-    let announced = claim::text(object, "version").map_err(malformed)?;
+    claim::refuse_other_case_of(object, "version")
+        .map_err(|reason| Refused::new(3, Label::Malformed, reason))?;
+    // Whoever numbers versions, or names none by null, speaks another version than this one.
+    let announced = claim::text(object, "version")
+        .map_err(|reason| Refused::new(3, Label::UnknownVersion, reason))?;
     let version = announced
         .as_deref()
         .filter(|version| !version.is_empty())

@@ -17,6 +17,7 @@ fn what_is_minted_passes() {
         let claims = map(claims_with(
             json!({"iat": null, "exp": null, "nonce": null}),
         ));
+        assert!(!claims.contains_key("nonce"));
         let challenge = mint(claims, &connector.key, Duration::minutes(5), now()).unwrap();
         let verified = try_verify(&challenge).unwrap();
         assert_eq!((verified.claim.iat, verified.claim.exp), (NOW, NOW + 300));
@@ -31,6 +32,14 @@ fn claims_that_are_given_stay() {
         serde_json::to_value(try_verify(&challenge).unwrap().claim).unwrap(),
         claims()
     );
+}
+
+#[test]
+fn null_leaves_out_what_would_be_added() {
+    let mut claims = map(claims());
+    claims.insert("nonce".into(), Value::Null);
+    let challenge = mint(claims, &ec().key, Duration::minutes(5), now()).unwrap();
+    assert_eq!(try_verify(&challenge).unwrap().claim.nonce, None);
 }
 
 #[test]

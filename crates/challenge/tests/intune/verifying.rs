@@ -114,10 +114,11 @@ fn gates_refuse_in_their_order() {
         )
         .unwrap_err();
         assert_eq!((refused.gate, refused.label), (gate, label));
+        assert_eq!(refused.authentic, gate > 2);
+        let claim = refused.claim.as_ref().unwrap();
         assert_eq!(
-            refused.claim.is_some(),
-            gate > 3,
-            "the claim is told once it can be trusted"
+            (claim.sub.as_str(), claim.iss.as_str()),
+            ("device-7", "connector-1")
         );
         assert_eq!(refused.fail_info(), challenge::fail_info(label));
     }
@@ -125,10 +126,27 @@ fn gates_refuse_in_their_order() {
 }
 
 #[test]
-fn not_even_the_claims_of_an_unsigned_challenge_are_told() {
+fn the_claims_of_an_unsigned_challenge_are_told_apart() {
     let refused =
         try_verify(&signed(&claims_with(json!({"sub": "canary"})), stranger())).unwrap_err();
-    assert!(refused.claim.is_none() && !refused.reason.contains("canary"));
+    assert!(!refused.authentic && !refused.reason.contains("canary"));
+    assert_eq!(refused.claim.unwrap().sub, "canary");
+}
+
+#[test]
+fn of_claims_that_cannot_be_read_the_rest_is_told() {
+    let claims = claims_with(json!({"exp": "soon", "nonce": 5, "san_dns": "x", "aud": ["x"]}));
+    let refused = try_verify(&signed(&claims, ec())).unwrap_err();
+    assert_eq!((refused.gate, refused.label), (4, Label::Malformed));
+    assert_eq!(
+        serde_json::to_value(refused.claim).unwrap(),
+        json!({
+            "iss": "connector-1", "sub": "device-7", "iat": NOW - 60, "device_name": "LAPTOP-7",
+            "san_rfc822": ["ada@example.com"], "san_upn": ["ada@corp.example.com"],
+        })
+    );
+    let garbage = try_verify(&signed_text(&"x".repeat(200), ec())).unwrap_err();
+    assert_eq!((garbage.gate, garbage.claim), (3, None));
 }
 
 #[test]

@@ -112,6 +112,11 @@ pub(super) fn twice_and_in_another_case(table: &mut Table) {
         r#""San_Upn":["administrator@corp.example.com"]"#,
         r#""Version":"v1""#,
         r#""VERSION":"v2""#,
+        r#""\u017fub":"x""#,
+        r#""san_dn\u017f":["x"]"#,
+        r#""ver\u017f\u0130on":"v2","i\u017fs":"x""#,
+        r#""\u0131at":1"#,
+        r#""ver\u017fion":"v2""#,
     ] {
         table.add(
             Malformed,
@@ -193,9 +198,10 @@ pub(super) fn types(table: &mut Table) {
             table.add(Malformed, format!("{name} {raw}"), with_raw(name, raw));
         }
     }
-    for raw in ["1", "null", "[]", "{\"v\":1}", "true"] {
+    // Present and not `v1`: that is another version, of whatever type.
+    for raw in ["1", "null", "[]", "[\"v1\"]", "{\"v\":1}", "true"] {
         table.add(
-            Malformed,
+            UnknownVersion,
             format!("version {raw}"),
             with_raw("version", raw),
         );
