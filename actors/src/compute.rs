@@ -9,7 +9,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 /// How much lower than the front's the priority of the pool's threads is (a Unix nice value).
@@ -51,6 +51,7 @@ struct Inner {
     queues: Mutex<Queues>,
     wake: Condvar,
     start_limit: usize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Inner {
@@ -61,7 +62,7 @@ impl Inner {
     }
 }
 
-/// The pool. Cheap to clone; the threads end when `stop` is called.
+/// The pool. Cheap to clone; the threads end when `close` is called.
 #[derive(Clone)]
 pub struct ComputePool {
     inner: Arc<Inner>,
@@ -77,14 +78,28 @@ impl ComputePool {
             queues: Mutex::default(),
             wake: Condvar::new(),
             start_limit,
+            threads: Mutex::default(),
         });
+        let pool = Self { inner };
         for n in 0..threads.max(1) {
-            let inner = Arc::clone(&inner);
-            thread::Builder::new()
+            let inner = Arc::clone(&pool.inner);
+            let started = thread::Builder::new()
                 .name(format!("compute-{n}"))
-                .spawn(move || work(&inner))?;
+                .spawn(move || work(&inner));
+            match started {
+                Ok(thread) => pool.threads().push(thread),
+                Err(error) => {
+                    pool.close();
+                    return Err(error);
+                }
+            }
         }
-        Ok(Self { inner })
+        Ok(pool)
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        let threads = self.inner.threads.lock();
+        threads.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `job` on the pool and waits for its result.
@@ -128,10 +143,16 @@ impl ComputePool {
         (queues.start.len(), queues.finish.len())
     }
 
-    /// Lets the threads end after the work that is queued.
-    pub fn stop(&self) {
+    /// Takes no more work, and waits until what is queued is done. Blocks: not for the pool's own
+    /// threads.
+    pub fn close(&self) {
         self.inner.lock().stopped = true;
         self.inner.wake.notify_all();
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
+            // Jobs that panic are caught, so a thread has nothing to tell.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -194,6 +215,29 @@ mod tests {
             pool.run(Stage::Finish, || 1).await,
             Ok(1),
             "the thread survived the panic"
+        );
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_what_is_queued() {
+        let pool = ComputePool::start(1, 4).unwrap();
+        let (done, all) = mpsc::channel();
+        let mut jobs: Vec<_> = (0..3)
+            .map(|n| {
+                let done = done.clone();
+                Box::pin(pool.run(Stage::Finish, move || done.send(n).unwrap()))
+            })
+            .collect();
+        for job in &mut jobs {
+            // Polling once queues the job.
+            let _ = futures_poll(job);
+        }
+        pool.close();
+        drop(done);
+        assert_eq!(all.try_iter().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(
+            pool.run(Stage::Finish, || ()).await,
+            Err(ComputeError::Stopped)
         );
     }
 

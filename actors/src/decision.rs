@@ -70,8 +70,8 @@ pub(crate) enum Decision {
 pub(crate) struct Ticket {
     key: Key,
     pub(crate) marks: Option<Marks>,
-    /// What whoever joined is told when it is dropped.
-    unsettled: Answer,
+    /// Whether the request waits for an operator, as before, when it is dropped.
+    waits: bool,
     me: Option<Addr<ProfileActor>>,
 }
 
@@ -81,7 +81,7 @@ impl Ticket {
         Self {
             key,
             marks,
-            unsettled: Answer::Busy,
+            waits: false,
             me: Some(me),
         }
     }
@@ -90,7 +90,7 @@ impl Ticket {
     /// as before.
     pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>) -> Self {
         let mut ticket = Self::new(key, None, me);
-        ticket.unsettled = Answer::Pending;
+        ticket.waits = true;
         ticket
     }
 
@@ -108,8 +108,13 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(me) = self.me.take() {
+            let answer = if self.waits {
+                Answer::Pending
+            } else {
+                Answer::Busy
+            };
             let settlement = Settlement::Failed {
-                answer: std::mem::replace(&mut self.unsettled, Answer::Busy),
+                answer,
                 label: None,
             };
             me.do_send(Settle {

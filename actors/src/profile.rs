@@ -35,6 +35,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// When a device that was turned away for lack of room should come again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
+/// When it should while the store takes no changes: somebody has to see to the disk first.
+const RETRY_WHEN_STOPPED: Duration = Duration::from_secs(60);
+
 /// The actor.
 pub struct ProfileActor {
     shared: Arc<Shared>,
@@ -156,6 +159,13 @@ impl Handler<PkiOperation> for ProfileActor {
         if self.guesses.is_blocked(operation.origin.source, instant) {
             self.shared.meters.request("PKIOperation", "guessing");
             return Box::pin(std::future::ready(Outcome::TooManyGuesses));
+        }
+        // Before any RSA: whatever it asks for, its answer or its audit event could not be kept.
+        if !self.shared.services.is_writable() {
+            self.shared.meters.request("PKIOperation", "busy");
+            return Box::pin(std::future::ready(Outcome::Busy {
+                retry_after: RETRY_WHEN_STOPPED,
+            }));
         }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.shared.meters.request("PKIOperation", "shed");

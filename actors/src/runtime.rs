@@ -76,18 +76,22 @@ impl House {
             .name("actors".to_owned())
             .spawn(move || {
                 let runner = System::new();
-                let started = runner.block_on(async move {
+                let (started, arbiters) = runner.block_on(async move {
                     let arbiters: Vec<Arbiter> = (0..settings.arbiters.max(1))
                         .map(|_| Arbiter::new())
                         .collect();
                     let handles = arbiters.iter().map(Arbiter::handle).collect();
                     let supervisor = Supervisor::new(for_supervisor, published, handles).start();
-                    (System::current(), supervisor)
+                    ((System::current(), supervisor), arbiters)
                 });
                 if tell.send(started).is_ok()
                     && let Err(error) = runner.run()
                 {
                     tracing::error!(%error, "the actor system ended");
+                }
+                for arbiter in arbiters {
+                    arbiter.stop();
+                    let _ = arbiter.join();
                 }
             })?;
         let (system, supervisor) = told.recv().map_err(|_| HouseError::System)?;
@@ -100,10 +104,18 @@ impl House {
         })
     }
 
-    /// Ends the actors, the pool and the journal, in this order, after what they have under way.
-    /// Blocks. Call it when the front has answered its last request.
+    /// Whether enrollments can become durable: `false` once a write has failed or the journal's
+    /// thread is gone, for as long as the process lives. Never waits.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.services.is_writable()
+    }
+
+    /// Ends the actors, the pool and the journal, in this order, each after what it has under way,
+    /// and waits for the end of all their threads. Blocks. Call it when the front has answered its
+    /// last request. Says whether all that was under way is durable.
     /// A second call does nothing.
-    pub fn close(&self) {
+    pub fn close(&self) -> bool {
         // Otherwise it would take the end of its actors for crashes, and write so.
         self.supervisor.do_send(Retire);
         self.system.stop();
@@ -112,10 +124,9 @@ impl House {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-        self.services.pool.stop();
-        self.services.journal.stop();
+        let ended = thread.is_none_or(|thread| thread.join().is_ok());
+        self.services.pool.close();
+        let written = self.services.journal.close();
+        ended && written && self.services.store.writable()
     }
 }

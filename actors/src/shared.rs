@@ -30,6 +30,13 @@ pub struct Services {
     pub crls: Crls,
 }
 
+impl Services {
+    /// Whether anything can become durable. Never waits.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.store.writable() && self.journal.is_alive()
+    }
+}
+
 /// One profile as an enrollment sees it from its beginning to its end, whatever is reloaded
 /// meanwhile.
 pub(crate) struct Shared {

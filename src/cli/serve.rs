@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::{Failure, SourceArgs};
-use crate::server::{self, Sockets};
+use crate::server::{self, ServerError, Sockets};
+
+/// EX_TEMPFAIL of sysexits.h: the same command works when it is run again.
+const AGAIN: u8 = 75;
 
 /// Serve SCEP, the admin API and the page until SIGTERM; SIGHUP reloads
 #[derive(Debug, Args)]
@@ -20,5 +23,8 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(Failure::while_doing("the async runtime cannot be started"))?;
     runtime
         .block_on(server::serve(sources, Sockets::default(), |_| {}))
-        .map_err(|error| Failure::new(error.to_string()))
+        .map_err(|error| match error {
+            ServerError::StoreLost => Failure::new(error.to_string()).with_code(AGAIN),
+            error => Failure::new(error.to_string()),
+        })
 }

@@ -43,6 +43,11 @@ pub enum ServerError {
     /// The OIDC provider's keys or address cannot be used.
     #[error("admin: oidc: {0}")]
     Oidc(String),
+    /// A write of the store failed while the server ran.
+    #[error(
+        "the store failed to write and its disk works again: start scepd anew, so that it goes on from what is on disk"
+    )]
+    StoreLost,
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),

@@ -9,6 +9,7 @@ mod admin;
 pub(crate) mod assembly;
 mod bind;
 mod error;
+mod lost;
 mod reload;
 mod serve;
 mod trust;
@@ -60,6 +61,16 @@ pub struct Server {
     checking: Mutex<()>,
     /// Told when `audit.retention` may be another.
     retention_changed: Arc<Notify>,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Every request that had come in was answered within the limit.
+    pub in_time: bool,
+    /// What was under way is on disk, and all threads have ended. What was answered is on disk
+    /// anyway.
+    pub flushed: bool,
 }
 
 impl Server {
@@ -195,21 +206,21 @@ impl Server {
         self.config.load_full()
     }
 
-    /// Takes no new connections, answers what came in, then closes the store. Says whether
-    /// everything was answered within `limit`.
-    pub async fn stop(&self, limit: Duration) -> bool {
+    /// Takes no new connections, answers what came in within `limit`, then closes the store.
+    pub async fn stop(&self, limit: Duration) -> Ended {
         self.phase.send_replace(Phase::Draining);
         let mut listeners = self.listeners.lock().await;
         let drained = async { while listeners.join_next().await.is_some() {} };
         let in_time = tokio::time::timeout(limit, drained).await.is_ok();
         listeners.abort_all();
         let front = Arc::clone(&self.front);
-        // Joins a thread: not for an async one.
+        // Joins threads: not for an async one.
         let closed = tokio::task::spawn_blocking(move || front.house.close()).await;
-        if let Err(error) = closed {
+        let flushed = closed.unwrap_or_else(|error| {
             tracing::error!(%error, "the actors did not end well");
-        }
-        in_time
+            false
+        });
+        Ended { in_time, flushed }
     }
 }
 

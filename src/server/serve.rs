@@ -1,6 +1,7 @@
 //! `scepd serve`: the server with the process's signals around it.
 
-use super::{Addresses, Server, ServerError, Sockets};
+use super::lost::lost;
+use super::{Addresses, Ended, Server, ServerError, Sockets};
 use crate::config::Sources;
 use actors::SystemClock;
 use chrono::Utc;
@@ -14,7 +15,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 /// Runs until SIGTERM or SIGINT. SIGHUP reloads. `ready` is called once requests are answered.
 ///
 /// # Errors
-/// [`ServerError`] when the server does not start.
+/// [`ServerError`] when the server does not start; [`ServerError::StoreLost`] when its store failed
+/// and it must be started anew.
 pub async fn serve(
     sources: Sources,
     sockets: Sockets,
@@ -37,7 +39,9 @@ pub async fn serve(
     );
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     ready(addresses);
-    loop {
+    let store_lost = lost(&server);
+    tokio::pin!(store_lost);
+    let ends = loop {
         tokio::select! {
             _ = hangup.recv() => {
                 reloading();
@@ -48,22 +52,29 @@ pub async fn serve(
             () = due(&server) => {
                 let _ = server.reload("schedule").await;
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = &mut store_lost => break Err(ServerError::StoreLost),
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
         }
-    }
+    };
     tracing::info!("draining: no new connections, requests in flight are answered");
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
     let limit = server.config().server.drain_timeout.duration();
-    if server.stop(limit).await {
-        tracing::info!("drained, the store is flushed");
-    } else {
+    let Ended { in_time, flushed } = server.stop(limit).await;
+    if !in_time {
         tracing::warn!(
             seconds = limit.as_secs(),
             "some connections did not end within server.drain_timeout"
         );
     }
-    Ok(())
+    if flushed {
+        tracing::info!("drained, the store is flushed");
+    } else {
+        tracing::error!(
+            "ended without the store: what was answered is on disk, what was not is open"
+        );
+    }
+    ends
 }
 
 /// Until an automatic RA certificate is due, or an overlap ends.

@@ -20,6 +20,8 @@ pub async fn refresh(server: &Server) {
     let (start, finish) = server.house().services.pool.waiting();
     gauge!("scepd_compute_queue_depth", "stage" => "start").set(count(start));
     gauge!("scepd_compute_queue_depth", "stage" => "finish").set(count(finish));
+    let stopped = !server.house().is_writable();
+    gauge!("scepd_store_stopped").set(if stopped { 1.0 } else { 0.0 });
     expiries(server);
     let profiles = server.house().directory.all();
     join_all(profiles.iter().map(|(path_id, entry)| async move {

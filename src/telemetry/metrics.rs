@@ -64,6 +64,14 @@ fn describe() {
         "Changes that one commit made durable."
     );
     describe_counter!(
+        "scepd_store_failed_commits_total",
+        "Commits that the store failed, whatever the reason."
+    );
+    describe_gauge!(
+        "scepd_store_stopped",
+        "1 once a write has failed: nothing is issued until the server has started anew."
+    );
+    describe_counter!(
         "scepd_actor_restarts_total",
         "Profiles brought back after a panic."
     );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use scep::client::Content;
+use scepd::server::Ended;
 
 use crate::device::{Device, issued};
 use crate::fleet::{Load, Patience, always, device_key};
@@ -51,7 +52,9 @@ async fn stopping_under_load_answers_every_accepted_request() {
         let reply = request.open_reply(&body, &device.ca.reply_signers());
         issued(reply.unwrap());
     }
-    assert!(stopping.await.unwrap(), "drained within the limit");
+    let Ended { in_time, flushed } = stopping.await.unwrap();
+    assert!(in_time, "drained within the limit");
+    assert!(flushed);
 }
 
 /// The real program, killed at the end of a test whatever happens.

@@ -237,7 +237,7 @@ impl Running {
     /// Drains; what is left starts again with the same keys and store.
     pub(crate) async fn stop(self) -> House {
         assert!(
-            self.server.stop(Duration::from_secs(20)).await,
+            self.server.stop(Duration::from_secs(20)).await.in_time,
             "the server drains in time"
         );
         let Running { server, house } = self;

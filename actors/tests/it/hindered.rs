@@ -61,6 +61,14 @@ pub struct Hindrance {
     stopped: AtomicBool,
 }
 
+impl Hindrance {
+    /// Writes work again, as in a new process.
+    pub fn mend(&self) {
+        self.full.store(false, Ordering::SeqCst);
+        self.stopped.store(false, Ordering::SeqCst);
+    }
+}
+
 pub struct HinderedStore {
     pub store: SledStore,
     pub hindrance: Arc<Hindrance>,

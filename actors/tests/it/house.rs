@@ -301,12 +301,12 @@ impl Running {
 
     /// Shuts the house down and gives the store back to the disk.
     pub fn close(self) {
-        self.house.close();
+        assert!(self.house.close(), "all that was under way is durable");
         drop(self.house);
-        let store = self.store;
-        // The journal's thread lets go of its handle last.
-        while Arc::strong_count(&store) > 1 {
-            std::thread::yield_now();
-        }
+        assert_eq!(
+            Arc::strong_count(&self.store),
+            1,
+            "nobody else holds the store"
+        );
     }
 }

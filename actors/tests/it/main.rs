@@ -9,6 +9,7 @@
 
 mod approval;
 mod device;
+mod disk;
 mod enrollment;
 mod hindered;
 mod house;

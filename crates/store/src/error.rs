@@ -76,7 +76,9 @@ pub enum Error {
         /// What the engine said.
         message: String,
     },
-    /// An earlier write failed, so what is in memory and on disk may differ. Only a restart helps.
-    #[error("the store stopped taking changes after an earlier failed write: restart scepd")]
+    /// An earlier write failed, so what is in memory and on disk may differ. Only a new process helps.
+    #[error(
+        "the store stopped taking changes after an earlier failed write: see to the disk, then restart scepd"
+    )]
     Stopped,
 }

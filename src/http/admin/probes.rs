@@ -55,6 +55,13 @@ fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {
 }
 
 async fn store(server: &Server) -> Result<(), String> {
+    if !server.house().is_writable() {
+        return Err(
+            "a write failed and the store takes no more: see to its disk; the server ends by itself, to be started \
+             anew, once the disk takes writes again"
+                .to_owned(),
+        );
+    }
     let store = server.house().services.store.clone();
     let read = blocking(move || Ok(store.setting("readiness")?));
     match tokio::time::timeout(PATIENCE, read).await {

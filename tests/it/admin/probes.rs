@@ -24,6 +24,48 @@ async fn health_and_readiness_need_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_write_says_so_and_sends_devices_away() {
+    let server = House::new().profile("corp", "").start().await;
+    let anyone = server.nobody();
+    let stopped = |metrics: &str| {
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("scepd_store_stopped ").map(str::to_owned))
+    };
+    assert_eq!(
+        stopped(&anyone.get("/metrics").await.text).as_deref(),
+        Some("0")
+    );
+
+    let journal = server.server.house().services.journal.clone();
+    tokio::task::spawn_blocking(move || journal.close())
+        .await
+        .unwrap();
+    let answer = anyone.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer.text.contains("the store takes no more"),
+        "{}",
+        answer.text
+    );
+    assert_eq!(anyone.get("/healthz").await.status, 200);
+    assert_eq!(
+        stopped(&anyone.get("/metrics").await.text).as_deref(),
+        Some("1")
+    );
+    let url = format!("{}?operation=PKIOperation", server.http("corp"));
+    let reply = server
+        .client()
+        .post(url)
+        .body("anything")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 503);
+    assert_eq!(reply.headers()["retry-after"], "60");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_prometheus_text() {
     let server = House::new().profile("corp", "").start().await;
     Device::of(&server, "corp").await.enroll().await;

@@ -48,6 +48,7 @@ impl SledStore {
             all.writes
                 .insert(Head::key(), Some(encoded(all.next.head.encode())?));
         }
+        // Should what follows fail, a sheet that is not on disk counts as empty.
         writer.sheets.advance(&all.sheets);
         writer
             .sheets

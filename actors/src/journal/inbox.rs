@@ -1,0 +1,223 @@
+//! What the journal's thread has been sent. It is woken when the first change of a batch comes and
+//! when waiting for more makes no sense any longer, not for each change in between.
+
+use super::Order;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The most orders of one batch. More would only make the first ones wait.
+const BATCH: usize = 128;
+
+/// While messages wait for RSA, a batch waits for this many changes,
+const COMPANY: usize = 24;
+
+/// but no longer than this. A flush costs about as much for many changes as for one; as long as
+/// the compute pool is the bottleneck, waiting for company costs nothing.
+const GATHER: Duration = Duration::from_millis(16);
+
+/// What the thread sleeps for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sleeps {
+    /// It is at work, or has been woken.
+    Awake,
+    /// The first order.
+    First,
+    /// Company for those that are there.
+    Company,
+}
+
+struct State {
+    orders: VecDeque<Order>,
+    sleeps: Sleeps,
+    closed: bool,
+}
+
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Whether RSA is what enrollments wait for.
+    busy: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Inbox {
+    /// `busy` says whether more orders may be expected soon.
+    pub(super) fn new(busy: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            state: Mutex::new(State {
+                orders: VecDeque::new(),
+                sleeps: Sleeps::Awake,
+                closed: false,
+            }),
+            wake: Condvar::new(),
+            busy: Box::new(busy),
+        }
+    }
+
+    /// Each change of the state is one step, so a panic elsewhere leaves it whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the order was taken: `false` once the inbox is closed.
+    pub(super) fn send(&self, order: Order) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        state.orders.push_back(order);
+        let wake = match state.sleeps {
+            Sleeps::Awake => false,
+            Sleeps::First => true,
+            Sleeps::Company => state.orders.len() >= COMPANY || !(self.busy)(),
+        };
+        if wake {
+            state.sleeps = Sleeps::Awake;
+            drop(state);
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    /// The next batch, in the order in which it was sent. Waits for it; `None` once the inbox is
+    /// closed and empty.
+    pub(super) fn take(&self) -> Option<Vec<Order>> {
+        let mut state = self.lock();
+        while state.orders.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.sleep(state, Sleeps::First, Duration::MAX);
+        }
+        let begun = Instant::now();
+        while state.orders.len() < COMPANY && !state.closed && (self.busy)() {
+            let left = GATHER.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            state = self.sleep(state, Sleeps::Company, left);
+        }
+        let size = state.orders.len().min(BATCH);
+        Some(state.orders.drain(..size).collect())
+    }
+
+    fn sleep<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sleeps: Sleeps,
+        longest: Duration,
+    ) -> MutexGuard<'a, State> {
+        state.sleeps = sleeps;
+        let slept = self.wake.wait_timeout(state, longest);
+        let (mut state, _) = slept.unwrap_or_else(PoisonError::into_inner);
+        state.sleeps = Sleeps::Awake;
+        state
+    }
+
+    /// Nothing is taken from now on; what is there is still given out.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// Closes and forgets what is there: whoever waits for it is told so.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let orders = std::mem::take(&mut state.orders);
+        drop(state);
+        drop(orders);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.lock().closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn order() -> Order {
+        Order::Adopt {
+            profile: String::new(),
+            counters: BTreeMap::new(),
+        }
+    }
+
+    /// Until the thread sleeps for this.
+    fn until(inbox: &Inbox, sleeps: Sleeps) {
+        while inbox.lock().sleeps != sleeps {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_lone_order_is_given_out_at_once_and_the_end_comes_after_the_last() {
+        let inbox = Arc::new(Inbox::new(|| false));
+        let taking = std::thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || {
+                (
+                    inbox.take().map(|batch| batch.len()),
+                    inbox.take().is_none(),
+                )
+            }
+        });
+        until(&inbox, Sleeps::First);
+        assert!(inbox.send(order()));
+        until(&inbox, Sleeps::First);
+        inbox.close();
+        assert_eq!(taking.join().unwrap(), (Some(1), true));
+        assert!(!inbox.send(order()));
+    }
+
+    #[test]
+    fn while_rsa_is_awaited_a_batch_gathers_company_and_no_longer() {
+        let busy = Arc::new(AtomicBool::new(true));
+        let inbox = Arc::new(Inbox::new({
+            let busy = Arc::clone(&busy);
+            move || busy.load(Ordering::SeqCst)
+        }));
+        for _ in 0..COMPANY + BATCH {
+            assert!(inbox.send(order()));
+        }
+        assert_eq!(inbox.take().unwrap().len(), BATCH);
+        assert_eq!(inbox.take().unwrap().len(), COMPANY);
+        // Nobody else comes: time alone ends the wait.
+        assert!(inbox.send(order()));
+        assert_eq!(inbox.take().unwrap().len(), 1);
+        // Nobody else can come: the one who sees that ends it.
+        let begun = Instant::now();
+        assert!(inbox.send(order()));
+        let taking = std::thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || inbox.take().map(|batch| batch.len())
+        });
+        busy.store(false, Ordering::SeqCst);
+        assert!(inbox.send(order()));
+        assert!(matches!(taking.join().unwrap(), Some(1 | 2)));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn whoever_waits_for_what_is_abandoned_is_told() {
+        let inbox = Inbox::new(|| false);
+        let (told, mut answer) = tokio::sync::oneshot::channel();
+        inbox.send(Order::Commit(super::super::Entry {
+            change: store::Change::new(),
+            count: None,
+            told,
+        }));
+        inbox.abandon();
+        assert!(matches!(
+            answer.try_recv(),
+            Err(tokio::sync::oneshot::error::TryRecvError::Closed)
+        ));
+        assert!(!inbox.is_open());
+    }
+}
