@@ -1,5 +1,6 @@
 //! PKCS #10 certification requests.
 
+mod proof;
 mod validity;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,8 @@ use crate::{
     Attribute, Digest, Error, Extension, KeyUsage, Name, PrivateKey, PublicKey, SignatureScheme,
     SubjectAltNames, extension, oid,
 };
+
+pub use proof::CsrProof;
 
 const WHAT: &str = "certification request";
 
@@ -206,6 +209,17 @@ impl Csr {
     /// `BadSignature`, `Unsupported`, `WrongKey`.
     pub fn verify(&self) -> Result<(), Error> {
         self.outline.verify(&self.der, &self.public_key, WHAT)
+    }
+
+    /// As [`verify`](Self::verify). Where `known` is the very key that the request holds it does the work: it may have
+    /// been used before, and is then ready.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_with(&self, known: &PublicKey) -> Result<(), Error> {
+        let same = known.spki_der() == self.public_key.spki_der();
+        let key = if same { known } else { &self.public_key };
+        self.outline.verify(&self.der, key, WHAT)
     }
 }
 

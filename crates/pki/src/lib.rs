@@ -39,7 +39,7 @@ pub use algorithm::{ContentCipher, KeyTransport, SignatureScheme};
 pub use certificate::Certificate;
 pub use certificate_builder::CertificateBuilder;
 pub use crl::{Crl, CrlBuilder, RevocationReason, RevokedEntry};
-pub use csr::{Csr, RequestedValidity};
+pub use csr::{Csr, CsrProof, RequestedValidity};
 pub use digest::{Digest, random, sha256};
 pub use error::Error;
 pub use extension::{Attribute, Extension};

@@ -94,6 +94,8 @@ oids! {
     ECDSA_SHA512 = "1.2.840.10045.4.3.4";
     /// Ed25519.
     ED25519 = "1.3.101.112";
+    /// Ed448 (RFC 8410).
+    ED448 = "1.3.101.113";
 
     /// MD5.
     MD5 = "1.2.840.113549.2.5";
@@ -302,6 +304,19 @@ fn push_arc(content: &mut Vec<u8>, arc: u64) {
         let bits = u8::try_from((arc >> (group * 7)) & 0x7f).unwrap_or(0);
         content.push(if group == 0 { bits } else { bits | 0x80 });
     }
+}
+
+/// The short name by which the library knows an identifier (`secp256k1`, `RSA-MD5`); where it has none, the dotted form
+/// again.
+#[must_use]
+pub fn known_as(dotted: &str) -> String {
+    openssl::asn1::Asn1Object::from_str(dotted)
+        .ok()
+        .map(|object| object.nid())
+        .filter(|nid| *nid != openssl::nid::Nid::UNDEF)
+        .and_then(|nid| nid.short_name().ok())
+        .unwrap_or(dotted)
+        .to_owned()
 }
 
 #[cfg(test)]

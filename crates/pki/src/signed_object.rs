@@ -41,9 +41,14 @@ impl Outline {
         Ok((outline, signed.reader(what)))
     }
 
+    /// The signature's AlgorithmIdentifier.
+    pub(crate) fn algorithm<'a>(&self, der: &'a [u8]) -> &'a [u8] {
+        part(der, &self.algorithm)
+    }
+
     pub(crate) fn scheme(&self, der: &[u8]) -> Result<SignatureScheme, Error> {
         SignatureScheme::from_identifier(
-            &Tlv::parse(part(der, &self.algorithm), "signature algorithm")?,
+            &Tlv::parse(self.algorithm(der), "signature algorithm")?,
             None,
         )
     }

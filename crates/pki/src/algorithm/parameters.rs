@@ -57,6 +57,12 @@ pub(super) fn oaep(parameters: Option<Tlv<'_>>) -> Result<KeyTransport, Error> {
         }
     }
     fields.finish()?;
+    if [digest, mgf].contains(&Digest::Md5) {
+        return Err(Error::Unsupported {
+            what: "OAEP digest",
+            oid: oid::MD5.to_owned(),
+        });
+    }
     Ok(KeyTransport::Oaep { digest, mgf })
 }
 

@@ -70,11 +70,12 @@ pub(super) fn of(algorithm: &Tlv<'_>, bits: &[u8]) -> Result<KeyKind, Error> {
                 oid::P256 => KeyKind::Ec(Curve::P256),
                 oid::P384 => KeyKind::Ec(Curve::P384),
                 oid::P521 => KeyKind::Ec(Curve::P521),
-                other => KeyKind::Other(format!("EC {other}")),
+                other => KeyKind::Other(format!("EC {}", oid::known_as(other))),
             },
             None => KeyKind::Other("EC with explicit parameters".to_owned()),
         },
         oid::ED25519 => KeyKind::Other("Ed25519".to_owned()),
+        oid::ED448 => KeyKind::Other("Ed448".to_owned()),
         _ => KeyKind::Other(identifier),
     })
 }

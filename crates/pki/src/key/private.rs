@@ -7,7 +7,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
-use subtle::{ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::evp;
@@ -209,13 +209,38 @@ impl PrivateKey {
                 Ok(context)
             })
             .map_err(|_| Error::crypto("decrypting a content key"))?;
+        // What is no number below the modulus would be refused before any work: a number that is one takes its place.
+        let in_range = self.is_in_range(encrypted);
+        let stand_in;
+        let ciphertext = if in_range {
+            encrypted
+        } else {
+            stand_in = stand_in_ciphertext(self.0.key.size());
+            &stand_in
+        };
         let written = context
-            .decrypt(encrypted, Some(&mut decrypted))
+            .decrypt(ciphertext, Some(&mut decrypted))
             .unwrap_or(0);
-        let usable = (written as u64).ct_eq(&(length as u64));
+        let usable = (written as u64).ct_eq(&(length as u64)) & Choice::from(u8::from(in_range));
         for (octet, decrypted) in key.iter_mut().zip(decrypted.iter()) {
             octet.conditional_assign(decrypted, usable);
         }
         Ok(key)
     }
+
+    /// Whether these octets can be an RSA ciphertext of this key: as many as the modulus has, and below it. Anybody who
+    /// knows the public key sees that.
+    fn is_in_range(&self, ciphertext: &[u8]) -> bool {
+        let modulus = self.public_key().modulus();
+        ciphertext.len() == modulus.len() && ciphertext < modulus
+    }
+}
+
+/// A number below every modulus of so many octets, and above those for which RSA is quick.
+fn stand_in_ciphertext(octets: usize) -> Vec<u8> {
+    let mut ciphertext = vec![0x5a; octets];
+    if let Some(first) = ciphertext.first_mut() {
+        *first = 0;
+    }
+    ciphertext
 }

@@ -10,7 +10,7 @@ use openssl::rsa::Rsa;
 
 use super::{evp, kind};
 use crate::der::{Reader, tag};
-use crate::{Error, KeyKind, KeyTransport, SignatureScheme};
+use crate::{Error, KeyKind, KeyTransport, SignatureScheme, oid};
 
 /// A public key. Cheap to clone.
 #[derive(Clone)]
@@ -115,6 +115,45 @@ impl PublicKey {
             })
             .map_err(|_| Error::crypto("encrypting a content key"))?;
         Ok(ciphertext)
+    }
+
+    /// The modulus of an RSA key, big-endian, without leading zero octets; else nothing.
+    pub(crate) fn modulus(&self) -> &[u8] {
+        match self.kind() {
+            KeyKind::Rsa { .. } => kind::rsa_numbers(self.bits()).unwrap_or_default().0,
+            _ => &[],
+        }
+    }
+
+    /// Whether it can verify anything here.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.evp("verifying").is_ok()
+    }
+
+    /// Whether the scheme is for this kind of key, and its digest one that is used.
+    pub(crate) fn fits(&self, scheme: &SignatureScheme) -> bool {
+        evp::fits(self.kind(), scheme).is_ok()
+    }
+
+    /// Whether verifying with it costs no more than with keys that somebody has, even where nothing here uses such a
+    /// key.
+    pub(crate) fn is_affordable(&self) -> bool {
+        match self.kind() {
+            KeyKind::Rsa { bits } => {
+                *bits <= 16_384
+                    && kind::rsa_numbers(self.bits()).is_ok_and(|(_, exponent)| exponent.len() <= 8)
+            }
+            KeyKind::Ec(_) => true,
+            KeyKind::Other(_) => {
+                let algorithm = || -> Result<String, Error> {
+                    let mut info = Reader::new(self.spki_der(), "public key").sequence()?;
+                    info.sequence()?.oid()
+                };
+                algorithm().is_ok_and(|algorithm| {
+                    [oid::EC_PUBLIC_KEY, oid::ED25519, oid::ED448].contains(&algorithm.as_str())
+                })
+            }
+        }
     }
 
     fn bits(&self) -> &[u8] {
