@@ -106,7 +106,13 @@ pub(crate) fn rejected(
     left_out: u64,
     now: DateTime<Utc>,
 ) -> AuditEvent {
-    let renewal = rejected.reply.message_type == MessageType::RenewalReq;
+    let action = match rejected.reply.message_type {
+        MessageType::CertPoll => "scep_certpoll",
+        MessageType::GetCert => "scep_getcert",
+        MessageType::GetCrl => "scep_getcrl",
+        MessageType::RenewalReq => action(true, false),
+        _ => action(false, false),
+    };
     let mut details = details(shared, origin, Outcome::Failure, &rejected.detail);
     let reason = if rejected.verified {
         rejected.fail_info.to_string()
@@ -123,7 +129,7 @@ pub(crate) fn rejected(
         timestamp: now,
         actor: subject,
         actor_type: "Device".to_owned(),
-        action: action(renewal, false).to_owned(),
+        action: action.to_owned(),
         resource_type: "scep_request".to_owned(),
         resource_id: rejected.reply.transaction_id.clone().unwrap_or_default(),
         details,

@@ -1,6 +1,7 @@
 //! From octets to something that can be decided on. Runs on the compute pool: everything here may
 //! cost RSA time or a look into the store, and nothing here changes anything.
 
+use crate::query::Question;
 use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
 use crate::shared::Shared;
@@ -8,8 +9,9 @@ use crate::transactions::{Key, Known};
 use challenge::{Claim, CsrFacts, DeviceKey, ReplayKey};
 use chrono::{DateTime, Utc};
 use issuer::{Approved, Wish};
-use pki::{Certificate, Csr, Name, Serial};
+use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
+use std::borrow::Cow;
 
 /// What a PKIMessage turned out to be.
 pub(crate) enum Read {
@@ -18,18 +20,9 @@ pub(crate) enum Read {
     /// A PKIMessage that is refused before it is known what it asks for.
     Refused(Box<Rejected>),
     Enrollment(Box<Candidate>),
-    CertPoll {
+    Query {
         reply: Box<ReplyTo>,
-        poll_key: Key,
-    },
-    GetCert {
-        reply: Box<ReplyTo>,
-        issuer: Name,
-        serial: Serial,
-    },
-    GetCrl {
-        reply: Box<ReplyTo>,
-        issuer: Name,
+        question: Question,
     },
     /// The store could not be read.
     Unavailable(store::Error),
@@ -39,10 +32,14 @@ pub(crate) enum Read {
 pub(crate) struct Rejected {
     pub(crate) reply: ReplyTo,
     pub(crate) fail_info: FailInfo,
-    pub(crate) text: &'static str,
+    pub(crate) text: Cow<'static, str>,
     pub(crate) detail: String,
     /// Whether the signature was good: then it is an enrollment's refusal, else noise.
     pub(crate) verified: bool,
+    /// It is the one refusal for whatever went wrong from the decryption on: it leaves at a moment that tells nothing.
+    pub(crate) opaque: bool,
+    /// It may be one try of many to learn what a message holds: counts as a guess.
+    pub(crate) guess: bool,
 }
 
 /// An enrollment, ready to be decided on.
@@ -115,6 +112,7 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
             text,
             detail,
             verified,
+            opaque,
         }) => {
             let rejected = Rejected {
                 reply: *reply,
@@ -122,6 +120,8 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
                 text,
                 detail,
                 verified,
+                opaque,
+                guess: opaque,
             };
             return Read::Refused(Box::new(rejected));
         }
@@ -134,18 +134,17 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
                 Err(error) => Read::Unavailable(error),
             }
         }
-        Body::CertPoll { .. } => Read::CertPoll {
+        Body::CertPoll { issuer, .. } => Read::Query {
             reply: Box::new(reply),
-            poll_key,
+            question: Question::CertPoll { issuer, poll_key },
         },
-        Body::GetCert { issuer, serial } => Read::GetCert {
+        Body::GetCert { issuer, serial } => Read::Query {
             reply: Box::new(reply),
-            issuer,
-            serial,
+            question: Question::GetCert { issuer, serial },
         },
-        Body::GetCrl { issuer, .. } => Read::GetCrl {
+        Body::GetCrl { issuer, serial } => Read::Query {
             reply: Box::new(reply),
-            issuer,
+            question: Question::GetCrl { issuer, serial },
         },
     }
 }

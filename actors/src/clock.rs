@@ -1,6 +1,7 @@
 //! The one place where time enters the actors.
 
 use chrono::{DateTime, Utc};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,11 @@ pub trait Clock: Send + Sync {
     /// Monotonic clock: short windows inside one process.
     fn instant(&self) -> Instant {
         Instant::now()
+    }
+
+    /// Comes back when the monotonic clock has reached `instant`.
+    fn wait_until(&self, instant: Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep_until(instant.into()))
     }
 }
 

@@ -152,3 +152,11 @@ pub(crate) struct Settle {
 #[derive(Message)]
 #[rtype(result = "Option<Ticket>")]
 pub(crate) struct Claim(pub(crate) Key);
+
+/// Counts a message that could not be opened: one alone is a mishap, many from one source are a search for what an
+/// envelope holds. The answer is whether the source has been wrong too often already.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Guess {
+    pub(crate) source: IpAddr,
+}

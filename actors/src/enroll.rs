@@ -9,13 +9,14 @@
 
 use crate::answer::{self, Answer, Answered, SealError};
 use crate::audit;
-use crate::candidate::{self, Candidate, IntuneEvidence, Read};
+use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
 use crate::hooks::ComplianceQuestion;
 use crate::journal::{Count, JournalError};
 use crate::messages::{Origin, Outcome, PkiOperation};
 use crate::meters::Stage as Timed;
+use crate::pace;
 use crate::profile::{ProfileActor, RETRY_AFTER};
 use crate::query;
 use crate::records;
@@ -30,6 +31,7 @@ use issuer::Approved;
 use pki::Certificate;
 use scep::ReplyTo;
 use std::sync::Arc;
+use std::time::Instant;
 use store::Change;
 
 /// Serves one PKIOperation.
@@ -39,6 +41,7 @@ pub(crate) async fn serve(
     operation: PkiOperation,
 ) -> Outcome {
     let PkiOperation { message, origin } = operation;
+    let begun = shared.services.clock.instant();
     let read = match open(&shared, message).await {
         Ok(read) => read,
         Err(error) => {
@@ -65,28 +68,20 @@ pub(crate) async fn serve(
             };
         }
         Read::Refused(rejected) => {
-            let answer = reject(&shared, &origin, &rejected).await;
-            (word(&rejected.reply), rejected.reply, answer.into())
+            return turned_away(&shared, &me, &origin, *rejected, begun).await;
         }
         Read::Enrollment(candidate) => {
             let answer = enroll(&shared, me, &origin, &candidate).await;
             (word(&candidate.reply), candidate.reply, answer)
         }
-        Read::CertPoll { reply, poll_key } => {
-            let answer = query::cert_poll(&shared, poll_key).await;
-            ("CertPoll", *reply, answer.into())
-        }
-        Read::GetCert {
-            reply,
-            issuer,
-            serial,
-        } => {
-            let answer = query::get_cert(&shared, &reply.signer, issuer, serial).await;
-            ("GetCert", *reply, answer.into())
-        }
-        Read::GetCrl { reply, issuer } => {
-            let answer = query::get_crl(&shared, issuer).await;
-            ("GetCRL", *reply, answer.into())
+        Read::Query { reply, question } => {
+            match query::answer(&shared, &reply.signer, question).await {
+                Ok(answer) => (word(&reply), *reply, answer.into()),
+                Err(missing) => {
+                    let rejected = missing.reject(*reply);
+                    return turned_away(&shared, &me, &origin, rejected, begun).await;
+                }
+            }
         }
     };
     shared.meters.request(operation, answered.answer.word());
@@ -94,6 +89,24 @@ pub(crate) async fn serve(
         Some(octets) => Outcome::CertRep(octets),
         None => cert_rep(&shared, reply, answered.answer).await,
     }
+}
+
+/// Refuses what could not be opened or found, at a moment that does not tell which of the two it was, nor why.
+async fn turned_away(
+    shared: &Arc<Shared>,
+    me: &Addr<ProfileActor>,
+    origin: &Origin,
+    rejected: Rejected,
+    begun: Instant,
+) -> Outcome {
+    let answer = reject(shared, me, origin, &rejected).await;
+    shared.meters.request(word(&rejected.reply), answer.word());
+    let opaque = rejected.opaque;
+    let outcome = cert_rep(shared, rejected.reply, answer).await;
+    if opaque {
+        pace::keep(&*shared.services.clock, begun).await;
+    }
+    outcome
 }
 
 fn word(reply: &ReplyTo) -> &'static str {

@@ -1,4 +1,5 @@
-//! Wrong challenges by source: who guesses too often is turned away before any RSA is spent.
+//! Wrong challenges, and messages that could not be opened, by source: who guesses too often is turned away before any
+//! RSA is spent.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -5,7 +5,7 @@
 //! | `supervisor`, `directory` | which profiles there are; starting, exchanging, bringing back |
 //! | `profile`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
 //! | `enroll` | one PKIOperation, top to bottom |
-//! | `answer`, `refusal`, `refuse` | what a device is told, what the operator reads |
+//! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `candidate`, `renewal` | from octets to something that can be decided on |
 //! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
@@ -33,6 +33,7 @@ mod messages;
 mod meters;
 mod noise;
 mod operator;
+mod pace;
 mod pending;
 mod profile;
 mod query;

@@ -5,7 +5,7 @@
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
-use crate::decision::{Asks, Claim, Decide, Decision, Settle, Settlement, Ticket};
+use crate::decision::{Asks, Claim, Decide, Decision, Guess, Settle, Settlement, Ticket};
 use crate::enroll;
 use crate::guesses::Guesses;
 use crate::messages::{
@@ -351,6 +351,20 @@ impl Handler<Claim> for ProfileActor {
         }
         self.transactions.begin(key, None);
         Some(Ticket::claimed(key, ctx.address()))
+    }
+}
+
+impl Handler<Guess> for ProfileActor {
+    type Result = bool;
+
+    fn handle(&mut self, Guess { source }: Guess, _: &mut Self::Context) -> Self::Result {
+        let instant = self.shared.services.clock.instant();
+        // Of those that come in together none has been counted yet when the first is let in.
+        let blocked = self.guesses.is_blocked(source, instant);
+        if !blocked {
+            self.guesses.note(source, instant);
+        }
+        blocked
     }
 }
 

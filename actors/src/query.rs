@@ -1,62 +1,140 @@
 //! The questions that change nothing: CertPoll, GetCert, GetCRL, and a request asked again.
+//!
+//! A question has no signature of its own, and what it holds may be the work of somebody who makes changes to an
+//! envelope that he caught, and watches which of them can be read. So nothing is answered, found or looked up before the
+//! issuer in it has turned out to be a name of this profile, which no such change brings about; and whatever is not
+//! answered is refused in the words of a message that could not be opened.
 
 use crate::answer::Answer;
-use crate::candidate;
+use crate::candidate::{self, Rejected};
 use crate::compute::Stage;
-use crate::renewal::{self, Standing};
+use crate::crl::CrlError;
+use crate::renewal;
 use crate::shared::Shared;
+use crate::spec::ProfileSpec;
 use crate::transactions::{Key, Known};
 use pki::{Certificate, Name, Serial};
-use scep::FailInfo;
+use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
 use store::TransactionState;
 
-/// CertPoll: PENDING, SUCCESS however often asked, or badCertId where there is no such request.
-pub(crate) async fn cert_poll(shared: &Arc<Shared>, poll_key: Key) -> Answer {
-    let job = Arc::clone(shared);
-    blocking(shared, move || {
-        match job
-            .services
-            .store
-            .transaction_by_poll(&job.spec.path_id, &poll_key)
-        {
-            Ok(Some(record)) => answer(&job, &Known::from(&record)),
-            Ok(None) => Answer::refused(
-                FailInfo::BadCertId,
-                "there is no such request in this profile",
-            ),
-            Err(error) => unavailable(&job, &error.to_string()),
+/// Octets of a serial number in a GetCRL, at most (RFC 5280, 4.1.2.2). What came out of a changed envelope is longer:
+/// a name, and behind it in the same number everything that was not to be known.
+const LONGEST_SERIAL: usize = 20;
+
+/// What a CertPoll, GetCert or GetCRL asks for.
+pub(crate) enum Question {
+    CertPoll { issuer: Name, poll_key: Key },
+    GetCert { issuer: Name, serial: Serial },
+    GetCrl { issuer: Name, serial: Serial },
+}
+
+/// Why a question is not answered. For the log; the device is told nothing.
+pub(crate) struct NotFound {
+    detail: String,
+    /// Whether it may be a guess at what an envelope holds.
+    guess: bool,
+}
+
+impl NotFound {
+    /// Who asks knows the issuer's name.
+    fn here(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            guess: false,
         }
-    })
-    .await
+    }
+
+    /// The refusal of a message that could not be opened.
+    pub(crate) fn reject(self, reply: ReplyTo) -> Rejected {
+        Rejected {
+            reply,
+            fail_info: FailInfo::BadCertId,
+            text: scep::NOT_FOUND.into(),
+            detail: self.detail,
+            verified: true,
+            opaque: true,
+            guess: self.guess,
+        }
+    }
+}
+
+impl Question {
+    fn issuer(&self) -> &Name {
+        match self {
+            Self::CertPoll { issuer, .. }
+            | Self::GetCert { issuer, .. }
+            | Self::GetCrl { issuer, .. } => issuer,
+        }
+    }
+}
+
+/// Answers a question of `signer`.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    signer: &Certificate,
+    question: Question,
+) -> Result<Answer, NotFound> {
+    if !is_ours(&shared.spec, question.issuer()) {
+        return Err(NotFound {
+            detail: "the issuer that is asked about is none of this profile's".to_owned(),
+            guess: true,
+        });
+    }
+    let job = Arc::clone(shared);
+    let answered = match question {
+        Question::CertPoll { poll_key, .. } => {
+            blocking(shared, move || cert_poll(&job, &poll_key)).await
+        }
+        Question::GetCert { issuer, serial } => {
+            let signer = signer.clone();
+            blocking(shared, move || get_cert(&job, &signer, &issuer, &serial)).await
+        }
+        Question::GetCrl { issuer, serial } => return get_crl(shared, &issuer, &serial).await,
+    };
+    answered.unwrap_or_else(|error| Ok(unavailable(shared, &error)))
+}
+
+/// Whether clients of this profile may take this for the name of its CA: some name the RA, or a CA of before.
+fn is_ours(spec: &ProfileSpec, name: &Name) -> bool {
+    spec.issuer.names().iter().any(|ours| ours.matches(name))
+        || spec.ras.iter().any(|ra| {
+            ra.certificate.subject().matches(name) || ra.certificate.issuer().matches(name)
+        })
+}
+
+/// CertPoll: PENDING, or SUCCESS however often asked.
+fn cert_poll(shared: &Shared, poll_key: &Key) -> Result<Answer, NotFound> {
+    let store = &shared.services.store;
+    match store.transaction_by_poll(&shared.spec.path_id, poll_key) {
+        Ok(Some(record)) => Ok(stored(shared, &Known::from(&record))),
+        Ok(None) => Err(NotFound::here("there is no such request in this profile")),
+        Err(error) => Ok(unavailable(shared, &error.to_string())),
+    }
 }
 
 /// The stored answer of a request that was decided before.
 pub(crate) async fn known(shared: &Arc<Shared>, known: Known) -> Answer {
     let job = Arc::clone(shared);
-    blocking(shared, move || answer(&job, &known)).await
+    blocking(shared, move || stored(&job, &known))
+        .await
+        .unwrap_or_else(|error| unavailable(shared, &error))
 }
 
 /// GetCert: the certificate with that issuer and serial, for who holds one of this profile's.
-pub(crate) async fn get_cert(
-    shared: &Arc<Shared>,
+fn get_cert(
+    shared: &Shared,
     signer: &Certificate,
-    issuer: Name,
-    serial: Serial,
-) -> Answer {
-    let job = Arc::clone(shared);
-    let signer = signer.clone();
-    blocking(shared, move || {
-        match certificate(&job, &signer, &issuer, &serial) {
-            Ok(Some(certificate)) => Answer::Certificate(certificate),
-            Ok(None) => Answer::refused(
-                FailInfo::BadCertId,
-                "there is no such certificate here, or it is not shown to this signer",
-            ),
-            Err(error) => unavailable(&job, &error),
-        }
-    })
-    .await
+    issuer: &Name,
+    serial: &Serial,
+) -> Result<Answer, NotFound> {
+    match certificate(shared, signer, issuer, serial) {
+        Ok(Some(certificate)) => Ok(Answer::Certificate(certificate)),
+        Ok(None) => Err(NotFound::here(
+            "there is no such certificate here, or it is not shown to this signer",
+        )),
+        Err(error) => Ok(unavailable(shared, &error)),
+    }
 }
 
 fn certificate(
@@ -67,10 +145,9 @@ fn certificate(
 ) -> Result<Option<Certificate>, String> {
     let spec = &shared.spec;
     if !spec.open_get_cert {
-        let standing = renewal::standing(shared, signer, shared.now());
-        match standing.map_err(|error| error.to_string())? {
-            Standing::Holder => {}
-            Standing::Foreign | Standing::Unfit(_) => return Ok(None),
+        let holds = renewal::is_holder(shared, signer, shared.now());
+        if !holds.map_err(|error| error.to_string())? {
+            return Ok(None);
         }
     }
     let record = shared
@@ -86,25 +163,41 @@ fn certificate(
 }
 
 /// GetCRL: the newest CRL, for anyone.
-pub(crate) async fn get_crl(shared: &Arc<Shared>, issuer: Name) -> Answer {
+async fn get_crl(shared: &Arc<Shared>, issuer: &Name, serial: &Serial) -> Result<Answer, NotFound> {
+    if serial.minimal().len() > LONGEST_SERIAL {
+        return Err(NotFound {
+            detail: "the serial number that is asked about is too long".to_owned(),
+            guess: true,
+        });
+    }
+    if !shared
+        .spec
+        .issuer
+        .ca_certificate()
+        .subject()
+        .matches(issuer)
+    {
+        return Err(NotFound::here("there is no CRL of this CA here"));
+    }
     let job = Arc::clone(shared);
-    blocking(shared, move || {
-        if !job.spec.issuer.ca_certificate().subject().matches(&issuer) {
-            return Answer::refused(FailInfo::BadCertId, "this profile has another issuer");
-        }
+    let newest = move || {
         let services = &job.services;
-        match services
+        let now = job.now();
+        services
             .crls
-            .newest(&*services.store, &*job.spec.issuer, job.now())
-        {
-            Ok(crl) => Answer::Crl(crl),
-            Err(error) => unavailable(&job, &error.to_string()),
+            .newest(&*services.store, &*job.spec.issuer, now)
+    };
+    match blocking(shared, newest).await {
+        Ok(Ok(crl)) => Ok(Answer::Crl(crl)),
+        Ok(Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. }))) => {
+            Err(NotFound::here(format!("there is no CRL: {missing}")))
         }
-    })
-    .await
+        Ok(Err(error)) => Ok(unavailable(shared, &error.to_string())),
+        Err(error) => Ok(unavailable(shared, &error)),
+    }
 }
 
-fn answer(shared: &Shared, known: &Known) -> Answer {
+fn stored(shared: &Shared, known: &Known) -> Answer {
     match &known.state {
         TransactionState::Pending | TransactionState::Approved { .. } => {
             if known
@@ -142,12 +235,11 @@ fn unavailable(shared: &Shared, error: &str) -> Answer {
     Answer::Busy
 }
 
-async fn blocking<F>(shared: &Arc<Shared>, job: F) -> Answer
+async fn blocking<T, F>(shared: &Arc<Shared>, job: F) -> Result<T, String>
 where
-    F: FnOnce() -> Answer + Send + 'static,
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
 {
-    match shared.services.pool.run(Stage::Finish, job).await {
-        Ok(answer) => answer,
-        Err(error) => unavailable(shared, &error.to_string()),
-    }
+    let result = shared.services.pool.run(Stage::Finish, job).await;
+    result.map_err(|error| error.to_string())
 }

@@ -3,11 +3,14 @@
 use crate::answer::Answer;
 use crate::audit;
 use crate::candidate::{Candidate, Rejected};
+use crate::decision::Guess;
 use crate::enroll::{Failure, commit};
 use crate::journal::JournalError;
 use crate::messages::Origin;
+use crate::profile::ProfileActor;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
+use actix::Addr;
 use std::sync::Arc;
 use store::Change;
 
@@ -71,8 +74,13 @@ pub(crate) async fn failed(
     }
 }
 
-/// A message that was refused before it was known what it asks for.
-pub(crate) async fn reject(shared: &Arc<Shared>, origin: &Origin, rejected: &Rejected) -> Answer {
+/// A message that was refused before it was known what it asks for, or a question that is not answered.
+pub(crate) async fn reject(
+    shared: &Arc<Shared>,
+    me: &Addr<ProfileActor>,
+    origin: &Origin,
+    rejected: &Rejected,
+) -> Answer {
     tracing::info!(
         profile = shared.spec.path_id,
         request_id = origin.request_id,
@@ -80,6 +88,17 @@ pub(crate) async fn reject(shared: &Arc<Shared>, origin: &Origin, rejected: &Rej
         detail = rejected.detail,
         "PKIMessage refused"
     );
+    if rejected.guess {
+        let guess = Guess {
+            source: origin.source,
+        };
+        match me.send(guess).await {
+            Ok(false) => {}
+            Ok(true) => return Answer::Guessing,
+            // The actor is gone: it will be back in a moment.
+            Err(_) => return Answer::Busy,
+        }
+    }
     let noise = if rejected.verified {
         &shared.refusals
     } else {
@@ -91,7 +110,7 @@ pub(crate) async fn reject(shared: &Arc<Shared>, origin: &Origin, rejected: &Rej
             tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
         }
     }
-    Answer::refused(rejected.fail_info, rejected.text)
+    Answer::refused(rejected.fail_info, &rejected.text)
 }
 
 /// What is no PKIMessage at all: counted, and written now and then.

@@ -25,15 +25,32 @@ pub(crate) fn standing(
     signer: &Certificate,
     now: DateTime<Utc>,
 ) -> store::Result<Standing> {
-    let issuer = &shared.spec.issuer;
     if !shared.spec.renewal.enabled {
         let refusal = unfit("renewal_off", "this profile does not renew certificates");
-        return Ok(if issuer.issued(signer) {
+        return Ok(if shared.spec.issuer.issued(signer) {
             Standing::Unfit(refusal)
         } else {
             Standing::Foreign
         });
     }
+    holder(shared, signer, now)
+}
+
+/// Whether the signer holds a certificate of this profile that is valid and not revoked, whether or not such
+/// certificates are renewed.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn is_holder(
+    shared: &Shared,
+    signer: &Certificate,
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    Ok(matches!(holder(shared, signer, now)?, Standing::Holder))
+}
+
+fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::Result<Standing> {
+    let issuer = &shared.spec.issuer;
     if signer.is_ca() || !issuer.issued(signer) {
         return Ok(Standing::Foreign);
     }

@@ -46,7 +46,8 @@ pub struct ProfileSpec {
     /// Audit events a minute about requests of which nothing could be verified; the rest is
     /// counted only.
     pub unverified_per_minute: u32,
-    /// Wrong challenges a minute from one source before it is turned away; 0 = no limit.
+    /// Wrong challenges a minute from one source before it is turned away, messages that could not be opened counted in;
+    /// 0 = no limit.
     pub guesses_per_minute: u32,
 }
 

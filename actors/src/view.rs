@@ -54,7 +54,11 @@ impl View {
         let (content_type, octets) =
             scep::ca_cert_body(ca_is_ra, std::slice::from_ref(ra), &chain)?;
         Ok(Self {
-            ca_caps: Bytes::from(scep::caps::render(spec.mode, next.is_some())),
+            ca_caps: Bytes::from(scep::caps::render(
+                spec.mode,
+                spec.renewal.enabled,
+                next.is_some(),
+            )),
             ca_cert: Body {
                 content_type,
                 octets: octets.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use issuer::{LocalCa, LocalCaParts, NextCa, PreviousCa};
-use pki::Certificate;
+use pki::{Certificate, KeyUsage};
 use scep::RaIdentity;
 
 use super::files::Files;
@@ -111,6 +111,16 @@ fn local(
         rest,
         key,
     } = ca?;
+    if certificate
+        .key_usage()
+        .is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN))
+    {
+        findings.warn(
+            &ca_spot,
+            "the CA certificate's key usage lacks cRLSign: this CA has no CRL, and GetCRL is refused",
+            "use a CA certificate with cRLSign, or leave revocation to something else",
+        );
+    }
     let identity = RaIdentity {
         certificate: certificate.clone(),
         key: key.clone(),

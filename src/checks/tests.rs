@@ -306,6 +306,39 @@ fn what_ends_within_thirty_days_is_a_warning() {
 }
 
 #[test]
+fn a_ca_that_may_not_sign_crls_is_a_warning() {
+    let house = House::new();
+    let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+    let name = Name::parse("O=Test, CN=Test CA").unwrap();
+    for (usage, warns) in [
+        (KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN), false),
+        (KeyUsage::KEY_CERT_SIGN, true),
+    ] {
+        let certificate = CertificateBuilder {
+            subject: name.clone(),
+            issuer: name.clone(),
+            serial: Serial::random().unwrap(),
+            not_before: now(),
+            not_after: now() + Duration::days(3650),
+            public_key: key.public_key().clone(),
+            extensions: vec![
+                Extension::basic_constraints(true, None),
+                Extension::key_usage(usage),
+            ],
+        }
+        .sign(&key, &key.scheme(Digest::Sha256).unwrap())
+        .unwrap();
+        write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+        write_key(&house.path("ca.key"), &key);
+        let warned = house
+            .load()
+            .warnings()
+            .any(|problem| problem.to_string().contains("cRLSign"));
+        assert_eq!(warned, warns);
+    }
+}
+
+#[test]
 fn keys_of_other_certificates_are_refused() {
     for (key, words) in [
         ("ca.key", "ca.pem"),

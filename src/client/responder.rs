@@ -264,10 +264,10 @@ impl State {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let (status, kind, body) = match query.operation {
             Some("GetCACaps") => {
-                let caps = self
-                    .behaviour
-                    .caps
-                    .map_or_else(|| caps::render(self.behaviour.mode, true), str::to_owned);
+                let caps = self.behaviour.caps.map_or_else(
+                    || caps::render(self.behaviour.mode, true, true),
+                    str::to_owned,
+                );
                 (200, content_type::TEXT, caps.into_bytes())
             }
             Some("GetCACert") => {
@@ -324,7 +324,10 @@ impl State {
                 fail_info,
                 text,
                 ..
-            }) => scep::cert_rep(&reply, &Answer::Failure { fail_info, text }, ra, mode).unwrap(),
+            }) => {
+                let text = &text;
+                scep::cert_rep(&reply, &Answer::Failure { fail_info, text }, ra, mode).unwrap()
+            }
             Err(OpenError::Unreadable(words)) => {
                 return (400, content_type::TEXT, words.into_bytes());
             }

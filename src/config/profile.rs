@@ -157,7 +157,7 @@ pub struct Limits {
     pub per_source_per_minute: u32,
     /// PKIOperations a second to this profile.
     pub per_profile_per_second: u32,
-    /// Refused challenges a minute from one source address; more are slowed down and refused unread.
+    /// Refused challenges, and messages that cannot be opened, a minute from one source address; more are refused unread.
     pub bad_challenges_per_source_per_minute: u32,
 }
 

@@ -12,19 +12,21 @@ use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, PublicKey, RevokedEntry, 
 use scep::{CryptoMode, RaIdentity};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use store::{AuditQuery, SledOptions, SledStore, Store, StoredEvent};
 use tempfile::TempDir;
 
 pub const CHALLENGE: &str = "correct horse";
 
-/// A clock that stands where the test puts it.
+/// A clock that stands where the test puts it. Nobody waits for it: it only counts who would.
 pub struct TestClock {
     wall: AtomicI64,
     /// Seconds that passed on the monotonic clock besides the real ones.
     passed: AtomicI64,
+    waits: AtomicUsize,
 }
 
 impl TestClock {
@@ -32,6 +34,7 @@ impl TestClock {
         Self {
             wall: AtomicI64::new(Utc::now().timestamp()),
             passed: AtomicI64::new(0),
+            waits: AtomicUsize::new(0),
         }
     }
 
@@ -45,6 +48,11 @@ impl TestClock {
     pub fn jump(&self, by: TimeDelta) {
         self.wall.fetch_add(by.num_seconds(), Ordering::SeqCst);
     }
+
+    /// How often somebody waited until now.
+    pub fn waits(&self) -> usize {
+        self.waits.load(Ordering::SeqCst)
+    }
 }
 
 impl Clock for TestClock {
@@ -56,6 +64,11 @@ impl Clock for TestClock {
         let passed = self.passed.load(Ordering::SeqCst);
         Instant::now() + Duration::from_secs(passed.unsigned_abs())
     }
+
+    fn wait_until(&self, _: Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.waits.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// A local CA that refuses to sign, or waits before it does, while it is told to.
@@ -64,6 +77,7 @@ pub struct Breakable {
     pub broken: AtomicBool,
     /// Before each signature.
     pub door: Door,
+    pub without_crls: AtomicBool,
 }
 
 impl Issuer for Breakable {
@@ -75,6 +89,9 @@ impl Issuer for Breakable {
     }
     fn chain(&self) -> Vec<Certificate> {
         self.ca.chain()
+    }
+    fn names(&self) -> Vec<Name> {
+        self.ca.names()
     }
     fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, issuer::Error> {
         self.door.pass();
@@ -92,6 +109,12 @@ impl Issuer for Breakable {
         number: u64,
         now: DateTime<Utc>,
     ) -> Result<Crl, issuer::Error> {
+        if self.without_crls.load(Ordering::SeqCst) {
+            return Err(issuer::Error::NotACa {
+                subject: self.ca_certificate().subject().to_string(),
+                missing: "its key usage lacks cRLSign",
+            });
+        }
         self.ca.crl(revoked, number, now)
     }
     fn next_ca(&self) -> Option<Vec<Certificate>> {
@@ -153,6 +176,7 @@ impl World {
                 ca,
                 broken: AtomicBool::new(false),
                 door: Door::default(),
+                without_crls: AtomicBool::new(false),
             }),
             ra: RaIdentity {
                 certificate,

@@ -14,5 +14,6 @@ mod enrollment;
 mod hindered;
 mod house;
 mod intune;
+mod questions;
 mod renewal;
 mod restart;

@@ -1,7 +1,7 @@
 //! What every kind of CA answers.
 
 use chrono::{DateTime, Utc};
-use pki::{Certificate, Crl, PublicKey, RevokedEntry, SubjectAltNames};
+use pki::{Certificate, Crl, Name, PublicKey, RevokedEntry, SubjectAltNames};
 
 use crate::{Approved, Error};
 
@@ -17,6 +17,9 @@ pub trait Issuer: Send + Sync {
 
     /// The issuing CA first, its root last. A root CA's chain is itself alone.
     fn chain(&self) -> Vec<Certificate>;
+
+    /// Every name under which this CA signs, has signed, or will: the current one first.
+    fn names(&self) -> Vec<Name>;
 
     /// Signs an approved certificate: a fresh random serial, the approved lifetime cut to the CA's own.
     ///

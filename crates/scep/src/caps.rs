@@ -31,8 +31,8 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What a profile of this server can do.
-    pub fn of_server(mode: CryptoMode, next_ca: bool) -> Capabilities {
+    /// What a profile of this server can do: whether it renews certificates, and whether there is a next CA.
+    pub fn of_server(mode: CryptoMode, renewal: bool, next_ca: bool) -> Capabilities {
         let compatible = mode == CryptoMode::Compatible;
         Capabilities {
             aes: true,
@@ -41,7 +41,7 @@ impl Capabilities {
             sha384: false,
             sha512: true,
             scep_standard: true,
-            renewal: true,
+            renewal,
             next_ca,
             sha1: compatible,
             des3: compatible,
@@ -107,8 +107,8 @@ impl Capabilities {
 }
 
 /// The body of a profile's GetCACaps reply.
-pub fn render(mode: CryptoMode, next_ca: bool) -> String {
-    Capabilities::of_server(mode, next_ca).render()
+pub fn render(mode: CryptoMode, renewal: bool, next_ca: bool) -> String {
+    Capabilities::of_server(mode, renewal, next_ca).render()
 }
 
 /// Reads a GetCACaps reply; see [`Capabilities::parse`].
@@ -123,22 +123,26 @@ mod tests {
     #[test]
     fn modern_and_compatible_profiles() {
         assert_eq!(
-            render(CryptoMode::Modern, false),
+            render(CryptoMode::Modern, true, false),
             "AES\nPOSTPKIOperation\nSHA-256\nSHA-512\nSCEPStandard\nRenewal\n"
         );
-        let all = render(CryptoMode::Compatible, true);
+        let all = render(CryptoMode::Compatible, true, true);
         assert_eq!(
             all,
             "AES\nPOSTPKIOperation\nSHA-256\nSHA-512\nSCEPStandard\nRenewal\nGetNextCACert\nSHA-1\nDES3\n"
         );
         assert!(all.len() < 1024);
+        assert_eq!(
+            render(CryptoMode::Modern, false, false),
+            "AES\nPOSTPKIOperation\nSHA-256\nSHA-512\nSCEPStandard\n"
+        );
     }
 
     #[test]
     fn what_is_rendered_is_read_again() {
         for mode in [CryptoMode::Modern, CryptoMode::Compatible] {
-            for next_ca in [false, true] {
-                let made = Capabilities::of_server(mode, next_ca);
+            for (renewal, next_ca) in [(false, false), (true, false), (true, true)] {
+                let made = Capabilities::of_server(mode, renewal, next_ca);
                 assert_eq!(parse(&made.render()), made);
             }
         }

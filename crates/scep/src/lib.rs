@@ -29,5 +29,5 @@ pub use ca_cert::{ca_cert_body, next_ca_body};
 pub use error::{Error, ReplyProblem};
 pub use message_type::{FailInfo, MessageType, PkiStatus};
 pub use mode::CryptoMode;
-pub use open::{OpenError, Opened, RaIdentity, ReplyTo, can_encrypt_to, open};
+pub use open::{NOT_FOUND, OpenError, Opened, RaIdentity, ReplyTo, can_encrypt_to, open};
 pub use reply::{Answer, cert_rep};

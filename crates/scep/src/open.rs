@@ -1,11 +1,18 @@
 //! A PKIMessage in: from octets to a checked request (RFC 8894, section 3.2).
 //!
 //! Cheap checks come before RSA. Everything after the private key has been used ends in one of two ways: the request, or
-//! one refusal with one text, and the same work was done for it whatever was wrong.
+//! one refusal with one text for the message's type, and the same work was done for it whatever was wrong. A certificate
+//! request whose own signature is good may be refused with a reason: nobody but its maker has made that.
+//!
+//! A CertPoll, GetCert or GetCRL carries no signature of its own, and nothing ties its messageType to the ciphertext: who
+//! has caught an envelope can send it again as one of them, with changes. So its refusal is the very one
+//! ([`NOT_FOUND`]) that who answers must give where there is nothing to answer with.
 
 mod checks;
 mod envelope;
 mod possession;
+
+use std::borrow::Cow;
 
 use pki::cms::Signed;
 use pki::{Certificate, ContentCipher, Digest, KeyKind, KeyTransport, PrivateKey};
@@ -66,13 +73,20 @@ pub enum OpenError {
         /// To the device.
         fail_info: FailInfo,
         /// To the device, as failInfoText.
-        text: &'static str,
+        text: Cow<'static, str>,
         /// To the log only.
         detail: String,
         /// Whether the message's signature was good: what was not even signed is not worth an audit event of its own.
         verified: bool,
+        /// Whether it is the one refusal for whatever went wrong from the decryption on. Then the moment of the reply
+        /// must tell nothing either, and many of them from one source are a search.
+        opaque: bool,
     },
 }
+
+/// failInfoText, beside badCertId, for a CertPoll, GetCert or GetCRL that cannot be answered, whatever the reason: not
+/// decrypted, not read, another issuer, or nothing there. Any difference would tell of the decryption.
+pub const NOT_FOUND: &str = "no such request, certificate or CRL; if there should be one, get the CA certificates again and retry";
 
 /// Opens a request.
 ///
@@ -120,17 +134,26 @@ pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Open
             text: refusal.text,
             detail: refusal.detail,
             verified: opening.verified,
+            opaque: refusal.opaque,
         }),
     }
 }
 
-/// Whether a reply can be encrypted to the key of this certificate. To be asked before anything is issued.
+/// Whether a reply can be encrypted to the key of this certificate: it is an RSA key, and large enough to carry a content
+/// key of `cipher` by `transport`. To be asked before anything is issued.
 ///
 /// # Errors
 /// [`Error::CannotEncryptTo`].
-pub fn can_encrypt_to(certificate: &Certificate) -> Result<(), Error> {
+pub fn can_encrypt_to(
+    certificate: &Certificate,
+    transport: &KeyTransport,
+    cipher: ContentCipher,
+) -> Result<(), Error> {
+    let needed = transport.overhead() + cipher.key_length();
     match certificate.public_key().kind() {
-        KeyKind::Rsa { bits: 1024..=8192 } => Ok(()),
+        KeyKind::Rsa {
+            bits: bits @ 1024..=8192,
+        } if bits.div_ceil(8) as usize >= needed => Ok(()),
         other => Err(Error::CannotEncryptTo(other.to_string())),
     }
 }

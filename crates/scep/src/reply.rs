@@ -116,12 +116,12 @@ pub fn cert_rep(
 }
 
 fn envelope(reply: &ReplyTo, content: &[u8], mode: CryptoMode) -> Result<Vec<u8>, Error> {
-    can_encrypt_to(&reply.signer)?;
     let cipher = if mode.allows_cipher(reply.cipher) {
         reply.cipher
     } else {
         ContentCipher::Aes256Cbc
     };
+    can_encrypt_to(&reply.signer, &reply.key_transport, cipher)?;
     Ok(Enveloped::build(
         content,
         &[&reply.signer],

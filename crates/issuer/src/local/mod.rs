@@ -11,7 +11,7 @@ pub mod create;
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use pki::cms::{Signed, SignedParts, degenerate};
 use pki::{
-    Certificate, Crl, CrlBuilder, Curve, Digest, KeyKind, KeyUsage, PrivateKey, PublicKey,
+    Certificate, Crl, CrlBuilder, Curve, Digest, KeyKind, KeyUsage, Name, PrivateKey, PublicKey,
     RevocationReason, RevokedEntry, SignatureScheme, SubjectAltNames, oid,
 };
 
@@ -200,6 +200,17 @@ impl LocalCa {
     }
 }
 
+impl LocalCa {
+    /// The current certificate, the next one, those of before.
+    fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        let next = self.parts.next.iter().map(|ca| &ca.certificate);
+        let previous = self.parts.previous.iter().map(|ca| &ca.certificate);
+        std::iter::once(&self.parts.certificate)
+            .chain(next)
+            .chain(previous)
+    }
+}
+
 impl Issuer for LocalCa {
     fn id(&self) -> &str {
         &self.id
@@ -213,6 +224,10 @@ impl Issuer for LocalCa {
         self.chain.clone()
     }
 
+    fn names(&self) -> Vec<Name> {
+        self.certificates().map(|ca| ca.subject().clone()).collect()
+    }
+
     fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, Error> {
         self.sign_approved(approved, now)
     }
@@ -221,15 +236,10 @@ impl Issuer for LocalCa {
         if certificate.is_ca() {
             return false;
         }
-        let next = self.parts.next.iter().map(|ca| &ca.certificate);
-        let previous = self.parts.previous.iter().map(|ca| &ca.certificate);
-        std::iter::once(&self.parts.certificate)
-            .chain(next)
-            .chain(previous)
-            .any(|ca| {
-                certificate.issuer().matches(ca.subject())
-                    && certificate.verify_signature_by(ca.public_key()).is_ok()
-            })
+        self.certificates().any(|ca| {
+            certificate.issuer().matches(ca.subject())
+                && certificate.verify_signature_by(ca.public_key()).is_ok()
+        })
     }
 
     fn crl(&self, revoked: &[RevokedEntry], number: u64, now: DateTime<Utc>) -> Result<Crl, Error> {

@@ -1,5 +1,7 @@
 //! The checks that need no private key.
 
+use std::borrow::Cow;
+
 use pki::KeyKind;
 use pki::cms::Signed;
 
@@ -11,19 +13,22 @@ use crate::{Body, CryptoMode, FailInfo};
 /// What a device is told, and what the log is told.
 pub(super) struct Refusal {
     pub(super) fail_info: FailInfo,
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) detail: String,
+    /// The one refusal for everything from the decryption on.
+    pub(super) opaque: bool,
 }
 
 pub(super) fn refuse<T>(
     fail_info: FailInfo,
-    text: &'static str,
+    text: impl Into<Cow<'static, str>>,
     detail: impl Into<String>,
 ) -> Result<T, Refusal> {
     Err(Refusal {
         fail_info,
-        text,
+        text: text.into(),
         detail: detail.into(),
+        opaque: false,
     })
 }
 
@@ -43,7 +48,7 @@ impl Opening<'_> {
     pub(super) fn run(&mut self) -> Result<Body, Refusal> {
         self.check_signature()?;
         let kind = self.check_attributes()?;
-        self.check_signer_key()?;
+        self.check_signer_key("sign with an RSA key")?;
         self.open_envelope(kind)
     }
 
@@ -91,8 +96,9 @@ impl Opening<'_> {
     fn check_attributes(&mut self) -> Result<Kind, Refusal> {
         let bad = |name: &str, problem: BadAttribute| Refusal {
             fail_info: FailInfo::BadRequest,
-            text: "a SCEP attribute of the message cannot be read",
+            text: "a SCEP attribute of the message cannot be read".into(),
             detail: format!("{name}: {}", problem.words()),
+            opaque: false,
         };
         match attributes::message_type(self.signed)
             .map_err(|problem| bad("messageType", problem))?
@@ -128,11 +134,13 @@ impl Opening<'_> {
         }
     }
 
-    fn check_signer_key(&self) -> Result<(), Refusal> {
-        can_encrypt_to(&self.reply.signer).or_else(|error| {
+    /// Whether a reply like the request could be encrypted to the signer, as far as the request has been read.
+    pub(super) fn check_signer_key(&self, advice: &str) -> Result<(), Refusal> {
+        let reply = &self.reply;
+        can_encrypt_to(&reply.signer, &reply.key_transport, reply.cipher).or_else(|error| {
             refuse(
                 FailInfo::BadAlg,
-                "the reply cannot be encrypted to the signer's key; sign with an RSA key",
+                format!("the reply cannot be encrypted to the signer's key; {advice}"),
                 error.to_string(),
             )
         })

@@ -1,14 +1,16 @@
 //! The checks from the private key on: what goes wrong here has one answer.
 
+use pki::CsrProof;
 use pki::cms::Enveloped;
 
+use super::NOT_FOUND;
 use super::checks::{Opening, Refusal, refuse};
-use super::possession;
+use super::possession::{self, Proof};
 use crate::body::Kind;
 use crate::{Body, FailInfo};
 
-/// The one text for everything that goes wrong from the recipient's key on. It helps where help is possible: a client
-/// that kept an old RA certificate.
+/// The one text for everything that goes wrong with a certificate request from the recipient's key on. It helps where
+/// help is possible: a client that kept an old RA certificate.
 const NOT_OPENED: &str = "the message could not be opened; get the CA certificates again and retry";
 
 impl Opening<'_> {
@@ -69,23 +71,33 @@ impl Opening<'_> {
             }
         };
 
+        // Known by now: how the reply would be encrypted.
+        self.check_signer_key("use a larger key, or OAEP with a shorter digest")?;
+
         let plaintext = match envelope.open(&ra.certificate, &ra.key) {
             Ok(plaintext) => plaintext,
             Err(error) => {
                 possession::spend(&ra.certificate);
-                return refuse(FailInfo::BadMessageCheck, NOT_OPENED, error.to_string());
+                return not_opened(kind, error.to_string());
             }
         };
         let read = kind.read(plaintext.bytes());
-        let proven = possession::prove(kind, read.as_ref().ok(), &ra.certificate);
-        match (plaintext.well_padded(), read, proven) {
-            (true, Ok(body), true) => {
+        let signer = self.reply.signer.public_key();
+        let proof = possession::prove(
+            kind,
+            read.as_ref().ok(),
+            plaintext.bytes(),
+            signer,
+            &ra.certificate,
+        );
+        match (plaintext.well_padded(), read, proof) {
+            (true, Ok(body), Proof::Good) => {
                 self.check_csr_digest(&body)?;
                 Ok(body)
             }
-            (padded, read, _) => refuse(
-                FailInfo::BadMessageCheck,
-                NOT_OPENED,
+            (true, read, Proof::Unusable(proof)) => unusable(read.err(), &proof),
+            (padded, read, _) => not_opened(
+                kind,
                 match read {
                     _ if !padded => "the envelope does not decrypt".to_owned(),
                     Ok(_) => "the signature of the certificate request is wrong".to_owned(),
@@ -109,4 +121,36 @@ impl Opening<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The one refusal for whatever goes wrong from the decryption on.
+fn not_opened<T>(kind: Kind, detail: String) -> Result<T, Refusal> {
+    let (fail_info, text) = if kind.holds_csr() {
+        (FailInfo::BadMessageCheck, NOT_OPENED)
+    } else {
+        (FailInfo::BadCertId, NOT_FOUND)
+    };
+    Err(Refusal {
+        fail_info,
+        text: text.into(),
+        detail,
+        opaque: true,
+    })
+}
+
+/// A request that its maker has signed well, and that is of no use all the same. The refusal may say why: nobody else
+/// can make such a request out of a ciphertext.
+fn unusable<T>(unread: Option<pki::Error>, proof: &CsrProof) -> Result<T, Refusal> {
+    let (fail_info, text) = match (&proof.unfit, unread) {
+        (Some(unfit), _) => (
+            FailInfo::BadAlg,
+            format!("the certificate request {unfit}, which is not taken"),
+        ),
+        (None, Some(error)) => (FailInfo::BadRequest, error.to_string()),
+        (None, None) => (
+            FailInfo::BadRequest,
+            "the certificate request cannot be used".to_owned(),
+        ),
+    };
+    refuse(fail_info, text.clone(), text)
 }

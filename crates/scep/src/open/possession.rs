@@ -1,27 +1,51 @@
 //! The request's own signature, and the same work where there is none to verify.
 
-use pki::{Certificate, Digest, KeyKind, SignatureScheme};
+use pki::{Certificate, Csr, CsrProof, Digest, KeyKind, PublicKey, SignatureScheme};
 
 use crate::Body;
 use crate::body::Kind;
 
+/// What the request's own signature says of it.
+pub(super) enum Proof {
+    /// It is good; or there is none to be had, and the content could be read.
+    Good,
+    /// It is good, but the request is of no use: a key or an algorithm that is not taken, or a part that cannot be read.
+    Unusable(CsrProof),
+    /// It is wrong, or there is nothing to verify.
+    None,
+}
+
 /// Verifies the request's own signature. Where there is nothing to verify though there should be, the RA's certificate
 /// stands in: reading it and verifying with its key costs about the same and tells nothing.
-pub(super) fn prove(kind: Kind, body: Option<&Body>, stand_in: &Certificate) -> bool {
+///
+/// `signer` is who signed the message, in most cases with the very key that is in the request.
+pub(super) fn prove(
+    kind: Kind,
+    body: Option<&Body>,
+    content: &[u8],
+    signer: &PublicKey,
+    stand_in: &Certificate,
+) -> Proof {
     if !kind.holds_csr() {
-        return body.is_some();
+        return if body.is_some() {
+            Proof::Good
+        } else {
+            Proof::None
+        };
     }
-    let Some(Body::PkcsReq(csr) | Body::RenewalReq(csr)) = body else {
-        spend(stand_in);
-        return false;
-    };
-    match csr.verify() {
-        Ok(()) => true,
-        Err(pki::Error::BadSignature { .. }) => false,
-        // Nothing was verified: the algorithm is unknown, or not for this key.
-        Err(_) => {
-            verify_in_vain(stand_in);
-            false
+    if let Some(Body::PkcsReq(csr) | Body::RenewalReq(csr)) = body {
+        match csr.verify_with(signer) {
+            Ok(()) => return Proof::Good,
+            Err(pki::Error::BadSignature { .. }) => return Proof::None,
+            // Nothing was verified: the algorithm is unknown, or not for this key.
+            Err(_) => {}
+        }
+    }
+    match Csr::proof(content) {
+        Some(proof) => Proof::Unusable(proof),
+        None => {
+            spend(stand_in);
+            Proof::None
         }
     }
 }

@@ -20,7 +20,10 @@ fn answerable(result: Result<scep::Opened, OpenError>) {
         ..
     }) = result
     {
-        let answer = Answer::Failure { fail_info, text };
+        let answer = Answer::Failure {
+            fail_info,
+            text: &text,
+        };
         scep::cert_rep(&reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
     }
 }

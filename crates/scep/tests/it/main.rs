@@ -13,5 +13,6 @@ mod oracle;
 mod outside;
 mod refusals;
 mod round_trip;
+mod unusable;
 mod vectors;
 mod world;

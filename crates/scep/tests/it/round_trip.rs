@@ -6,7 +6,7 @@ use scep::client::{Content, Reply, Request, RequestBuilder};
 use scep::{Answer, Body, CryptoMode, FailInfo, MessageType, Opened, can_encrypt_to};
 
 use crate::forge::{Envelope, Forge, algorithm, indefinite};
-use crate::world::{WORLD, now, open, own, rsa};
+use crate::world::{WORLD, now, open, own, rsa, short_rsa};
 
 fn reply(opened: &Opened, answer: &Answer<'_>, mode: CryptoMode) -> Vec<u8> {
     scep::cert_rep(&opened.reply, answer, &WORLD.ra, mode).unwrap()
@@ -353,9 +353,18 @@ fn unusual_but_right_signers_are_taken() {
 
 #[test]
 fn who_can_be_answered() {
-    assert!(can_encrypt_to(&WORLD.device.certificate).is_ok());
-    let error = can_encrypt_to(&WORLD.ec_device.certificate).unwrap_err();
+    use pki::{ContentCipher, Digest, KeyTransport};
+    let (cipher, transport) = (ContentCipher::Aes256Cbc, KeyTransport::Pkcs1v15);
+    assert!(can_encrypt_to(&WORLD.device.certificate, &transport, cipher).is_ok());
+    let error = can_encrypt_to(&WORLD.ec_device.certificate, &transport, cipher).unwrap_err();
     assert!(error.to_string().contains("EC P-256"), "{error}");
+
+    // 128 octets carry 62 by OAEP with SHA-256, and none by OAEP with SHA-512.
+    let short = own("O=Test, CN=short", short_rsa()).certificate;
+    let oaep = |digest| can_encrypt_to(&short, &KeyTransport::oaep(digest), cipher);
+    assert!(can_encrypt_to(&short, &transport, cipher).is_ok());
+    assert!(oaep(Digest::Sha256).is_ok());
+    assert!(oaep(Digest::Sha512).is_err());
 }
 
 #[test]

@@ -34,6 +34,13 @@ pub fn rsa() -> PrivateKey {
     PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap()
 }
 
+/// An RSA key that is too short for a certificate, and long enough to be answered.
+pub fn short_rsa() -> PrivateKey {
+    let key = openssl::rsa::Rsa::generate(1024).unwrap();
+    let key = openssl::pkey::PKey::from_rsa(key).unwrap();
+    PrivateKey::from_pkcs8_der(&key.private_key_to_pkcs8().unwrap()).unwrap()
+}
+
 impl World {
     fn make() -> World {
         let root_key = rsa();
@@ -174,9 +181,10 @@ pub fn open(message: &[u8], mode: CryptoMode) -> Result<Opened, OpenError> {
 pub struct Refused {
     pub reply: ReplyTo,
     pub fail_info: FailInfo,
-    pub text: &'static str,
+    pub text: std::borrow::Cow<'static, str>,
     pub detail: String,
     pub verified: bool,
+    pub opaque: bool,
 }
 
 /// The refusal of a message that must have one.
@@ -188,12 +196,14 @@ pub fn refused(message: &[u8], mode: CryptoMode) -> Refused {
             text,
             detail,
             verified,
+            opaque,
         }) => Refused {
             reply: *reply,
             fail_info,
             text,
             detail,
             verified,
+            opaque,
         },
         Err(OpenError::Unreadable(words)) => panic!("unreadable: {words}"),
         Ok(_) => panic!("it was opened"),
@@ -204,7 +214,7 @@ pub fn refused(message: &[u8], mode: CryptoMode) -> Refused {
 pub fn failure(refused: &Refused, mode: CryptoMode) -> Vec<u8> {
     let answer = Answer::Failure {
         fail_info: refused.fail_info,
-        text: refused.text,
+        text: &refused.text,
     };
     scep::cert_rep(&refused.reply, &answer, &WORLD.ra, mode).unwrap()
 }
