@@ -1,24 +1,38 @@
 //! Wrong challenges, and messages that could not be opened, by source: who guesses too often is turned away before any
 //! RSA is spent.
 
+use crate::network::network_of;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Sources that are remembered at most; beyond, the oldest minute is forgotten first.
+/// Sources that are counted one by one. Those that come when there are so many count together.
 const SOURCES: usize = 100_000;
 
-struct Source {
+/// While it is full, room is looked for no more often than this.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy)]
+struct Minute {
     since: Instant,
     wrong: u32,
 }
 
-/// One profile's count of wrong challenges a minute by source.
+impl Minute {
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= MINUTE
+    }
+}
+
+/// One profile's count of wrong challenges a minute by source. IPv6 sources count by their /64.
 pub(crate) struct Guesses {
     limit: u32,
-    sources: HashMap<IpAddr, Source>,
+    sources: HashMap<IpAddr, Minute>,
+    /// Those for whom there was no room.
+    others: Option<Minute>,
+    swept: Option<Instant>,
 }
 
 impl Guesses {
@@ -27,6 +41,8 @@ impl Guesses {
         Self {
             limit,
             sources: HashMap::new(),
+            others: None,
+            swept: None,
         }
     }
 
@@ -38,42 +54,64 @@ impl Guesses {
         if self.limit == 0 {
             return;
         }
-        if self.sources.len() >= SOURCES {
-            self.sweep(now);
-            if self.sources.len() >= SOURCES {
-                return;
-            }
-        }
-        let entry = self.sources.entry(source).or_insert(Source {
+        let source = network_of(source);
+        let begun = Minute {
             since: now,
             wrong: 0,
-        });
-        if now.saturating_duration_since(entry.since) >= MINUTE {
-            *entry = Source {
-                since: now,
-                wrong: 0,
-            };
+        };
+        if !self.has_room_for(source, now) {
+            let others = self.others.get_or_insert(begun);
+            count(others, begun);
+            return;
         }
-        entry.wrong = entry.wrong.saturating_add(1);
+        count(self.sources.entry(source).or_insert(begun), begun);
+    }
+
+    fn has_room_for(&mut self, source: IpAddr, now: Instant) -> bool {
+        if self.sources.len() < SOURCES || self.sources.contains_key(&source) {
+            return true;
+        }
+        let lately = |swept: Instant| now.saturating_duration_since(swept) < SWEEP_EVERY;
+        if !self.swept.is_some_and(lately) {
+            self.sweep(now);
+        }
+        self.sources.len() < SOURCES
     }
 
     pub(crate) fn is_blocked(&self, source: IpAddr, now: Instant) -> bool {
-        self.limit != 0
-            && self.sources.get(&source).is_some_and(|entry| {
-                entry.wrong >= self.limit && now.saturating_duration_since(entry.since) < MINUTE
-            })
+        if self.limit == 0 {
+            return false;
+        }
+        let counted = self.sources.get(&network_of(source));
+        counted
+            .or(self.others.as_ref())
+            .is_some_and(|minute| minute.wrong >= self.limit && !minute.is_over(now))
     }
 
+    /// Forgets whose minute is over.
     pub(crate) fn sweep(&mut self, now: Instant) {
-        self.sources
-            .retain(|_, entry| now.saturating_duration_since(entry.since) < MINUTE);
+        self.swept = Some(now);
+        self.sources.retain(|_, minute| !minute.is_over(now));
+        if self.sources.len() < self.sources.capacity() / 4 {
+            self.sources.shrink_to(self.sources.len() * 2);
+        }
+        self.others.take_if(|minute| minute.is_over(now));
     }
+}
+
+/// One more, in the same minute or in one that begins now.
+fn count(minute: &mut Minute, begun: Minute) {
+    if minute.is_over(begun.since) {
+        *minute = begun;
+    }
+    minute.wrong = minute.wrong.saturating_add(1);
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     const B: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
@@ -99,5 +137,56 @@ mod tests {
         let now = Instant::now();
         guesses.note(A, now);
         assert!(!guesses.is_blocked(A, now));
+    }
+
+    #[test]
+    fn a_guesser_cannot_hide_in_its_own_64() {
+        let mut guesses = Guesses::new(3);
+        let now = Instant::now();
+        let host = |n| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | n));
+        for n in 0..3 {
+            guesses.note(host(n), now);
+        }
+        assert!(guesses.is_blocked(host(4), now));
+        assert!(!guesses.is_blocked(host(1 << 64), now));
+    }
+
+    #[test]
+    fn more_sources_than_there_is_room_for_count_together() {
+        let mut guesses = Guesses::new(3);
+        let now = Instant::now();
+        let host = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(n));
+        let full = u32::try_from(SOURCES).unwrap();
+        for n in 0..full {
+            guesses.note(host(n), now);
+        }
+        for n in full..full + 3 {
+            assert!(!guesses.is_blocked(host(n), now));
+            guesses.note(host(n), now);
+        }
+        assert_eq!(guesses.sources.len(), SOURCES);
+        assert!(guesses.is_blocked(host(full + 3), now), "fails closed");
+        assert!(!guesses.is_blocked(host(0), now), "counted by itself");
+        let later = now + MINUTE;
+        assert!(!guesses.is_blocked(host(full + 3), later));
+        guesses.note(A, later);
+        assert_eq!(guesses.sources.len(), 1, "there is room again");
+    }
+
+    #[test]
+    fn a_flood_is_swept_once_a_second() {
+        let mut guesses = Guesses::new(3);
+        let now = Instant::now();
+        let host = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(n));
+        for n in 0..u32::try_from(SOURCES).unwrap() {
+            guesses.note(host(n), now);
+        }
+        let mut sweeps = Vec::new();
+        for millis in 0..2_500 {
+            guesses.note(A, now + Duration::from_millis(millis));
+            sweeps.push(guesses.swept);
+        }
+        sweeps.dedup();
+        assert_eq!(sweeps.len(), 3);
     }
 }

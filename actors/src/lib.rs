@@ -31,6 +31,7 @@ mod journal;
 mod limits;
 mod messages;
 mod meters;
+mod network;
 mod noise;
 mod operator;
 mod pace;
@@ -62,6 +63,7 @@ pub use messages::{
     DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus,
     Status, Sweep,
 };
+pub use network::network_of;
 pub use profile::ProfileActor;
 pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};

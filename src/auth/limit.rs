@@ -3,11 +3,12 @@
 //! Good credentials are taken even from such a source: they cannot be guessed (256 bits), and operators often share an
 //! address with whatever else runs behind their proxy.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use actors::network_of;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -49,17 +50,6 @@ impl WrongCredentials {
         limiter.check_key(&network_of(source)).map_err(|refused| {
             refused.wait_time_from(governor::clock::DefaultClock::default().now())
         })
-    }
-}
-
-/// One host is given a whole /64 in IPv6.
-fn network_of(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(mapped) => IpAddr::V4(mapped),
-            None => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        },
-        IpAddr::V4(_) => source,
     }
 }
 

@@ -157,7 +157,8 @@ async fn operate<B>(
     if message.is_empty() {
         return words(StatusCode::BAD_REQUEST, "the request holds no PKIMessage");
     }
-    if !profile.gate.admits(origin.source) {
+    let now = front.house.services.clock.instant();
+    if !profile.gate.admits(origin.source, now) {
         return later(
             StatusCode::TOO_MANY_REQUESTS,
             Duration::from_secs(60),

@@ -1,5 +1,6 @@
 //! How many connections each source address has open.
 
+use actors::network_of;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,13 @@ pub(super) struct Sources {
 pub(super) struct Share(Option<(Sources, IpAddr)>);
 
 impl Sources {
-    /// One more connection from `source`, unless it has `limit` of them; 0 = no limit.
+    /// One more connection from `source`, unless it has `limit` of them; 0 = no limit. IPv6 sources
+    /// count by their /64.
     pub(super) fn enter(&self, source: IpAddr, limit: usize) -> Option<Share> {
         if limit == 0 {
             return Some(Share(None));
         }
+        let source = network_of(source);
         let mut open = self.lock();
         let count = open.entry(source).or_default();
         if *count >= limit {
@@ -66,5 +69,10 @@ mod tests {
         drop(second);
         assert!(sources.lock().is_empty());
         assert!(sources.enter(a, 0).is_some());
+        let host = |n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+        let held = sources.enter(host(1), 1).unwrap();
+        assert!(sources.enter(host(2), 1).is_none(), "the same /64");
+        drop(held);
+        assert!(sources.lock().is_empty());
     }
 }
