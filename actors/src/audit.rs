@@ -1,7 +1,7 @@
 //! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
 
 use crate::candidate::{Candidate, Rejected};
-use crate::enroll::Failure;
+use crate::durable::Failure;
 use crate::messages::Origin;
 use crate::records;
 use crate::refusal::Refusal;

@@ -1,19 +1,20 @@
 //! One PKIOperation from its octets to its CertRep, top to bottom:
 //!
-//! open -> decide -> approve -> issue -> commit -> reply
+//! open -> decide -> ask for compliance -> issue -> commit -> reply
 //!
-//! Open, issue and reply run on the compute pool, decide on the actor, commit in the journal. The
-//! CertRep of a new certificate is sealed right after it is issued, in the same visit to the
-//! pool, but no certificate leaves before its record is durable. Whatever fails after the decision gives back
-//! what the decision took, and is audited.
+//! Open, issue and reply run on the compute pool, decide on the actor, commit in the journal. Policy
+//! has had its say when a message is opened; gate 9 asks the outside world after the decision. The
+//! CertRep of a new certificate is sealed right after it is issued, in the same visit to the pool,
+//! but no certificate leaves before its record is durable. Whatever fails after the decision gives
+//! back what the decision took, and is audited.
 
-use crate::answer::{self, Answer, Answered, SealError};
+use crate::answer::{self, Answer, Answered};
 use crate::audit;
 use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
+use crate::durable::{Failure, commit};
 use crate::hooks::ComplianceQuestion;
-use crate::journal::{Count, JournalError};
 use crate::messages::{Origin, Outcome, PkiOperation};
 use crate::meters::Stage as Timed;
 use crate::pace;
@@ -210,7 +211,7 @@ async fn proceed(
     candidate: &Candidate,
     ticket: Ticket,
 ) -> Answered {
-    let approved = match approve(shared, candidate).await {
+    let approved = match ask_compliance(shared, candidate).await {
         Ok(approved) => approved,
         Err(refusal) => {
             // The gate's counter is raised with the settlement, its record with the commit.
@@ -255,8 +256,8 @@ async fn proceed(
     }
 }
 
-/// What the profile's policy and the compliance hook (gate 9) say.
-async fn approve(shared: &Arc<Shared>, candidate: &Candidate) -> Result<Approved, Refusal> {
+/// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
+async fn ask_compliance(shared: &Arc<Shared>, candidate: &Candidate) -> Result<Approved, Refusal> {
     let approved = candidate.approval.clone()?;
     let hook = shared
         .spec
@@ -287,33 +288,6 @@ async fn approve(shared: &Arc<Shared>, candidate: &Candidate) -> Result<Approved
         }
     }
     Ok(approved)
-}
-
-/// Why an approved enrollment did not come about. None of it is the device's fault.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("the issuer cannot sign: {0}")]
-    Issuer(#[from] issuer::Error),
-    #[error("{0}")]
-    Journal(#[from] JournalError),
-    #[error("{0}")]
-    Compute(#[from] ComputeError),
-    #[error("the CertRep cannot be built: {0}")]
-    Seal(#[from] SealError),
-    /// The profile's actor has been replaced meanwhile.
-    #[error("the profile is being restarted")]
-    Fenced,
-}
-
-impl Failure {
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Issuer(_) => "issuer_failed",
-            Self::Journal(_) => "store_failed",
-            Self::Compute(_) | Self::Seal(_) => "internal_error",
-            Self::Fenced => "restarting",
-        }
-    }
 }
 
 /// An enrollment that is durable now.
@@ -383,20 +357,6 @@ async fn sign_and_seal(
     shared.services.pool.run(Stage::Finish, signed).await?
 }
 
-/// Runs the issuer on the compute pool.
-pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Certificate, Failure> {
-    let begun = shared.services.clock.instant();
-    let now = shared.now();
-    let issuer = Arc::clone(&shared.spec.issuer);
-    let signed = shared
-        .services
-        .pool
-        .run(Stage::Finish, move || issuer.issue(&approved, now))
-        .await?;
-    shared.meters.stage(Timed::Issue, begun.elapsed());
-    Ok(signed?)
-}
-
 /// Makes a pending request durable.
 async fn wait(
     shared: &Arc<Shared>,
@@ -419,24 +379,6 @@ async fn wait(
         answered: Answer::Pending.into(),
         label: None,
     })
-}
-
-/// One durable step, unless the actor that decided is gone.
-pub(crate) async fn commit(
-    shared: &Shared,
-    change: Change,
-    label: Option<Label>,
-) -> Result<(), Failure> {
-    let begun = shared.services.clock.instant();
-    let inside = shared.fence.enter().ok_or(Failure::Fenced)?;
-    let count = label.map(|label| Count {
-        profile: shared.spec.path_id.clone(),
-        name: label.as_str(),
-    });
-    shared.services.journal.commit(change, count).await?;
-    drop(inside);
-    shared.meters.stage(Timed::Commit, begun.elapsed());
-    Ok(())
 }
 
 /// Encrypts and signs the reply.

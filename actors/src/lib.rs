@@ -2,15 +2,19 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `supervisor`, `directory` | which profiles there are; starting, exchanging, bringing back |
-//! | `profile`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
-//! | `enroll` | one PKIOperation, top to bottom |
+//! | `runtime`, `shared` | all threads together; what profiles use together |
+//! | `supervisor`, `directory`, `revive` | which profiles there are; starting, exchanging, bringing back |
+//! | `spec`, `view`, `hooks` | what a profile is, what it says about itself, whom it asks |
+//! | `profile`, `messages`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
+//! | `transactions`, `pending` | enrollments under way and just finished; those that wait for an operator |
+//! | `enroll`, `durable` | one PKIOperation, top to bottom; signing and the one durable step |
+//! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
-//! | `candidate`, `renewal` | from octets to something that can be decided on |
 //! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
+//! | `limits`, `guesses`, `network`, `noise` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
-//! | `records`, `audit` | what an enrollment leaves in the store |
+//! | `records`, `audit`, `meters` | what an enrollment leaves in the store, and in the metrics |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
@@ -23,6 +27,7 @@ mod compute;
 mod crl;
 mod decision;
 mod directory;
+mod durable;
 mod enroll;
 mod fence;
 mod guesses;

@@ -143,7 +143,6 @@ pub struct PanicDrill;
 pub(crate) fn state_word(record: &TransactionRecord) -> &'static str {
     match record.state {
         TransactionState::Pending => "pending",
-        TransactionState::Approved { .. } => "approved",
         TransactionState::Issued { .. } => "issued",
         TransactionState::Denied { .. } => "denied",
         TransactionState::Expired => "expired",

@@ -1,4 +1,4 @@
-//! One profile's metrics, looked up once and then just raised.
+//! One profile's metrics: times have their histograms at hand, counters are looked up by their labels.
 
 use metrics::{Histogram, counter, histogram};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::audit;
 use crate::decision::{Claim, Settlement, Ticket};
-use crate::enroll::{self, Failure};
+use crate::durable::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
 use crate::profile::ProfileActor;
 use crate::records;
@@ -88,7 +88,7 @@ async fn approve(
         .policy
         .approve(wish, now)
         .map_err(|refusal| DecideError::Policy(refusal.reason))?;
-    let certificate = enroll::sign(shared, approved).await.map_err(failed)?;
+    let certificate = durable::sign(shared, approved).await.map_err(failed)?;
     let serial = certificate.serial();
     let state = TransactionState::Issued {
         issuer_id: shared.spec.issuer.id().to_owned(),
@@ -181,7 +181,7 @@ async fn finish(
 ) -> Result<TransactionState, DecideError> {
     let issued = matches!(record.state, TransactionState::Issued { .. });
     let label = (issued && record.device.is_some()).then_some(challenge::Label::Success);
-    enroll::commit(shared, change, label)
+    durable::commit(shared, change, label)
         .await
         .map_err(failed)?;
     let known = Known::from(&record);

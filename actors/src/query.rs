@@ -1,4 +1,4 @@
-//! The questions that change nothing: CertPoll, GetCert, GetCRL, and a request asked again.
+//! The questions that change no enrollment: CertPoll, GetCert, GetCRL, and a request asked again.
 //!
 //! A question has no signature of its own, and what it holds may be the work of somebody who makes changes to an
 //! envelope that he caught, and watches which of them can be read. So nothing is answered, found or looked up before the
@@ -199,7 +199,7 @@ async fn get_crl(shared: &Arc<Shared>, issuer: &Name, serial: &Serial) -> Result
 
 fn stored(shared: &Shared, known: &Known) -> Answer {
     match &known.state {
-        TransactionState::Pending | TransactionState::Approved { .. } => {
+        TransactionState::Pending => {
             if known
                 .deadline
                 .is_some_and(|deadline| shared.now() > deadline)

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::audit;
 use crate::candidate::{Candidate, Rejected};
 use crate::decision::Guess;
-use crate::enroll::{Failure, commit};
+use crate::durable::{Failure, commit};
 use crate::journal::JournalError;
 use crate::messages::Origin;
 use crate::profile::ProfileActor;

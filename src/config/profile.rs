@@ -153,11 +153,11 @@ impl Default for Renewal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// PKIOperations a minute from one source address.
+    /// PKIOperations a minute from one source: an IPv4 address, or a /64 of IPv6.
     pub per_source_per_minute: u32,
     /// PKIOperations a second to this profile.
     pub per_profile_per_second: u32,
-    /// Refused challenges, and messages that cannot be opened, a minute from one source address; more are refused unread.
+    /// Refused challenges, and messages that cannot be opened, a minute from one source; more are refused unread.
     pub bad_challenges_per_source_per_minute: u32,
 }
 

@@ -41,7 +41,7 @@ pub struct Server {
     pub idle_timeout: Span,
     /// Most connections at once over all listeners; those that only wait make room for newcomers.
     pub max_connections: usize,
-    /// Most connections at once from one source address on one listener; 0 = no limit.
+    /// Most connections at once from one source (a /64 of IPv6) on one listener; 0 = no limit.
     pub max_connections_per_source: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,

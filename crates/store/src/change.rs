@@ -56,15 +56,6 @@ pub enum Op {
         /// From then on it is forgotten.
         until: DateTime<Utc>,
     },
-    /// Forgets a used challenge.
-    DeleteReplay {
-        /// The SCEP profile.
-        profile: String,
-        /// The challenge's digest.
-        key: [u8; 16],
-        /// `until` as it was put.
-        until: DateTime<Utc>,
-    },
     /// One enrollment that counts for its device.
     PutRate {
         /// The SCEP profile.

@@ -63,21 +63,6 @@ pub trait Store: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Page<CertificateRecord>>;
 
-    /// The newest certificate that matches and is valid at `now`.
-    fn latest_valid(
-        &self,
-        query: &CertificateQuery,
-        now: DateTime<Utc>,
-    ) -> Result<Option<CertificateRecord>> {
-        let query = CertificateQuery {
-            status: Some(crate::CertificateStatus::Valid),
-            page: 1,
-            per_page: 1,
-            ..query.clone()
-        };
-        Ok(self.certificates(&query, now)?.data.into_iter().next())
-    }
-
     /// The revoked certificates of an issuer, for its CRL, in the order they were issued.
     fn revoked(&self, issuer_id: &str) -> Result<Vec<RevokedCertificate>>;
 

@@ -42,13 +42,6 @@ pub struct TransactionRecord {
 pub enum TransactionState {
     /// Waits for an operator.
     Pending,
-    /// An operator approved it; the certificate is not yet issued.
-    Approved {
-        /// Who.
-        by: String,
-        /// What they noted.
-        note: Option<String>,
-    },
     /// Its certificate is in the store.
     Issued {
         /// The issuer.
@@ -68,9 +61,9 @@ pub enum TransactionState {
 }
 
 impl TransactionState {
-    /// Whether it still waits for a decision or for its certificate.
+    /// Whether it still waits for a decision.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Pending | Self::Approved { .. })
+        matches!(self, Self::Pending)
     }
 }

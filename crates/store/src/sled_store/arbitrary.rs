@@ -67,8 +67,6 @@ fn state() -> impl Strategy<Value = TransactionState> {
         Just(TransactionState::Pending),
         Just(TransactionState::Expired),
         (".{0,9}", option::of(".{0,9}"))
-            .prop_map(|(by, note)| TransactionState::Approved { by, note }),
-        (".{0,9}", option::of(".{0,9}"))
             .prop_map(|(by, note)| TransactionState::Denied { by, note }),
         (".{0,9}", octets())
             .prop_map(|(issuer_id, serial)| TransactionState::Issued { issuer_id, serial }),

@@ -155,21 +155,6 @@ pub(super) fn added(
     Ok((last, write_sheet(rate, &marks)))
 }
 
-/// The sheet without this mark: `None` when it is not on it, an empty sheet as `Some(None)`.
-pub(super) fn removed(
-    owner: &Owner,
-    sheet: &[u8],
-    mark: SheetMark,
-) -> Result<Option<Option<Vec<u8>>>> {
-    let rate = owner.is_rate();
-    let mut marks = read_sheet(rate, sheet)?;
-    let Some(place) = marks.iter().position(|other| *other == mark) else {
-        return Ok(None);
-    };
-    marks.remove(place);
-    Ok(Some((!marks.is_empty()).then(|| write_sheet(rate, &marks))))
-}
-
 /// The newest sheet of every owner, and how far sweeping has come.
 #[derive(Debug, Default)]
 pub(super) struct Sheets {
@@ -323,11 +308,6 @@ mod tests {
             (last, sheet) = added(&owner, last, Some(&sheet), mark(n)).unwrap();
         }
         assert_eq!((last, read_sheet(false, &sheet).unwrap().len()), (2, 1));
-        assert_eq!(removed(&owner, &sheet, mark(3)).unwrap(), None);
-        assert_eq!(
-            removed(&owner, &sheet, mark(SHEET_MARKS as u8)).unwrap(),
-            Some(None)
-        );
     }
 
     #[test]

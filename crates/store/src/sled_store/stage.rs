@@ -161,14 +161,6 @@ impl<'a> Stage<'a> {
                 let mark = replay_mark(key, *until);
                 self.put_mark(Owner::new(Kind::Replay, profile)?, mark)
             }
-            Op::DeleteReplay {
-                profile,
-                key,
-                until,
-            } => {
-                let mark = replay_mark(key, *until);
-                self.delete_mark(&Owner::new(Kind::Replay, profile)?, mark)
-            }
             Op::PutRate {
                 profile,
                 device,
@@ -301,33 +293,6 @@ impl<'a> Stage<'a> {
         self.own.sheets.insert(owner, number);
         self.own.marks_put += 1;
         Ok(())
-    }
-
-    /// Looks for the mark from the newest sheet on: what is taken back was put a moment ago.
-    fn delete_mark(&mut self, owner: &Owner, mark: SheetMark) -> Step<()> {
-        let staged = [&self.own, self.earlier];
-        let staged = staged.iter().flat_map(|staged| staged.writes.keys());
-        let mut keys: Vec<Vec<u8>> = staged
-            .filter(|key| key.starts_with(owner.prefix()))
-            .cloned()
-            .collect();
-        let mut below = owner.sheet(u64::MAX);
-        loop {
-            for key in std::mem::take(&mut keys) {
-                let Some(sheet) = self.read(&key)? else {
-                    continue;
-                };
-                if let Some(left) = marks::removed(owner, &sheet, mark)? {
-                    self.own.writes.insert(key, left);
-                    return Ok(());
-                }
-            }
-            let Some((key, _)) = self.engine.last_in(owner.prefix(), &below)? else {
-                return Ok(());
-            };
-            below = key.to_vec();
-            keys.push(below.clone());
-        }
     }
 
     fn counters(&mut self, profile: &str, values: &BTreeMap<String, u64>) -> Step<()> {

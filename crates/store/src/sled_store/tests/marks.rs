@@ -72,35 +72,6 @@ fn marks_of_one_device_at_one_time_all_count() {
 }
 
 #[test]
-fn a_deleted_replay_mark_is_gone_wherever_it_stood() {
-    let (dir, store) = fresh();
-    for n in 0..40 {
-        put(&store, replay("corp", n, 100));
-    }
-    let delete = |n: u32, until: i64| Op::DeleteReplay {
-        profile: "corp".into(),
-        key: digest(n),
-        until: after(until),
-    };
-    put(&store, delete(3, 100));
-    put(&store, delete(39, 100));
-    put(&store, delete(5, 99));
-    let both = Change::new()
-        .with(replay("corp", 50, 100))
-        .with(delete(50, 100));
-    try_put(&store, both.with(delete(20, 100))).unwrap();
-    drop(store);
-    let store = open(&dir.path().join("store"));
-    let state = store.profile_state("corp", after(0)).unwrap();
-    let left: Vec<_> = state.replay.iter().map(|mark| mark.key).collect();
-    let expected: Vec<_> = (0..39)
-        .filter(|n| ![3, 20].contains(n))
-        .map(digest)
-        .collect();
-    assert_eq!(left, expected);
-}
-
-#[test]
 fn void_marks_are_swept_a_few_with_each_commit_also_of_quiet_profiles() {
     let (dir, store) = fresh();
     let quiet: Vec<Change> = (0..200)

@@ -207,8 +207,6 @@ fn certificates_are_searched_by_every_member() {
         assert_eq!(status(CertificateStatus::Valid), 30);
         assert_eq!(status(CertificateStatus::Expired), 29);
         assert_eq!(status(CertificateStatus::Revoked), 1);
-        let newest = store.latest_valid(&profile, now).unwrap().unwrap();
-        assert_eq!(newest.common_name, "Device-60");
     };
     check(&store);
     drop(store);

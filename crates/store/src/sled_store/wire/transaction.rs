@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{decode, encode, maybe_time, micros, time};
+use super::{corrupt, decode, encode, maybe_time, micros, time};
 use crate::{Conflict, Result, TransactionRecord, TransactionState};
 
 const WHAT: &str = "a request";
@@ -32,10 +32,8 @@ pub(in crate::sled_store) struct TransactionView<'a> {
 #[derive(Serialize, Deserialize)]
 pub(in crate::sled_store) enum DiskState<'a> {
     Pending,
-    Approved {
-        by: &'a str,
-        note: Option<&'a str>,
-    },
+    /// Never written: it keeps the numbers of those after it.
+    Reserved,
     Issued {
         issuer_id: &'a str,
         #[serde(borrow)]
@@ -55,17 +53,14 @@ impl<'a> TransactionView<'a> {
 
     /// Whether it still waits.
     pub(in crate::sled_store) const fn is_open(&self) -> bool {
-        matches!(self.state, DiskState::Pending | DiskState::Approved { .. })
+        matches!(self.state, DiskState::Pending)
     }
 
     fn record(&self) -> Result<TransactionRecord> {
         let note = |note: &Option<&str>| note.map(str::to_owned);
         let state = match &self.state {
             DiskState::Pending => TransactionState::Pending,
-            DiskState::Approved { by, note: n } => TransactionState::Approved {
-                by: (*by).to_owned(),
-                note: note(n),
-            },
+            DiskState::Reserved => return Err(corrupt(WHAT, "its state")),
             DiskState::Issued { issuer_id, serial } => TransactionState::Issued {
                 issuer_id: (*issuer_id).to_owned(),
                 serial: serial.to_vec(),
@@ -101,10 +96,6 @@ pub(in crate::sled_store) fn encode_transaction(
 ) -> std::result::Result<Vec<u8>, Conflict> {
     let state = match &record.state {
         TransactionState::Pending => DiskState::Pending,
-        TransactionState::Approved { by, note } => DiskState::Approved {
-            by,
-            note: note.as_deref(),
-        },
         TransactionState::Issued { issuer_id, serial } => DiskState::Issued { issuer_id, serial },
         TransactionState::Denied { by, note } => DiskState::Denied {
             by,

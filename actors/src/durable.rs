@@ -1,0 +1,72 @@
+//! What enrollments, refusals and operators' decisions end in: the issuer's signature, the one
+//! durable step, and why either did not come about.
+
+use crate::answer::SealError;
+use crate::compute::{ComputeError, Stage};
+use crate::journal::{Count, JournalError};
+use crate::meters::Stage as Timed;
+use crate::shared::Shared;
+use challenge::Label;
+use issuer::Approved;
+use pki::Certificate;
+use std::sync::Arc;
+use store::Change;
+
+/// Why an approved enrollment did not come about. None of it is the device's fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the issuer cannot sign: {0}")]
+    Issuer(#[from] issuer::Error),
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+    #[error("{0}")]
+    Compute(#[from] ComputeError),
+    #[error("the CertRep cannot be built: {0}")]
+    Seal(#[from] SealError),
+    /// The profile's actor has been replaced meanwhile.
+    #[error("the profile is being restarted")]
+    Fenced,
+}
+
+impl Failure {
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Issuer(_) => "issuer_failed",
+            Self::Journal(_) => "store_failed",
+            Self::Compute(_) | Self::Seal(_) => "internal_error",
+            Self::Fenced => "restarting",
+        }
+    }
+}
+
+/// Runs the issuer on the compute pool.
+pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Certificate, Failure> {
+    let begun = shared.services.clock.instant();
+    let now = shared.now();
+    let issuer = Arc::clone(&shared.spec.issuer);
+    let signed = shared
+        .services
+        .pool
+        .run(Stage::Finish, move || issuer.issue(&approved, now))
+        .await?;
+    shared.meters.stage(Timed::Issue, begun.elapsed());
+    Ok(signed?)
+}
+
+/// One durable step, unless the actor that decided is gone.
+pub(crate) async fn commit(
+    shared: &Shared,
+    change: Change,
+    label: Option<Label>,
+) -> Result<(), Failure> {
+    let begun = shared.services.clock.instant();
+    let inside = shared.fence.enter().ok_or(Failure::Fenced)?;
+    let count = label.map(|label| Count {
+        profile: shared.spec.path_id.clone(),
+        name: label.as_str(),
+    });
+    shared.services.journal.commit(change, count).await?;
+    drop(inside);
+    shared.meters.stage(Timed::Commit, begun.elapsed());
+    Ok(())
+}
