@@ -14,7 +14,8 @@ pub(super) enum MtlsRefusal {
     Foreign(webpki::Error),
 }
 
-/// Checks `shown` (leaf first) against a profile's anchors at `now`.
+/// Checks `shown` (leaf first) against those of a profile's anchors that are valid at `now`: what a
+/// path is checked for (RFC 5280, section 6.1) leaves the anchor's own dates out.
 pub(super) fn check(
     shown: &[CertificateDer<'static>],
     anchors: &[pki::Certificate],
@@ -23,6 +24,7 @@ pub(super) fn check(
     let (leaf, intermediates) = shown.split_first().ok_or(MtlsRefusal::None)?;
     let ders: Vec<CertificateDer<'_>> = anchors
         .iter()
+        .filter(|anchor| anchor.valid_at(now))
         .map(|anchor| CertificateDer::from(anchor.der()))
         .collect();
     // An anchor that webpki cannot read was refused when the bundle was loaded.

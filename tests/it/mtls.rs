@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::Duration;
 use issuer::create_root;
-use pki::{Certificate, Curve, KeyKind, Name, PrivateKey};
+use pki::{Certificate, CertificateBuilder, Curve, Digest, KeyKind, Name, PrivateKey, Serial};
 use reqwest::tls::Version;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -127,6 +128,43 @@ async fn each_profile_takes_its_own_devices_and_asks_for_the_challenge_too() {
         let csr = plain_b.csr(Some(crate::house::CHALLENGE));
         plain_b.post(&plain_b.request(Content::PkcsReq(&csr))).await
     });
+}
+
+/// This CA once more, with the same name and key, but for two days only.
+fn short_lived(house: &House) -> Certificate {
+    let now = house.clock.now();
+    let builder = CertificateBuilder {
+        issuer: house.ca.subject().clone(),
+        subject: house.ca.subject().clone(),
+        serial: Serial::random().unwrap(),
+        not_before: now - Duration::hours(1),
+        not_after: now + Duration::days(2),
+        public_key: house.ca.public_key().clone(),
+        extensions: house.ca.extensions().to_vec(),
+    };
+    let scheme = house.ca_key.scheme(Digest::Sha256).unwrap();
+    builder.sign(&house.ca_key, &scheme).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trust_anchor_is_trusted_while_it_is_valid() {
+    let house = House::new().with("server = { mtls_listen = '127.0.0.1:0' }");
+    let bundle = house.file("clients.pem", short_lived(&house).to_pem().as_bytes());
+    let settings = format!(
+        "mtls = {{ enabled = true, client_ca_trust_bundle_path = '{}' }}",
+        bundle.display()
+    );
+    let server = house.profile("a", &settings).start().await;
+    let device = Device::at(server.http("a"), server.client(), device_key()).await;
+    let certificate = device.enroll().await;
+    let client = with_certificate(&server, &certificate, &device_key(), Version::TLS_1_3);
+    assert_eq!(status_of(&client, &mtls(&server, "a")).await, 200);
+    server.house.clock.advance(Duration::days(3));
+    assert!(certificate.valid_at(server.house.clock.now()));
+    assert_eq!(status_of(&client, &mtls(&server, "a")).await, 401);
+    // One that is still to come counts no more than one that is gone.
+    server.house.clock.advance(Duration::days(-4));
+    assert_eq!(status_of(&client, &mtls(&server, "a")).await, 401);
 }
 
 /// Notes whether it was asked, and has nothing to show.
