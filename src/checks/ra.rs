@@ -9,7 +9,7 @@ use super::auto_ra::{self, Keeping, Kept};
 use super::issuers::Ready;
 use super::loaded::HeldRa;
 use super::pair::{self, Pair};
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Spot, date};
 use super::{Run, Severity};
 use crate::config::{Profile, Ra};
 
@@ -144,6 +144,9 @@ fn previous(
         return Ok(None);
     }
     let certificate = spot.at("ra_previous_cert_path");
+    if is_over(run, profile, &certificate, findings) {
+        return Ok(None);
+    }
     let mut found = Findings::default();
     let pair = pair::load(
         run.files,
@@ -164,6 +167,32 @@ fn previous(
     found.0.retain(|found| found.severity == Severity::Failure);
     findings.0.append(&mut found.0);
     identity.map(Some).ok_or(())
+}
+
+/// Says it when the certificate of the previous pair has expired. A pair that was named there for
+/// its overlap expires sooner or later, and a server that ran with it must still start and reload.
+fn is_over(run: &Run<'_>, profile: &Profile, spot: &Spot, findings: &mut Findings) -> bool {
+    let Some(path) = profile.ra_previous_cert_path.as_deref() else {
+        return false;
+    };
+    // What cannot be read is said where the pair is read.
+    let certificates = pair::certificates(run.files, path, spot, &mut Findings::default());
+    let Some(certificate) = certificates.as_ref().and_then(|all| all.first()) else {
+        return false;
+    };
+    let over = certificate.not_after() < run.now;
+    if over {
+        findings.warn(
+            &spot.in_file(path),
+            format!(
+                "the previous RA certificate {} expired on {} and is not used any more",
+                certificate.subject(),
+                date(certificate.not_after())
+            ),
+            "remove ra_previous_cert_path and ra_previous_key_path",
+        );
+    }
+    over
 }
 
 /// Whether a pair can stand as RA: RSA of 2048 bits or more, with the usages that it needs.

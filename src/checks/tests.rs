@@ -16,6 +16,8 @@ use pki::{
 use super::*;
 use crate::config::Secret;
 
+mod previous_ra;
+
 const CANARY: &str = "canary-0d1e-challenge";
 
 fn now() -> DateTime<Utc> {
