@@ -148,7 +148,7 @@ fn set_profile(profile: &mut Table, key: &str, variable: &Variable) -> Result<()
     }
 }
 
-/// `rest` is `<NAME>_<KEY>`; the longest profile name that fits wins.
+/// `rest` is `<NAME>_<KEY>`.
 fn set_named_profile(
     profiles: &mut Profiles,
     rest: &str,
@@ -212,6 +212,40 @@ mod tests {
             .collect();
         let gathered = apply(&variables, &mut tree);
         (tree.try_into().unwrap(), gathered)
+    }
+
+    #[test]
+    fn a_profile_whose_name_another_ones_begins_with_has_all_its_variables() {
+        let (config, gathered) = read(
+            "",
+            &[
+                ("SCEPD_PROFILES", "corp,corp-intune"),
+                ("SCEPD_PROFILE_CORP_ISSUER_ID", "of-corp"),
+                ("SCEPD_PROFILE_CORP_INTUNE_ENABLED", "true"),
+                ("SCEPD_PROFILE_CORP_INTUNE_ISSUER_ID", "of-intune"),
+                ("SCEPD_PROFILE_CORP_INTUNE_INTUNE_AUDIENCE", "https://scep"),
+                ("SCEPD_PROFILE_CORP_INTUNE_ISUER_ID", "x"),
+            ],
+        );
+        let [corp, intune] = config.profiles.as_slice() else {
+            unreachable!()
+        };
+        assert_eq!(
+            (corp.issuer_id.as_str(), corp.intune.enabled),
+            ("of-corp", true)
+        );
+        assert_eq!(
+            (intune.issuer_id.as_str(), intune.intune.enabled),
+            ("of-intune", false)
+        );
+        assert_eq!(intune.intune.audience.as_deref(), Some("https://scep"));
+        let [typo] = gathered.notices.as_slice() else {
+            unreachable!()
+        };
+        assert!(
+            typo.text.ends_with("SCEPD_PROFILE_CORP_INTUNE_ISSUER_ID?"),
+            "{typo:?}"
+        );
     }
 
     #[test]

@@ -52,8 +52,11 @@ impl Profiles {
     }
 
     /// The profile whose name, upper-cased and with `_` for `-`, starts `<NAME>_<KEY>`, and the
-    /// key. Of several the longest name.
+    /// key. Of several the longest name that leaves a setting: with the profiles `corp` and
+    /// `corp-intune`, `CORP_INTUNE_ENABLED` is `intune.enabled` of `corp`. Where none leaves a
+    /// setting, the longest.
     pub(super) fn named_by_variable<'a>(&mut self, rest: &'a str) -> Option<(&mut Table, &'a str)> {
+        let settings = super::schema::paths_of_profile();
         let (place, key) = self
             .0
             .iter()
@@ -63,7 +66,7 @@ impl Profiles {
                 let key = rest.strip_prefix(&name)?.strip_prefix('_')?;
                 (!name.is_empty()).then_some((place, key))
             })
-            .min_by_key(|(_, key)| key.len())?;
+            .min_by_key(|(_, key)| (!settings.contains_key(*key), key.len()))?;
         Some((self.0.get_mut(place)?, key))
     }
 }
