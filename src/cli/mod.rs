@@ -11,6 +11,8 @@ mod check;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod client_tests;
 mod config;
+#[cfg(test)]
+mod documents_tests;
 mod enroll;
 mod failure;
 mod intune_challenge;

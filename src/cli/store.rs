@@ -44,8 +44,11 @@ struct BackupArgs {
     #[command(flatten)]
     sources: SourceArgs,
     /// The backup to be made; there must be none of this name
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "out")]
+    file: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -53,8 +56,17 @@ struct RestoreArgs {
     #[command(flatten)]
     sources: SourceArgs,
     /// The backup
-    #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "from")]
+    file: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    from: Option<PathBuf>,
+}
+
+/// The file, however it was given.
+fn one(file: Option<PathBuf>, flag: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    file.or(flag)
+        .ok_or_else(|| Failure::usage("name the backup's file"))
 }
 
 fn place(sources: &SourceArgs) -> Result<PathBuf, Failure> {
@@ -68,11 +80,13 @@ pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
             _ => Err(unexpected()),
         },
         Action::Backup(args) => {
-            println!("{}", backup(&place(&args.sources)?, &args.out)?);
+            let file = one(args.file, args.out)?;
+            println!("{}", backup(&place(&args.sources)?, &file)?);
             Ok(())
         }
         Action::Restore(args) => {
-            println!("{}", restore(&place(&args.sources)?, &args.from)?);
+            let file = one(args.file, args.from)?;
+            println!("{}", restore(&place(&args.sources)?, &file)?);
             Ok(())
         }
     }
