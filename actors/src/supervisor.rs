@@ -18,6 +18,7 @@ use actix::{
     Message, WrapFuture,
 };
 use challenge::TrustAnchors;
+use pki::Certificate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use store::ProfileState;
@@ -50,6 +51,9 @@ pub enum ApplyError {
     /// Intune is off on that profile.
     #[error("Intune is off on profile `{0}`")]
     IntuneOff(String),
+    /// mTLS is off on that profile.
+    #[error("mTLS is off on profile `{0}`")]
+    MtlsOff(String),
     /// The supervisor is gone.
     #[error("the server is shutting down")]
     Stopped,
@@ -305,21 +309,23 @@ impl Supervisor {
     }
 }
 
-/// Puts new trust anchors into one profile.
+/// Exchanges whom one profile trusts, and nothing else. Everything was loaded and checked before.
 #[derive(Message)]
 #[rtype(result = "Result<(), ApplyError>")]
 pub struct ReloadTrust {
     /// The profile.
     pub path_id: String,
-    /// The anchors, loaded and checked.
-    pub anchors: Arc<TrustAnchors>,
+    /// The Intune connectors' certificates; `None` keeps those in use.
+    pub anchors: Option<Arc<TrustAnchors>>,
+    /// The CAs of mTLS clients; `None` keeps those in use.
+    pub client_cas: Option<Vec<Certificate>>,
 }
 
 impl Handler<ReloadTrust> for Supervisor {
     type Result = AtomicResponse<Self, Result<(), ApplyError>>;
 
     fn handle(&mut self, reload: ReloadTrust, _: &mut Context<Self>) -> Self::Result {
-        let published = self.publish_anchors(&reload);
+        let published = self.publish_trust(reload);
         let told = async move {
             let (actor, spec) = published?;
             let _ = actor.send(Apply(spec)).await;
@@ -330,9 +336,9 @@ impl Handler<ReloadTrust> for Supervisor {
 }
 
 impl Supervisor {
-    fn publish_anchors(
+    fn publish_trust(
         &self,
-        reload: &ReloadTrust,
+        reload: ReloadTrust,
     ) -> Result<(Addr<ProfileActor>, Arc<ProfileSpec>), ApplyError> {
         let profiles = self.directory.all();
         let entry = profiles
@@ -340,10 +346,18 @@ impl Supervisor {
             .ok_or_else(|| ApplyError::Unknown(reload.path_id.clone()))?;
         let current = entry.current();
         let mut spec = ProfileSpec::clone(&current.spec);
-        let Some(intune) = &mut spec.intune else {
-            return Err(ApplyError::IntuneOff(reload.path_id.clone()));
-        };
-        intune.anchors = Arc::clone(&reload.anchors);
+        if let Some(anchors) = reload.anchors {
+            let Some(intune) = &mut spec.intune else {
+                return Err(ApplyError::IntuneOff(reload.path_id));
+            };
+            intune.anchors = anchors;
+        }
+        if let Some(client_cas) = reload.client_cas {
+            let Some(mtls) = &mut spec.mtls else {
+                return Err(ApplyError::MtlsOff(reload.path_id));
+            };
+            *mtls = client_cas;
+        }
         let spec = Arc::new(spec);
         entry.publish(Current {
             spec: Arc::clone(&spec),

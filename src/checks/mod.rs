@@ -39,7 +39,7 @@ use issuer::Issuer;
 pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
 pub use problem::{Problem, Severity};
 pub use store::{check_store, open_store};
-pub use trust::reload_anchors;
+pub use trust::{TrustFiles, reload_anchors, reload_trust_files};
 
 use crate::config::{Config, Span};
 use auto_ra::NewKeys;

@@ -26,6 +26,35 @@ pub fn reload_anchors(
     anchors(profile, &Files::default(), now, &spot, &mut findings).ok_or(findings.0)
 }
 
+/// What a profile's trust files hold, each read by itself; `None` where the profile has none.
+pub struct TrustFiles {
+    /// The Intune connectors' certificates, or what is wrong with their file.
+    pub anchors: Option<Result<Arc<TrustAnchors>, Vec<Problem>>>,
+    /// The CAs of mTLS clients, or what is wrong with their file.
+    pub client_cas: Option<Result<Vec<Certificate>, Vec<Problem>>>,
+}
+
+/// Reads the trust files of these profiles again, and nothing else. In the order of the profiles.
+#[must_use]
+pub fn reload_trust_files(profiles: &[Profile], now: DateTime<Utc>) -> Vec<TrustFiles> {
+    let files = Files::default();
+    let one = |profile: &Profile| {
+        let spot = Spot::one_of("profile", &profile.path_id);
+        TrustFiles {
+            anchors: profile.intune.enabled.then(|| {
+                let mut findings = Findings::default();
+                anchors(profile, &files, now, &spot, &mut findings).ok_or(findings.0)
+            }),
+            client_cas: profile.mtls.enabled.then(|| {
+                let mut findings = Findings::default();
+                let path = profile.mtls.client_ca_trust_bundle_path.as_deref();
+                client_cas(path, &files, now, &spot, &mut findings).ok_or(findings.0)
+            }),
+        }
+    };
+    profiles.iter().map(one).collect()
+}
+
 /// The connector certificates of a profile with Intune on.
 pub(super) fn anchors(
     profile: &Profile,

@@ -11,6 +11,7 @@ mod bind;
 mod error;
 mod lost;
 mod reload;
+mod rotation;
 mod serve;
 mod trust;
 

@@ -1,4 +1,5 @@
-//! Reload: everything is read and built anew, and swapped only when all of it is good.
+//! Reload: everything is read and built anew, and swapped only when all of it is good. Where it is
+//! not, trust files are rotated all the same (`rotation`).
 
 use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices};
 use crate::checks;
@@ -23,12 +24,16 @@ impl Server {
     /// audit.
     ///
     /// # Errors
-    /// [`ServerError`]: what is wrong. Then nothing has changed.
+    /// [`ServerError`]: what is wrong. Then nothing has changed but trust files that are good.
     pub async fn reload(&self, by: &str) -> Result<Reloaded, ServerError> {
         let mut in_force = self.loaded.lock().await;
         let result = self.try_reload(&mut in_force).await;
+        let rotated = match &result {
+            Ok(_) => Vec::new(),
+            Err(refused) => self.rotate_trust(refused, by).await,
+        };
         drop(in_force);
-        self.audit_reload(by, &result).await;
+        self.audit_reload(by, &result, &rotated).await;
         result
     }
 
@@ -69,7 +74,12 @@ impl Server {
         })
     }
 
-    async fn audit_reload(&self, by: &str, result: &Result<Reloaded, ServerError>) {
+    async fn audit_reload(
+        &self,
+        by: &str,
+        result: &Result<Reloaded, ServerError>,
+        rotated: &[String],
+    ) {
         let (outcome, message) = match result {
             Ok(reloaded) => {
                 let Applied {
@@ -99,11 +109,15 @@ impl Server {
             }
             Err(error) => {
                 for line in error.to_string().lines() {
-                    tracing::error!("reload refused, nothing has changed: {line}");
+                    tracing::error!("reload refused: {line}");
                 }
+                let changed = match rotated {
+                    [] => "nothing has changed".to_owned(),
+                    rotated => format!("nothing has changed but {}", rotated.join(", ")),
+                };
                 (
                     Outcome::Failure,
-                    format!("reload refused, nothing has changed: {error}"),
+                    format!("reload refused, {changed}: {error}"),
                 )
             }
         };

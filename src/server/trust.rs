@@ -13,7 +13,7 @@ pub struct Caller {
     pub name: String,
     /// `APIKey`, `OIDC` or `System`.
     pub kind: String,
-    /// The id of the request.
+    /// The id of the request; empty where it was none.
     pub request_id: String,
 }
 
@@ -76,7 +76,8 @@ impl Server {
             .map_err(|problems| TrustError::BadFile(words(&problems)))?;
         let reload = ReloadTrust {
             path_id: path_id.to_owned(),
-            anchors,
+            anchors: Some(anchors),
+            client_cas: None,
         };
         match self.house().supervisor.send(reload).await {
             Ok(Ok(())) => Ok(()),
@@ -100,6 +101,18 @@ impl Server {
                 (Outcome::Failure, error.to_string())
             }
         };
+        self.audit_exchange(path_id, caller, (outcome, message), now)
+            .await;
+    }
+
+    pub(super) async fn audit_exchange(
+        &self,
+        path_id: &str,
+        caller: &Caller,
+        (outcome, message): (Outcome, String),
+        now: DateTime<Utc>,
+    ) {
+        let request_id = Some(caller.request_id.clone()).filter(|id| !id.is_empty());
         let event = AuditEvent {
             timestamp: now,
             actor: caller.name.clone(),
@@ -111,7 +124,7 @@ impl Server {
                 outcome: Some(outcome),
                 message: Some(message),
                 profile: Some(path_id.to_owned()),
-                request_id: Some(caller.request_id.clone()),
+                request_id,
                 ..AuditDetails::default()
             },
         };
@@ -122,7 +135,7 @@ impl Server {
     }
 }
 
-fn words(problems: &[Problem]) -> String {
+pub(super) fn words(problems: &[Problem]) -> String {
     problems
         .iter()
         .map(ToString::to_string)

@@ -186,7 +186,7 @@ fn caller() -> Caller {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reload_that_meets_a_bad_file_changes_nothing() {
+async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
     let house = house();
     let connector = intune::connector("second connector");
     let server = house.start().await;
@@ -195,9 +195,11 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing() {
     let before = server.profile("corp").view.ca_cert.octets.clone();
     let anchors = anchors(&server);
     let good = save(&server.house);
-    let (mut refusals, mut trust_refusals) = (0, 0);
+    let tls = shown_tls(&server).await;
+    let rotated = vec![connector.certificate.clone()];
+    let (mut refusals, mut trust_refusals, mut rotations) = (0, 0, 0);
     for (name, damage) in cases() {
-        // Everything else is new and good: none of it may come through.
+        // Everything else is new and good: none of it may come through, but whom the profile trusts.
         server.house.renew_tls();
         server
             .house
@@ -216,21 +218,33 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing() {
             trust_refusals += 1;
         }
         assert_eq!(server.profile("corp").view.ca_cert.octets, before);
-        assert_eq!(self::anchors(&server), anchors, "{name} {damage:?}");
+        let trusted = match name {
+            "anchors.pem" => &anchors,
+            _ => &rotated,
+        };
+        assert_eq!(self::anchors(&server), *trusted, "{name} {damage:?}");
+        rotations += usize::from(name != "anchors.pem");
         let fresh = Device {
             http: server.client(),
             ..device.clone()
         };
         fresh.enroll().await;
+        assert_eq!(shown_tls(&server).await, tls, "{name} {damage:?}");
         restore(&server.house, &good);
+        server.server.reload("test").await.unwrap();
+        // What was good before is in force again, with its TLS certificate.
+        assert_eq!(self::anchors(&server), anchors);
     }
-    let events = server.events("scep_config_reload");
-    assert_eq!(events.len(), refusals);
-    assert!(events.iter().all(|event| {
-        let details = &event.event.details;
-        details.outcome == Some(store::Outcome::Failure)
-    }));
-    assert_eq!(server.events("scep_trust_reload").len(), trust_refusals);
+    let count = |action: &str, outcome| {
+        let events = server.events(action);
+        let of_outcome = |event: &&store::StoredEvent| event.event.details.outcome == Some(outcome);
+        events.iter().filter(of_outcome).count()
+    };
+    use store::Outcome::{Failure, Success};
+    assert_eq!(count("scep_config_reload", Failure), refusals);
+    assert_eq!(count("scep_config_reload", Success), refusals);
+    assert_eq!(count("scep_trust_reload", Failure), trust_refusals);
+    assert_eq!(count("scep_trust_reload", Success), rotations);
 
     // One profile's bad file is no reason to keep another file of it from being rotated.
     Damage::Garbage.make(&server.house, "ra.pem");
@@ -240,6 +254,129 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing() {
     server.server.reload_trust("corp", &caller()).await.unwrap();
     let csr = device.csr(Some(&intune::challenge_by(&connector)));
     issued(device.post(&device.request(Content::PkcsReq(&csr))).await);
+}
+
+/// The TLS certificate that a new connection is shown, DER.
+async fn shown_tls(server: &Running) -> Vec<u8> {
+    let looks = server.client_builder().tls_info(true).build().unwrap();
+    let reply = looks.get(server.https("/healthz")).send().await.unwrap();
+    let info = reply.extensions().get::<reqwest::tls::TlsInfo>().unwrap();
+    info.peer_certificate().unwrap().to_vec()
+}
+
+/// Two profiles with trust files of their own.
+fn two_profiles() -> House {
+    let house = House::new().with("server = { mtls_listen = '127.0.0.1:0' }");
+    let dir = house.dir().display().to_string();
+    let mut house = house;
+    for path_id in ["a", "b"] {
+        let connector = intune::connector("connector");
+        house.file(
+            &format!("{path_id}-anchors.pem"),
+            connector.certificate.to_pem().as_bytes(),
+        );
+        house.file(
+            &format!("{path_id}-clients.pem"),
+            house.ca.to_pem().as_bytes(),
+        );
+        let settings = format!(
+            "mtls = {{ enabled = true, client_ca_trust_bundle_path = '{dir}/{path_id}-clients.pem' }}\n\
+             intune = {{ enabled = true, connector_cert_path = '{dir}/{path_id}-anchors.pem' }}\n"
+        );
+        house = house.profile(path_id, &settings);
+    }
+    house
+}
+
+/// What a profile trusts: connectors, then CAs of mTLS clients.
+fn trusted(server: &Running, path_id: &str) -> (Vec<Certificate>, Vec<Certificate>) {
+    let profile = server.profile(path_id);
+    let intune = profile.spec.intune.as_ref().unwrap();
+    let client_cas = profile.spec.mtls.clone().unwrap();
+    (intune.anchors.anchors().to_vec(), client_cas)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_profile_does_not_keep_the_others_from_rotating_their_trust_files() {
+    let server = two_profiles().start().await;
+    let a_before = trusted(&server, "a");
+    let b_before = trusted(&server, "b");
+    let connector = intune::connector("second connector");
+    let stranger = intune::connector("another CA");
+    let file = |name: &str, octets: &[u8]| drop(server.house.replace(name, octets));
+    file("a-anchors.pem", b"");
+    file("a-clients.pem", b"");
+    file("b-anchors.pem", connector.certificate.to_pem().as_bytes());
+    let error = server
+        .server
+        .reload("SIGHUP")
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("a-anchors.pem") && error.contains("a-clients.pem"),
+        "{error}"
+    );
+    assert_eq!(trusted(&server, "a"), a_before);
+    assert_eq!(
+        trusted(&server, "b"),
+        (vec![connector.certificate.clone()], b_before.1)
+    );
+
+    // The CAs of mTLS clients go the same way; what is in use already is not exchanged once more.
+    file("b-clients.pem", stranger.certificate.to_pem().as_bytes());
+    server.server.reload("SIGHUP").await.unwrap_err();
+    let b_now = (vec![connector.certificate], vec![stranger.certificate]);
+    assert_eq!(trusted(&server, "b"), b_now);
+    let events = server.events("scep_trust_reload");
+    let said: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event.event.resource_id.as_str(),
+                event.event.details.message.as_deref(),
+            )
+        })
+        .collect();
+    let rest = "reloaded; the rest of the reload was refused";
+    assert_eq!(
+        said,
+        [
+            ("b", Some(format!("mTLS client CAs {rest}").as_str())),
+            ("b", Some(format!("trust anchors {rest}").as_str())),
+        ]
+    );
+    assert_eq!(events[0].event.actor, "SIGHUP");
+    let refused = &server.events("scep_config_reload")[0].event.details;
+    let message = refused.message.as_deref().unwrap();
+    assert!(
+        message.starts_with("reload refused, nothing has changed but mTLS client CAs of b: "),
+        "{message}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_cannot_be_read_does_not_block_trust_files() {
+    let server = two_profiles().start().await;
+    let before = trusted(&server, "b");
+    let connector = intune::connector("second connector");
+    server.house.replace("scepd.toml", b"[server\n");
+    server
+        .house
+        .replace("a-anchors.pem", connector.certificate.to_pem().as_bytes());
+    server.house.replace("b-anchors.pem", b"garbage");
+    server.server.reload("SIGHUP").await.unwrap_err();
+    assert_eq!(trusted(&server, "a").0, [connector.certificate]);
+    assert_eq!(trusted(&server, "b"), before);
+    // The refused reload has not named that file: nobody had looked at it.
+    let events = server.events("scep_trust_reload");
+    let bad = events
+        .iter()
+        .find(|event| event.event.resource_id == "b")
+        .unwrap();
+    let details = &bad.event.details;
+    assert_eq!(details.outcome, Some(store::Outcome::Failure));
+    assert!(details.message.as_ref().unwrap().contains("b-anchors.pem"));
 }
 
 fn anchors(server: &Running) -> Vec<Certificate> {
