@@ -60,7 +60,7 @@ impl fmt::Display for Pattern {
 }
 
 fn fold(text: &str) -> Vec<char> {
-    text.chars().flat_map(char::to_lowercase).collect()
+    text.chars().map(pki::fold_char).collect()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod digest;
 mod error;
 mod extension;
 pub mod floor;
+mod fold;
 mod key;
 mod key_usage;
 mod name;
@@ -43,6 +44,7 @@ pub use csr::{Csr, CsrProof, RequestedValidity};
 pub use digest::{Digest, random, sha256};
 pub use error::Error;
 pub use extension::{Attribute, Extension};
+pub use fold::{fold, fold_char};
 pub use key::{
     Curve, KeyKind, PrivateKey, PublicKey, implicit_rejection_available, openssl_version,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::der::{self, Reader, Tlv, tag};
-use crate::{Error, Name, oid};
+use crate::{Error, Name, fold, oid};
 
 const WHAT: &str = "subjectAltName";
 
@@ -27,19 +27,26 @@ pub struct SubjectAltNames {
 }
 
 impl SubjectAltNames {
+    /// The most names in one extension that are read. Policies allow fewer.
+    pub const MOST: usize = 1024;
+
     /// Reads the value of a subjectAltName extension. A name of another kind, or with octets that have no place in its
     /// kind, is described in `other`.
     ///
     /// # Errors
-    /// `Malformed`.
+    /// `Malformed`, also when there are more than [`MOST`](Self::MOST).
     pub fn from_extension_der(value: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new(value, WHAT);
         let mut elements = reader.sequence()?;
         reader.finish()?;
         let mut names = Self::default();
-        while !elements.is_empty() {
+        for _ in 0..Self::MOST {
+            if elements.is_empty() {
+                return Ok(names);
+            }
             names.take(&elements.element()?)?;
         }
+        elements.finish()?;
         Ok(names)
     }
 
@@ -218,11 +225,11 @@ impl SubjectAltNames {
     }
 
     /// True when both hold the same names, in any order and however often; DNS names, e-mail addresses and UPNs are
-    /// compared without regard to letter case.
+    /// compared without regard to letter case, as far as [`fold`] sets it aside.
     #[must_use]
     pub fn same_names(&self, other: &Self) -> bool {
         fn folded(list: &[String]) -> BTreeSet<String> {
-            list.iter().map(|name| name.to_lowercase()).collect()
+            list.iter().map(|name| fold(name)).collect()
         }
         fn exact<T: Ord>(list: &[T]) -> BTreeSet<&T> {
             list.iter().collect()
@@ -354,7 +361,20 @@ mod tests {
         assert!(!names("dns:a,dns:b").same_names(&names("dns:a")));
         assert!(!names("dns:a").same_names(&names("upn:a")));
         assert!(!names("uri:http://H/A").same_names(&names("uri:http://h/a")));
+        assert!(names("upn:J\u{d6}RG@b").same_names(&names("upn:j\u{f6}rg@B")));
+        assert!(!names("upn:\u{212a}iosk@b").same_names(&names("upn:kiosk@b")));
         assert!(names("").is_empty());
+    }
+
+    #[test]
+    fn more_names_than_anybody_needs_are_not_read() {
+        let value = |count| {
+            let names = der::implicit(2, false, b"a").repeat(count);
+            der::tlv(tag::SEQUENCE, &names)
+        };
+        let most = SubjectAltNames::from_extension_der(&value(SubjectAltNames::MOST)).unwrap();
+        assert_eq!(most.dns.len(), SubjectAltNames::MOST);
+        assert!(SubjectAltNames::from_extension_der(&value(SubjectAltNames::MOST + 1)).is_err());
     }
 
     #[test]

@@ -194,13 +194,13 @@ fn is_sid(uri: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(SID_URI_PREFIX))
 }
 
-/// Trimmed, lower-cased, each once.
+/// Trimmed, letter case set aside, each once.
 ///
-/// Only ASCII letters and spaces are folded. Unicode folds more (the Kelvin sign is a `k`), and
-/// then the certificate would carry a name that only looks like the claimed one.
+/// Spaces are those of ASCII, and letters are folded as [`pki::fold`] does: what only looks like the
+/// claimed name (with a Kelvin sign for a `k`) is another one.
 fn folded(values: &[String]) -> BTreeSet<String> {
     values
         .iter()
-        .map(|value| value.trim_ascii().to_ascii_lowercase())
+        .map(|value| pki::fold(value.trim_ascii()))
         .collect()
 }

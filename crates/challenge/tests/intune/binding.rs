@@ -142,11 +142,30 @@ fn what_only_looks_alike_is_another_name() {
             "{name}"
         );
     }
-    // The Kelvin sign is a lower-case k to Unicode.
-    let kelvin = claims_with(json!({"san_dns": ["kiosk"]}));
+    // To Unicode the Kelvin sign is a k, the long s an S, and a capital I with a dot nearly an i.
+    for (said, asked) in [
+        ("kiosk", "\u{212a}iosk"),
+        ("kiosk", "kio\u{17f}k"),
+        ("kiosk", "k\u{130}osk"),
+        ("KIOSK", "k\u{131}osk"),
+    ] {
+        let claims = claims_with(json!({"san_upn": [said]}));
+        let mut csr = csr();
+        csr.sans.upn = strings(&[asked]);
+        assert_eq!(
+            dimensions(bind(&claims, &csr, &settings())),
+            [SanUpn],
+            "{asked}"
+        );
+    }
+}
+
+#[test]
+fn letters_beyond_ascii_fold_their_case_too() {
+    let claims = claims_with(json!({"san_upn": ["J\u{d6}RG@b.example"]}));
     let mut csr = csr();
-    csr.sans.dns = strings(&["\u{212a}iosk"]);
-    assert_eq!(dimensions(bind(&kelvin, &csr, &settings())), [SanDns]);
+    csr.sans.upn = strings(&["j\u{f6}rg@B.example"]);
+    assert_eq!(dimensions(bind(&claims, &csr, &settings())), []);
 }
 
 #[test]

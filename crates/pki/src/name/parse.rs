@@ -1,6 +1,6 @@
 //! Names as operators write them.
 
-use super::text::SHORT_NAMES;
+use super::text::{SHORT_NAMES, string_type};
 use crate::der::{self, tag};
 use crate::{Error, oid};
 
@@ -113,34 +113,22 @@ fn attribute(name: &str, value: &str) -> Result<Vec<u8>, Error> {
     ]))
 }
 
-/// The value as the string type that its attribute demands (RFC 5280, A.1), UTF8String where there is a choice.
+/// The value as the string type that its attribute demands, UTF8String where there is a choice.
 fn string(dotted: &str, name: &str, value: &str) -> Result<Vec<u8>, Error> {
-    match dotted {
-        oid::COUNTRY
-            if value.len() != 2 || !value.bytes().all(|octet| octet.is_ascii_alphabetic()) =>
-        {
-            Err(Error::text(
-                WHAT,
-                format!("{name} must be a country code of two letters"),
-            ))
+    let bad = |problem: &str| Err(Error::text(WHAT, format!("{name} {problem}")));
+    if dotted == oid::COUNTRY
+        && (value.len() != 2 || !value.bytes().all(|octet| octet.is_ascii_alphabetic()))
+    {
+        return bad("must be a country code of two letters");
+    }
+    match string_type(dotted) {
+        Some(tag::PRINTABLE_STRING) if !der::is_printable(value) => {
+            bad("may only hold letters, digits, spaces and '()+,-./:=?")
         }
-        oid::COUNTRY | oid::SERIAL_NUMBER | oid::DN_QUALIFIER => {
-            if der::is_printable(value) {
-                Ok(der::printable_string(value))
-            } else {
-                Err(Error::text(
-                    WHAT,
-                    format!("{name} may only hold letters, digits, spaces and '()+,-./:=?"),
-                ))
-            }
-        }
-        oid::DOMAIN_COMPONENT | oid::EMAIL_ADDRESS => {
-            if value.is_ascii() {
-                Ok(der::ia5_string(value))
-            } else {
-                Err(Error::text(WHAT, format!("{name} may only hold ASCII")))
-            }
-        }
-        _ => Ok(der::tlv(tag::UTF8_STRING, value.as_bytes())),
+        Some(tag::IA5_STRING) if !value.is_ascii() => bad("may only hold ASCII"),
+        demanded => Ok(der::tlv(
+            demanded.unwrap_or(tag::UTF8_STRING),
+            value.as_bytes(),
+        )),
     }
 }

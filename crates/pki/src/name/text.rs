@@ -1,7 +1,7 @@
 //! Attribute values as text, and the short names of attributes.
 
-use crate::der::{self, Tlv};
-use crate::oid;
+use crate::der::{self, Tlv, tag};
+use crate::{fold_char, oid};
 
 /// Short names (RFC 4514, 3, and what tools write), the usual one first for each attribute.
 pub(super) const SHORT_NAMES: [(&str, &str); 24] = [
@@ -39,6 +39,15 @@ pub(super) fn short_name(dotted: &str) -> &str {
         .map_or(dotted, |(name, _)| *name)
 }
 
+/// The string type that an attribute's values must have (RFC 5280, A.1), where there is no choice.
+pub(super) fn string_type(dotted: &str) -> Option<u8> {
+    match dotted {
+        oid::COUNTRY | oid::SERIAL_NUMBER | oid::DN_QUALIFIER => Some(tag::PRINTABLE_STRING),
+        oid::DOMAIN_COMPONENT | oid::EMAIL_ADDRESS => Some(tag::IA5_STRING),
+        _ => None,
+    }
+}
+
 /// The text of a value, or `#` and the hex of its DER.
 pub(super) fn of(value: &Tlv<'_>) -> String {
     der::text(value).unwrap_or_else(|| format!("#{}", hex::encode(value.raw)))
@@ -55,7 +64,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
         (index > 0)
             .then_some(' ')
             .into_iter()
-            .chain(word.chars().flat_map(char::to_lowercase))
+            .chain(word.chars().map(fold_char))
     })
 }
 
