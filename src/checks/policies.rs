@@ -49,6 +49,7 @@ fn policy(
         },
         subject: SubjectRules {
             common_name: patterns(&settings.common_name_patterns),
+            common_name_max: settings.common_name_max,
             attributes: attributes(
                 &settings.subject_attributes,
                 &spot.at("subject_attributes"),

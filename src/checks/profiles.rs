@@ -147,9 +147,8 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
             settings: profile.clone(),
             issuer: Arc::clone(&issuer.issuer) as Arc<dyn Issuer>,
             policy: Arc::new(CertificatePolicy {
-                // Which of the two may change is looked at where the old certificate is known.
-                renewal_may_rename: profile.renewal.allow_subject_change
-                    || profile.renewal.allow_san_change,
+                renewal_subject_may_change: profile.renewal.allow_subject_change,
+                renewal_sans_may_change: profile.renewal.allow_san_change,
                 ..policy.clone()
             }),
             ras: kept.ras,

@@ -138,6 +138,8 @@ pub struct CertificateProfile {
     pub subject_attributes: Vec<String>,
     /// Patterns (`*` = any characters) of which the common name must match one; empty = any.
     pub common_name_patterns: Vec<String>,
+    /// Most characters in a common name, 1 to 1024; RFC 5280 allows 64.
+    pub common_name_max: usize,
     /// `[certificate_profile.san]`.
     pub san: San,
 }
@@ -161,6 +163,7 @@ impl Default for CertificateProfile {
             allow_empty_subject: false,
             subject_attributes: Vec::new(),
             common_name_patterns: Vec::new(),
+            common_name_max: 64,
             san: San::default(),
         }
     }
@@ -178,7 +181,7 @@ fn device_usages() -> Vec<String> {
 pub struct San {
     /// Types of names.
     pub types: Vec<SanType>,
-    /// Most names in one certificate.
+    /// Most names in one certificate, at most 1024.
     pub max_names: usize,
     /// Whether a DNS name may begin with `*.`.
     pub wildcard_dns: bool,

@@ -28,7 +28,8 @@ impl Approved {
         &self.policy_id
     }
 
-    /// The subject, in the CSR's own encoding; empty only when there are alternative names.
+    /// The subject, in DER and with the CSR's own string types where they are valid; empty only when there are
+    /// alternative names.
     #[must_use]
     pub fn subject(&self) -> &Name {
         &self.subject
@@ -40,7 +41,7 @@ impl Approved {
         &self.sans
     }
 
-    /// The key to be certified.
+    /// The key to be certified, in the encoding that a certificate has for it.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
@@ -122,7 +123,7 @@ pub enum Rule {
     ExtendedKeyUsage,
     /// A request to become a CA.
     BasicConstraints,
-    /// A critical extension that is not known, or one that cannot be read.
+    /// A critical extension that is not known, or more extensions or attributes than are looked at.
     Extension,
     /// The validity asked for.
     Validity,

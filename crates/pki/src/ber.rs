@@ -39,6 +39,14 @@ pub fn to_der(input: &[u8], limits: &Limits) -> Result<Vec<u8>, Error> {
     normalise(input, limits).map(Cow::into_owned)
 }
 
+/// Sees to it that one element keeps to the limits, before anything in it is read.
+///
+/// # Errors
+/// As [`to_der`].
+pub fn check(input: &[u8], limits: &Limits) -> Result<(), Error> {
+    normalise(input, limits).map(drop)
+}
+
 /// As [`to_der`], without a copy where there is nothing to rewrite.
 pub(crate) fn normalise<'a>(input: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>, Error> {
     let mut scan = Scan {

@@ -9,7 +9,7 @@ use crate::der::{self, tag};
 use crate::signed_object::{self, Outline};
 use crate::{
     Attribute, Digest, Error, Extension, KeyUsage, Name, PrivateKey, PublicKey, SignatureScheme,
-    SubjectAltNames, extension, oid,
+    SubjectAltNames, ber, extension, oid,
 };
 
 pub use proof::CsrProof;
@@ -39,8 +39,10 @@ impl Csr {
     ///
     /// # Errors
     /// `Malformed`, also when challengePassword or an extension is there twice (which of them counts would be a guess),
-    /// or a key usage, extended key usage or alternative name cannot be read.
+    /// or a key usage, extended key usage or alternative name cannot be read; `TooDeep` and `TooManyElements` beyond what
+    /// [`Limits`](ber::Limits) allow by default.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        ber::check(der, &ber::Limits::default())?;
         let (outline, mut info) = Outline::read(der, WHAT)?;
         info.integer()?;
         let subject = Name::read(&mut info)?;

@@ -69,6 +69,14 @@ pub enum Error {
         /// The kind of key it is, as [`KeyKind`](crate::KeyKind) writes it.
         found: String,
     },
+    /// An attribute of a name is not what a certificate may carry (RFC 5280, 4.1.2.4 and appendix A.1).
+    #[error("the attribute {attribute} {problem}")]
+    Attribute {
+        /// Its short name, or its object identifier in dotted form.
+        attribute: String,
+        /// What is wrong with its value.
+        problem: String,
+    },
     /// Text from an operator (a name, a list of alternative names) that does not say what it must.
     #[error("{what} is not valid: {problem}")]
     Text {

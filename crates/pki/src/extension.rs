@@ -217,6 +217,9 @@ pub(crate) fn is_ca(value: &[u8]) -> Result<bool, Error> {
     Ok(flag.is_some_and(|flag| flag.content != [0]))
 }
 
+/// The most usages in one extKeyUsage that are read.
+const MOST_USAGES: usize = 256;
+
 /// The dotted identifiers in an extKeyUsage value.
 pub(crate) fn usages(value: &[u8]) -> Result<Vec<String>, Error> {
     let mut reader = Reader::new(value, "extKeyUsage");
@@ -224,6 +227,9 @@ pub(crate) fn usages(value: &[u8]) -> Result<Vec<String>, Error> {
     reader.finish()?;
     let mut usages = Vec::new();
     while !list.is_empty() {
+        if usages.len() == MOST_USAGES {
+            return Err(list.error("there are more usages than anybody needs"));
+        }
         usages.push(list.oid()?);
     }
     Ok(usages)

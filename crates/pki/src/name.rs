@@ -1,5 +1,6 @@
 //! Distinguished names.
 
+mod certified;
 mod parse;
 mod text;
 

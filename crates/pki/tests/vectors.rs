@@ -290,6 +290,7 @@ fn the_content() {
                 kinds[0] += 1;
                 let csr = Csr::from_der(plaintext.bytes()).unwrap();
                 check_csr(&name, &csr, &signed, expected);
+                check_certified(&name, &csr);
             }
             "issuer_and_subject" => {
                 kinds[1] += 1;
@@ -311,6 +312,16 @@ fn the_content() {
         }
     }
     assert_eq!(kinds, [14, 2, 2]);
+}
+
+/// What real clients send goes into a certificate as it came.
+fn check_certified(name: &str, csr: &Csr) {
+    let subject = csr.subject();
+    let certified = subject.for_certificate(Name::LONGEST_COMMON_NAME).unwrap();
+    assert_eq!(certified.der(), subject.der(), "{name}");
+    let key = csr.public_key();
+    let certified = key.for_certificate().unwrap();
+    assert_eq!(certified.spki_der(), key.spki_der(), "{name}");
 }
 
 fn check_csr(name: &str, csr: &Csr, signed: &Signed, expected: &Value) {

@@ -131,7 +131,7 @@ impl LocalCa {
                 not_after: ca.not_after(),
             });
         }
-        if content.public_key.spki_der() == ca.public_key().spki_der() {
+        if content.public_key == ca.public_key() {
             return Err(Error::OwnKey);
         }
         let builder = CertificateBuilder {

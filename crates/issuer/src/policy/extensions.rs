@@ -2,6 +2,7 @@
 
 use pki::Csr;
 
+use super::names::quoted;
 use crate::approved::{PolicyRefusal, Rule};
 
 /// What becomes of a requested extension.
@@ -37,7 +38,29 @@ fn fate(oid: &str) -> Fate {
     }
 }
 
-/// Refuses CA:TRUE, an extension that stands twice, and an unknown critical one.
+/// The most extensions, and the most attributes, that a CSR may hold; real ones hold about a dozen.
+const MOST: usize = 64;
+
+/// Extensions that are named one by one when they are ignored.
+const MOST_NAMED: usize = 10;
+
+/// Refuses a CSR with more extensions or attributes than anybody needs.
+pub(super) fn check_count(csr: &Csr) -> Result<(), PolicyRefusal> {
+    for (count, what) in [
+        (csr.attributes().len(), "attributes"),
+        (csr.extensions().len(), "extensions"),
+    ] {
+        if count > MOST {
+            return Err(PolicyRefusal::new(
+                Rule::Extension,
+                format!("the request holds {count} {what}; at most {MOST} are taken"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses CA:TRUE and an unknown critical extension. That none stands twice, the decoder has seen to.
 pub(super) fn check(csr: &Csr, notes: &mut Vec<String>) -> Result<(), PolicyRefusal> {
     if csr.wants_ca() {
         return Err(PolicyRefusal::new(
@@ -45,16 +68,9 @@ pub(super) fn check(csr: &Csr, notes: &mut Vec<String>) -> Result<(), PolicyRefu
             "the request asks to become a CA (basicConstraints CA:TRUE)",
         ));
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut ignored: usize = 0;
     for extension in csr.extensions() {
         let oid = extension.oid.as_str();
-        if seen.contains(&oid) {
-            return Err(PolicyRefusal::new(
-                Rule::Extension,
-                format!("the extension {oid} is there twice"),
-            ));
-        }
-        seen.push(oid);
         match fate(oid) {
             Fate::Read | Fate::Ignored => {}
             Fate::Dropped => notes.push(format!(
@@ -63,11 +79,25 @@ pub(super) fn check(csr: &Csr, notes: &mut Vec<String>) -> Result<(), PolicyRefu
             Fate::Unknown if extension.critical => {
                 return Err(PolicyRefusal::new(
                     Rule::Extension,
-                    format!("the critical extension {oid} is not known"),
+                    format!("the critical extension {} is not known", quoted(oid)),
                 ));
             }
-            Fate::Unknown => notes.push(format!("the extension {oid} of the request was ignored")),
+            Fate::Unknown => {
+                ignored += 1;
+                if ignored <= MOST_NAMED {
+                    notes.push(format!(
+                        "the extension {} of the request was ignored",
+                        quoted(oid)
+                    ));
+                }
+            }
         }
+    }
+    let more = ignored.saturating_sub(MOST_NAMED);
+    if more > 0 {
+        notes.push(format!(
+            "{more} more extensions of the request were ignored"
+        ));
     }
     Ok(())
 }

@@ -40,9 +40,21 @@ impl Default for KeyRules {
 }
 
 impl KeyRules {
-    pub(super) fn check(&self, key: &PublicKey) -> Result<(), PolicyRefusal> {
+    /// The key as it goes into the certificate, written anew, if it may.
+    pub(super) fn certified(&self, key: &PublicKey) -> Result<PublicKey, PolicyRefusal> {
+        self.check_kind(key)?;
+        let key = key
+            .for_certificate()
+            .map_err(|error| refused(format!("the key cannot be certified: {error}")))?;
+        if matches!(key.kind(), KeyKind::Rsa { .. }) {
+            check_numbers(&key)?;
+        }
+        Ok(key)
+    }
+
+    fn check_kind(&self, key: &PublicKey) -> Result<(), PolicyRefusal> {
         match key.kind() {
-            KeyKind::Rsa { bits } => self.check_rsa(key, *bits),
+            KeyKind::Rsa { bits } => self.check_size(*bits),
             KeyKind::Ec(curve) if self.curves.contains(curve) => Ok(()),
             other => Err(refused(format!(
                 "keys of kind {other} are not allowed, but {self}"
@@ -50,7 +62,7 @@ impl KeyRules {
         }
     }
 
-    fn check_rsa(&self, key: &PublicKey, bits: u32) -> Result<(), PolicyRefusal> {
+    fn check_size(&self, bits: u32) -> Result<(), PolicyRefusal> {
         let Some(min_bits) = self.rsa_min_bits else {
             return Err(refused(format!("RSA keys are not allowed, but {self}")));
         };
@@ -64,25 +76,6 @@ impl KeyRules {
                 "the RSA key has {bits} bits; at most {} are taken",
                 self.rsa_max_bits
             )));
-        }
-        let (modulus, exponent) = rsa_numbers(key.spki_der())
-            .map_err(|_| refused("the RSA key cannot be read".to_owned()))?;
-        let exponent_is_odd = exponent.last().is_some_and(|last| last & 1 == 1);
-        if !exponent_is_odd || exponent == [1] {
-            return Err(refused(
-                "the public exponent of the RSA key must be odd and above 1".to_owned(),
-            ));
-        }
-        if is_easily_factored(&modulus) {
-            return Err(refused(
-                "the RSA key is weak: its modulus has a small factor".to_owned(),
-            ));
-        }
-        if has_broken_structure(&modulus) {
-            return Err(refused(
-                "the RSA key is weak: it was made by a library with CVE-2017-15361 (ROCA)"
-                    .to_owned(),
-            ));
         }
         Ok(())
     }
@@ -100,6 +93,28 @@ impl std::fmt::Display for KeyRules {
         let all: Vec<String> = rsa.into_iter().chain(curves).collect();
         f.write_str(&all.join(", "))
     }
+}
+
+fn check_numbers(key: &PublicKey) -> Result<(), PolicyRefusal> {
+    let (modulus, exponent) = rsa_numbers(key.spki_der())
+        .map_err(|_| refused("the RSA key cannot be read".to_owned()))?;
+    let exponent_is_odd = exponent.last().is_some_and(|last| last & 1 == 1);
+    if !exponent_is_odd || exponent == [1] {
+        return Err(refused(
+            "the public exponent of the RSA key must be odd and above 1".to_owned(),
+        ));
+    }
+    if is_easily_factored(&modulus) {
+        return Err(refused(
+            "the RSA key is weak: its modulus has a small factor".to_owned(),
+        ));
+    }
+    if has_broken_structure(&modulus) {
+        return Err(refused(
+            "the RSA key is weak: it was made by a library with CVE-2017-15361 (ROCA)".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Modulus and exponent without leading zeros, from a SubjectPublicKeyInfo (RFC 3279, section 2.3.1).

@@ -18,7 +18,7 @@ pub mod names;
 pub mod usage;
 
 use chrono::{DateTime, Duration, Utc};
-use pki::{Certificate, Csr, Curve, KeyUsage, oid};
+use pki::{Certificate, Csr, Curve, KeyUsage, SubjectAltNames, oid};
 
 pub use keys::KeyRules;
 pub use names::{IpRange, IpRule, NameRule, SanRules, SubjectRules};
@@ -63,8 +63,10 @@ pub struct CertificatePolicy {
     pub honour_requested_validity: bool,
     /// Whether certificates demand a stapled OCSP answer (RFC 7633).
     pub must_staple: bool,
-    /// Whether a renewal may ask for another subject or other alternative names than before.
-    pub renewal_may_rename: bool,
+    /// Whether a renewal may ask for another subject than before. If not, it keeps the old certificate's to the letter.
+    pub renewal_subject_may_change: bool,
+    /// The same for its alternative names.
+    pub renewal_sans_may_change: bool,
 }
 
 /// One enrollment's wish, as far as the certificate goes.
@@ -97,8 +99,19 @@ impl CertificatePolicy {
             backdate: Duration::minutes(5),
             honour_requested_validity: true,
             must_staple: false,
-            renewal_may_rename: false,
+            renewal_subject_may_change: false,
+            renewal_sans_may_change: false,
         }
+    }
+
+    /// Whether a CSR is small enough to be looked at: for callers who still have to find out who sent it. Every policy
+    /// has these bounds, and [`approve`](Self::approve) looks at them too.
+    ///
+    /// # Errors
+    /// [`PolicyRefusal`]: the subject is too long, or there are too many attributes or extensions.
+    pub fn bounds(csr: &Csr) -> Result<(), PolicyRefusal> {
+        names::check_length(csr.subject())?;
+        extensions::check_count(csr)
     }
 
     /// Decides on a wish. Everything that the certificate will say is in the answer, but for the CA's own fields.
@@ -109,29 +122,27 @@ impl CertificatePolicy {
         let csr = wish.csr;
         let mut notes = Vec::new();
 
-        self.key_types.check(csr.public_key())?;
+        Self::bounds(csr)?;
+        let public_key = self.key_types.certified(csr.public_key())?;
         extensions::check(csr, &mut notes)?;
         let key_usage = self.key_usage_for(csr, &mut notes)?;
         let ekus = self.ekus_for(csr)?;
-        self.subject.check(csr.subject())?;
-        self.sans
-            .check(csr.sans(), wish.vouched_sid, wish.previous)?;
-        if csr.subject().is_empty() && csr.sans().is_empty() {
+        let (subject, sans) = self.names_for(&wish)?;
+        let subject = self.subject.certified(subject)?;
+        self.sans.check(sans, wish.vouched_sid, wish.previous)?;
+        if subject.is_empty() && sans.is_empty() {
             return Err(PolicyRefusal::new(
                 Rule::Subject,
                 "the request names nobody: no subject and no alternative name",
             ));
         }
-        if let Some(previous) = wish.previous {
-            self.check_renewal(csr, previous)?;
-        }
         let (not_before, not_after) = self.validity_for(csr, now)?;
 
         Ok(Approved {
             policy_id: self.id.clone(),
-            subject: csr.subject().clone(),
-            sans: csr.sans().clone(),
-            public_key: csr.public_key().clone(),
+            subject,
+            sans: sans.clone(),
+            public_key,
             key_usage,
             ekus,
             not_before,
@@ -195,6 +206,20 @@ impl CertificatePolicy {
             format!(
                 "the longest lifetime, {} seconds, is used up by backdating",
                 self.max_ttl.num_seconds()
+            ),
+        );
+        say(
+            self.sans.max_names > SubjectAltNames::MOST,
+            format!(
+                "more than {} alternative names are never read",
+                SubjectAltNames::MOST
+            ),
+        );
+        say(
+            !(1..=names::LONGEST_COMMON_NAME).contains(&self.subject.common_name_max),
+            format!(
+                "the longest common name is from 1 to {} characters",
+                names::LONGEST_COMMON_NAME
             ),
         );
         say(

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use pki::{Certificate, Csr, Name, SubjectAltNames, oid};
+use pki::{Certificate, Name, SubjectAltNames, oid};
 
-use super::CertificatePolicy;
+use super::{CertificatePolicy, Wish};
 use crate::approved::{PolicyRefusal, Rule};
 use crate::pattern::Pattern;
 
 /// Octets of DER that a subject may take.
 const LONGEST_SUBJECT: usize = 16 * 1024;
+/// Characters in a common name, whatever a policy says: more has no place in lists and logs.
+pub(super) const LONGEST_COMMON_NAME: usize = 1024;
 /// Characters in one alternative name.
 const LONGEST_NAME: usize = 8 * 1024;
 /// What a URI begins with in which Windows looks for a security identifier.
@@ -203,24 +205,58 @@ impl SanRules {
 }
 
 /// Rules for the subject.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SubjectRules {
     /// Patterns of which each common name must match one; none: any common name.
     pub common_name: Vec<Pattern>,
+    /// The most characters in a common name: 64 by RFC 5280 (ub-common-name), which some programs hold certificates
+    /// to. 1 to 1024.
+    pub common_name_max: usize,
     /// Attribute types, dotted, that may appear; `None`: any.
     pub attributes: Option<Vec<String>>,
     /// Whether a subject without any attribute is taken where there are alternative names.
     pub allow_empty: bool,
 }
 
-impl SubjectRules {
-    pub(super) fn check(&self, subject: &Name) -> Result<(), PolicyRefusal> {
-        let refused = |reason: String| Err(PolicyRefusal::new(Rule::Subject, reason));
-        if subject.der().len() > LONGEST_SUBJECT {
-            return refused(format!(
-                "the subject is longer than {LONGEST_SUBJECT} octets"
-            ));
+impl Default for SubjectRules {
+    fn default() -> SubjectRules {
+        SubjectRules {
+            common_name: Vec::new(),
+            common_name_max: Name::LONGEST_COMMON_NAME,
+            attributes: None,
+            allow_empty: false,
         }
+    }
+}
+
+/// Refuses a subject that is too long to be looked at.
+pub(super) fn check_length(subject: &Name) -> Result<(), PolicyRefusal> {
+    if subject.der().len() > LONGEST_SUBJECT {
+        return Err(PolicyRefusal::new(
+            Rule::Subject,
+            format!("the subject is longer than {LONGEST_SUBJECT} octets"),
+        ));
+    }
+    Ok(())
+}
+
+impl SubjectRules {
+    /// The subject as it goes into the certificate, written anew, if it may.
+    pub(super) fn certified(&self, asked: &Name) -> Result<Name, PolicyRefusal> {
+        let subject = asked
+            .for_certificate(self.common_name_max)
+            .map_err(|error| {
+                PolicyRefusal::new(
+                    Rule::Subject,
+                    format!("the subject cannot be certified: {error}"),
+                )
+            })?;
+        self.check(&subject)?;
+        Ok(subject)
+    }
+
+    fn check(&self, subject: &Name) -> Result<(), PolicyRefusal> {
+        let refused = |reason: String| Err(PolicyRefusal::new(Rule::Subject, reason));
         if subject.is_empty() && !self.allow_empty {
             return refused("the request has no subject".to_owned());
         }
@@ -259,34 +295,42 @@ impl SubjectRules {
 }
 
 impl CertificatePolicy {
-    /// A renewal keeps its names, unless this policy lets it rename.
-    pub(super) fn check_renewal(
+    /// The names that the certificate is to have, before the rules for them: those of the CSR, but a renewal keeps what
+    /// this policy does not let it change. Then they are the old certificate's, letter for letter; that the CSR asks for
+    /// the same names may allow it another spelling.
+    pub(super) fn names_for<'a>(
         &self,
-        csr: &Csr,
-        previous: &Certificate,
-    ) -> Result<(), PolicyRefusal> {
+        wish: &Wish<'a>,
+    ) -> Result<(&'a Name, &'a SubjectAltNames), PolicyRefusal> {
+        let (mut subject, mut sans) = (wish.csr.subject(), wish.csr.sans());
+        let Some(previous) = wish.previous else {
+            return Ok((subject, sans));
+        };
         let refused = |reason: String| Err(PolicyRefusal::new(Rule::Renewal, reason));
         if previous.is_ca() {
             return refused("a CA certificate cannot be renewed by SCEP".to_owned());
         }
-        if self.renewal_may_rename {
-            return Ok(());
+        if !self.renewal_subject_may_change {
+            if !subject.matches(previous.subject()) {
+                return refused(format!(
+                    "a renewal keeps its subject: the certificate says {}, the request {}",
+                    quoted(&previous.subject().to_string()),
+                    quoted(&subject.to_string()),
+                ));
+            }
+            subject = previous.subject();
         }
-        if !csr.subject().matches(previous.subject()) {
-            return refused(format!(
-                "a renewal keeps its subject: the certificate says {}, the request {}",
-                quoted(&previous.subject().to_string()),
-                quoted(&csr.subject().to_string()),
-            ));
+        if !self.renewal_sans_may_change {
+            if !sans.same_names(previous.sans()) {
+                return refused(format!(
+                    "a renewal keeps its alternative names: the certificate says {}, the request {}",
+                    quoted(&previous.sans().to_string()),
+                    quoted(&sans.to_string()),
+                ));
+            }
+            sans = previous.sans();
         }
-        if !csr.sans().same_names(previous.sans()) {
-            return refused(format!(
-                "a renewal keeps its alternative names: the certificate says {}, the request {}",
-                quoted(&previous.sans().to_string()),
-                quoted(&csr.sans().to_string()),
-            ));
-        }
-        Ok(())
+        Ok((subject, sans))
     }
 }
 

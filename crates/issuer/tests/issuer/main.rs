@@ -9,6 +9,7 @@
 )]
 
 mod authority;
+mod encodings;
 mod judges;
 mod policy;
 mod properties;

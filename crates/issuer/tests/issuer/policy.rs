@@ -251,6 +251,32 @@ fn unknown_extensions_end_the_request_only_when_critical() {
 }
 
 #[test]
+fn notes_name_a_few_ignored_extensions_and_count_the_others() {
+    let many: Vec<Extension> = (0..60)
+        .map(|n| extension(&format!("1.2.3.{n}"), false, &[0x05, 0x00]))
+        .collect();
+    let approved = approve(&policy(), &csr("", &many)).unwrap();
+    let notes = approved.notes();
+    assert_eq!(notes.len(), 11, "{notes:?}");
+    assert!(notes[0].contains("1.2.3.0"), "{notes:?}");
+    assert!(notes[10].starts_with("50 more"), "{notes:?}");
+}
+
+#[test]
+fn a_heap_of_extensions_or_attributes_is_refused() {
+    let many: Vec<Extension> = (0..65)
+        .map(|n| extension(&format!("1.2.3.{n}"), false, &[0x05, 0x00]))
+        .collect();
+    assert_refused(&policy(), &csr("", &many), Rule::Extension, "65 extensions");
+    let attributes: Vec<Vec<u8>> = (0..65)
+        .map(|n| attribute(&format!("1.2.3.{n}"), &der::null()))
+        .collect();
+    let csr = csr_with_attributes(name("CN=device").der(), &attributes, &RSA);
+    assert_refused(&policy(), &csr, Rule::Extension, "65 attributes");
+    assert!(CertificatePolicy::bounds(&csr).is_err());
+}
+
+#[test]
 fn the_sid_extension_is_dropped_and_said() {
     for critical in [false, true] {
         let approved = approve(
@@ -443,14 +469,25 @@ fn control_characters_in_names_are_refused_and_escaped_in_the_reason() {
 }
 
 #[test]
-fn markup_and_long_names_are_text_like_any_other() {
-    for common_name in ["<img src=x onerror=alert(1)>", &"x".repeat(4096)] {
-        let certificate = issue(
-            &policy(),
-            &csr_for(&format!("CN={common_name}"), "", &[], &RSA),
-        );
-        assert_eq!(certificate.subject().common_name(), Some(common_name));
-    }
+fn markup_is_text_like_any_other() {
+    let common_name = "<img src=x onerror=alert(1)>";
+    let certificate = issue(
+        &policy(),
+        &csr_for(&format!("CN={common_name}"), "", &[], &RSA),
+    );
+    assert_eq!(certificate.subject().common_name(), Some(common_name));
+}
+
+#[test]
+fn a_common_name_is_as_long_as_the_policy_allows() {
+    let longest = |count| csr_for(&format!("CN={}", "\u{e4}".repeat(count)), "", &[], &RSA);
+    assert!(approve(&policy(), &longest(64)).is_ok());
+    assert_refused(&policy(), &longest(65), Rule::Subject, "64 characters");
+    let mut generous = policy();
+    generous.subject.common_name_max = 113;
+    assert!(generous.problems().is_empty());
+    assert!(approve(&generous, &longest(113)).is_ok());
+    assert_refused(&generous, &longest(114), Rule::Subject, "113 characters");
 }
 
 #[test]
@@ -638,8 +675,13 @@ fn a_renewal_keeps_its_names() {
         assert_eq!(renew(&policy(), changed), Err(Rule::Renewal));
     }
     let mut renaming = policy();
-    renaming.renewal_may_rename = true;
+    renaming.renewal_subject_may_change = true;
     assert_eq!(renew(&renaming, &other_subject), Ok(()));
+    assert_eq!(renew(&renaming, &other_names), Err(Rule::Renewal));
+    let mut other_sans = policy();
+    other_sans.renewal_sans_may_change = true;
+    assert_eq!(renew(&other_sans, &other_names), Ok(()));
+    assert_eq!(renew(&other_sans, &other_subject), Err(Rule::Renewal));
 
     let root = crate::support::ROOT.0.clone();
     let as_root = csr_for("C=US, O=Example, CN=Root", "", &[], &EC);
@@ -654,6 +696,55 @@ fn a_renewal_keeps_its_names() {
         .map(|_| ())
         .unwrap_err();
     assert_eq!(refused.rule, Rule::Renewal);
+}
+
+#[test]
+fn a_renewal_keeps_its_names_to_the_letter() {
+    let mut policy = policy();
+    policy.sans.upn = NameRule::Any;
+    let before = issue(
+        &policy,
+        &csr_for(
+            "O=Example, CN=Kiosk",
+            "dns:kiosk.example.com,upn:k@x",
+            &[],
+            &RSA,
+        ),
+    );
+    let renew = |policy: &CertificatePolicy, subject: &str, sans: &str| {
+        let csr = csr_for(subject, sans, &[], &EC);
+        let wish = Wish {
+            previous: Some(&before),
+            ..wish(&csr)
+        };
+        let approved = policy.approve(wish, now());
+        approved.map(|approved| ca().issue(&approved, now()).unwrap())
+    };
+    let spelling = ("O=EXAMPLE, CN=kiosk", "upn:K@X,dns:KIOSK.example.com");
+    let renewed = renew(&policy, spelling.0, spelling.1).unwrap();
+    assert_eq!(renewed.subject().der(), before.subject().der());
+    assert_eq!(renewed.sans(), before.sans());
+
+    // To Unicode the Kelvin sign is a k in upper case.
+    for (subject, sans) in [
+        (
+            "O=Example, CN=\u{212a}iosk",
+            "dns:kiosk.example.com,upn:k@x",
+        ),
+        (
+            "O=Example, CN=Kiosk",
+            "dns:kiosk.example.com,upn:\u{212a}@x",
+        ),
+    ] {
+        let refused = renew(&policy, subject, sans).unwrap_err();
+        assert_eq!(refused.rule, Rule::Renewal, "{refused}");
+    }
+
+    policy.renewal_subject_may_change = true;
+    policy.renewal_sans_may_change = true;
+    let renewed = renew(&policy, spelling.0, spelling.1).unwrap();
+    assert_eq!(renewed.subject().to_string(), spelling.0);
+    assert_eq!(renewed.sans().upn, ["K@X"]);
 }
 
 #[test]
@@ -685,7 +776,9 @@ fn a_vouched_sid_lives_on_in_renewals() {
 fn policies_that_cannot_be_meant_are_named() {
     assert!(policy().problems().is_empty(), "{:?}", policy().problems());
     type Breaking = fn(&mut CertificatePolicy);
-    let broken: [(&str, Breaking); 9] = [
+    let broken: [(&str, Breaking); 11] = [
+        ("alternative names", |p| p.sans.max_names = 1025),
+        ("common name", |p| p.subject.common_name_max = 0),
         ("no kind of key", |p| {
             p.key_types = KeyRules {
                 rsa_min_bits: None,

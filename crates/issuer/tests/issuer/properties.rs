@@ -53,7 +53,8 @@ fn policies() -> impl Strategy<Value = CertificatePolicy> {
                 policy.sans.dns =
                     NameRule::Matching(vec![Pattern::new("*.example.com"), Pattern::new("host?")]);
                 policy.must_staple = staple;
-                policy.renewal_may_rename = renaming;
+                policy.renewal_subject_may_change = renaming;
+                policy.renewal_sans_may_change = renaming;
                 policy.honour_requested_validity = honour;
                 policy
             },

@@ -88,10 +88,15 @@ pub fn csr_for(
 
 /// A CSR with these attributes (each the DER of an Attribute), its subject given as DER.
 pub fn csr_with_attributes(subject: &[u8], attributes: &[Vec<u8>], key: &PrivateKey) -> Csr {
+    csr_with_key(subject, key.public_key().spki_der(), attributes, key)
+}
+
+/// The same with a SubjectPublicKeyInfo of its own, whatever `key` signs.
+pub fn csr_with_key(subject: &[u8], spki: &[u8], attributes: &[Vec<u8>], key: &PrivateKey) -> Csr {
     let info = der::seq(&[
         &der::integer_u64(0),
         subject,
-        key.public_key().spki_der(),
+        spki,
         &der::implicit(0, true, &attributes.concat()),
     ]);
     let scheme = key.scheme(Digest::Sha256).unwrap();

@@ -156,6 +156,37 @@ fn ambiguous_requests_are_refused() {
 }
 
 #[test]
+fn bombs_are_refused_before_they_are_read() {
+    let key = ec();
+    let many: Vec<Extension> = (0..3000)
+        .map(|n| Extension {
+            oid: format!("1.2.3.{n}"),
+            critical: false,
+            value: Vec::new(),
+        })
+        .collect();
+    assert!(matches!(
+        Csr::from_der(&request(&[extensions(&many)], &key)),
+        Err(Error::TooManyElements { .. })
+    ));
+    let mut nested = der::null();
+    for _ in 0..40 {
+        nested = der::seq(&[&nested]);
+    }
+    assert!(matches!(
+        Csr::from_der(&request(&[attribute("1.2.3", &[nested])], &key)),
+        Err(Error::TooDeep { .. })
+    ));
+    let usages = der::oid(oid::EKU_CLIENT_AUTH).unwrap().repeat(1000);
+    let usages = Extension {
+        oid: oid::EXT_KEY_USAGE.to_owned(),
+        critical: false,
+        value: der::tlv(tag::SEQUENCE, &usages),
+    };
+    assert!(Csr::from_der(&request(&[extensions(&[usages])], &key)).is_err());
+}
+
+#[test]
 fn wishes_for_more_are_seen() {
     let key = ec();
     let sid = Extension {

@@ -12,7 +12,7 @@ pub use time::parse_time;
 pub use writer::{
     bit_string, boolean, explicit, generalized_time, ia5_string, implicit, integer, integer_u64,
     is_printable, null, octet_string, oid, printable_string, seq, set_in_order, set_of, time, tlv,
-    utc_time, utf8_string,
+    unsigned, utc_time, utf8_string,
 };
 
 pub(crate) use writer::{length_octets, push_length};

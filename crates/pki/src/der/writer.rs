@@ -67,6 +67,16 @@ pub fn integer(content: &[u8]) -> Vec<u8> {
     tlv(tag::INTEGER, content)
 }
 
+/// An INTEGER that is not negative, given big-endian; leading zero octets make no difference.
+#[must_use]
+pub fn unsigned(number: &[u8]) -> Vec<u8> {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    match number.get(zeros..).unwrap_or_default() {
+        digits @ [first, ..] if first & 0x80 == 0 => integer(digits),
+        digits => concat(tag::INTEGER, &[&[0], digits]),
+    }
+}
+
 /// An INTEGER that is not negative.
 #[must_use]
 pub fn integer_u64(value: u64) -> Vec<u8> {

@@ -26,6 +26,18 @@ impl Curve {
     }
 }
 
+impl Curve {
+    /// Its object identifier, dotted.
+    #[must_use]
+    pub const fn oid(self) -> &'static str {
+        match self {
+            Self::P256 => oid::P256,
+            Self::P384 => oid::P384,
+            Self::P521 => oid::P521,
+        }
+    }
+}
+
 /// What kind of key it is. Written as `RSA 2048` or `EC P-256`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyKind {

@@ -1,5 +1,6 @@
 //! Keys: what kind they are, and what they can do.
 
+mod certified;
 mod evp;
 mod kind;
 mod private;

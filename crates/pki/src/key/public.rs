@@ -156,7 +156,8 @@ impl PublicKey {
         }
     }
 
-    fn bits(&self) -> &[u8] {
+    /// The octets of the bit string.
+    pub(super) fn bits(&self) -> &[u8] {
         self.0.spki.get(self.0.bits.clone()).unwrap_or_default()
     }
 
@@ -167,7 +168,7 @@ impl PublicKey {
         }
     }
 
-    fn evp(&self, purpose: &'static str) -> Result<&PKey<Public>, Error> {
+    pub(super) fn evp(&self, purpose: &'static str) -> Result<&PKey<Public>, Error> {
         self.0
             .evp
             .get_or_init(|| self.load())
