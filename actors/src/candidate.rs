@@ -8,7 +8,7 @@ use crate::shared::Shared;
 use crate::transactions::{Key, Known};
 use challenge::{Claim, CsrFacts, DeviceKey, ReplayKey};
 use chrono::{DateTime, Utc};
-use issuer::{Approved, Wish};
+use issuer::{Approved, CertificatePolicy, Wish};
 use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
 use std::borrow::Cow;
@@ -170,17 +170,26 @@ fn candidate(
         && csr
             .challenge_password()
             .is_some_and(challenge::looks_like_challenge);
-    let standing = renewal::standing(shared, &reply.signer, now)?;
-    let (renews, evidence) = authenticate(shared, &reply, &csr, &facts, intune, standing, now);
-    let wish = Wish {
-        csr: &csr,
-        vouched_sid: evidence
-            .as_ref()
-            .ok()
-            .and_then(|evidence| evidence.intune.as_ref()?.sid.as_deref()),
-        previous: renews.as_ref().map(|_| &reply.signer),
+    let (renews, evidence) = match CertificatePolicy::bounds(&csr) {
+        Ok(()) => {
+            let standing = renewal::standing(shared, &reply.signer, now)?;
+            authenticate(shared, &reply, &csr, &facts, intune, standing, now)
+        }
+        Err(refused) => (None, Err(Refusal::from(refused).anonymous())),
     };
-    let approval = spec.policy.approve(wish, now).map_err(Refusal::from);
+    // Policy costs time, and what nobody vouches for needs none: the refusal stands.
+    let approval = match &evidence {
+        Ok(evidence) => {
+            let vouched = evidence.intune.as_ref();
+            let wish = Wish {
+                csr: &csr,
+                vouched_sid: vouched.and_then(|intune| intune.sid.as_deref()),
+                previous: renews.as_ref().map(|_| &reply.signer),
+            };
+            spec.policy.approve(wish, now).map_err(Refusal::from)
+        }
+        Err(refusal) => Err(refusal.clone()),
+    };
     Ok(Candidate {
         key,
         poll_key,

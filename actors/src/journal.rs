@@ -5,6 +5,7 @@ mod inbox;
 mod writer;
 
 use crate::compute::ComputePool;
+use crate::excerpt;
 use crate::steady::Steady;
 use inbox::Inbox;
 use std::collections::BTreeMap;
@@ -86,15 +87,17 @@ impl Journal {
         })
     }
 
-    /// Makes `change` durable and raises `count` with it.
+    /// Makes `change` durable and raises `count` with it. Of overlong texts in its records and events the beginning is
+    /// kept, with a word that there was more.
     ///
     /// # Errors
     /// [`JournalError`]; then nothing of the change is in the store, or the store is down.
     pub async fn commit(
         &self,
-        change: Change,
+        mut change: Change,
         count: Option<Count>,
     ) -> Result<Committed, JournalError> {
+        excerpt::change(&mut change);
         let (told, answer) = oneshot::channel();
         self.inbox.send(Order::Commit(Entry {
             change,

@@ -14,7 +14,7 @@
 //! | `limits`, `guesses`, `network`, `noise` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
-//! | `records`, `audit`, `meters` | what an enrollment leaves in the store, and in the metrics |
+//! | `records`, `audit`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
@@ -29,6 +29,7 @@ mod decision;
 mod directory;
 mod durable;
 mod enroll;
+mod excerpt;
 mod fence;
 mod guesses;
 mod hooks;

@@ -1,6 +1,7 @@
 //! Why an enrollment is refused. What the device is told and what the operator reads are
 //! separate fields: the first says nothing that helps to guess.
 
+use crate::excerpt;
 use challenge::{Claim, Label, Mismatch, Refused};
 use issuer::PolicyRefusal;
 use scep::FailInfo;
@@ -35,7 +36,7 @@ impl Refusal {
         reason: &'static str,
         message: impl Into<String>,
     ) -> Self {
-        let message = plain(message.into());
+        let message = excerpt::words(plain(message.into()));
         Self {
             fail_info,
             text: message.clone(),

@@ -11,6 +11,7 @@ mod approval;
 mod device;
 mod disk;
 mod enrollment;
+mod excerpts;
 mod hindered;
 mod house;
 mod intune;
