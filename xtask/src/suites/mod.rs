@@ -34,6 +34,11 @@ pub(crate) fn all() -> Vec<Suite> {
             "no known flaw in a dependency",
             lints::advisories,
         ),
+        suite(
+            "page-advisories",
+            "no known flaw in a dependency of the admin page",
+            page::advisories,
+        ),
         suite("page-build", "the admin page builds", page::build),
         suite("clippy", "no warning in any target", lints::clippy),
         suite("docs", "rustdoc builds without a warning", lints::docs),

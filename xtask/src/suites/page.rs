@@ -23,6 +23,29 @@ pub(super) fn checks(context: &Context) -> Result<Done, String> {
     each(context, &["typecheck", "lint", "test"])
 }
 
+/// The registry is asked; where it does not answer, nothing was checked and the table says so.
+pub(super) fn advisories(context: &Context) -> Result<Done, String> {
+    let repo = &context.repo;
+    if scripts(repo)?.is_none() {
+        return Ok(Done::Skipped(NO_PAGE.to_owned()));
+    }
+    let (good, text) = Run::new(repo, "npm")
+        .args(["audit", "--json"])
+        .dir(&repo.path("web-ui"))
+        .merged()?;
+    if good {
+        return Ok(Done::Passed);
+    }
+    // Without a report there is only an error, and of what.
+    if text.contains("\"auditReportVersion\"") {
+        println!("{text}");
+        return Err("npm reports an advisory (above)".to_owned());
+    }
+    Ok(Done::Skipped(
+        "the npm registry that is set up here answers no questions about advisories".to_owned(),
+    ))
+}
+
 pub(super) fn browser(context: &Context) -> Result<Done, String> {
     let repo = &context.repo;
     if !scripts(repo)?.is_some_and(|scripts| scripts.iter().any(|name| name == "e2e")) {
