@@ -91,9 +91,11 @@ describe("a refresh", () => {
         await page.waitForLoadState("networkidle");
         await page.evaluate(async () => {
           await document.fonts.ready;
-          window.shift = 0;
+          window.moved = [];
+          const said = ({ node, previousRect: from, currentRect: to }) =>
+            `${node?.textContent}: ${from.x},${from.y} to ${to.x},${to.y}`;
           new PerformanceObserver((list) => {
-            for (const entry of list.getEntries()) window.shift += entry.value;
+            for (const entry of list.getEntries()) window.moved.push(...entry.sources.map(said));
           }).observe({ type: "layout-shift", buffered: false });
         });
         for (const { intune } of mock.state.profiles) {
@@ -103,10 +105,14 @@ describe("a refresh", () => {
           await refresh.click();
         }
         await page.waitForLoadState("networkidle");
+        // The words change with time as well: "just now" becomes "5 s ago", "9 s ago" "10 s ago".
+        for (const words of [/updated just now/i, /updated \d s ago/i, /updated \d\d s ago/i]) {
+          await page.locator(".freshness").first().filter({ hasText: words }).waitFor();
+        }
         await page.evaluate(
           () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
         );
-        assert.equal(await page.evaluate(() => window.shift), 0, query);
+        assert.deepEqual(await page.evaluate(() => window.moved), [], query);
       }
     } finally {
       await close();

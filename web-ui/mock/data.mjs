@@ -149,9 +149,9 @@ function manyProfiles(now, count) {
 const CASES = [
   [
     "claim_mismatch",
-    "DNS names differ: the challenge says laptop-17.example.com, the CSR says vpn-admin.example.com.",
+    'device_name: the challenge says another name, the CSR "vpn-admin"; san_dns: the CSR asks for "vpn-admin.example.com".',
   ],
-  ["expired", "The challenge ended at 09:12:40 UTC, 41 minutes before it arrived."],
+  ["expired", "The challenge ended 41 minutes before it arrived."],
   ["rate_limited", "The device has had 3 certificates in the last 24 hours; the limit is 3."],
   ["wrong_audience", "The challenge is for https://old.example.com/scep/corp."],
   ["signature_invalid", "No trust anchor of this profile verifies the challenge."],
@@ -174,23 +174,26 @@ function event(id, time, { intune, renewal, outcome, profile: path, name }) {
   const digits = Array.from({ length: 40 }, () => Math.floor(roll() * 16).toString(16));
   const serial = `4${digits.slice(1).join("")}`;
   const said = verdict(id, intune, outcome);
+  // The challenge vouches for `name`; on a mismatch the device asks for another.
+  const asked = said.reason === "claim_mismatch" ? "vpn-admin" : name;
   const dns = `${name.toLowerCase().slice(0, 40)}.example.com`;
+  const issued = Math.floor(time / 1000) - (said.reason === "expired" ? 6_060 : 60);
   const challenge = {
     device,
     claim_issuer: "https://connector.example.com",
     claim: {
       iss: "https://connector.example.com",
       sub: device,
-      aud: `https://scep.example.com/scep/${path}`,
-      iat: Math.floor(time / 1000) - 60,
-      exp: Math.floor(time / 1000) + 3540,
+      aud: `https://${said.reason === "wrong_audience" ? "old" : "scep"}.example.com/scep/${path}`,
+      iat: issued,
+      exp: issued + 3600,
       nonce: (id * 104729).toString(16),
       device_name: name,
       san_dns: [dns],
       san_upn: ["a.turing@example.com"],
     },
     csr: {
-      device_name: [name],
+      device_name: [asked],
       san_dns: [said.reason === "claim_mismatch" ? "vpn-admin.example.com" : dns],
       san_upn: ["A.Turing@example.com"],
     },
@@ -206,10 +209,11 @@ function event(id, time, { intune, renewal, outcome, profile: path, name }) {
     details: {
       outcome,
       ...said,
+      ...(said.reason === "claim_mismatch" ? { mismatch: "device_name,san_dns" } : {}),
       profile: path,
       issuer_id: "fleet-ca",
       ...(outcome === "success" ? { serial } : {}),
-      common_name: name,
+      common_name: asked,
       sans: `dns:${dns}`,
       transaction_id: (id * 48271).toString(16).toUpperCase().padStart(16, "0"),
       source_ip: `192.0.2.${(id % 250) + 1}`,

@@ -6,14 +6,17 @@ import "./styles/tables.css";
 import "./styles/dialogs.css";
 import "./styles/cards.css";
 import "./styles/views.css";
+import "./styles/forced-colors.css";
 
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { makeQueryClient } from "./api/query-client";
+import { keepHistory } from "./api/history-store";
+import { history, makeQueryClient } from "./api/query-client";
 import { App } from "./app";
 import { applyTheme, storedTheme } from "./shell/theme";
 
 applyTheme(storedTheme());
+keepHistory(history);
 
 const root = document.getElementById("root");
 if (root) {

@@ -9,7 +9,13 @@ const EVENTS = [
   event(
     3,
     "scep_pkcsreq_intune",
-    { common_name: "third", outcome: "failure", reason: "replay", device: "DEV-3" },
+    {
+      common_name: "csr-3",
+      outcome: "failure",
+      reason: "replay",
+      device: "DEV-3",
+      claim: { device_name: "third" },
+    },
     NOW - 2_000,
   ),
   event(4, "scep_renewalreq_intune", { common_name: "fourth", outcome: "pending" }, NOW - 1_000),
@@ -25,7 +31,7 @@ async function names() {
   return within(table)
     .getAllByRole("row")
     .slice(1)
-    .map((row) => row.querySelector(".c-device")?.textContent);
+    .map((row) => row.querySelector(".device-name")?.textContent);
 }
 
 describe("Recent Activity", () => {

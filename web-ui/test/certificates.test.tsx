@@ -180,6 +180,7 @@ describe("a device's timeline", () => {
     reason: "replay",
     message: "The challenge was used before.",
     device: "dev:1/ü",
+    claim: { device_name: "device-1" },
   });
   const story = {
     entries: [

@@ -192,6 +192,7 @@ describe("recent failures", () => {
     outcome: "failure",
     reason: "claim_mismatch",
     message: "DNS names differ.",
+    mismatch: "san_dns",
     common_name: "laptop-17",
     device: "dev-17",
     claim: { device_name: "laptop-17", san_dns: ["laptop-17.example.com"] },
@@ -214,7 +215,7 @@ describe("recent failures", () => {
     show("/scep/intune");
     const table = await screen.findByRole("table", { name: "Recently refused Intune enrollments" });
     const rows = within(table).getAllByRole("row").slice(1);
-    expect(rows.map((row) => row.querySelector(".c-device")?.textContent)).toEqual([
+    expect(rows.map((row) => row.querySelector(".device-name")?.textContent)).toEqual([
       "device-3",
       "laptop-17",
     ]);

@@ -1,13 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { filterActivity, isKind, merge, subjectOf } from "../src/model/audit";
+import type { Claim, Outcome } from "../src/api/types";
+import {
+  deviceName,
+  deviceNote,
+  filterActivity,
+  isKind,
+  merge,
+  subjectOf,
+} from "../src/model/audit";
 import { compare } from "../src/model/binding";
-import { COUNTERS, counterTone, reasonName, refusals } from "../src/model/counters";
-import { History, KEPT, steps } from "../src/model/history";
+import { blamed, claimTime } from "../src/model/challenge";
+import { COUNTERS, counterTone, reasonName, reasonTone, refusals } from "../src/model/counters";
+import { grown, History, KEPT, steps } from "../src/model/history";
+import { standingNow } from "../src/model/story";
 import { pieces, plain, profileName } from "../src/model/text";
 import { duration, relative, utc } from "../src/model/time";
 import { expiryTone, expiryWords } from "../src/model/tone";
 import { profileOf, searchFor, sheetOf, tabOf, withSheet } from "../src/model/url";
-import { event, NOW } from "./fixtures";
+import { certificate, event, NOW } from "./fixtures";
 
 describe("tones of an expiry", () => {
   it.each([
@@ -51,6 +61,15 @@ describe("counters", () => {
       expect(tone === "good").toBe(counter.label === "success");
       expect(["good", "warn", "bad"]).toContain(tone);
     }
+  });
+
+  it("say for every refusal what to do first, and refusals have their tones", () => {
+    for (const { label, next, tone } of COUNTERS) {
+      expect(next === undefined).toBe(label === "success");
+      expect(reasonTone(label)).toBe(tone);
+    }
+    expect(reasonTone("challenge_wrong")).toBe("bad");
+    expect(reasonTone(undefined)).toBe("bad");
   });
 
   it("are named in words, unknown labels too", () => {
@@ -134,6 +153,27 @@ describe("audit events", () => {
     expect(found("")).toEqual([1, 2, 3, 4]);
   });
 
+  it("are named by the challenge where there is one: the common name is the device's own", () => {
+    const liar = { common_name: "admin-laptop", device: "guid-1", reason: "claim_mismatch" };
+    const action = "scep_pkcsreq_intune";
+    const claimed = event(1, action, { ...liar, claim: { device_name: "kiosk-4" } });
+    expect(deviceName(claimed)).toBe("kiosk-4");
+    expect(deviceNote(claimed)).toEqual({ id: "guid-1", askedFor: "admin-laptop" });
+    const bare = event(1, action, liar);
+    expect(deviceName(bare)).toBe("guid-1");
+    expect(deviceNote(bare)).toEqual({ askedFor: "admin-laptop" });
+    const fixed = event(1, "scep_pkcsreq", { common_name: "pump-1" });
+    expect(deviceName(fixed)).toBe("pump-1");
+    expect(deviceNote(fixed)).toEqual({});
+    expect(deviceName(event(1, action, { common_name: "unread" }))).toBe("unread");
+  });
+
+  it("are found by the name that the challenge gives, too", () => {
+    const found = event(1, "scep_pkcsreq_intune", { claim: { device_name: "Kiosk-4" } });
+    const filter = { kind: "All", outcome: "all", text: "kiosk-4", profile: undefined } as const;
+    expect(filterActivity([found], filter)).toHaveLength(1);
+  });
+
   it("lead to a timeline by the best handle there is", () => {
     const bare = { common_name: "", transaction_id: "T1" };
     expect(subjectOf(event(1, "x", { device: "d" }))).toEqual({ kind: "device", value: "d" });
@@ -144,23 +184,59 @@ describe("audit events", () => {
 });
 
 describe("claim and CSR", () => {
-  it("are compared as sets, trimmed, without regard to case", () => {
-    const rows = compare(
-      { device_name: "Laptop", san_dns: ["a.example", "B.example"], san_upn: ["u@x"] },
-      { device_name: ["LAPTOP "], san_dns: ["b.EXAMPLE", "evil.example"], san_ip: ["192.0.2.1"] },
+  const claim = { device_name: "Laptop", san_dns: ["a.example", "B.example"], san_upn: ["u@x"] };
+  const csr = {
+    device_name: ["LAPTOP", "Laptop"],
+    san_dns: ["b.EXAMPLE ", "evil.example"],
+    san_ip: ["192.0.2.1"],
+  };
+  const marked = (mismatch?: string) =>
+    compare(claim, csr, mismatch).flatMap((row) =>
+      [...row.claim, ...row.csr].filter(({ differs }) => differs).map(({ value }) => value),
     );
-    expect(rows.map((row) => [row.dimension, row.differs])).toEqual([
+
+  it("stand side by side, and nothing is marked that the server did not name", () => {
+    expect(compare(claim, csr).map((row) => [row.dimension, row.differs])).toEqual([
       ["Common name", false],
-      ["DNS names", true],
-      ["User principal names", true],
-      ["IP addresses", true],
+      ["DNS names", false],
+      ["User principal names", false],
+      ["IP addresses", false],
     ]);
-    const dns = rows[1];
-    expect(dns?.claim).toEqual([
-      { value: "a.example", differs: true },
-      { value: "B.example", differs: false },
-    ]);
-    expect(dns?.csr.map(({ differs }) => differs)).toEqual([false, true]);
+    expect(marked()).toEqual([]);
+    expect(marked("san_uri")).toEqual([]);
+  });
+
+  it("are marked in the named dimensions: SANs without regard to case, common names exactly", () => {
+    expect(marked("san_dns")).toEqual(["a.example", "evil.example"]);
+    expect(marked("device_name,san_ip")).toEqual(["LAPTOP", "192.0.2.1"]);
+    expect(marked("san_upn")).toEqual(["u@x"]);
+  });
+});
+
+describe("the part of a challenge that a refusal is about", () => {
+  const second = NOW / 1000;
+  const about = (reason: string, claim: Claim = {}, outcome: Outcome = "failure") =>
+    blamed(event(1, "scep_pkcsreq_intune", { outcome, reason, claim }, NOW));
+
+  it.each([
+    ["wrong_audience", { aud: "x" }, "audience"],
+    ["replay", { nonce: "n" }, "nonce"],
+    ["expired", { exp: second - 1 }, "ends"],
+    ["not_yet_valid", { iat: second + 90 }, "issued"],
+    ["claim_mismatch", { aud: "x" }, undefined],
+  ] as const)("%s %o: %s", (reason, claim, part) => {
+    expect(about(reason, claim)).toBe(part);
+  });
+
+  it("is not a time that bears nothing out: an anchor may have expired", () => {
+    expect(about("expired", { exp: second + 60 })).toBeUndefined();
+    expect(about("not_yet_valid", { iat: second - 60 })).toBeUndefined();
+    expect(about("replay", {}, "success")).toBeUndefined();
+  });
+
+  it("has a time only when a calendar has it", () => {
+    expect(claimTime(second)).toBe("2026-11-23T12:00:00.000Z");
+    expect(claimTime(9e15)).toBeUndefined();
   });
 });
 
@@ -175,6 +251,30 @@ describe("what the page polled", () => {
       { from: 0, to: 10, issued: 3, refused: 3 },
       { from: 10, to: 20, issued: 2, refused: 0 },
     ]);
+  });
+
+  it("adds up to how much each counter grew", () => {
+    const sums = grown([
+      { at: 0, counters: { success: 5, expired: 1 } },
+      { at: 10, counters: { success: 8, expired: 1 } },
+      { at: 20, counters: { success: 2, expired: 1, replay: 4 } },
+    ]);
+    expect([sums.success, sums.expired, sums.replay]).toEqual([5, 0, 4]);
+    expect(grown([]).success).toBe(0);
+  });
+
+  it("is written and read again, the newest where there is much", () => {
+    const history = new History();
+    for (let at = 1; at <= 6; at++) history.add(at, [["corp", { success: at, replay: 1 }]]);
+    const again = new History();
+    again.read(history.write(4));
+    expect(again.of("corp").map(({ at }) => at)).toEqual([3, 4, 5, 6]);
+    expect(again.of("corp")[3]?.counters).toMatchObject({ success: 6, replay: 1, expired: 0 });
+    for (const text of ["", "{}", "[1]", '[["corp",[["x"]]]]', '[["corp",[[1,2]]]]']) {
+      const other = new History();
+      other.read(text);
+      expect(other.of("corp")).toHaveLength(0);
+    }
   });
 
   it("is kept for so many polls, each once", () => {
@@ -226,8 +326,43 @@ describe("text from outside", () => {
     expect(pieces("מחשב-17")).toEqual([{ text: "מחשב-17", hidden: false }]);
   });
 
+  it("shows fillers, variation selectors and blank braille by number", () => {
+    expect(plain("a\u3164b\u115fc\u2800d\ufe0fe\u{e0041}")).toBe(
+      "a[U+3164]b[U+115F]c[U+2800]d[U+FE0F]e[U+E0041]",
+    );
+  });
+
+  it("writes a name of blanks alone out", () => {
+    expect(plain("  ")).toBe("[U+0020][U+0020]");
+    expect(plain("\u00a0\u3000")).toBe("[U+00A0][U+3000]");
+    expect(plain("a b")).toBe("a b");
+  });
+
   it("names the root profile", () => {
     expect(profileName("")).toBe("(root)");
     expect(profileName("corp")).toBe("corp");
+  });
+});
+
+describe("a device's story", () => {
+  it("comes down to what it holds and when it was last refused", () => {
+    const step = (stage: "refused" | "issued", timestamp: string) => ({
+      stage,
+      timestamp,
+      message: "",
+      profile: "corp",
+    });
+    const found = standingNow(
+      [step("refused", "2026-11-01T00:00:00Z"), step("refused", "2026-11-03T00:00:00Z")],
+      [
+        certificate("01", { not_after: "2027-01-01T00:00:00Z" }),
+        certificate("02", { not_after: "2027-06-01T00:00:00Z" }),
+        certificate("03", { not_after: "2028-06-01T00:00:00Z", status: "revoked" }),
+      ],
+    );
+    expect(found.valid?.serial).toBe("02");
+    expect(found.ended?.serial).toBe("03");
+    expect(found.refused?.timestamp).toBe("2026-11-03T00:00:00Z");
+    expect(standingNow([], [])).toEqual({});
   });
 });

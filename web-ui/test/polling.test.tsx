@@ -72,7 +72,7 @@ describe("polling", () => {
     act(() => setVisible(false));
     await pass(300_000);
     expect(server.of(PROFILES)).toHaveLength(1);
-    expect(screen.getByText(/paused while the page is hidden/)).toBeInTheDocument();
+    expect(screen.getByText(/Paused while the page is hidden/)).toBeInTheDocument();
     act(() => setVisible(true));
     await pass(100);
     expect(server.of(PROFILES)).toHaveLength(2);

@@ -3,10 +3,13 @@ import { useDeferredValue, useMemo, useState } from "react";
 import { activityQuery, POLL, SHOWN } from "../api/queries";
 import type { AuditEvent, Outcome } from "../api/types";
 import { filterActivity, KINDS, type Kind, kindWords } from "../model/audit";
+import { profileUrl } from "../model/text";
 import { Chips } from "../parts/chips";
 import { COLUMN, type Column, EventTable } from "../parts/event-rows";
 import { Search, Select } from "../parts/fields";
+import { Filters } from "../parts/filters";
 import { Freshness } from "../parts/freshness";
+import { EnrollmentUrl, NothingFrom } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
@@ -43,9 +46,16 @@ export function ActivityTab() {
   return (
     <>
       <div className="toolbar">
-        <Chips label="Kind of enrollment" options={KIND_OPTIONS} value={kind} onChange={setKind} />
-        <Select label="Outcome" options={OUTCOMES} value={outcome} onChange={setOutcome} />
-        <ProfileSelect />
+        <Filters active={[kind !== "All", outcome !== "all", profile !== undefined]}>
+          <Chips
+            label="Kind of enrollment"
+            options={KIND_OPTIONS}
+            value={kind}
+            onChange={setKind}
+          />
+          <Select label="Outcome" options={OUTCOMES} value={outcome} onChange={setOutcome} />
+          <ProfileSelect />
+        </Filters>
         <Search
           label="Search device, serial or common name"
           placeholder="Device, serial or common name"
@@ -77,16 +87,17 @@ function Activity({ events, kind, outcome, text, profile }: ActivityProps) {
     [events, kind, outcome, text, profile],
   );
   if (events.length === 0) {
-    return (
+    return profile === undefined ? (
       <Empty title="No enrollment yet">
-        <p>
-          Enroll a first device:{" "}
-          <code>
-            scepd enroll --url https://this-server/scep/corp --challenge ... --subject CN=test --out
-            .
-          </code>
-        </p>
+        <FirstDevice profile="corp" />
       </Empty>
+    ) : (
+      <NothingFrom profile={profile} tab="activity">
+        <p>
+          Devices enroll at <EnrollmentUrl profile={profile} />
+        </p>
+        <FirstDevice profile={profile} />
+      </NothingFrom>
     );
   }
   if (shown.length === 0) {
@@ -100,4 +111,14 @@ function Activity({ events, kind, outcome, text, profile }: ActivityProps) {
     );
   }
   return <EventTable caption="Recent enrollments" events={shown} columns={COLUMNS} />;
+}
+
+function FirstDevice({ profile }: { profile: string }) {
+  const url = `${window.location.origin}${profileUrl(profile)}`;
+  return (
+    <p>
+      Enroll a first device:{" "}
+      <code>scepd enroll --url {url} --challenge ... --subject CN=test --out .</code>
+    </p>
+  );
 }

@@ -1,10 +1,11 @@
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { History } from "../model/history";
 import { ApiError, forgetSession, isSignedOut } from "./client";
+import { forgetHistory } from "./history-store";
 import { authQuery } from "./queries";
 import type { IntuneStats, ProfileList } from "./types";
 
-/** What the counters did while the page was open. */
+/** What the counters did while this browser tab was open. */
 export const history = new History();
 
 const ENDED = ["session-ended"] as const;
@@ -18,6 +19,7 @@ export function sessionEnded(client: QueryClient): boolean {
 export function forgetData(client: QueryClient): void {
   client.removeQueries({ predicate: (query) => query.queryKey[0] !== authQuery.queryKey[0] });
   history.clear();
+  forgetHistory();
 }
 
 function keepCounters(key: unknown, data: unknown) {

@@ -2,10 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { certificatePath, certificateQuery } from "../api/queries";
 import type { CertificateDetail } from "../api/types";
-import { announce } from "../parts/announcer";
 import { Badge } from "../parts/badge";
+import { copy } from "../parts/copy";
 import { Dialog } from "../parts/dialog";
 import { Fact, Facts } from "../parts/facts";
+import { useFocusHeir } from "../parts/focus";
 import { ProfileName, SheetLink } from "../parts/links";
 import { Ruler } from "../parts/ruler";
 import { QueryStates } from "../parts/states";
@@ -149,12 +150,7 @@ function Detail({ detail, onRevoke }: { detail: CertificateDetail; onRevoke: () 
         <button
           type="button"
           className="button small"
-          onClick={() => {
-            navigator.clipboard?.writeText(detail.pem).then(
-              () => announce("The certificate was copied as PEM."),
-              () => announce("The browser did not allow copying."),
-            );
-          }}
+          onClick={() => copy(detail.pem, "The certificate was copied as PEM.")}
         >
           Copy
         </button>
@@ -182,13 +178,18 @@ function Detail({ detail, onRevoke }: { detail: CertificateDetail; onRevoke: () 
           Download with chain
         </a>
       </p>
-      {certificate.status === "valid" && (
-        <div className="danger">
-          <button type="button" className="button danger-button" onClick={onRevoke}>
-            Revoke
-          </button>
-        </div>
-      )}
+      {certificate.status === "valid" && <RevokeButton onRevoke={onRevoke} />}
+    </div>
+  );
+}
+
+function RevokeButton({ onRevoke }: { onRevoke: () => void }) {
+  const heir = useFocusHeir<HTMLDivElement>();
+  return (
+    <div className="danger" ref={heir}>
+      <button type="button" className="button danger-button" onClick={onRevoke}>
+        Revoke
+      </button>
     </div>
   );
 }

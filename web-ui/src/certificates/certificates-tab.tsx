@@ -4,8 +4,10 @@ import { certificatesQuery } from "../api/queries";
 import type { Certificate, CertificateStatus } from "../api/types";
 import { Badge } from "../parts/badge";
 import { Search, Select } from "../parts/fields";
+import { Filters } from "../parts/filters";
 import { Freshness } from "../parts/freshness";
 import { ProfileName, SheetLink } from "../parts/links";
+import { EnrollmentUrl, NothingFrom } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
@@ -57,13 +59,21 @@ export function CertificatesTab() {
           value={text}
           onChange={setText}
         />
-        <Select label="Status" options={STATUSES} value={status} onChange={setStatus} />
-        <ProfileSelect />
+        <Filters active={[status !== "all", profile !== undefined]}>
+          <Select label="Status" options={STATUSES} value={status} onChange={setStatus} />
+          <ProfileSelect />
+        </Filters>
         <Freshness query={query} />
       </div>
       <QueryStates query={query} what="Certificates" rows={8}>
         {(list) =>
-          list.total === 0 ? (
+          list.total === 0 && profile !== undefined && q === "" && status === "all" ? (
+            <NothingFrom profile={profile} tab="certificates">
+              <p>
+                Devices enroll at <EnrollmentUrl profile={profile} />
+              </p>
+            </NothingFrom>
+          ) : list.total === 0 ? (
             <Empty title={narrowed ? "No certificate fits" : "No certificate was issued yet"}>
               <p>
                 {narrowed

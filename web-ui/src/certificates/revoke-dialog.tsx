@@ -4,7 +4,7 @@ import { change } from "../api/client";
 import { certificatePath } from "../api/queries";
 import type { Certificate, RevocationReason, RevokeReply } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Dialog } from "../parts/dialog";
+import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { Note, Select } from "../parts/fields";
 import { ErrorWords } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
@@ -40,6 +40,7 @@ export function RevokeDialog({
     <Dialog
       open
       onClose={onClose}
+      closing={closingOf(revoke.isPending, note)}
       title="Revoke this certificate?"
       description={
         <>
@@ -75,9 +76,7 @@ export function RevokeDialog({
         </div>
       )}
       <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+        <Cancel onClose={onClose} busy={revoke.isPending} />
         <button
           type="button"
           className="button danger-button"

@@ -1,22 +1,27 @@
-import { useCallback, useId, useMemo, useSyncExternalStore } from "react";
-import { history } from "../api/query-client";
-import { type Step, steps } from "../model/history";
+import { useId, useMemo } from "react";
+import { refusals } from "../model/counters";
+import { type Sample, type Step, steps } from "../model/history";
 import { localClock } from "../model/time";
 
 const HEIGHT = 40;
 const MIDDLE = 22;
 
+/** The height of the smallest bar, in the chart's units, which are pixels: one refusal is seen. */
+const LEAST = 3;
+
+interface CounterChartProps {
+  samples: readonly Sample[];
+  /** The counters as they stand, for what is said before there is anything to draw. */
+  counters: Readonly<Record<string, number>>;
+}
+
 /** Issued (up) and refused (down) between the polls of this page. */
-export function CounterChart({ path }: { path: string }) {
-  const read = useCallback(() => history.of(path), [path]);
-  const samples = useSyncExternalStore(history.subscribe, read);
+export function CounterChart({ samples, counters }: CounterChartProps) {
   const drawn = useMemo(() => steps(samples), [samples]);
   const id = useId();
   const first = drawn[0];
   const last = drawn[drawn.length - 1];
-  if (!first || !last) {
-    return <p className="chart-waiting">The chart begins with the next update.</p>;
-  }
+  if (!first || !last) return <Share counters={counters} />;
   const issued = drawn.reduce((sum, step) => sum + step.issued, 0);
   const refused = drawn.reduce((sum, step) => sum + step.refused, 0);
   return (
@@ -45,35 +50,42 @@ export function CounterChart({ path }: { path: string }) {
   );
 }
 
+/** The whole so far, while there is one poll only. */
+function Share({ counters }: { counters: Readonly<Record<string, number>> }) {
+  const refused = refusals(counters);
+  const all = refused + (counters.success ?? 0);
+  const percent = all === 0 ? 0 : (refused / all) * 100;
+  const share = percent.toLocaleString(undefined, { maximumFractionDigits: percent < 1 ? 2 : 0 });
+  return (
+    <p className="chart-waiting">
+      {all > 0 && (
+        <span className="chart-share">
+          {refused.toLocaleString()} of {all.toLocaleString()} refused so far ({share}%).{" "}
+        </span>
+      )}
+      The chart begins with the next update.
+    </p>
+  );
+}
+
 function Bars({ steps, from, to }: { steps: readonly Step[]; from: number; to: number }) {
   const span = Math.max(to - from, 1);
   const most = Math.max(1, ...steps.map((step) => Math.max(step.issued, step.refused)));
-  const up = (MIDDLE - 2) / most;
-  const down = (HEIGHT - MIDDLE - 2) / most;
+  const tall = (count: number, room: number) => Math.max((count / most) * room, LEAST);
   return (
     <>
       {steps.map((step) => {
         const x = ((step.from - from) / span) * 100;
         const width = Math.max(((step.to - step.from) / span) * 100 * 0.72, 0.3);
+        const up = tall(step.issued, MIDDLE - 2);
+        const down = tall(step.refused, HEIGHT - MIDDLE - 2);
         return (
           <g key={step.from}>
             {step.issued > 0 && (
-              <rect
-                className="spark-up"
-                x={x}
-                width={width}
-                y={MIDDLE - step.issued * up}
-                height={step.issued * up}
-              />
+              <rect className="spark-up" x={x} width={width} y={MIDDLE - up} height={up} />
             )}
             {step.refused > 0 && (
-              <rect
-                className="spark-down"
-                x={x}
-                width={width}
-                y={MIDDLE}
-                height={step.refused * down}
-              />
+              <rect className="spark-down" x={x} width={width} y={MIDDLE} height={down} />
             )}
           </g>
         );

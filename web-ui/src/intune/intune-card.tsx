@@ -1,62 +1,91 @@
-import { memo } from "react";
+import { memo, useId, useState } from "react";
 import type { IntuneRow, TrustAnchor } from "../api/types";
-import { COUNTERS, counterTone } from "../model/counters";
+import { anchorsTone } from "../model/anchors";
+import { refusals } from "../model/counters";
 import { profileName } from "../model/text";
 import { duration } from "../model/time";
 import { expiryTone } from "../model/tone";
+import { AnchorCountdown } from "../parts/anchor-countdown";
 import { Badge, Countdown } from "../parts/badge";
 import { Fact, Facts } from "../parts/facts";
+import { Next } from "../parts/next";
+import { Opener } from "../parts/opener";
 import { Ruler } from "../parts/ruler";
-import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
 import { Day } from "../parts/when";
-import { CounterChart } from "./counter-chart";
+import { CounterMeanings, Counters } from "./counters";
 
 interface IntuneCardProps {
   row: IntuneRow;
   onReload: (row: IntuneRow) => void;
+  /** One of many: a single line that opens to the card. */
+  dense?: boolean;
 }
 
 /** The Intune state of one profile. */
-export const IntuneCard = memo(function IntuneCard({ row, onReload }: IntuneCardProps) {
+export const IntuneCard = memo(function IntuneCard(props: IntuneCardProps) {
+  const { row, onReload, dense = false } = props;
+  const [opened, setOpened] = useState(false);
+  const open = opened || !dense;
+  const body = useId();
   const name = profileName(row.path_id);
   const heading = `intune-${row.path_id || "root"}`;
   const anchors = row.trust_anchors ?? [];
   return (
-    <article className="card intune" aria-labelledby={heading}>
+    <article className="card intune" aria-labelledby={heading} data-dense={dense} data-open={open}>
       <header className="card-head">
+        {dense && (
+          <Opener
+            open={opened}
+            controls={body}
+            label={`Card of ${name}`}
+            onToggle={() => setOpened(!opened)}
+          />
+        )}
         <h2 id={heading} className="profile-name">
           {name}
         </h2>
-        <SoonestAnchor anchors={anchors} />
+        <AnchorCountdown anchors={anchors} />
+        {!open && <Tally counters={row.counters} />}
         <button type="button" className="button small" onClick={() => onReload(row)}>
           Reload trust anchor<span className="visually-hidden"> of {name}</span>
         </button>
       </header>
+      {open && (
+        <div className="card-body" id={body}>
+          <Body row={row} name={name} />
+        </div>
+      )}
+    </article>
+  );
+});
 
-      <ul className="counters" aria-label={`Counters of ${name}`}>
-        {COUNTERS.map((counter) => {
-          const value = row.counters[counter.label] ?? 0;
-          const tone = counterTone(counter, value);
-          return (
-            <li
-              key={counter.label}
-              className="counter"
-              data-tone={tone}
-              title={`${counter.label}: ${counter.meaning}`}
-            >
-              <span className="counter-name">
-                <ToneMark tone={tone} />
-                {counter.name}
-              </span>
-              <span className="counter-value" data-counter={counter.label}>
-                {value.toLocaleString()}
-              </span>
-              {counter.label === "success" && <CounterChart path={row.path_id} />}
-            </li>
-          );
-        })}
-      </ul>
+/** The counters in two numbers. */
+function Tally({ counters }: { counters: IntuneRow["counters"] }) {
+  return (
+    <span className="tally">
+      <span>{(counters.success ?? 0).toLocaleString()} issued</span>
+      <span>{refusals(counters).toLocaleString()} refused</span>
+    </span>
+  );
+}
+
+function Body({ row, name }: { row: IntuneRow; name: string }) {
+  const anchors = row.trust_anchors ?? [];
+  const tone = anchorsTone(anchors);
+  return (
+    <>
+      {tone !== "good" && (
+        <Next>
+          Put the connector's new certificate into{" "}
+          <code className="path">{row.trust_anchor_path}</code>
+          {tone === "expired" && ", take the expired one out"}
+          {(tone === "warn" || tone === "bad") && anchors.length > 0 && " beside the old one"}, then
+          reload the trust anchor.
+        </Next>
+      )}
+      <Counters row={row} name={name} />
+      <CounterMeanings />
 
       <Facts>
         <Fact name="Audience">
@@ -95,26 +124,7 @@ export const IntuneCard = memo(function IntuneCard({ row, onReload }: IntuneCard
           <AnchorTable anchors={anchors} now={row.generated_at} name={name} />
         )}
       </details>
-    </article>
-  );
-});
-
-function SoonestAnchor({ anchors }: { anchors: readonly TrustAnchor[] }) {
-  const soonest = anchors.reduce<TrustAnchor | undefined>(
-    (found, anchor) =>
-      !found || Date.parse(anchor.not_after) < Date.parse(found.not_after) ? anchor : found,
-    undefined,
-  );
-  if (!soonest) return <Badge tone="bad">No trust anchor</Badge>;
-  return (
-    <span className="anchor-countdown">
-      <span className="label">Trust anchor</span>
-      <Countdown
-        days={soonest.days_to_expiry}
-        expired={soonest.expired}
-        notAfter={soonest.not_after}
-      />
-    </span>
+    </>
   );
 }
 

@@ -1,12 +1,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useDeferredValue, useMemo, useState } from "react";
-import { Link } from "react-router";
-import { intuneQuery, POLL } from "../api/queries";
+import { intuneEventsQuery, intuneQuery, POLL, SHOWN } from "../api/queries";
 import type { IntuneRow, IntuneStats } from "../api/types";
-import { profileName } from "../model/text";
+import { anchorsTone } from "../model/anchors";
+import { plain, profileName } from "../model/text";
+import { RANK } from "../model/tone";
 import { Search } from "../parts/fields";
 import { Freshness } from "../parts/freshness";
 import { More } from "../parts/more";
+import { NoSuchProfile, ToAll } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { usePlace } from "../shell/place";
@@ -17,6 +19,8 @@ import { ReloadDialog } from "./reload-dialog";
 export function IntuneTab() {
   const query = useQuery(intuneQuery);
   const { profile: chosen } = usePlace();
+  // The section below polls; the link to it only counts what is there.
+  const failures = useQuery({ ...intuneEventsQuery(false, chosen), refetchInterval: false });
   return (
     <>
       <QueryStates query={query} what="Intune state" rows={4}>
@@ -24,6 +28,7 @@ export function IntuneTab() {
           <IntuneProfiles
             data={data}
             chosen={chosen}
+            failures={failures.data?.length}
             freshness={<Freshness query={query} every={POLL.intune / 1000} />}
           />
         )}
@@ -36,16 +41,28 @@ export function IntuneTab() {
 interface IntuneProfilesProps {
   data: IntuneStats;
   chosen: string | undefined;
+  /** How many recent failures there are, once that is known. */
+  failures: number | undefined;
   freshness: React.ReactNode;
 }
 
-function IntuneProfiles({ data, chosen, freshness }: IntuneProfilesProps) {
+/** How many cards stand open; more profiles are a line each, so that the page stays surveyable. */
+const OPEN = 6;
+
+const STEP = 50;
+
+/** Trouble first; profiles that stand alike keep the server's order. */
+function byTrouble(rows: readonly IntuneRow[]): IntuneRow[] {
+  const rank = (row: IntuneRow) => RANK[anchorsTone(row.trust_anchors ?? [])];
+  return [...rows].sort((a, b) => rank(b) - rank(a));
+}
+
+function IntuneProfiles({ data, chosen, failures, freshness }: IntuneProfilesProps) {
   const [text, setText] = useState("");
   const [reloading, setReloading] = useState<IntuneRow>();
   const sought = useDeferredValue(text.trim().toLowerCase());
-  const on = useMemo(() => data.profiles.filter((row) => row.enabled), [data]);
-  const paths = useMemo(() => new Set(on.map((row) => row.path_id)), [on]);
-  const only = useCallback((path: string) => paths.has(path), [paths]);
+  const on = useMemo(() => byTrouble(data.profiles.filter((row) => row.enabled)), [data]);
+  const paths = useMemo(() => on.map((row) => row.path_id).sort(), [on]);
   const list = useMemo(
     () =>
       on.filter(
@@ -73,25 +90,20 @@ function IntuneProfiles({ data, chosen, freshness }: IntuneProfilesProps) {
   return (
     <>
       <div className="toolbar">
-        <ProfileSelect only={only} />
+        <ProfileSelect paths={paths} />
         <Search label="Find a profile" placeholder="Path" value={text} onChange={setText} />
+        <FailuresLink count={failures} />
         {freshness}
       </div>
       {list.length === 0 ? (
-        <Empty title={sought ? "No profile fits" : `Intune is off on ${profileName(chosen ?? "")}`}>
-          <p>
-            <Link className="link" to="/scep?tab=intune" onClick={() => setText("")}>
-              Show all profiles with Intune
-            </Link>
-          </p>
-        </Empty>
+        <Nothing sought={sought !== ""} chosen={chosen} data={data} onAll={() => setText("")} />
       ) : (
-        <More key={`${sought} ${chosen}`} items={list} step={6}>
+        <More key={`${sought} ${chosen}`} items={list} step={STEP} byItself={false}>
           {(visible) => (
             <ul className="cards wide">
               {visible.map((row) => (
                 <li key={row.path_id}>
-                  <IntuneCard row={row} onReload={setReloading} />
+                  <IntuneCard row={row} onReload={setReloading} dense={list.length > OPEN} />
                 </li>
               ))}
             </ul>
@@ -100,5 +112,35 @@ function IntuneProfiles({ data, chosen, freshness }: IntuneProfilesProps) {
       )}
       {reloading && <ReloadDialog row={reloading} onClose={close} />}
     </>
+  );
+}
+
+/** Leads past the cards to what is below them. */
+function FailuresLink({ count }: { count: number | undefined }) {
+  const words = count === undefined ? "" : count >= SHOWN.failures ? ` (${count}+)` : ` (${count})`;
+  return (
+    <a className="link" href="#recent-failures">
+      Recent failures{words}
+    </a>
+  );
+}
+
+interface NothingProps {
+  sought: boolean;
+  chosen: string | undefined;
+  data: IntuneStats;
+  onAll: () => void;
+}
+
+function Nothing({ sought, chosen, data, onAll }: NothingProps) {
+  const known = data.profiles.some((row) => row.path_id === chosen);
+  if (chosen !== undefined && !known) return <NoSuchProfile profile={chosen} tab="intune" />;
+  const off = `Intune is off on ${plain(profileName(chosen ?? ""))}`;
+  return (
+    <Empty title={sought ? "No profile fits" : off}>
+      <p>
+        <ToAll tab="intune" onFollow={onAll} />
+      </p>
+    </Empty>
   );
 }

@@ -1,30 +1,24 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { intuneEventsQuery, POLL } from "../api/queries";
-import type { AuditEvent } from "../api/types";
 import { reasonMeaning } from "../model/counters";
-import { COLUMN, type Column, EventTable, OutcomeBadge } from "../parts/event-rows";
+import { COLUMN, type Column, EventTable } from "../parts/event-rows";
 import { Switch } from "../parts/fields";
 import { Freshness } from "../parts/freshness";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
 
-function reason(event: AuditEvent) {
-  const { message, reason: label } = event.details;
-  return (
-    <span className="reason">
-      <OutcomeBadge event={event} />
-      <span className="reason-words">
-        <Untrusted text={message ?? reasonMeaning(label)} none="" />
-      </span>
-    </span>
-  );
-}
-
 const COLUMNS: readonly Column[] = [
   COLUMN.profile,
   COLUMN.device,
-  { name: "Reason", className: "c-reason clip whole", cell: reason },
+  COLUMN.outcome,
+  {
+    name: "Reason",
+    className: "c-reason clip whole",
+    cell: ({ details }) => (
+      <Untrusted text={details.message ?? reasonMeaning(details.reason)} none="" />
+    ),
+  },
 ];
 
 /** The last refused Intune enrollments, or all of them. */
@@ -34,7 +28,9 @@ export function RecentFailures({ profile }: { profile: string | undefined }) {
   return (
     <section className="section" aria-labelledby="recent-failures">
       <div className="toolbar">
-        <h2 id="recent-failures">Recent failures</h2>
+        <h2 id="recent-failures" tabIndex={-1} data-home>
+          Recent failures
+        </h2>
         <Switch label="Show all outcomes" on={all} onChange={setAll} />
         <Freshness query={query} every={POLL.audit / 1000} />
       </div>

@@ -5,7 +5,7 @@ import type { IntuneRow, ReloadTrustReply } from "../api/types";
 import { profileName } from "../model/text";
 import { utc } from "../model/time";
 import { announce } from "../parts/announcer";
-import { Dialog } from "../parts/dialog";
+import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { ErrorWords } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
 
@@ -29,6 +29,7 @@ export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => 
     <Dialog
       open
       onClose={onClose}
+      closing={closingOf(reload.isPending)}
       title={`Reload trust anchor of ${name}`}
       description={
         <>
@@ -60,9 +61,7 @@ export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => 
         </div>
       )}
       <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+        <Cancel onClose={onClose} busy={reload.isPending} />
         <button
           type="button"
           className="button primary"

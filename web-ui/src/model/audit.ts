@@ -68,16 +68,37 @@ export function filterActivity(
     if (filter.outcome !== "all" && details.outcome !== filter.outcome) return false;
     if (filter.profile !== undefined && details.profile !== filter.profile) return false;
     if (!needle) return true;
-    return [details.device, details.serial, details.common_name].some((text) =>
+    const { device, serial, common_name, claim } = details;
+    return [device, serial, common_name, claim?.device_name].some((text) =>
       text?.toLowerCase().includes(needle),
     );
   });
 }
 
-/** Who an event is about, as its row names it. */
+/** Whether an event is of an enrollment with an Intune challenge. */
+export function isIntune({ action }: AuditEvent): boolean {
+  return action.endsWith("_intune");
+}
+
+/**
+ * Who an event is about, as its row names it. The common name is the device's own choice, so a
+ * device with an Intune challenge goes by the name, else the id, that the challenge gives it.
+ */
 export function deviceName(event: AuditEvent): string {
   const { details } = event;
-  return details.common_name || details.device || details.serial || event.actor;
+  const vouched = isIntune(event) ? details.claim?.device_name || details.device : undefined;
+  return vouched || details.common_name || details.device || details.serial || event.actor;
+}
+
+/** What a row says below the name: the Intune device's id, and another name that was asked for. */
+export function deviceNote(event: AuditEvent): { id?: string; askedFor?: string } {
+  const { details } = event;
+  const name = deviceName(event);
+  const asked = details.reason === "claim_mismatch" ? details.common_name : undefined;
+  return {
+    ...(isIntune(event) && details.device && details.device !== name ? { id: details.device } : {}),
+    ...(asked && asked !== name ? { askedFor: asked } : {}),
+  };
 }
 
 /** The best handle on an event's device for its timeline. */

@@ -50,6 +50,26 @@ export class History {
     return () => this.#listeners.delete(listener);
   };
 
+  /** All of it as text, at most `most` polls of all profiles together, the newest of each. */
+  write(most: number): string {
+    const each = Math.max(2, Math.floor(most / Math.max(1, this.#samples.size)));
+    const kept = [...this.#samples].map(([path, samples]) => [
+      path,
+      samples
+        .slice(-each)
+        .map(({ at, counters }) => [at, ...COUNTERS.map(({ label }) => counters[label] ?? 0)]),
+    ]);
+    return JSON.stringify(kept);
+  }
+
+  /** Takes up what `write` wrote; a text of another shape is left alone. */
+  read(text: string): void {
+    for (const [path, samples] of parsed(text)) {
+      if (!this.#samples.has(path)) this.#samples.set(path, samples.slice(-KEPT));
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
   clear(): void {
     this.#samples.clear();
     for (const listener of this.#listeners) listener();
@@ -58,7 +78,52 @@ export class History {
 
 const NONE: readonly Sample[] = [];
 
-/** What happened between the polls. A counter that went back (a profile made anew) starts from zero. */
+function parsed(text: string): [path: string, samples: Sample[]][] {
+  let all: unknown;
+  try {
+    all = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(all)) return [];
+  return all.flatMap((entry: unknown): [string, Sample[]][] => {
+    if (!Array.isArray(entry) || typeof entry[0] !== "string" || !Array.isArray(entry[1]))
+      return [];
+    return [[entry[0], entry[1].flatMap(sampleOf)]];
+  });
+}
+
+function sampleOf(row: unknown): Sample[] {
+  if (!Array.isArray(row) || row.length !== COUNTERS.length + 1) return [];
+  if (!row.every((value) => Number.isSafeInteger(value))) return [];
+  const [at, ...values] = row as number[];
+  if (at === undefined) return [];
+  const counters = Object.fromEntries(COUNTERS.map(({ label }, n) => [label, values[n] ?? 0]));
+  return [{ at, counters }];
+}
+
+/** By how much a counter grew from one poll to the next; one that went back began anew. */
+function growth(before: Sample, after: Sample, label: string): number {
+  const now = after.counters[label] ?? 0;
+  const then = before.counters[label] ?? 0;
+  return now >= then ? now - then : now;
+}
+
+/** By how much each counter grew over all the polls. */
+export function grown(samples: readonly Sample[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (const { label } of COUNTERS) {
+    let sum = 0;
+    samples.forEach((after, n) => {
+      const before = samples[n - 1];
+      if (before) sum += growth(before, after, label);
+    });
+    sums[label] = sum;
+  }
+  return sums;
+}
+
+/** What happened between the polls. */
 export function steps(samples: readonly Sample[]): Step[] {
   const found: Step[] = [];
   for (let i = 1; i < samples.length; i++) {
@@ -68,11 +133,9 @@ export function steps(samples: readonly Sample[]): Step[] {
     let issued = 0;
     let refused = 0;
     for (const { label } of COUNTERS) {
-      const now = after.counters[label] ?? 0;
-      const then = before.counters[label] ?? 0;
-      const grown = now >= then ? now - then : now;
-      if (label === "success") issued += grown;
-      else refused += grown;
+      const by = growth(before, after, label);
+      if (label === "success") issued += by;
+      else refused += by;
     }
     found.push({ from: before.at, to: after.at, issued, refused });
   }

@@ -1,10 +1,13 @@
 /**
  * Text from outside (names in certificates, transaction ids, user agents) may hold control and
- * direction marks that hide or reorder what an operator reads. They are shown by number instead.
+ * direction marks that hide or reorder what an operator reads, fillers that look like nothing, and
+ * a blank that is not a space. They are shown by number instead.
  */
-const HIDDEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+const HIDDEN = /[\p{Cc}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\ufff9-\ufffb]/gu;
+
+/** A text of blanks alone is as invisible: every one of them is shown. */
+const BLANK = /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]+$/u;
+const ANY = /./gsu;
 
 /** A piece of a text: as it is, or a hidden character's number. */
 export type Piece = { text: string; hidden: boolean };
@@ -13,7 +16,7 @@ export type Piece = { text: string; hidden: boolean };
 export function pieces(text: string): Piece[] {
   const found: Piece[] = [];
   let end = 0;
-  for (const match of text.matchAll(HIDDEN)) {
+  for (const match of text.matchAll(BLANK.test(text) ? ANY : HIDDEN)) {
     if (match.index > end) found.push({ text: text.slice(end, match.index), hidden: false });
     const code = match[0].codePointAt(0) ?? 0;
     found.push({ text: `U+${code.toString(16).toUpperCase().padStart(4, "0")}`, hidden: true });

@@ -1,6 +1,15 @@
 /** How something stands. Every tone is shown with a word or a shape besides its colour. */
 export type Tone = "good" | "warn" | "bad" | "expired" | "quiet";
 
+/** Tones by how much they ask for attention. */
+export const RANK: Readonly<Record<Tone, number>> = {
+  quiet: 0,
+  good: 0,
+  warn: 1,
+  bad: 2,
+  expired: 3,
+};
+
 const SOON = 30;
 const NOW = 7;
 

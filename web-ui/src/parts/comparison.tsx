@@ -2,13 +2,20 @@ import type { Claim, CsrNames } from "../api/types";
 import { compare, type Marked } from "../model/binding";
 import { LongText } from "./untrusted";
 
-/** What a challenge vouches for beside what the CSR asks for; what differs is marked. */
-export function Comparison({ claim, csr }: { claim: Claim; csr: CsrNames }) {
-  const rows = compare(claim, csr);
+interface ComparisonProps {
+  claim: Claim;
+  csr: CsrNames;
+  /** The dimensions in which the server found that they differ. */
+  mismatch: string | undefined;
+}
+
+/** What a challenge vouches for beside what the CSR asks for; what the server minds is marked. */
+export function Comparison({ claim, csr, mismatch }: ComparisonProps) {
+  const rows = compare(claim, csr, mismatch);
   if (rows.length === 0) return null;
   return (
     <div className="table-frame">
-      <table className="comparison stacks">
+      <table className="comparison">
         <caption className="visually-hidden">
           The challenge's claim and the CSR side by side
         </caption>
@@ -22,13 +29,11 @@ export function Comparison({ claim, csr }: { claim: Claim; csr: CsrNames }) {
         <tbody>
           {rows.map((row) => (
             <tr key={row.dimension} data-differs={row.differs}>
-              <th scope="row" className="whole">
-                {row.dimension}
-              </th>
-              <td className="whole" data-label="Claim">
+              <th scope="row">{row.dimension}</th>
+              <td data-label="Claim">
                 <Values values={row.claim} />
               </td>
-              <td className="whole" data-label="CSR">
+              <td data-label="CSR">
                 <Values values={row.csr} />
               </td>
             </tr>

@@ -1,9 +1,11 @@
 import type { AuditDetails, AuditEvent } from "../api/types";
 import { subjectOf } from "../model/audit";
-import { reasonMeaning } from "../model/counters";
+import { reasonMeaning, reasonNext } from "../model/counters";
+import { ChallengeTerms } from "./challenge";
 import { Comparison } from "./comparison";
 import { Fact, Facts } from "./facts";
 import { ProfileName, SheetLink } from "./links";
+import { Next } from "./next";
 import { LongText } from "./untrusted";
 import { At } from "./when";
 
@@ -24,6 +26,7 @@ const PLACED: ReadonlySet<string> = new Set([
   "claim_issuer",
   "claim",
   "csr",
+  "mismatch",
   "note",
   "request_id",
 ]);
@@ -44,7 +47,10 @@ function named(member: string): string {
 export function EventDetail({ event }: { event: AuditEvent }) {
   const { details } = event;
   const subject = subjectOf(event);
-  const meaning = details.outcome === "failure" ? reasonMeaning(details.reason) : undefined;
+  const refused = details.outcome === "failure";
+  const meaning = refused ? reasonMeaning(details.reason) : undefined;
+  const next = refused ? reasonNext(details.reason) : undefined;
+  const mismatch = typeof details.mismatch === "string" ? details.mismatch : undefined;
   return (
     <div className="detail">
       {(details.message || meaning) && (
@@ -52,7 +58,11 @@ export function EventDetail({ event }: { event: AuditEvent }) {
           {details.message ? <LongText text={details.message} /> : meaning}
         </p>
       )}
-      {details.claim && <Comparison claim={details.claim} csr={details.csr ?? {}} />}
+      {next && <Next>{next}</Next>}
+      {details.claim && (
+        <Comparison claim={details.claim} csr={details.csr ?? {}} mismatch={mismatch} />
+      )}
+      <ChallengeTerms event={event} />
       <Facts>
         <Fact name="Time">
           <At time={event.timestamp} />

@@ -1,12 +1,13 @@
 import { memo, useId, useState } from "react";
 import type { AuditEvent, Outcome } from "../api/types";
-import { deviceName } from "../model/audit";
-import { reasonName } from "../model/counters";
+import { deviceName, deviceNote } from "../model/audit";
+import { reasonName, reasonTone } from "../model/counters";
 import { plain } from "../model/text";
 import type { Tone } from "../model/tone";
 import { Badge } from "./badge";
 import { EventDetail } from "./event-detail";
 import { ProfileName } from "./links";
+import { Opener } from "./opener";
 import { Untrusted } from "./untrusted";
 import { Ago } from "./when";
 
@@ -20,8 +21,33 @@ const OUTCOMES: Readonly<Record<Outcome, { tone: Tone; name: string }>> = {
 export function OutcomeBadge({ event }: { event: AuditEvent }) {
   const { outcome, reason } = event.details;
   if (!outcome) return <Badge tone="quiet">Recorded</Badge>;
+  if (outcome === "failure" && reason) {
+    return <Badge tone={reasonTone(reason)}>{reasonName(reason)}</Badge>;
+  }
   const { tone, name } = OUTCOMES[outcome];
-  return <Badge tone={tone}>{outcome === "failure" && reason ? reasonName(reason) : name}</Badge>;
+  return <Badge tone={tone}>{name}</Badge>;
+}
+
+/** Who an event is about; below the name what the challenge adds to it. */
+function DeviceCell({ event }: { event: AuditEvent }) {
+  const { id, askedFor } = deviceNote(event);
+  return (
+    <>
+      <span className="device-name">
+        <Untrusted text={deviceName(event)} />
+      </span>
+      {(id || askedFor) && (
+        <span className="device-note">
+          {askedFor && (
+            <span className="asked-for">
+              asked for <Untrusted text={askedFor} />
+            </span>
+          )}
+          {id && <Untrusted text={id} />}
+        </span>
+      )}
+    </>
+  );
 }
 
 export interface Column {
@@ -43,18 +69,12 @@ export const EventRow = memo(function EventRow({ event, columns }: EventRowProps
     <>
       <tr className="event" data-open={open}>
         <td className="c-open">
-          <button
-            type="button"
-            className="opener"
-            aria-expanded={open}
-            aria-controls={id}
-            aria-label={`Details of ${plain(deviceName(event)).slice(0, 80)}`}
-            onClick={() => setOpen(!open)}
-          >
-            <svg viewBox="0 0 12 12" aria-hidden="true" focusable="false">
-              <path d="M4 2l4 4-4 4" />
-            </svg>
-          </button>
+          <Opener
+            open={open}
+            controls={id}
+            label={`Details of ${plain(deviceName(event)).slice(0, 80)}`}
+            onToggle={() => setOpen(!open)}
+          />
         </td>
         <td className="c-time">
           <Ago time={event.timestamp} />
@@ -123,7 +143,7 @@ export const COLUMN = {
   device: {
     name: "Device",
     className: "c-device clip whole",
-    cell: (event) => <Untrusted text={deviceName(event)} />,
+    cell: (event) => <DeviceCell event={event} />,
   },
   outcome: {
     name: "Outcome",

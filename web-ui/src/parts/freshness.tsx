@@ -17,22 +17,30 @@ interface FreshnessProps {
   every?: number;
 }
 
-/** When the data last came, and a way to ask now. */
+/**
+ * When the data last came, and a way to ask now. The words change each second and the button is
+ * there throughout, so that neither they nor a poll moves what stands beside them.
+ */
 export function Freshness({ query, every }: FreshnessProps) {
   const hidden = useHidden();
+  const rhythm = hidden ? "Paused while the page is hidden, " : `Every ${every} s, `;
   return (
     <p className="freshness">
-      <span>
-        {query.dataUpdatedAt === 0 ? "Not yet updated" : "Updated "}
-        {query.dataUpdatedAt !== 0 && <Ago time={query.dataUpdatedAt} />}
-        {every !== undefined &&
-          (hidden ? ", paused while the page is hidden" : `, every ${every} s`)}
+      <span className="freshness-words">
+        {every !== undefined && rhythm}
+        {every === undefined ? "Updated " : "updated "}
+        {query.dataUpdatedAt === 0 ? (
+          <span className="when">not yet</span>
+        ) : (
+          <Ago time={query.dataUpdatedAt} />
+        )}
       </span>
       <button
         type="button"
         className="button small plain"
-        onClick={() => void query.refetch()}
-        aria-disabled={query.isFetching}
+        onClick={() => {
+          if (!query.isFetching) query.refetch();
+        }}
       >
         Refresh
       </button>

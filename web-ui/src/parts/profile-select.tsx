@@ -8,22 +8,33 @@ import { Select } from "./fields";
 
 const ALL = "all";
 
-/** Chooses the profile in the URL. The options, perhaps a thousand, come when they are wanted. */
-export function ProfileSelect({ only }: { only?: (pathId: string) => boolean }) {
+/** For how long a list of profiles is good enough to choose from, in milliseconds. */
+const FRESH = 300_000;
+
+/**
+ * Chooses the profile in the URL. `paths` are those to choose from where the view knows them; else
+ * all are asked for ahead. The options, perhaps a thousand, are drawn when they are wanted.
+ */
+export function ProfileSelect({ paths }: { paths?: readonly string[] }) {
   const [params, setParams] = useSearchParams();
   const chosen = profileOf(params);
   const [wanted, setWanted] = useState(false);
-  const profiles = useQuery({ ...profilesQuery, refetchInterval: false, enabled: wanted });
+  const profiles = useQuery({
+    ...profilesQuery,
+    refetchInterval: false,
+    refetchOnWindowFocus: false,
+    staleTime: FRESH,
+    enabled: paths === undefined,
+  });
   const options = useMemo(() => {
-    const known = wanted ? (profiles.data?.profiles ?? []) : [];
-    const paths = known.map((profile) => profile.path_id);
-    const shown = only ? paths.filter(only) : paths;
+    const known = paths ?? profiles.data?.profiles.map((profile) => profile.path_id) ?? [];
+    const shown = wanted ? [...known] : [];
     if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);
     return [
       { value: ALL, name: "All profiles" },
       ...shown.map((path) => ({ value: `=${path}`, name: profileName(path) })),
     ];
-  }, [wanted, profiles.data, only, chosen]);
+  }, [wanted, profiles.data, paths, chosen]);
   return (
     <Select
       label="Profile"

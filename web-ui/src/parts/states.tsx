@@ -1,6 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ApiError } from "../api/client";
+import { useFocusHeir } from "./focus";
 import { ToneMark } from "./tone-mark";
 import { Ago } from "./when";
 
@@ -41,8 +42,9 @@ interface FailureProps {
 
 /** Stands where data would be, had it come. */
 export function Failure({ what, error, onRetry }: FailureProps) {
+  const heir = useFocusHeir<HTMLDivElement>();
   return (
-    <div className="state" role="alert" data-tone="bad">
+    <div className="state" role="alert" data-tone="bad" ref={heir}>
       <h2>
         <ToneMark tone="bad" /> {what} could not be loaded
       </h2>
@@ -84,18 +86,35 @@ export function QueryStates<T>({ query, what, rows, children }: QueryStatesProps
   return (
     <>
       {query.isError && (
-        <div className="notice" role="alert" data-tone="warn">
-          <ToneMark tone="warn" />
-          <p>
-            The last update failed: <ErrorWords error={query.error} /> What stands here is from{" "}
-            <Ago time={query.dataUpdatedAt} />.
-          </p>
-          <button type="button" className="button small" onClick={retry}>
-            Try again
-          </button>
-        </div>
+        <StaleNotice error={query.error} since={query.dataUpdatedAt} onRetry={retry} />
       )}
       {children(query.data)}
     </>
+  );
+}
+
+interface StaleNoticeProps {
+  error: unknown;
+  /** When what is still shown came, in milliseconds since 1970. */
+  since: number;
+  onRetry: () => void;
+}
+
+/** Only the words are an alert: the time beside them changes, and would be said each second. */
+function StaleNotice({ error, since, onRetry }: StaleNoticeProps) {
+  const heir = useFocusHeir<HTMLDivElement>();
+  return (
+    <div className="notice" data-tone="warn" ref={heir}>
+      <ToneMark tone="warn" />
+      <p>
+        <span role="alert">
+          The last update failed: <ErrorWords error={error} />
+        </span>{" "}
+        What stands here is from <Ago time={since} />.
+      </p>
+      <button type="button" className="button small" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
   );
 }

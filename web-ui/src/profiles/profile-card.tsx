@@ -1,13 +1,18 @@
 import { memo } from "react";
 import { Link } from "react-router";
 import type { Profile } from "../api/types";
+import { anchorsTone } from "../model/anchors";
 import { profileName, profileUrl } from "../model/text";
+import { expiryTone } from "../model/tone";
 import { searchFor } from "../model/url";
+import { AnchorCountdown } from "../parts/anchor-countdown";
 import { Badge, Countdown } from "../parts/badge";
 import { Fact, Facts } from "../parts/facts";
+import { Next } from "../parts/next";
 import { Ruler } from "../parts/ruler";
 import { Untrusted } from "../parts/untrusted";
 import { Day } from "../parts/when";
+import { lacksChallenge } from "./attention";
 
 /** One SCEP profile. */
 export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
@@ -67,9 +72,13 @@ export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Pro
           </Fact>
         )}
         <Fact name="Intune">
-          <Badge tone={profile.intune ? "good" : "quiet"}>{profile.intune ? "On" : "Off"}</Badge>
+          <span className="badges">
+            <Badge tone={profile.intune ? "good" : "quiet"}>{profile.intune ? "On" : "Off"}</Badge>
+            {profile.intune && <AnchorCountdown anchors={profile.intune.trust_anchors ?? []} />}
+          </span>
         </Fact>
       </Facts>
+      <NextSteps profile={profile} />
 
       <footer className="card-foot">
         {profile.intune && (
@@ -96,6 +105,34 @@ export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Pro
     </article>
   );
 });
+
+/** What to do about each badge that is not good. */
+function NextSteps({ profile }: { profile: Profile }) {
+  const { intune } = profile;
+  const ra = expiryTone(profile.ra_cert_days_to_expiry, profile.ra_cert_expired);
+  return (
+    <>
+      {ra !== "good" && (
+        <Next>
+          Put a new RA certificate and key in place of the old files and reload; with{" "}
+          <code>ra = "auto"</code> the server renews it, so see its log.
+        </Next>
+      )}
+      {intune && anchorsTone(intune.trust_anchors ?? []) !== "good" && (
+        <Next>
+          Put the connector's certificate into{" "}
+          <code className="path">{intune.trust_anchor_path}</code> and reload the trust anchor from
+          the Intune details.
+        </Next>
+      )}
+      {lacksChallenge(profile) && (
+        <Next>
+          Set <code>challenge_password_file</code> in the profile, or turn Intune on, then reload.
+        </Next>
+      )}
+    </>
+  );
+}
 
 function ChallengeBadge({ profile }: { profile: Profile }) {
   if (profile.challenge_password_set) return <Badge tone="good">Set</Badge>;

@@ -1,16 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useMemo, useState } from "react";
 import { POLL, profilesQuery } from "../api/queries";
-import type { ProfileList } from "../api/types";
-import { expiryTone } from "../model/tone";
+import type { Profile, ProfileList } from "../api/types";
 import { Chips } from "../parts/chips";
 import { Search } from "../parts/fields";
 import { Freshness } from "../parts/freshness";
 import { More } from "../parts/more";
+import { NoSuchProfile } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { usePlace } from "../shell/place";
-import { attention, matches } from "./attention";
+import { matches, needy, summary } from "./attention";
 import { HowToConfigure } from "./how-to-configure";
 import { ProfileCard } from "./profile-card";
 
@@ -44,10 +44,10 @@ function Profiles({ data, freshness }: { data: ProfileList; freshness: React.Rea
     () => data.profiles.filter((profile) => chosen === undefined || profile.path_id === chosen),
     [data, chosen],
   );
-  const needy = useMemo(() => here.filter((profile) => attention(profile) !== undefined), [here]);
+  const troubled = useMemo(() => needy(here), [here]);
   const list = useMemo(
-    () => (shown === "attention" ? needy : here).filter((profile) => matches(profile, sought)),
-    [shown, needy, here, sought],
+    () => (shown === "attention" ? troubled : here).filter((profile) => matches(profile, sought)),
+    [shown, troubled, here, sought],
   );
   return (
     <>
@@ -58,7 +58,7 @@ function Profiles({ data, freshness }: { data: ProfileList; freshness: React.Rea
           onChange={setShown}
           options={[
             { value: "all", name: "All", count: here.length },
-            { value: "attention", name: "Needs attention", count: needy.length },
+            { value: "attention", name: "Needs attention", count: troubled.length },
           ]}
         />
         {chosen !== undefined && <ProfileSelect />}
@@ -70,7 +70,7 @@ function Profiles({ data, freshness }: { data: ProfileList; freshness: React.Rea
         />
         {freshness}
       </div>
-      <Summary data={data} />
+      <Summary profiles={data.profiles} />
       {list.length === 0 ? (
         <Nothing shown={shown} text={sought} chosen={chosen} known={here.length > 0} />
       ) : (
@@ -91,31 +91,8 @@ function Profiles({ data, freshness }: { data: ProfileList; freshness: React.Rea
 }
 
 /** The whole in one sentence. */
-function Summary({ data }: { data: ProfileList }) {
-  const words = useMemo(() => {
-    let soon = 0;
-    let expired = 0;
-    let intune = 0;
-    for (const profile of data.profiles) {
-      const tone = expiryTone(profile.ra_cert_days_to_expiry, profile.ra_cert_expired);
-      if (tone === "expired") expired++;
-      else if (tone !== "good") soon++;
-      if (profile.intune) intune++;
-    }
-    const count = data.profile_count;
-    return [
-      `${count} ${count === 1 ? "profile" : "profiles"}, ${intune} with Intune.`,
-      expired > 0
-        ? `${expired} RA ${expired === 1 ? "certificate has" : "certificates have"} expired.`
-        : "",
-      soon > 0
-        ? `${soon} RA ${soon === 1 ? "certificate expires" : "certificates expire"} within 30 days.`
-        : "",
-      expired + soon === 0 ? "Every RA certificate has 30 days or more." : "",
-    ]
-      .filter(Boolean)
-      .join(" ");
-  }, [data]);
+function Summary({ profiles }: { profiles: readonly Profile[] }) {
+  const words = useMemo(() => summary(profiles), [profiles]);
   return <p className="summary">{words}</p>;
 }
 
@@ -128,14 +105,7 @@ interface NothingProps {
 
 function Nothing({ shown, text, chosen, known }: NothingProps) {
   if (!known && chosen !== undefined) {
-    return (
-      <Empty title="There is no such profile">
-        <p>
-          The profile in the address is not configured here. Choose “All profiles” to see the
-          others.
-        </p>
-      </Empty>
-    );
+    return <NoSuchProfile profile={chosen} tab="profiles" />;
   }
   if (shown === "attention" && !text) {
     return (

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { change } from "../api/client";
 import type { DecisionReply, PendingRequest } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Dialog } from "../parts/dialog";
+import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { Note } from "../parts/fields";
 import { ErrorWords } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
@@ -55,6 +55,7 @@ export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
     <Dialog
       open
       onClose={onClose}
+      closing={closingOf(decide.isPending, note)}
       title={words.title}
       description={
         <>
@@ -82,9 +83,7 @@ export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
         </div>
       )}
       <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+        <Cancel onClose={onClose} busy={decide.isPending} />
         <button
           type="button"
           className={verdict === "deny" ? "button danger-button" : "button primary"}

@@ -2,11 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { POLL, requestsQuery } from "../api/queries";
 import type { PendingRequest } from "../api/types";
-import { plain } from "../model/text";
+import { plain, profileName } from "../model/text";
 import { Fact, Facts } from "../parts/facts";
+import { useFocusHeir } from "../parts/focus";
 import { Freshness } from "../parts/freshness";
 import { ProfileName, SheetLink } from "../parts/links";
 import { More } from "../parts/more";
+import { NothingFrom } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { LongText, Untrusted } from "../parts/untrusted";
@@ -26,13 +28,21 @@ export function RequestsTab() {
   return (
     <>
       <div className="toolbar">
-        <h2>Waiting for approval</h2>
+        <h2 tabIndex={-1} data-home>
+          Waiting for approval
+        </h2>
         <ProfileSelect />
         <Freshness query={query} every={POLL.requests / 1000} />
       </div>
       <QueryStates query={query} what="Requests">
         {(list) =>
-          list.data.length === 0 ? (
+          list.data.length === 0 && profile !== undefined ? (
+            <NothingFrom
+              profile={profile}
+              tab="requests"
+              title={`No request of ${plain(profileName(profile))} waits`}
+            />
+          ) : list.data.length === 0 ? (
             <Empty title="No request waits">
               <p>
                 Requests of profiles with <code>approval = true</code> wait here until someone
@@ -82,9 +92,10 @@ interface RequestCardProps {
 
 function RequestCard({ request, onDecide }: RequestCardProps) {
   const heading = `request-${request.id}`;
+  const heir = useFocusHeir<HTMLElement>();
   const about = plain(request.common_name || request.subject).slice(0, 80);
   return (
-    <article className="request" aria-labelledby={heading}>
+    <article className="request" aria-labelledby={heading} ref={heir}>
       <header className="request-head">
         <h3 id={heading} className="clip">
           <Untrusted text={request.common_name || request.subject} none="no name" />

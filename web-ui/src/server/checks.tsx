@@ -25,28 +25,40 @@ export function Checks() {
           {run.isPending ? "Checking" : "Run now"}
         </button>
       </div>
-      <div aria-live="polite">
-        {run.isError && (
-          <div className="notice" role="alert" data-tone="bad">
-            <ToneMark tone="bad" />
-            <p>
-              <ErrorWords error={run.error} />
-            </p>
-          </div>
-        )}
-        {run.data ? (
-          <Result reply={run.data} />
-        ) : (
-          !run.isError && (
-            <p className="hint">
-              Looks at the configuration and every file it names, as the server does when it starts.
-              Changes nothing. Run it before a restart.
-            </p>
-          )
-        )}
-      </div>
+      {run.isError && (
+        <div className="notice" role="alert" data-tone="bad">
+          <ToneMark tone="bad" />
+          <p>
+            <ErrorWords error={run.error} />
+          </p>
+        </div>
+      )}
+      {/* The result holds a time that changes; what is said aloud does not. */}
+      <p className="visually-hidden" role="status">
+        {run.data && said(run.data)}
+      </p>
+      {run.data ? (
+        <Result reply={run.data} />
+      ) : (
+        !run.isError && (
+          <p className="hint">
+            Looks at the configuration and every file it names, as the server does when it starts.
+            Changes nothing. Run it before a restart.
+          </p>
+        )
+      )}
     </section>
   );
+}
+
+function verdict({ ok, findings }: ChecksReply): string {
+  if (!ok) return "Would not start";
+  return findings.length > 0 ? "Would start, with warnings" : "All well";
+}
+
+function said(reply: ChecksReply): string {
+  const count = reply.findings.length;
+  return `${verdict(reply)}: ${count} ${count === 1 ? "finding" : "findings"}.`;
 }
 
 function Result({ reply }: { reply: ChecksReply }) {
@@ -54,13 +66,7 @@ function Result({ reply }: { reply: ChecksReply }) {
   return (
     <>
       <p className="summary">
-        <Badge tone={ok ? (findings.length > 0 ? "warn" : "good") : "bad"}>
-          {ok
-            ? findings.length > 0
-              ? "Would start, with warnings"
-              : "All well"
-            : "Would not start"}
-        </Badge>{" "}
+        <Badge tone={ok ? (findings.length > 0 ? "warn" : "good") : "bad"}>{verdict(reply)}</Badge>{" "}
         {checked} {checked === 1 ? "profile" : "profiles"} checked <Ago time={generated_at} />.
       </p>
       {findings.length > 0 && (

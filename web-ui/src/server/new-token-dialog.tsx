@@ -3,8 +3,8 @@ import { type FormEvent, useId, useState } from "react";
 import { change } from "../api/client";
 import { tokensQuery } from "../api/queries";
 import type { NewToken, TokenCreated } from "../api/types";
-import { announce } from "../parts/announcer";
-import { Dialog } from "../parts/dialog";
+import { copy } from "../parts/copy";
+import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { Select } from "../parts/fields";
 import { ErrorWords } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
@@ -46,6 +46,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
     <Dialog
       open
       onClose={onClose}
+      closing={closingOf(make.isPending)}
       title="Make a token"
       description={<p>Its secret is shown once, here; the server keeps a hash of it.</p>}
     >
@@ -73,9 +74,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
           </div>
         )}
         <div className="dialog-actions">
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
+          <Cancel onClose={onClose} busy={make.isPending} />
           <button type="submit" className="button primary" aria-disabled={make.isPending}>
             Make token
           </button>
@@ -90,6 +89,7 @@ function Secret({ created, onClose }: { created: TokenCreated; onClose: () => vo
     <Dialog
       open
       onClose={onClose}
+      closing="by button"
       title={`Token ${created.token.name}`}
       description={<p>Copy it now: it cannot be shown again.</p>}
     >
@@ -100,12 +100,7 @@ function Secret({ created, onClose }: { created: TokenCreated; onClose: () => vo
         <button
           type="button"
           className="button"
-          onClick={() => {
-            navigator.clipboard?.writeText(created.secret).then(
-              () => announce("The token was copied."),
-              () => announce("The browser did not allow copying."),
-            );
-          }}
+          onClick={() => copy(created.secret, "The token was copied.")}
         >
           Copy
         </button>

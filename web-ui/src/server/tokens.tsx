@@ -5,7 +5,8 @@ import { tokensQuery } from "../api/queries";
 import type { Token } from "../api/types";
 import { announce } from "../parts/announcer";
 import { Badge } from "../parts/badge";
-import { Dialog } from "../parts/dialog";
+import { Cancel, closingOf, Dialog } from "../parts/dialog";
+import { useFocusHeir } from "../parts/focus";
 import { Empty, ErrorWords, QueryStates } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
@@ -20,7 +21,9 @@ export function Tokens() {
   return (
     <section className="section" aria-labelledby="tokens">
       <div className="toolbar">
-        <h2 id="tokens">Tokens</h2>
+        <h2 id="tokens" tabIndex={-1} data-home>
+          Tokens
+        </h2>
         <button type="button" className="button small" onClick={() => setMaking(true)}>
           Make a token
         </button>
@@ -32,7 +35,7 @@ export function Tokens() {
               <p>Make one for each person and program that uses this API.</p>
             </Empty>
           ) : (
-            <TokenTable tokens={tokens} onRevoke={setRevoking} />
+            <TokenTable tokens={tokens} now={query.dataUpdatedAt} onRevoke={setRevoking} />
           )
         }
       </QueryStates>
@@ -44,10 +47,12 @@ export function Tokens() {
 
 interface TokenTableProps {
   tokens: readonly Token[];
+  /** When the list came, in milliseconds since 1970. */
+  now: number;
   onRevoke: (token: Token) => void;
 }
 
-function TokenTable({ tokens, onRevoke }: TokenTableProps) {
+function TokenTable({ tokens, now, onRevoke }: TokenTableProps) {
   return (
     <div className="table-frame">
       <table className="tokens stacks">
@@ -60,6 +65,9 @@ function TokenTable({ tokens, onRevoke }: TokenTableProps) {
             <th scope="col">Last used</th>
             <th scope="col">Ends</th>
             <th scope="col">Status</th>
+            <th scope="col">
+              <span className="visually-hidden">Action</span>
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -79,23 +87,36 @@ function TokenTable({ tokens, onRevoke }: TokenTableProps) {
                 {token.expires_at ? <Day time={token.expires_at} /> : "never"}
               </td>
               <td>
-                {token.revoked_at ? (
-                  <Badge tone="quiet">Revoked</Badge>
-                ) : (
-                  <button
-                    type="button"
-                    className="button small plain"
-                    onClick={() => onRevoke(token)}
-                  >
-                    Revoke<span className="visually-hidden"> {token.name}</span>
-                  </button>
-                )}
+                <Standing token={token} now={now} />
               </td>
+              <td>{!token.revoked_at && <RevokeButton token={token} onRevoke={onRevoke} />}</td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+function Standing({ token, now }: { token: Token; now: number }) {
+  if (token.revoked_at) return <Badge tone="quiet">Revoked</Badge>;
+  if (token.expires_at && Date.parse(token.expires_at) <= now) {
+    return <Badge tone="expired">Ended</Badge>;
+  }
+  return <Badge tone="good">Active</Badge>;
+}
+
+interface RevokeButtonProps {
+  token: Token;
+  onRevoke: (token: Token) => void;
+}
+
+function RevokeButton({ token, onRevoke }: RevokeButtonProps) {
+  const heir = useFocusHeir<HTMLButtonElement>();
+  return (
+    <button ref={heir} type="button" className="button small plain" onClick={() => onRevoke(token)}>
+      Revoke<span className="visually-hidden"> {token.name}</span>
+    </button>
   );
 }
 
@@ -114,6 +135,7 @@ function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) 
     <Dialog
       open
       onClose={onClose}
+      closing={closingOf(revoke.isPending)}
       title="Revoke this token?"
       description={
         <p>
@@ -133,9 +155,7 @@ function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) 
         </div>
       )}
       <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
+        <Cancel onClose={onClose} busy={revoke.isPending} />
         <button
           type="button"
           className="button danger-button"

@@ -6,7 +6,7 @@ import { SignOut } from "./sign-out";
 export function AdminRequired({ user }: { user: string }) {
   return (
     <>
-      <h1>SCEP Administration</h1>
+      <h1 tabIndex={-1}>SCEP Administration</h1>
       <section className="state wide" role="alert" data-tone="warn">
         <h2>
           <ToneMark tone="warn" /> Admin access required

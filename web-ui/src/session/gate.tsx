@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { authQuery } from "../api/queries";
 import { Failure, Loading } from "../parts/states";
 import { Header } from "../shell/header";
@@ -12,10 +12,21 @@ import { SignIn } from "./sign-in";
 export function Gate({ children }: { children: ReactNode }) {
   const auth = useQuery(authQuery);
   const user = auth.data ?? null;
+  const main = useRef<HTMLElement>(null);
+  // Signing in or out puts another page in place of the one that had the focus: it begins at its
+  // heading. A page that was just loaded leaves the focus to the browser.
+  const who = auth.data === undefined ? undefined : (user?.user ?? null);
+  const before = useRef(who);
+  useEffect(() => {
+    if (before.current !== undefined && before.current !== who) {
+      main.current?.querySelector("h1")?.focus();
+    }
+    before.current = who;
+  }, [who]);
   return (
     <>
       <Header user={user} />
-      <main id="main" className="page" tabIndex={-1}>
+      <main id="main" className="page" tabIndex={-1} ref={main}>
         {auth.isPending ? (
           <Loading what="your session" rows={1} />
         ) : auth.data === undefined ? (

@@ -26,7 +26,7 @@ export function SignIn() {
   const wrong = isSignedOut(enter.error);
   return (
     <form className="sign-in" onSubmit={submit}>
-      <h1>SCEP Administration</h1>
+      <h1 tabIndex={-1}>SCEP Administration</h1>
       {sessionEnded(client) && !enter.error && (
         <p className="notice" role="status" data-tone="warn">
           <ToneMark tone="warn" /> Your session ended. Sign in again.

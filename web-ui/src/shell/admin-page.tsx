@@ -1,6 +1,6 @@
 import * as Tabs from "@radix-ui/react-tabs";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { useNavigate } from "react-router";
 import { ActivityTab } from "../activity/activity-tab";
 import { requestsQuery } from "../api/queries";
@@ -8,6 +8,7 @@ import { CertificateSheet } from "../certificates/certificate-sheet";
 import { CertificatesTab } from "../certificates/certificates-tab";
 import { IntuneTab } from "../intune/intune-tab";
 import { searchFor, TAB_NAMES, TABS, type Tab } from "../model/url";
+import { useFocusHeir } from "../parts/focus";
 import { ProfilesTab } from "../profiles/profiles-tab";
 import { RequestsTab } from "../requests/requests-tab";
 import { ServerTab } from "../server/server-tab";
@@ -37,7 +38,7 @@ export function AdminPage() {
   const waiting = useQuery(requestsQuery(undefined)).data?.total ?? 0;
   return (
     <>
-      <h1>SCEP Administration</h1>
+      <h1 tabIndex={-1}>SCEP Administration</h1>
       <Tabs.Root
         value={tab}
         activationMode="manual"
@@ -63,7 +64,9 @@ export function AdminPage() {
           const View = VIEWS[name];
           return (
             <Tabs.Content key={name} value={name} className="view">
-              <View />
+              <Panel>
+                <View />
+              </Panel>
             </Tabs.Content>
           );
         })}
@@ -72,4 +75,10 @@ export function AdminPage() {
       <CertificateSheet />
     </>
   );
+}
+
+/** A tab's content. A link in it that leads to another tab hands the focus to that tab. */
+function Panel({ children }: { children: ReactNode }) {
+  const heir = useFocusHeir<HTMLDivElement>();
+  return <div ref={heir}>{children}</div>;
 }

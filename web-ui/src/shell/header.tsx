@@ -33,15 +33,21 @@ export function Header({ user }: { user: AuthCheck | null }) {
           </Link>
         </nav>
         <div className="top-end">
-          <Select
-            label="Theme"
-            value={theme}
-            options={NAMES}
-            onChange={(chosen) => {
-              setTheme(chosen);
-              chooseTheme(chosen);
-            }}
-          />
+          <span className="theme">
+            <svg viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+              <circle cx="8" cy="8" r="6" />
+              <path d="M8 2a6 6 0 0 1 0 12Z" />
+            </svg>
+            <Select
+              label="Theme"
+              value={theme}
+              options={NAMES}
+              onChange={(chosen) => {
+                setTheme(chosen);
+                chooseTheme(chosen);
+              }}
+            />
+          </span>
           {user && (
             <>
               <span className="user" title={user.admin ? "Role: admin" : "Role: viewer"}>

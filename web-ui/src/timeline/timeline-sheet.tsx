@@ -4,7 +4,8 @@ import { timelineQuery } from "../api/queries";
 import type { Certificate, Stage, TimelineEntry } from "../api/types";
 import { standing } from "../certificates/words";
 import { reasonName } from "../model/counters";
-import type { Tone } from "../model/tone";
+import { standingNow } from "../model/story";
+import { expiryTone, type Tone } from "../model/tone";
 import type { Subject } from "../model/url";
 import { Badge } from "../parts/badge";
 import { Dialog } from "../parts/dialog";
@@ -35,6 +36,9 @@ const STAGES: Readonly<Record<Stage, { tone: Tone; name: string }>> = {
   expires: { tone: "quiet", name: "Expires" },
   other: { tone: "quiet", name: "Recorded" },
 };
+
+/** Stages that are about one certificate. */
+const HOLDS_SERIAL: ReadonlySet<Stage> = new Set(["issued", "renewed", "revoked"]);
 
 /** The story of the device that the URL names, at the side. */
 export function TimelineSheet() {
@@ -72,11 +76,9 @@ function Story({ subject, onClose }: { subject: Subject; onClose: () => void }) 
             </Empty>
           ) : (
             <>
-              {truncated && (
-                <p className="hint">Older steps are left out; the audit has them all.</p>
-              )}
-              <ol className="timeline">
-                {entries.map((entry, place) => (
+              <Standing entries={entries} certificates={certificates} />
+              <ol className="timeline" reversed>
+                {[...entries].reverse().map((entry, place) => (
                   <Step
                     key={entry.event?.id ?? `${entry.stage} ${entry.timestamp} ${place}`}
                     entry={entry}
@@ -84,12 +86,45 @@ function Story({ subject, onClose }: { subject: Subject; onClose: () => void }) 
                   />
                 ))}
               </ol>
+              {truncated && (
+                <p className="hint">Older steps are left out; the audit has them all.</p>
+              )}
               <Certificates certificates={certificates} />
             </>
           )
         }
       </QueryStates>
     </Dialog>
+  );
+}
+
+interface StandingProps {
+  entries: readonly TimelineEntry[];
+  certificates: readonly Certificate[];
+}
+
+/** The story in one line: what the device holds now, and when it was last refused. */
+function Standing({ entries, certificates }: StandingProps) {
+  const { valid, ended, refused } = standingNow(entries, certificates);
+  return (
+    <p className="standing">
+      {valid ? (
+        <Badge tone={expiryTone(valid.days_to_expiry, false)}>
+          Valid until <Day time={valid.not_after} />
+        </Badge>
+      ) : (
+        <Badge tone={ended ? standing(ended).tone : "quiet"}>
+          {ended ? `${standing(ended).name}, no valid certificate` : "No certificate"}
+        </Badge>
+      )}
+      {refused && (
+        <span>
+          Last refused <Ago time={refused.timestamp} />
+          {refused.event?.details.reason &&
+            `: ${reasonName(refused.event.details.reason).toLowerCase()}`}
+        </span>
+      )}
+    </p>
   );
 }
 
@@ -113,6 +148,14 @@ function Step({ entry, future }: { entry: TimelineEntry; future: boolean }) {
         </p>
         <p className="step-foot">
           <ProfileName pathId={entry.profile} />
+          {entry.serial && HOLDS_SERIAL.has(entry.stage) && (
+            <span className="step-serial">
+              serial{" "}
+              <code>
+                <Untrusted text={entry.serial} limit={40} />
+              </code>
+            </span>
+          )}
           {entry.event && (
             <button
               type="button"
