@@ -57,9 +57,7 @@ fn transaction(record: &mut TransactionRecord) {
     shorten(&mut record.sans, SANS);
     shorten(&mut record.transaction_id, NAME);
     shorten_some(&mut record.device, NAME);
-    if let TransactionState::Approved { by, note } | TransactionState::Denied { by, note } =
-        &mut record.state
-    {
+    if let TransactionState::Denied { by, note } = &mut record.state {
         shorten(by, NAME);
         shorten_some(note, WORDS);
     }
