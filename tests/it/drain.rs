@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use scep::client::Content;
 use scepd::server::Ended;
 
@@ -65,9 +65,25 @@ struct Program {
 
 impl Program {
     fn serve(house: &House) -> Program {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_scepd"))
-            .args(["serve", "--config"])
-            .arg(house.write_config())
+        Program::start(
+            Command::new(env!("CARGO_BIN_EXE_scepd"))
+                .args(["serve", "--config"])
+                .arg(house.write_config()),
+        )
+    }
+
+    /// The same, where a file that is over its limit is an error and not the end.
+    fn serve_on_small_disk(house: &House) -> Program {
+        let script = "trap '' XFSZ; exec \"$0\" serve --config \"$1\"";
+        Program::start(
+            Command::new("sh")
+                .args(["-c", script, env!("CARGO_BIN_EXE_scepd")])
+                .arg(house.write_config()),
+        )
+    }
+
+    fn start(command: &mut Command) -> Program {
+        let mut child = command
             .env("RUST_BACKTRACE", "0")
             .stderr(Stdio::piped())
             .spawn()
@@ -95,9 +111,21 @@ impl Program {
         }
     }
 
+    fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
+    }
+
+    /// The largest file that it may write, in octets; `None`: any.
+    fn may_write(&self, octets: Option<u64>) {
+        let limit = Rlimit {
+            current: octets,
+            maximum: None,
+        };
+        prlimit(Some(self.id()), Resource::Fsize, limit).unwrap();
     }
 
     /// Waits for its end, which must have begun.
@@ -163,4 +191,43 @@ async fn the_program_reloads_on_hangup_and_drains_on_terminate() {
     program.line("drained");
     let status = program.ended().await;
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_ends_when_a_disk_that_failed_works_again_and_goes_on_from_it() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let house = House::new().profile("corp", "");
+    let program = Program::serve_on_small_disk(&house);
+    let port = port_of(&program.line("ready"));
+    let client = || trusting(&house.ca).build().unwrap();
+    let url = format!("https://localhost:{port}/scep/corp");
+    let mut device = Device::at(url, client(), device_key()).await;
+    let first = device.enroll().await;
+
+    program.may_write(Some(0));
+    let csr = device.csr(Some(CHALLENGE));
+    let request = device.request(Content::PkcsReq(&csr));
+    assert!(
+        device.try_post(&request).await.is_err(),
+        "nothing is issued"
+    );
+    program.line("a write failed");
+    program.line("the store's disk still takes no writes");
+    let readiness = client().get(format!("https://localhost:{port}/readyz"));
+    assert_eq!(readiness.send().await.unwrap().status(), 503);
+    device.refresh().await.unwrap();
+
+    program.may_write(None);
+    program.line("start scepd anew");
+    assert_eq!(program.ended().await.code(), Some(75));
+
+    let program = Program::serve(&house);
+    let port = port_of(&program.line("ready"));
+    device.url = format!("https://localhost:{port}/scep/corp");
+    let second = issued(device.post(&request).await);
+    assert_ne!(first.serial(), second.serial());
+    assert_eq!(issued(device.post(&request).await), second);
+    program.signal(Signal::TERM);
+    program.line("drained, the store is flushed");
+    assert_eq!(program.ended().await.code(), Some(0));
 }
