@@ -1,12 +1,15 @@
 //! Each issuer's newest CRL: made when somebody asks, kept in the store, made anew when a
 //! certificate was revoked since or half of its time has passed.
+//!
+//! Making one reads every revoked certificate and waits for the disk, so it happens once at a time for each issuer and
+//! beside the compute pool; who asks meanwhile gets the CRL of before, which is still good.
 
 use chrono::{DateTime, Utc};
 use issuer::Issuer;
-use pki::{RevocationReason, RevokedEntry, Serial};
+use pki::{Certificate, RevocationReason, RevokedEntry, Serial};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{Change, CrlRecord, Store};
+use store::{Change, CrlRecord, RevokedCertificate, Store};
 
 /// Why there is no CRL to show.
 #[derive(Debug, thiserror::Error)]
@@ -20,99 +23,189 @@ pub enum CrlError {
     /// Another CRL took the number; the next try finds it.
     #[error("{0}")]
     Conflict(#[from] store::Conflict),
+    /// A certificate in the store cannot be read.
+    #[error("a revoked certificate cannot be read: {0}")]
+    Certificate(#[from] pki::Error),
+    /// Making it panicked, or the server ends.
+    #[error("making the CRL was broken off: {0}")]
+    BrokenOff(#[from] tokio::task::JoinError),
 }
 
 #[derive(Default)]
 struct Slot {
-    newest: Option<Newest>,
-    /// A certificate was revoked since.
-    stale: bool,
+    state: Mutex<State>,
+    /// Held by who makes the next one.
+    making: Arc<tokio::sync::Mutex<()>>,
 }
 
+#[derive(Default)]
+struct State {
+    newest: Option<Newest>,
+    /// How many certificates were revoked while this process runs.
+    revocations: u64,
+}
+
+#[derive(Clone)]
 struct Newest {
     der: Arc<[u8]>,
-    signer: Vec<u8>,
+    /// The fingerprint of the CA certificate that it stands for.
+    signer: [u8; 32],
+    /// The revocations that it knows of, at least.
+    revocations: u64,
     /// From then on it is made anew.
     refresh: DateTime<Utc>,
+    /// From then on it is of no use.
+    end: DateTime<Utc>,
+}
+
+impl Slot {
+    fn look(&self) -> (Option<Newest>, u64) {
+        let state = lock(&self.state);
+        (state.newest.clone(), state.revocations)
+    }
+
+    /// The newest one, if it may still be shown, and whether it need not be made anew.
+    fn usable(&self, signer: &[u8; 32], now: DateTime<Utc>) -> Option<(Arc<[u8]>, bool)> {
+        let (newest, revocations) = self.look();
+        let newest = newest.filter(|newest| newest.signer == *signer && now < newest.end)?;
+        let fresh = newest.revocations == revocations && now < newest.refresh;
+        Some((newest.der, fresh))
+    }
 }
 
 /// The CRLs of all issuers. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Crls {
-    slots: Arc<Mutex<HashMap<String, Arc<Mutex<Slot>>>>>,
+    slots: Arc<Mutex<HashMap<String, Arc<Slot>>>>,
 }
 
 impl Crls {
-    fn slot(&self, issuer_id: &str) -> Arc<Mutex<Slot>> {
+    fn slot(&self, issuer_id: &str) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
         Arc::clone(slots.entry(issuer_id.to_owned()).or_default())
     }
 
     /// Says that a certificate of this issuer was revoked.
     pub fn revoked(&self, issuer_id: &str) {
-        lock(&self.slot(issuer_id)).stale = true;
+        let slot = self.slot(issuer_id);
+        let mut state = lock(&slot.state);
+        state.revocations = state.revocations.saturating_add(1);
     }
 
-    /// The newest CRL, DER (RFC 5280 section 5). Blocks on the store and on RSA: call it on the
-    /// compute pool.
+    /// The newest CRL of the issuer's current CA, DER (RFC 5280 section 5). Who finds that it must be made anew waits for
+    /// that; who asks meanwhile gets the one of before.
     ///
     /// # Errors
     /// [`CrlError`].
-    pub fn newest(
+    pub async fn newest(
         &self,
-        store: &dyn Store,
-        issuer: &dyn Issuer,
+        store: &Arc<dyn Store>,
+        issuer: &Arc<dyn Issuer>,
         now: DateTime<Utc>,
     ) -> Result<Arc<[u8]>, CrlError> {
-        let slot = self.slot(issuer.id());
-        let mut slot = lock(&slot);
-        let signer = issuer.ca_certificate().fingerprint().to_vec();
-        if !slot.stale
-            && let Some(newest) = &slot.newest
-            && now < newest.refresh
-            && newest.signer == signer
-        {
-            return Ok(Arc::clone(&newest.der));
+        let id = issuer.id();
+        let slot = self.slot(id);
+        let signer = issuer.ca_certificate().fingerprint();
+        let old = match slot.usable(&signer, now) {
+            Some((crl, true)) => return Ok(crl),
+            Some((crl, false)) => Some(crl),
+            None => None,
+        };
+        let making = match (Arc::clone(&slot.making).try_lock_owned(), &old) {
+            (Ok(making), _) => making,
+            (Err(_), Some(old)) => return Ok(Arc::clone(old)),
+            (Err(_), None) => Arc::clone(&slot.making).lock_owned().await,
+        };
+        // Somebody else may have made it in between.
+        if let Some((crl, true)) = slot.usable(&signer, now) {
+            return Ok(crl);
         }
-        let number = store
-            .crl(issuer.id())?
-            .map_or(0, |crl| crl.number)
-            .saturating_add(1);
-        let revoked: Vec<RevokedEntry> = store
-            .revoked(issuer.id())?
-            .into_iter()
-            .map(|revoked| RevokedEntry {
+        let (store, signing) = (Arc::clone(store), Arc::clone(issuer));
+        // The asker may go away; the CRL is finished all the same, and no second one is begun before.
+        let made = tokio::task::spawn_blocking(move || {
+            let (_, revocations) = slot.look();
+            let newest = make(&*store, &*signing, revocations, now)?;
+            let der = Arc::clone(&newest.der);
+            lock(&slot.state).newest = Some(newest);
+            drop(making);
+            Ok(der)
+        });
+        match (made.await.map_err(CrlError::from).flatten(), old) {
+            (Err(error), Some(old)) => {
+                tracing::error!(issuer = id, %error, "the next CRL could not be made; the one before is shown");
+                Ok(old)
+            }
+            (made, _) => made,
+        }
+    }
+}
+
+fn make(
+    store: &dyn Store,
+    issuer: &dyn Issuer,
+    revocations: u64,
+    now: DateTime<Utc>,
+) -> Result<Newest, CrlError> {
+    let ca = issuer.ca_certificate();
+    let before = store.crl(issuer.id())?;
+    let mut entries = Vec::new();
+    for revoked in store.revoked(issuer.id())? {
+        if before.as_ref().is_some_and(|crl| has_told(crl, &revoked)) {
+            continue;
+        }
+        let Some(record) = store.certificate(issuer.id(), &revoked.serial)? else {
+            continue;
+        };
+        if is_signed_by(&Certificate::from_der(&record.der)?, &ca) {
+            entries.push(RevokedEntry {
                 serial: Serial::new(revoked.serial),
                 revoked_at: revoked.revocation.at,
                 reason: RevocationReason::from_number(revoked.revocation.reason),
-            })
-            .collect();
-        let crl = issuer.crl(&revoked, number, now)?;
-        let this_update = crl.this_update();
-        let next_update = crl.next_update().unwrap_or(this_update);
-        let record = CrlRecord {
-            issuer_id: issuer.id().to_owned(),
-            number,
-            this_update,
-            next_update,
-            der: crl.der().to_vec(),
-        };
-        store
-            .commit(&[Change::new().with(record)], now)?
-            .into_iter()
-            .try_for_each(|kept| kept.map(drop))?;
-        let der: Arc<[u8]> = crl.der().into();
-        let refresh = now + (next_update - now) / 2;
-        *slot = Slot {
-            newest: Some(Newest {
-                der: Arc::clone(&der),
-                signer,
-                refresh,
-            }),
-            stale: false,
-        };
-        Ok(der)
+            });
+        }
     }
+    let number = before.map_or(0, |crl| crl.number).saturating_add(1);
+    let crl = issuer.crl(&entries, number, now)?;
+    let this_update = crl.this_update();
+    let next_update = crl.next_update().unwrap_or(this_update);
+    let record = CrlRecord {
+        issuer_id: issuer.id().to_owned(),
+        number,
+        this_update,
+        next_update,
+        der: crl.der().to_vec(),
+    };
+    store
+        .commit(&[Change::new().with(record)], now)?
+        .into_iter()
+        .try_for_each(|kept| kept.map(drop))?;
+    Ok(Newest {
+        der: crl.der().into(),
+        signer: ca.fingerprint(),
+        revocations,
+        refresh: now + (next_update - now) / 2,
+        end: next_update,
+    })
+}
+
+/// Whether an entry may be left out: a CRL that was issued after the certificate had ended has listed it
+/// (RFC 5280, section 3.3).
+fn has_told(crl: &CrlRecord, revoked: &RevokedCertificate) -> bool {
+    revoked.not_after < crl.this_update && revoked.revocation.at < crl.this_update
+}
+
+/// Whether this certificate of the issuer was signed by the key of this CA, and not by one of before or of after a
+/// rollover: a CRL speaks for the certificates of its own signer alone.
+fn is_signed_by(certificate: &Certificate, ca: &Certificate) -> bool {
+    let named = |key_id: &[u8]| match ca.ski() {
+        Some(ski) => key_id == ski,
+        None => key_id == ca.public_key().key_id(),
+    };
+    certificate.issuer().matches(ca.subject())
+        && certificate.aki().map_or_else(
+            || certificate.verify_signature_by(ca.public_key()).is_ok(),
+            named,
+        )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

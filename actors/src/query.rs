@@ -179,21 +179,16 @@ async fn get_crl(shared: &Arc<Shared>, issuer: &Name, serial: &Serial) -> Result
     {
         return Err(NotFound::here("there is no CRL of this CA here"));
     }
-    let job = Arc::clone(shared);
-    let newest = move || {
-        let services = &job.services;
-        let now = job.now();
-        services
-            .crls
-            .newest(&*services.store, &*job.spec.issuer, now)
-    };
-    match blocking(shared, newest).await {
-        Ok(Ok(crl)) => Ok(Answer::Crl(crl)),
-        Ok(Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. }))) => {
+    let services = &shared.services;
+    let newest = services
+        .crls
+        .newest(&services.store, &shared.spec.issuer, shared.now());
+    match newest.await {
+        Ok(crl) => Ok(Answer::Crl(crl)),
+        Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. })) => {
             Err(NotFound::here(format!("there is no CRL: {missing}")))
         }
-        Ok(Err(error)) => Ok(unavailable(shared, &error.to_string())),
-        Err(error) => Ok(unavailable(shared, &error)),
+        Err(error) => Ok(unavailable(shared, &error.to_string())),
     }
 }
 

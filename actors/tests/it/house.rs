@@ -77,6 +77,8 @@ pub struct Breakable {
     pub broken: AtomicBool,
     /// Before each signature.
     pub door: Door,
+    /// Before each CRL.
+    pub crl_door: Door,
     pub without_crls: AtomicBool,
 }
 
@@ -109,6 +111,7 @@ impl Issuer for Breakable {
         number: u64,
         now: DateTime<Utc>,
     ) -> Result<Crl, issuer::Error> {
+        self.crl_door.pass();
         if self.without_crls.load(Ordering::SeqCst) {
             return Err(issuer::Error::NotACa {
                 subject: self.ca_certificate().subject().to_string(),
@@ -176,6 +179,7 @@ impl World {
                 ca,
                 broken: AtomicBool::new(false),
                 door: Door::default(),
+                crl_door: Door::default(),
                 without_crls: AtomicBool::new(false),
             }),
             ra: RaIdentity {

@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod crls;
 mod device;
 mod disk;
 mod enrollment;

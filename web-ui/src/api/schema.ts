@@ -2321,6 +2321,7 @@ export interface operations {
             query?: {
                 /**
                  * @description Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`.
+                 *     Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`.
                  *     Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`,
                  *     `token_create`, `token_revoke`, and so on.
                  * @example scep_pkcsreq_intune
