@@ -1,15 +1,17 @@
 //! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
 
 use crate::candidate::{Candidate, Rejected};
+use crate::context::Context;
 use crate::durable::Failure;
 use crate::messages::Origin;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
+use challenge::CsrFacts;
 use chrono::{DateTime, Utc};
 use pki::Certificate;
 use scep::MessageType;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{AuditDetails, AuditEvent, Outcome, TransactionRecord};
 
 /// A certificate was issued.
@@ -39,16 +41,30 @@ pub(crate) fn pending(
     shared: &Shared,
     origin: &Origin,
     candidate: &Candidate,
+    note: Option<String>,
     now: DateTime<Utc>,
 ) -> AuditEvent {
-    event(
-        shared,
-        origin,
-        candidate,
-        Outcome::Pending,
-        "waits for an operator's approval",
-        now,
-    )
+    let message = "waits for an operator's approval";
+    let mut event = event(shared, origin, candidate, Outcome::Pending, message, now);
+    event.details.note = note;
+    event
+}
+
+/// A message came again within the retransmission window and got its certificate again.
+pub(crate) fn resent(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    certificate: &Certificate,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let serial = certificate.serial().to_hex();
+    let message = "the same message came again; the same certificate was sent again";
+    let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
+    event.resource_id.clone_from(&serial);
+    event.details.serial = Some(serial);
+    event.details.note = Some("sent again".to_owned());
+    event
 }
 
 /// A request was refused. `left_out` refusals like it were not written before this one.
@@ -168,6 +184,7 @@ pub(crate) fn of_record(
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let renewal = record.message_type == records::RENEWAL_REQ;
+    let context = Context::of_record(record);
     let actor = record
         .device
         .clone()
@@ -176,7 +193,7 @@ pub(crate) fn of_record(
         timestamp: now,
         actor,
         actor_type: "Device".to_owned(),
-        action: action(renewal, record.device.is_some()).to_owned(),
+        action: action(renewal, context.intune).to_owned(),
         resource_type: "certificate".to_owned(),
         resource_id: record.transaction_id.clone(),
         details: AuditDetails {
@@ -190,10 +207,21 @@ pub(crate) fn of_record(
             transaction_id: Some(record.transaction_id.clone()),
             source_ip: record.source_ip,
             device: record.device.clone(),
+            claim: context.claim,
+            claim_issuer: context.claim_issuer,
+            csr: context.csr,
+            user_agent: context.user_agent,
+            request_id: context.request_id,
             ..AuditDetails::default()
         },
     }
 }
+
+/// In `details`, where nobody vouches for what the challenge says: which members that concerns.
+const UNVERIFIED: (&str, &str) = (
+    "unverified",
+    "device, claim_issuer and claim: no trusted connector signed them",
+);
 
 fn event(
     shared: &Shared,
@@ -214,10 +242,15 @@ fn event(
             .claim()
             .and_then(|claim| serde_json::to_value(claim).ok());
         details.claim_issuer = candidate.claim().map(|claim| claim.iss.clone());
-        details.csr = Some(csr_facts(candidate));
+        details.csr = Some(csr_facts(&candidate.facts));
+        if candidate.claim().is_some() && candidate.claim_is_unverified() {
+            let (member, words) = UNVERIFIED;
+            details.extra.insert(member.to_owned(), words.to_owned());
+        }
     }
     details.device.clone_from(&device);
     details.common_name = Some(common_name.clone());
+    let device = device.filter(|_| !candidate.claim_is_unverified());
     AuditEvent {
         timestamp: now,
         actor: device.unwrap_or(common_name),
@@ -242,25 +275,10 @@ fn details(shared: &Shared, origin: &Origin, outcome: Outcome, message: &str) ->
     }
 }
 
-/// What the CSR says in each of the dimensions that a claim has, under the claim's names.
-fn csr_facts(candidate: &Candidate) -> Value {
-    let facts = &candidate.facts;
-    let mut csr = json!({
-        "device_name": facts.common_names,
-        "san_dns": facts.sans.dns,
-        "san_rfc822": facts.sans.email,
-        "san_upn": facts.sans.upn,
-    });
-    if let Value::Object(members) = &mut csr {
-        let uri: Vec<Value> = facts.sans.uri.iter().map(|uri| json!(uri)).collect();
-        let ip: Vec<Value> = facts.sans.ip.iter().map(|ip| json!(ip)).collect();
-        for (name, values) in [("san_uri", uri), ("san_ip", ip)] {
-            if !values.is_empty() {
-                members.insert(name.to_owned(), Value::Array(values));
-            }
-        }
-    }
-    csr
+/// What the CSR says in each of the dimensions that a claim has, under the claim's names, and in
+/// those that no claim has.
+pub(crate) fn csr_facts(facts: &CsrFacts) -> Value {
+    serde_json::to_value(facts).unwrap_or_default()
 }
 
 fn action(renewal: bool, intune: bool) -> &'static str {

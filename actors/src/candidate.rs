@@ -87,6 +87,11 @@ impl Candidate {
         self.reply.message_type == MessageType::RenewalReq
     }
 
+    /// Whether [`Candidate::claim`] is only what somebody wrote: no trust anchor signed it.
+    pub(crate) fn claim_is_unverified(&self) -> bool {
+        matches!(&self.evidence, Err(refusal) if refusal.anonymous)
+    }
+
     /// What the challenge claims, as far as it could be read.
     pub(crate) fn claim(&self) -> Option<&Claim> {
         match &self.evidence {
@@ -190,6 +195,13 @@ fn candidate(
         }
         Err(refusal) => Err(refusal.clone()),
     };
+    let (evidence, approval) = match intune {
+        true => (
+            evidence.map_err(Refusal::counted),
+            approval.map_err(Refusal::counted),
+        ),
+        false => (evidence, approval),
+    };
     Ok(Candidate {
         key,
         poll_key,
@@ -217,13 +229,19 @@ fn authenticate(
 ) -> (Option<Serial>, Result<Evidence, Refusal>) {
     let spec = &shared.spec;
     let renewal_message = reply.message_type == MessageType::RenewalReq;
+    // Signed by a certificate that this profile issued, a PKCSReq is a renewal too. One that has
+    // expired, or is not this profile's, proves nothing and harms nothing: a key like any other.
+    let must_renew = renewal_message || matches!(standing, Standing::Holder | Standing::Revoked(_));
     let renewal = match standing {
         Standing::Holder => Some(renewal::same_names(shared, csr, &reply.signer)),
-        Standing::Unfit(refusal) => Some(Err(refusal)),
+        Standing::Unfit(refusal) | Standing::Revoked(refusal) => Some(Err(refusal)),
         Standing::Foreign if renewal_message => Some(Err(renewal::foreign())),
         Standing::Foreign => None,
     };
-    if renewal_message && let Some(Err(refusal)) = renewal {
+    if renewal_message
+        && !intune
+        && let Some(Err(refusal)) = renewal
+    {
         return (None, Err(refusal));
     }
     let renews = matches!(renewal, Some(Ok(()))).then(|| reply.signer.serial().clone());
@@ -242,6 +260,8 @@ fn authenticate(
         _ => static_evidence(shared, csr),
     };
     let evidence = match (by_challenge, renewal) {
+        // The gates, and besides the rules of renewal.
+        (Ok(evidence), Some(Err(unfit))) if must_renew => Err(unfit.after(evidence)),
         (Ok(evidence), _) => Ok(evidence),
         // A device that holds its certificate needs no challenge, unless the profile demands one,
         // or brought one for the gates, or the gates are all there is.
@@ -251,9 +271,7 @@ fn authenticate(
             Ok(Evidence::default())
         }
         // An unfit certificate says more about what went wrong than a missing challenge.
-        (Err(refusal), Some(Err(unfit))) if !intune && csr.challenge_password().is_none() => {
-            Err(if refusal.guess { unfit } else { refusal })
-        }
+        (Err(_), Some(Err(unfit))) if !intune && csr.challenge_password().is_none() => Err(unfit),
         (Err(refusal), _) => Err(refusal),
     };
     (renews, evidence)
@@ -286,9 +304,13 @@ fn static_evidence(shared: &Shared, csr: &Csr) -> Result<Evidence, Refusal> {
         (Some(_), Some(_)) => "the static challenge is wrong",
         (Some(_), None) => "the CSR holds no challengePassword",
         (None, Some(_)) => {
-            "the challengePassword is not shaped like an Intune challenge, and the profile has no static one"
+            let words = "the challengePassword is not shaped like an Intune challenge, and the profile has no static one";
+            return Err(Refusal::no_challenge(words));
         }
-        (None, None) => "the CSR holds no challengePassword; the profile wants an Intune challenge",
+        (None, None) => {
+            let words = "the CSR holds no challengePassword; the profile wants an Intune challenge";
+            return Err(Refusal::no_challenge(words));
+        }
     };
     Err(Refusal::wrong_challenge(words))
 }

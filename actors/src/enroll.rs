@@ -14,7 +14,7 @@ use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
 use crate::durable::{Failure, commit};
-use crate::hooks::ComplianceQuestion;
+use crate::hooks::{ComplianceQuestion, Verdict};
 use crate::messages::{Origin, Outcome, PkiOperation};
 use crate::meters::Stage as Timed;
 use crate::pace;
@@ -164,8 +164,21 @@ async fn enroll(
     shared.meters.stage(Timed::Decide, begun.elapsed());
     let answer = match decision {
         Decision::Proceed(ticket) => return proceed(shared, origin, candidate, ticket).await,
-        Decision::Known(known) => query::known(shared, known).await,
-        Decision::Join(answer) => answer.await.unwrap_or(Answer::Busy),
+        Decision::Known(known) => {
+            let again = is_resent(candidate, Some(&known));
+            let answer = query::known(shared, known).await;
+            match again {
+                true => query::resent(shared, origin, candidate, answer).await,
+                false => answer,
+            }
+        }
+        Decision::Join(answer) => {
+            let answer = answer.await.unwrap_or(Answer::Busy);
+            match is_resent(candidate, candidate.known.as_ref()) {
+                true => query::resent(shared, origin, candidate, answer).await,
+                false => answer,
+            }
+        }
         Decision::Guessing => Answer::Guessing,
         Decision::Refused => match &candidate.evidence {
             Err(refusal) => refuse(shared, origin, candidate, refusal).await,
@@ -184,6 +197,12 @@ async fn enroll(
         }
     };
     answer.into()
+}
+
+/// Whether a challenge came a second time, in the very same message. The polls of a request that
+/// waits for an operator, or waited, are something else.
+fn is_resent(candidate: &Candidate, known: Option<&Known>) -> bool {
+    candidate.intune && !known.is_some_and(Known::was_pending)
 }
 
 fn asks(candidate: &Candidate) -> Asks {
@@ -211,7 +230,7 @@ async fn proceed(
     candidate: &Candidate,
     ticket: Ticket,
 ) -> Answered {
-    let approved = match ask_compliance(shared, candidate).await {
+    let (approved, let_in) = match ask_compliance(shared, candidate).await {
         Ok(approved) => approved,
         Err(refusal) => {
             // The gate's counter is raised with the settlement, its record with the commit.
@@ -227,9 +246,9 @@ async fn proceed(
     let marks = ticket.marks;
     let waits = shared.spec.approval.is_some() && candidate.renews.is_none();
     let result = if waits {
-        wait(shared, origin, candidate, marks).await
+        wait(shared, origin, candidate, let_in, marks).await
     } else {
-        issue(shared, origin, candidate, approved, marks).await
+        issue(shared, origin, candidate, approved, let_in, marks).await
     };
     match result {
         Ok(Done {
@@ -256,8 +275,14 @@ async fn proceed(
     }
 }
 
+/// Why a device was let in that the compliance hook could not be asked about.
+type LetIn = Option<String>;
+
 /// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
-async fn ask_compliance(shared: &Arc<Shared>, candidate: &Candidate) -> Result<Approved, Refusal> {
+async fn ask_compliance(
+    shared: &Arc<Shared>,
+    candidate: &Candidate,
+) -> Result<(Approved, LetIn), Refusal> {
     let approved = candidate.approval.clone()?;
     let hook = shared
         .spec
@@ -278,16 +303,20 @@ async fn ask_compliance(shared: &Arc<Shared>, candidate: &Candidate) -> Result<A
                 csr: candidate.facts.clone(),
             })
             .await;
-        if !verdict.compliant {
-            let words = format!("the compliance check said no: {}", verdict.reason);
-            return Err(Refusal::gate(
-                Label::ComplianceFailed,
-                words,
-                Some(claim.clone()),
-            ));
+        match verdict {
+            Verdict::Compliant => {}
+            Verdict::LetIn { why } => return Ok((approved, Some(why))),
+            Verdict::NotCompliant { reason } => {
+                let words = format!("the compliance check said no: {reason}");
+                return Err(Refusal::gate(
+                    Label::ComplianceFailed,
+                    words,
+                    Some(claim.clone()),
+                ));
+            }
         }
     }
-    Ok(approved)
+    Ok((approved, None))
 }
 
 /// An enrollment that is durable now.
@@ -303,9 +332,10 @@ async fn issue(
     origin: &Origin,
     candidate: &Candidate,
     approved: Approved,
+    let_in: LetIn,
     marks: Option<Marks>,
 ) -> Result<Done, Failure> {
-    let notes = approved.notes().to_vec();
+    let notes: Vec<String> = approved.notes().iter().cloned().chain(let_in).collect();
     let (certificate, sealed) = sign_and_seal(shared, approved, candidate.reply.clone()).await?;
     let now = shared.now();
     let transaction = records::issued(shared, origin, candidate, &certificate, now);
@@ -362,6 +392,7 @@ async fn wait(
     shared: &Arc<Shared>,
     origin: &Origin,
     candidate: &Candidate,
+    let_in: LetIn,
     marks: Option<Marks>,
 ) -> Result<Done, Failure> {
     let now = shared.now();
@@ -369,7 +400,7 @@ async fn wait(
     let known = Known::from(&transaction);
     let mut change = Change::new()
         .with(transaction)
-        .with(audit::pending(shared, origin, candidate, now));
+        .with(audit::pending(shared, origin, candidate, let_in, now));
     if let Some(marks) = marks {
         records::push_marks(&mut change, &shared.spec.path_id, &marks);
     }

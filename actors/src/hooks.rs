@@ -18,11 +18,19 @@ pub struct ComplianceQuestion {
 
 /// What the hook answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether the device may have its certificate.
-    pub compliant: bool,
-    /// The hook's reason, untrusted text; empty when it gave none.
-    pub reason: String,
+pub enum Verdict {
+    /// The device may have its certificate.
+    Compliant,
+    /// It may not.
+    NotCompliant {
+        /// The hook's reason, untrusted text, or why it could not be asked; may be empty.
+        reason: String,
+    },
+    /// Nobody knows, and the hook is set to let such devices in.
+    LetIn {
+        /// Why there was no answer, in words; for the audit.
+        why: String,
+    },
 }
 
 /// A boxed answer to come.

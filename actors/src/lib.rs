@@ -14,7 +14,7 @@
 //! | `limits`, `guesses`, `network`, `noise` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
-//! | `records`, `audit`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
+//! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
@@ -24,6 +24,7 @@ mod audit;
 mod candidate;
 mod clock;
 mod compute;
+mod context;
 mod crl;
 mod decision;
 mod directory;

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::audit;
+use crate::context::Context;
 use crate::decision::{Claim, Settlement, Ticket};
 use crate::durable::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
@@ -10,6 +11,7 @@ use crate::records;
 use crate::shared::Shared;
 use crate::transactions::{Key, Known};
 use actix::Addr;
+use challenge::Label;
 use chrono::{DateTime, Utc};
 use issuer::Wish;
 use pki::Csr;
@@ -32,12 +34,13 @@ pub(crate) async fn decide(
     if record.deadline.is_some_and(|deadline| now > deadline) {
         return Err(DecideError::NotPending("expired"));
     }
+    let intune = Context::of_record(&record).intune;
     let (record, answer, change) = if decision.approve {
         approve(&shared, &record, &decision, now).await?
     } else {
         deny(&shared, record, &decision, now)
     };
-    finish(&shared, ticket, record, answer, change).await
+    finish(&shared, ticket, record, intune, answer, change).await
 }
 
 async fn claim(me: &Addr<ProfileActor>, key: Key) -> Result<Ticket, DecideError> {
@@ -97,6 +100,7 @@ async fn approve(
     let issued = TransactionRecord {
         state,
         csr: None,
+        context: None,
         updated_at: now,
         ..record.clone()
     };
@@ -123,6 +127,7 @@ async fn approve(
             record,
             decision,
             "scep_request_approve",
+            "an operator approved the request; the certificate was issued",
             now,
         ))
         .with(event);
@@ -153,6 +158,7 @@ fn deny(
             &record,
             decision,
             "scep_request_deny",
+            "an operator refused the request",
             now,
         ))
         .with(event);
@@ -163,6 +169,7 @@ fn deny(
     let denied = TransactionRecord {
         state,
         csr: None,
+        context: None,
         updated_at: now,
         ..record
     };
@@ -176,11 +183,17 @@ async fn finish(
     shared: &Shared,
     ticket: Ticket,
     record: TransactionRecord,
+    intune: bool,
     answer: Answer,
     change: Change,
 ) -> Result<TransactionState, DecideError> {
     let issued = matches!(record.state, TransactionState::Issued { .. });
-    let label = (issued && record.device.is_some()).then_some(challenge::Label::Success);
+    // A refusal that is none of the gates' counts as malformed, as everywhere.
+    let label = match issued {
+        true => Label::Success,
+        false => Label::Malformed,
+    };
+    let label = intune.then_some(label);
     durable::commit(shared, change, label)
         .await
         .map_err(failed)?;
@@ -223,6 +236,7 @@ async fn expire(
     if !record.state.is_open() || !overdue {
         return Ok(());
     }
+    let intune = Context::of_record(&record).intune;
     let words = "nobody approved the request in time";
     let event = audit::of_record(
         shared,
@@ -235,12 +249,13 @@ async fn expire(
     let expired = TransactionRecord {
         state: TransactionState::Expired,
         csr: None,
+        context: None,
         updated_at: now,
         ..record
     };
     let change = Change::new().with(expired.clone()).with(event);
     let answer = Answer::refused(FailInfo::BadRequest, words);
-    finish(shared, ticket, expired, answer, change)
+    finish(shared, ticket, expired, intune, answer, change)
         .await
         .map(|_| ())
 }
@@ -250,6 +265,7 @@ fn operators_event(
     record: &TransactionRecord,
     decision: &OperatorDecision,
     action: &str,
+    message: &str,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     AuditEvent {
@@ -261,6 +277,7 @@ fn operators_event(
         resource_id: record.transaction_id.clone(),
         details: AuditDetails {
             outcome: Some(Outcome::Success),
+            message: Some(message.to_owned()),
             profile: Some(shared.spec.path_id.clone()),
             common_name: Some(record.common_name.clone()),
             device: record.device.clone(),

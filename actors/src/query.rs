@@ -6,9 +6,12 @@
 //! answered is refused in the words of a message that could not be opened.
 
 use crate::answer::Answer;
-use crate::candidate::{self, Rejected};
+use crate::audit;
+use crate::candidate::{self, Candidate, Rejected};
 use crate::compute::Stage;
 use crate::crl::CrlError;
+use crate::durable;
+use crate::messages::Origin;
 use crate::renewal;
 use crate::shared::Shared;
 use crate::spec::ProfileSpec;
@@ -16,7 +19,7 @@ use crate::transactions::{Key, Known};
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
-use store::TransactionState;
+use store::{Change, TransactionState};
 
 /// Octets of a serial number in a GetCRL, at most (RFC 5280, 4.1.2.2). What came out of a changed envelope is longer:
 /// a name, and behind it in the same number everything that was not to be known.
@@ -119,6 +122,24 @@ pub(crate) async fn known(shared: &Arc<Shared>, known: Known) -> Answer {
     blocking(shared, move || stored(&job, &known))
         .await
         .unwrap_or_else(|error| unavailable(shared, &error))
+}
+
+/// An Intune enrollment that came again within the profile's retransmission window has got
+/// `answer` again: its certificate is handed out once more, so that is audited.
+pub(crate) async fn resent(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    candidate: &Candidate,
+    answer: Answer,
+) -> Answer {
+    let Answer::Certificate(certificate) = &answer else {
+        return answer;
+    };
+    let event = audit::resent(shared, origin, candidate, certificate, shared.now());
+    match durable::commit(shared, Change::new().with(event), None).await {
+        Ok(()) => answer,
+        Err(error) => unavailable(shared, &error.to_string()),
+    }
 }
 
 /// GetCert: the certificate with that issuer and serial, for who holds one of this profile's.

@@ -1,6 +1,7 @@
 //! What an enrollment leaves in the store.
 
 use crate::candidate::Candidate;
+use crate::context::Context;
 use crate::messages::Origin;
 use crate::shared::Shared;
 use crate::transactions::Marks;
@@ -50,6 +51,7 @@ pub(crate) fn pending(
     // A pending request always has its end, so that "went through approval" can be seen later.
     TransactionRecord {
         deadline: Some(deadline.unwrap_or(DateTime::<Utc>::MAX_UTC)),
+        context: Context::of_candidate(origin, candidate).octets(),
         ..record
     }
 }

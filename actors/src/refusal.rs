@@ -1,6 +1,7 @@
 //! Why an enrollment is refused. What the device is told and what the operator reads are
 //! separate fields: the first says nothing that helps to guess.
 
+use crate::candidate::Evidence;
 use crate::excerpt;
 use challenge::{Claim, Label, Mismatch, Refused};
 use issuer::PolicyRefusal;
@@ -17,9 +18,10 @@ pub(crate) struct Refusal {
     pub(crate) reason: &'static str,
     /// The audit's `message`: plain words for the operator.
     pub(crate) message: String,
-    /// The Intune counter, where one of the nine gates refused.
+    /// The Intune counter, where an Intune challenge came along.
     pub(crate) label: Option<Label>,
-    /// What the challenge said, as far as it could be read.
+    /// What the challenge said, as far as it could be read; unproven where the refusal is
+    /// `anonymous`.
     pub(crate) claim: Option<Box<Claim>>,
     /// Where challenge and CSR differ.
     pub(crate) mismatches: Vec<Mismatch>,
@@ -71,6 +73,27 @@ impl Refusal {
         refusal
     }
 
+    /// The refusal of a request with an Intune challenge, by whatever it was refused: one of the
+    /// eleven counters goes up, and a reason that is none of their labels counts as malformed.
+    pub(crate) fn counted(mut self) -> Self {
+        self.label = self.label.or(Some(Label::from_reason(self.reason)));
+        self
+    }
+
+    /// The refusal of a request that had passed what proves who asks.
+    pub(crate) fn after(mut self, evidence: Evidence) -> Self {
+        self.claim = evidence.intune.map(|intune| Box::new(intune.claim));
+        self.anonymous = false;
+        self
+    }
+
+    /// A refusal where no secret is set that could be guessed.
+    pub(crate) fn no_challenge(message: &str) -> Self {
+        let mut refusal = Self::wrong_challenge(message);
+        refusal.guess = false;
+        refusal
+    }
+
     /// One of the Intune gates.
     pub(crate) fn gate(label: Label, message: String, claim: Option<Claim>) -> Self {
         Self {
@@ -87,11 +110,10 @@ impl Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        // Up to the signature anybody could have written it.
-        let anonymous = refused.gate <= 2;
         Self {
             mismatches: refused.mismatches,
-            anonymous,
+            // Anybody could have written it.
+            anonymous: !refused.authentic,
             ..Self::gate(refused.label, refused.reason, refused.claim)
         }
     }

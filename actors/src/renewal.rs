@@ -12,8 +12,11 @@ pub(crate) enum Standing {
     Foreign,
     /// Issued through this profile, valid, not revoked.
     Holder,
-    /// One of this issuer's, but no ground for a renewal.
+    /// One of this issuer's, but no ground for a renewal. With a challenge the device may start
+    /// anew.
     Unfit(Refusal),
+    /// One of this issuer's that was revoked: nothing that it signed is served, challenge or not.
+    Revoked(Refusal),
 }
 
 /// Looks at the signer's certificate.
@@ -25,15 +28,13 @@ pub(crate) fn standing(
     signer: &Certificate,
     now: DateTime<Utc>,
 ) -> store::Result<Standing> {
-    if !shared.spec.renewal.enabled {
-        let refusal = unfit("renewal_off", "this profile does not renew certificates");
-        return Ok(if shared.spec.issuer.issued(signer) {
-            Standing::Unfit(refusal)
-        } else {
-            Standing::Foreign
-        });
-    }
-    holder(shared, signer, now)
+    Ok(match holder(shared, signer, now)? {
+        Standing::Holder | Standing::Unfit(_) if !shared.spec.renewal.enabled => {
+            let words = "this profile does not renew certificates";
+            Standing::Unfit(unfit("renewal_off", words))
+        }
+        standing => standing,
+    })
 }
 
 /// Whether the signer holds a certificate of this profile that is valid and not revoked, whether or not such
@@ -58,6 +59,13 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
         .services
         .store
         .certificate(issuer.id(), signer.serial().as_bytes())?;
+    if let Some(record) = &record
+        && record.revoked.is_some()
+        && record.der == signer.der()
+    {
+        let words = "the signer's certificate is revoked";
+        return Ok(Standing::Revoked(unfit("renewal_revoked", words)));
+    }
     let refusal = match record {
         None => unfit(
             "renewal_unknown",
@@ -74,9 +82,6 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
                 record.profile
             ),
         ),
-        Some(record) if record.revoked.is_some() => {
-            unfit("renewal_revoked", "the signer's certificate is revoked")
-        }
         Some(_) if !signer.valid_at(now) => unfit(
             "renewal_expired",
             &format!(

@@ -81,13 +81,13 @@ pub struct AuditDetails {
     /// The Intune issuer (claim `iss`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_issuer: Option<String>,
-    /// What the challenge vouched for.
+    /// What the challenge says, as far as it can be read. With a member `unverified` beside it, no trusted connector signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
     /// What the CSR asked for, in the same dimensions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<CsrNames>,
-    /// What an operator wrote beside an approval, denial or revocation.
+    /// What an operator wrote beside an approval, denial or revocation, or what else is to be known, such as `sent again`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Id of the HTTP request, as in the log.

@@ -268,7 +268,12 @@ async fn signature_gate() {
         let event = gates
             .refusal(&challenge, SANS, Label::SignatureInvalid)
             .await;
-        assert_eq!(event.event.details.claim, None, "nobody vouches for it");
+        // Nobody vouches for it: it is told, and told apart.
+        assert_eq!(event.event.actor, "box-4");
+        let details = event.event.details;
+        assert_eq!(details.claim.unwrap()["sub"], "guid-2");
+        assert_eq!(details.device.as_deref(), Some("guid-2"));
+        assert!(details.extra.contains_key("unverified"));
     }
 
     let garbage = format!("{}.%%.{}", "a".repeat(150), "b".repeat(150));
@@ -287,9 +292,11 @@ async fn signature_gate() {
 async fn version_time_and_audience_gates() {
     let gates = Gates::open("").await;
     let now = gates.server.house.clock.now().timestamp();
-    for version in [json!("v2"), json!("V1")] {
+    for version in [json!("v2"), json!("V1"), json!(1), json!(["v1"])] {
         let challenge = gates.signed("guid-3", json!({ "version": version }));
-        gates.refusal(&challenge, SANS, Label::UnknownVersion).await;
+        gates
+            .refusal_with_claim(&challenge, Label::UnknownVersion, "guid-3")
+            .await;
     }
     issued(
         gates

@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn claims(device: &str) -> Map<String, Value> {
+/// What the connector says of a device.
+pub fn claims(device: &str) -> Map<String, Value> {
     let Value::Object(claims) = json!({
         "iss": "https://connector.example.com/installation/one",
         "sub": format!("device-guid-{device}"),
@@ -23,55 +24,68 @@ fn claims(device: &str) -> Map<String, Value> {
     claims
 }
 
-fn challenge(world: &World, device: &str) -> String {
-    use actors::Clock;
-    let lifetime = TimeDelta::minutes(30);
-    challenge::mint::mint(
-        claims(device),
-        &world.connector.key,
-        lifetime,
-        world.clock.now(),
-    )
-    .unwrap()
+pub fn challenge(world: &World, device: &str) -> String {
+    signed(world, claims(device), &world.connector.key)
 }
 
-fn enroll(world: &World, device: &Device, challenge: &str) -> Request {
+/// Any claims, signed with any key.
+pub fn signed(world: &World, claims: Map<String, Value>, key: &pki::PrivateKey) -> String {
+    use actors::Clock;
+    let lifetime = TimeDelta::minutes(30);
+    challenge::mint::mint(claims, key, lifetime, world.clock.now()).unwrap()
+}
+
+pub fn enroll(world: &World, device: &Device, challenge: &str) -> Request {
     device.request(world, Content::PkcsReq(&device.csr(Some(challenge), "")))
+}
+
+/// Sends copies of one challenge at once, each in a message of its own; how many got a
+/// certificate. All others must be replays.
+async fn passed(world: &World, running: &Running, copies: &[Request]) -> usize {
+    let replies = copies
+        .iter()
+        .map(|request| ask(world, running, "corp", request));
+    let replies = futures_util::future::join_all(replies).await;
+    let replay = "FAILURE badMessageCheck the Intune challenge was refused: replay";
+    let (replays, others): (Vec<_>, Vec<_>) =
+        replies.iter().map(words).partition(|words| words == replay);
+    assert!(
+        others.iter().all(|words| words.starts_with("SUCCESS")),
+        "{others:?}"
+    );
+    assert_eq!(replays.len() + others.len(), copies.len());
+    others.len()
 }
 
 #[actix::test]
 async fn a_challenge_enrolls_once_and_its_copies_are_replays() {
+    const COPIES: usize = 64;
+    const ROUNDS: u64 = 100;
     let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let spec = || {
+        let mut spec = world.intune_spec("corp");
+        spec.intune.as_mut().unwrap().settings.per_device_limit_24h = 0;
+        spec
+    };
+    let mut running = world.open(vec![spec()]).await;
     let device = Device::new(&world, "laptop-1");
-    for round in 1..=3_u64 {
-        world.clock.advance(TimeDelta::days(2));
-        // The connector's certificate outlives the test's days.
+    for round in 1..=ROUNDS {
         let challenge = challenge(&world, "laptop-1");
-        let copies: Vec<Request> = (0..64)
+        let copies: Vec<Request> = (0..COPIES)
             .map(|_| enroll(&world, &device, &challenge))
             .collect();
-        let replies = copies
-            .iter()
-            .map(|request| ask(&world, &running, "corp", request));
-        let replies = futures_util::future::join_all(replies).await;
-        let successes = replies
-            .iter()
-            .filter(|reply| words(reply).starts_with("SUCCESS"))
-            .count();
-        assert_eq!(successes, 1);
-        let refused = "FAILURE badMessageCheck the Intune challenge was refused: replay";
-        assert_eq!(
-            replies
-                .iter()
-                .filter(|reply| words(reply) == refused)
-                .count(),
-            63
-        );
+        // Now and then the server restarts between one half of the copies and the other.
+        let (before, after) = copies.split_at(COPIES / if round % 10 == 0 { 2 } else { 1 });
+        assert_eq!(passed(&world, &running, before).await, 1, "round {round}");
+        if !after.is_empty() {
+            running.close();
+            running = world.open(vec![spec()]).await;
+            assert_eq!(passed(&world, &running, after).await, 0, "round {round}");
+        }
         assert_eq!(running.certificates(), round);
         let counters = running.status("corp").await.counters;
         assert_eq!(counters.count(Label::Success), round);
-        assert_eq!(counters.count(Label::Replay), round * 63);
+        assert_eq!(counters.count(Label::Replay), round * (COPIES as u64 - 1));
     }
 }
 
@@ -237,9 +251,11 @@ impl ComplianceHook for Webhook {
         assert_eq!(question.claim.device_name.as_deref(), Some("laptop-1"));
         let compliant = self.0.load(Ordering::SeqCst);
         Box::pin(async move {
-            Verdict {
-                compliant,
-                reason: "disk not encrypted".to_owned(),
+            match compliant {
+                true => Verdict::Compliant,
+                false => Verdict::NotCompliant {
+                    reason: "disk not encrypted".to_owned(),
+                },
             }
         })
     }

@@ -16,6 +16,7 @@ mod excerpts;
 mod hindered;
 mod house;
 mod intune;
+mod intune_records;
 mod questions;
 mod renewal;
 mod restart;

@@ -1,5 +1,7 @@
 use crate::device::{Device, ask, issued, words};
 use crate::house::{CHALLENGE, World};
+use crate::intune::{challenge, enroll};
+use challenge::Label;
 use chrono::TimeDelta;
 use pki::{Certificate, KeyKind, PrivateKey};
 use scep::client::{Content, RequestBuilder};
@@ -121,10 +123,105 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
     actors::revoke(&running.house.services, order)
         .await
         .unwrap();
-    let request = renewal(&world, &old, &device.key, &device, None, true);
+    // A revoked certificate signs nothing here any more, whatever the challenge.
+    for (challenge, renewal_req) in [
+        (None, true),
+        (Some(CHALLENGE), true),
+        (None, false),
+        (Some(CHALLENGE), false),
+    ] {
+        let request = renewal(&world, &old, &device.key, &device, challenge, renewal_req);
+        ask(&world, &running, "corp", &request).await;
+        assert_eq!(reason(), "renewal_revoked");
+    }
+    let request = renewal(&world, &old, &device.key, &device, Some("wrong"), false);
     ask(&world, &running, "corp", &request).await;
-    assert_eq!(reason(), "renewal_revoked");
+    assert_eq!(reason(), "challenge_wrong");
     assert_eq!(running.certificates(), 1);
+    running.close();
+
+    let mut spec = world.spec("corp");
+    spec.renewal.enabled = false;
+    let running = world.open(vec![spec]).await;
+    let request = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    assert_eq!(running.certificates(), 1);
+}
+
+#[actix::test]
+async fn a_holder_does_not_enroll_under_another_name_unless_that_may_change() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = device.pkcs_req(&world, CHALLENGE);
+    let old = issued(ask(&world, &running, "corp", &request).await);
+    let other = Device::with_key(&world, "laptop-2", device.key.clone());
+    let static_one = renewal(&world, &old, &device.key, &other, Some(CHALLENGE), false);
+    let minted = challenge(&world, "laptop-2");
+    let intune = |renewal_req| {
+        renewal(
+            &world,
+            &old,
+            &device.key,
+            &other,
+            Some(&minted),
+            renewal_req,
+        )
+    };
+    for request in [static_one, intune(false), intune(true)] {
+        let reply = ask(&world, &running, "corp", &request).await;
+        assert_eq!(
+            words(&reply),
+            "FAILURE badRequest a renewal must keep subject and alternative names"
+        );
+    }
+    let event = running.audit().remove(0).event;
+    assert_eq!(event.details.reason.as_deref(), Some("renewal_names"));
+    assert_eq!(event.action, "scep_renewalreq_intune");
+    assert_eq!(
+        event.details.device.as_deref(),
+        Some("device-guid-laptop-2")
+    );
+    // Refused before gates 7 and 8 took anything, and counted once each.
+    assert_eq!(running.counter("corp", Label::Malformed).await, (2, 2));
+    issued(ask(&world, &running, "corp", &enroll(&world, &other, &minted)).await);
+    running.close();
+
+    let mut spec = world.intune_spec("corp");
+    spec.renewal.subject_may_change = true;
+    let mut policy = (*spec.policy).clone();
+    policy.renewal_subject_may_change = true;
+    spec.policy = std::sync::Arc::new(policy);
+    let running = world.open(vec![spec]).await;
+    let minted = challenge(&world, "laptop-2");
+    let request = renewal(&world, &old, &device.key, &other, Some(&minted), false);
+    issued(ask(&world, &running, "corp", &request).await);
+}
+
+#[actix::test]
+async fn the_gates_come_before_the_rules_of_renewal() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let theirs = challenge(&world, "laptop-2");
+    let signer = &device.signer;
+    let request = renewal(&world, signer, &device.key, &device, Some(&theirs), true);
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(
+        words(&reply).ends_with("claim_mismatch"),
+        "{}",
+        words(&reply)
+    );
+    let ours = challenge(&world, "laptop-1");
+    let request = renewal(&world, signer, &device.key, &device, Some(&ours), true);
+    ask(&world, &running, "corp", &request).await;
+    let details = running.audit().remove(0).event.details;
+    assert_eq!(details.reason.as_deref(), Some("renewal_foreign"));
+    assert!(!details.extra.contains_key("unverified"));
+    let counters = running.status("corp").await.counters;
+    assert_eq!(counters.count(Label::ClaimMismatch), 1);
+    assert_eq!(counters.count(Label::Malformed), 1);
 }
 
 #[actix::test]

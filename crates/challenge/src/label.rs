@@ -25,7 +25,7 @@ pub enum Label {
     ClaimMismatch,
     /// Gate 9: the compliance hook said no, or could not be asked.
     ComplianceFailed,
-    /// Gates 2 to 4: cannot be read as a challenge.
+    /// Gates 2 to 4: cannot be read as a challenge; and every reason that is none of the others.
     Malformed,
     /// Gate 3: a version that this server does not know.
     UnknownVersion,

@@ -20,9 +20,11 @@ struct Answer {
 pub(super) fn verdict(body: &[u8]) -> Result<Verdict, HookError> {
     let answer: Answer =
         serde_json::from_slice(body).map_err(|error| HookError::Unreadable(error.to_string()))?;
+    if answer.compliant {
+        return Ok(Verdict::Compliant);
+    }
     let reason = answer.reason.unwrap_or_default();
-    Ok(Verdict {
-        compliant: answer.compliant,
+    Ok(Verdict::NotCompliant {
         reason: reason
             .chars()
             .take(LONGEST_REASON)
@@ -36,23 +38,23 @@ pub(super) fn verdict(body: &[u8]) -> Result<Verdict, HookError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     #[test]
     fn a_clear_answer_is_taken() {
         let verdict =
             verdict(br#"{"compliant":false,"reason":"disk not encrypted","x":[1]}"#).unwrap();
-        assert_eq!(
-            (verdict.compliant, verdict.reason.as_str()),
-            (false, "disk not encrypted")
-        );
+        let no = |reason: &str| Verdict::NotCompliant {
+            reason: reason.to_owned(),
+        };
+        assert_eq!(verdict, no("disk not encrypted"));
+        assert_eq!(super::verdict(br#"{"compliant":false}"#).unwrap(), no(""));
         for body in [
             &br#"{"compliant":true}"#[..],
             br#"{"compliant":true,"reason":null}"#,
         ] {
-            let verdict = super::verdict(body).unwrap();
-            assert_eq!((verdict.compliant, verdict.reason.as_str()), (true, ""));
+            assert_eq!(super::verdict(body).unwrap(), Verdict::Compliant);
         }
     }
 
@@ -87,8 +89,10 @@ mod tests {
     #[test]
     fn reasons_are_cut_and_lose_control_characters() {
         let body = serde_json::json!({"compliant": false, "reason": format!("a\r\n\0{}", "é".repeat(10_000))});
-        let verdict = verdict(body.to_string().as_bytes()).unwrap();
-        assert_eq!(verdict.reason.chars().count(), LONGEST_REASON);
-        assert!(verdict.reason.starts_with("a\u{fffd}\u{fffd}\u{fffd}é"));
+        let Verdict::NotCompliant { reason } = verdict(body.to_string().as_bytes()).unwrap() else {
+            panic!("compliant");
+        };
+        assert_eq!(reason.chars().count(), LONGEST_REASON);
+        assert!(reason.starts_with("a\u{fffd}\u{fffd}\u{fffd}é"));
     }
 }

@@ -138,11 +138,12 @@ impl ComplianceWebhook {
 
     /// What an error means for the device.
     fn without_answer(&self, error: &HookError) -> Verdict {
-        Verdict {
-            compliant: self.fail_open,
-            reason: match self.fail_open {
-                true => format!("{error}; let in, because fail_open is on"),
-                false => format!("{error}; refused, because fail_open is off"),
+        match self.fail_open {
+            true => Verdict::LetIn {
+                why: format!("{error}; let in, because fail_open is on"),
+            },
+            false => Verdict::NotCompliant {
+                reason: format!("{error}; refused, because fail_open is off"),
             },
         }
     }

@@ -177,18 +177,11 @@ fn question() -> ComplianceQuestion {
 #[tokio::test]
 async fn yes_and_no_come_through() {
     let yes = Service::start(reply("200 OK", "", r#"{"compliant":true,"reason":"fine"}"#)).await;
-    assert_eq!(
-        yes.ask().await.unwrap(),
-        Verdict {
-            compliant: true,
-            reason: "fine".into()
-        }
-    );
+    assert_eq!(yes.ask().await.unwrap(), Verdict::Compliant);
     let no = Service::start(reply("200 OK", "", r#"{"compliant":false,"reason":"old"}"#)).await;
     assert_eq!(
         no.ask().await.unwrap(),
-        Verdict {
-            compliant: false,
+        Verdict::NotCompliant {
             reason: "old".into()
         }
     );
@@ -338,7 +331,7 @@ async fn without_a_secret_nothing_is_signed() {
     let roots = std::slice::from_ref(&service.ca);
     let hook =
         ComplianceWebhook::new(&service.url, &service.settings(), None, Some(roots)).unwrap();
-    assert!(hook.ask(&question()).await.unwrap().compliant);
+    assert_eq!(hook.ask(&question()).await.unwrap(), Verdict::Compliant);
     let request = String::from_utf8(service.last.lock().unwrap().clone()).unwrap();
     assert_eq!(header(&request, SIGNATURE_HEADER), None);
 }
@@ -352,12 +345,14 @@ async fn without_an_answer_the_setting_decides() {
             ..service.settings()
         };
         let hook = service.hook(&settings);
-        let verdict = ComplianceHook::ask(&hook, question()).await;
-        assert_eq!(verdict.compliant, fail_open);
+        let words = match ComplianceHook::ask(&hook, question()).await {
+            Verdict::LetIn { why } if fail_open => why,
+            Verdict::NotCompliant { reason } if !fail_open => reason,
+            other => panic!("fail_open {fail_open}: {other:?}"),
+        };
         assert!(
-            verdict.reason.contains("status 500") && verdict.reason.contains("fail_open"),
-            "{}",
-            verdict.reason
+            words.contains("status 500") && words.contains("fail_open"),
+            "{words}"
         );
     }
     // A clear no is no error.
@@ -366,7 +361,11 @@ async fn without_an_answer_the_setting_decides() {
         fail_open: true,
         ..no.settings()
     });
-    assert!(!ComplianceHook::ask(&hook, question()).await.compliant);
+    let verdict = ComplianceHook::ask(&hook, question()).await;
+    assert!(
+        matches!(verdict, Verdict::NotCompliant { .. }),
+        "{verdict:?}"
+    );
 }
 
 #[test]

@@ -1109,11 +1109,11 @@ export interface components {
             device?: string;
             /** @description The Intune issuer (claim `iss`). */
             claim_issuer?: string;
-            /** @description What the challenge vouched for. */
+            /** @description What the challenge says, as far as it can be read. With a member `unverified` beside it, no trusted connector signed it. */
             claim?: components["schemas"]["Claim"];
             /** @description What the CSR asked for, in the same dimensions. */
             csr?: components["schemas"]["CsrNames"];
-            /** @description What an operator wrote beside an approval, denial or revocation. */
+            /** @description What an operator wrote beside an approval, denial or revocation, or what else is to be known, such as `sent again`. */
             note?: string;
             /** @description Id of the HTTP request, as in the log. */
             request_id?: string;

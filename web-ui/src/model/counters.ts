@@ -74,7 +74,7 @@ export const COUNTERS: readonly Counter[] = [
   {
     label: "malformed",
     name: "Malformed",
-    meaning: "The challenge cannot be read.",
+    meaning: "The challenge cannot be read, or something that has no counter refused the request.",
     next: "Look at a challenge with scepd intune-inspect; a field of the MDM may cut it short.",
     tone: "bad",
   },
