@@ -2,6 +2,7 @@
 
 use crate::journal::JournalError;
 use crate::shared::Services;
+use chrono::{DateTime, Utc};
 use pki::{RevocationReason, Serial};
 use store::{AuditDetails, AuditEvent, Change, Conflict, Op, Outcome};
 
@@ -38,11 +39,14 @@ pub enum RevokeError {
     Failed(JournalError),
 }
 
-/// Revokes a certificate. The next CRL that anybody asks for holds it.
+/// Revokes a certificate, and says as of when. The next CRL that anybody asks for holds it.
 ///
 /// # Errors
 /// [`RevokeError`]; then nothing has changed.
-pub async fn revoke(services: &Services, revocation: Revocation) -> Result<(), RevokeError> {
+pub async fn revoke(
+    services: &Services,
+    revocation: Revocation,
+) -> Result<DateTime<Utc>, RevokeError> {
     let now = services.clock.now();
     let serial = revocation.serial.as_bytes().to_vec();
     let op = Op::Revoke {
@@ -87,7 +91,7 @@ pub async fn revoke(services: &Services, revocation: Revocation) -> Result<(), R
     match services.journal.commit(change, None).await {
         Ok(_) => {
             services.crls.revoked(&revocation.issuer_id);
-            Ok(())
+            Ok(now)
         }
         Err(JournalError::Conflict(Conflict::AlreadyRevoked { .. })) => Err(RevokeError::Already),
         Err(JournalError::Conflict(Conflict::UnknownCertificate { .. })) => {

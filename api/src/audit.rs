@@ -159,7 +159,7 @@ pub struct CsrNames {
     pub san_other: Vec<String>,
 }
 
-/// Query of `GET /api/v1/audit`. All filters are combined with AND; empty texts don't filter,
+/// Query of `GET /api/v1/audit`. All filters are combined with AND; empty ones don't filter,
 /// except that `profile=` given and empty means the root profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditQuery {
@@ -175,8 +175,8 @@ pub struct AuditQuery {
     /// Before this time.
     #[serde(default, with = "crate::time::option")]
     pub until: Option<DateTime<Utc>>,
-    /// Text that appears in device, serial, common name, transactionID, actor, resource id or message,
-    /// without regard to case.
+    /// Text that appears in device, serial, common name, transactionID, reason, source address, actor,
+    /// resource id, request id or, of what did not succeed, the message; without regard to case.
     pub q: Option<String>,
     /// Page number from 1; 1 when absent.
     pub page: Option<u32>,

@@ -143,12 +143,15 @@ pub struct AuditQuery {
     pub since: Option<DateTime<Utc>>,
     /// Before this time.
     pub until: Option<DateTime<Utc>>,
-    /// A part of the device, serial, common name, transactionID, reason, source address, actor or resource, letter case ignored.
+    /// A part of the device, serial, common name, transactionID, reason, source address, actor, resource or request id or, of
+    /// what did not succeed, the message; letter case ignored.
     pub q: Option<String>,
     /// The device, whole, letter case ignored.
     pub device: Option<String>,
-    /// The certificate's serial in hex, whole, letter case ignored.
+    /// The certificate's serial in hex, whole; letter case, colons and leading zeros ignored.
     pub serial: Option<String>,
+    /// The common name, whole, letter case ignored.
+    pub common_name: Option<String>,
     /// The transactionID, whole, letter case ignored.
     pub transaction_id: Option<String>,
     /// The page, from 1; 0 counts as 1.

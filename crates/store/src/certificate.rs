@@ -86,10 +86,12 @@ pub struct CertificateQuery {
     pub profile: Option<String>,
     /// The device, whole, letter case ignored.
     pub device: Option<String>,
-    /// The serial in hex, whole, letter case ignored.
+    /// The serial in hex, whole; letter case, colons and leading zeros ignored.
     pub serial: Option<String>,
     /// The common name, whole, letter case ignored.
     pub common_name: Option<String>,
+    /// The transactionID of the request, whole, letter case ignored.
+    pub transaction_id: Option<String>,
     /// A part of the device, serial (hex), common name, alternative names or transactionID, letter case ignored.
     pub q: Option<String>,
     /// Where it stands at the query's `now`.

@@ -125,12 +125,12 @@ pub(super) async fn revoke(
     };
     let services = &server.house().services;
     match actors::revoke(services, revocation).await {
-        Ok(()) => reply::ok(&RevokeReply {
+        Ok(revoked_at) => reply::ok(&RevokeReply {
             revoked: true,
             issuer_id,
             serial: hex::encode(serial),
             reason,
-            revoked_at: services.clock.now(),
+            revoked_at,
         }),
         Err(error @ RevokeError::Unknown) => Err(Problem::not_found(error.to_string())),
         Err(error @ RevokeError::Already) => Err(Problem::conflict(error.to_string())),

@@ -35,27 +35,11 @@ pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
         let events = services.store.audit(&events_of(&query))?;
         let certificates = services.store.certificates(&certificates_of(&query), now)?;
         let truncated = events.total > u64::from(MOST) || certificates.total > u64::from(MOST);
-        let events: Vec<AuditEvent> = events
-            .data
-            .into_iter()
-            .map(audit::shown)
-            .filter(|event| {
-                same(
-                    query.common_name.as_deref(),
-                    event.details.common_name.as_deref(),
-                )
-            })
-            .collect();
+        let events: Vec<AuditEvent> = events.data.into_iter().map(audit::shown).collect();
         let certificates: Vec<api::Certificate> = certificates
             .data
             .iter()
             .map(|record| certificates::shown(record, now))
-            .filter(|found| {
-                same(
-                    query.transaction_id.as_deref(),
-                    found.transaction_id.as_deref(),
-                )
-            })
             .collect();
         Ok((events, certificates, truncated))
     })
@@ -85,9 +69,8 @@ fn events_of(query: &TimelineQuery) -> store::AuditQuery {
         device: query.device.clone(),
         transaction_id: query.transaction_id.clone(),
         serial: query.serial.clone(),
+        common_name: query.common_name.clone(),
         profile: query.profile.clone(),
-        // The store finds it anywhere in an event; what is exact is sorted out afterwards.
-        q: query.common_name.clone(),
         page: 1,
         per_page: MOST,
         ..store::AuditQuery::default()
@@ -100,18 +83,11 @@ fn certificates_of(query: &TimelineQuery) -> store::CertificateQuery {
         serial: query.serial.clone(),
         common_name: query.common_name.clone(),
         profile: query.profile.clone(),
-        q: query.transaction_id.clone(),
+        transaction_id: query.transaction_id.clone(),
         page: 1,
         per_page: MOST,
         ..store::CertificateQuery::default()
     }
-}
-
-/// Whether what is wanted is what there is, letter case set aside; nothing wanted fits all.
-fn same(wanted: Option<&str>, found: Option<&str>) -> bool {
-    wanted.is_none_or(|wanted| {
-        found.is_some_and(|found| found.to_lowercase() == wanted.to_lowercase())
-    })
 }
 
 fn entry_of_event(event: AuditEvent) -> TimelineEntry {

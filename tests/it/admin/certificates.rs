@@ -1,5 +1,6 @@
 //! Issued certificates: found, shown, downloaded, revoked; and the story of a device.
 
+use actors::Clock;
 use pki::Certificate;
 use scep::client::Content;
 use serde_json::json;
@@ -29,6 +30,7 @@ async fn a_certificate_is_found_by_every_name_it_has() {
         "?issuer_id=local",
         "?status=valid",
         &format!("?serial={serial}"),
+        &format!("?serial=00:00{}", serial.to_uppercase()),
         &format!("?q={}", &serial[4..12]),
         "?q=&profile=corp&page=1&per_page=1",
     ] {
@@ -151,6 +153,10 @@ async fn revoking_works_once_and_is_on_record() {
     assert_eq!(admin.post(&revoke, "").await.status, 409);
     let shown = admin.read(&path).await;
     assert_eq!(shown["certificate"]["status"], "revoked");
+    assert_eq!(
+        shown["certificate"]["revoked_at"],
+        answer.json()["revoked_at"]
+    );
     assert_eq!(shown["certificate"]["revocation_reason"], "key_compromise");
     let event = &admin.read("/api/v1/audit?action=cert_revoke").await["data"][0];
     assert_eq!(
@@ -241,6 +247,7 @@ async fn a_timeline_tells_the_whole_story() {
         ))
         .await;
     assert!(!by_transaction["entries"].as_array().unwrap().is_empty());
+    assert_eq!(by_transaction["certificates"].as_array().unwrap().len(), 1);
     let nothing = admin.read("/api/v1/admin/timeline?common_name=box").await;
     assert_eq!(
         (&nothing["entries"], &nothing["certificates"]),
@@ -254,4 +261,37 @@ async fn a_timeline_tells_the_whole_story() {
         .read("/api/v1/admin/timeline?common_name=box-4&profile=iot")
         .await;
     assert_eq!(elsewhere["entries"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_story_is_found_however_many_have_a_name_that_holds_its_own() {
+    let server = server().await;
+    Device::of(&server, "corp").await.enroll().await;
+    let journal = &server.server.house().services.journal;
+    for number in 0..600 {
+        let mut change = store::Change::new();
+        change.push(store::AuditEvent {
+            timestamp: server.house.clock.now(),
+            actor: "other".to_owned(),
+            actor_type: "Device".to_owned(),
+            action: "scep_pkcsreq".to_owned(),
+            resource_type: "certificate".to_owned(),
+            resource_id: String::new(),
+            details: store::AuditDetails {
+                common_name: Some(format!("box-4{number}")),
+                ..store::AuditDetails::default()
+            },
+        });
+        journal.commit(change, None).await.unwrap();
+    }
+    let admin = server.admin().await;
+    let story = admin.read("/api/v1/admin/timeline?common_name=BOX-4").await;
+    let stages: Vec<&str> = story["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(stages, ["issued", "expires"]);
+    assert_eq!(story["truncated"], false);
 }

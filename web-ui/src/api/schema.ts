@@ -346,7 +346,7 @@ export interface paths {
         };
         /**
          * List audit events
-         * @description Newest first. Filters are combined with AND; an absent one does not filter.
+         * @description Newest first. Filters are combined with AND; an absent or empty one does not filter, but for `profile`.
          */
         get: operations["listAuditEvents"];
         put?: never;
@@ -2338,7 +2338,10 @@ export interface operations {
                 since?: string;
                 /** @description Only events before this time. */
                 until?: string;
-                /** @description Text that appears in device, serial, common name, transactionID, actor, resource id or message, without regard to case. */
+                /**
+                 * @description Text that appears in device, serial, common name, transactionID, reason, source address, actor, resource id, request id
+                 *     or, of what did not succeed, the message; without regard to case.
+                 */
                 q?: string;
                 /** @description Page number, from 1. */
                 page?: components["parameters"]["Page"];

@@ -202,6 +202,7 @@ pub(super) fn plain_event(n: u64) -> AuditEvent {
                 Outcome::Failure
             }),
             reason: (!good).then(|| "replay".to_owned()),
+            message: Some(if good { "said yes" } else { "said no" }.to_owned()),
             profile: Some(if n.is_multiple_of(5) {
                 "iot".into()
             } else {

@@ -69,6 +69,7 @@ impl SledStore {
                         (Field::Device, query.device.as_deref()),
                         (Field::Serial, query.serial.as_deref()),
                         (Field::TransactionId, query.transaction_id.as_deref()),
+                        (Field::CommonName, query.common_name.as_deref()),
                     ],
                 ),
                 ..Filter::default()
@@ -124,6 +125,7 @@ impl SledStore {
                     &[
                         (Field::Device, query.device.as_deref()),
                         (Field::Serial, query.serial.as_deref()),
+                        (Field::TransactionId, query.transaction_id.as_deref()),
                         (Field::CommonName, query.common_name.as_deref()),
                     ],
                 ),

@@ -65,6 +65,10 @@ impl State {
             outcome: event.outcome(),
         });
         let address = event.source_ip.map(|address| address.to_string());
+        // What succeeded says so in the same few words each time.
+        let telling = event
+            .message
+            .filter(|_| event.outcome() != Some(Outcome::Success));
         let text = self
             .text
             .begin()
@@ -77,6 +81,8 @@ impl State {
             .add(Field::Other, event.actor)
             .add(Field::Other, event.resource_id)
             .maybe(Field::Other, event.request_id)
+            .maybe(Field::Other, event.serial)
+            .maybe(Field::Other, telling)
             .end();
         self.events.push(&Row {
             time: event.timestamp,
@@ -97,14 +103,16 @@ impl State {
             issuer_id: facts.issuer_id.to_owned(),
             profile: facts.profile.to_owned(),
         });
+        let serial = hex::encode(facts.serial);
         let text = self
             .text
             .begin()
             .maybe(Field::Device, facts.device)
-            .add(Field::Serial, &hex::encode(facts.serial))
+            .add(Field::Serial, &serial)
             .add(Field::CommonName, facts.common_name)
             .add(Field::TransactionId, facts.transaction_id)
             .add(Field::Other, facts.sans)
+            .add(Field::Other, &serial)
             .end();
         let (time, end) = (facts.issued_at, facts.not_after);
         self.certificates.push(&Row {

@@ -25,7 +25,7 @@ impl Needle {
     /// A whole piece.
     pub(in crate::sled_store) fn whole(field: Field, text: &str) -> Self {
         let mut octets = vec![field as u8];
-        octets.extend_from_slice(piece(text).as_bytes());
+        octets.extend_from_slice(piece(field, text).as_bytes());
         Self {
             finder: Finder::new(&octets).into_owned(),
             whole: true,

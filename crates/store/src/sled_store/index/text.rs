@@ -33,9 +33,14 @@ pub(super) fn folded(text: &str) -> String {
     folded
 }
 
-/// What of a text becomes a piece.
-pub(super) fn piece(text: &str) -> String {
+/// What of a text becomes a piece of this kind. A serial number's leading zeros make no difference.
+pub(super) fn piece(field: Field, text: &str) -> String {
     let mut piece = folded(text);
+    if field == Field::Serial {
+        piece.retain(|character| character != ':');
+        let zeros = piece.len() - piece.trim_start_matches('0').len();
+        piece.drain(..zeros);
+    }
     let mut end = piece.len().min(PIECE_MAX);
     while !piece.is_char_boundary(end) {
         end -= 1;
@@ -58,7 +63,7 @@ impl TextBuilder {
 
     /// Adds a piece. An empty one is left out; so is an [`Field::Other`] that is a piece already.
     pub(in crate::sled_store) fn add(&mut self, field: Field, text: &str) -> &mut Self {
-        let piece = piece(text);
+        let piece = piece(field, text);
         let known = field == Field::Other
             && self
                 .row

@@ -117,11 +117,20 @@ fn events_are_searched_by_every_member() {
             ..query()
         };
         assert_eq!(ids(store, &transaction), [2]);
-        let serial = AuditQuery {
-            serial: Some("000000000000001C".into()),
+        let name = AuditQuery {
+            common_name: Some("device-2".into()),
             ..query()
         };
-        assert_eq!(ids(store, &serial), [28]);
+        assert_eq!(ids(store, &name), [2]);
+        for serial in ["000000000000001C", "1c", "00:00:1c"] {
+            let serial = AuditQuery {
+                serial: Some(serial.into()),
+                ..query()
+            };
+            assert_eq!(ids(store, &serial), [28]);
+        }
+        assert_eq!(search("SAID NO").len(), 15, "why it failed");
+        assert_eq!(search("said yes").len(), 0);
         let beyond = store.audit(&AuditQuery { page: 9, ..query() }).unwrap();
         assert_eq!((beyond.data.len(), beyond.total), (0, 30));
     };

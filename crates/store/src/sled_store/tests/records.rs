@@ -172,11 +172,18 @@ fn certificates_are_searched_by_every_member() {
             ..query()
         };
         assert_eq!(names(store, &device), ["Device-12"]);
-        let serial = CertificateQuery {
-            serial: Some("000000000000002A".into()),
+        for serial in ["000000000000002A", "2a", "00:2a"] {
+            let serial = CertificateQuery {
+                serial: Some(serial.into()),
+                ..query()
+            };
+            assert_eq!(names(store, &serial), ["Device-42"]);
+        }
+        let transaction = CertificateQuery {
+            transaction_id: Some("tx4".into()),
             ..query()
         };
-        assert_eq!(names(store, &serial), ["Device-42"]);
+        assert_eq!(names(store, &transaction), ["Device-4"]);
         let sans = CertificateQuery {
             q: Some("d17.exam".into()),
             ..query()

@@ -21,7 +21,7 @@ pub(in crate::sled_store) struct EventView<'a> {
     pub(in crate::sled_store) resource_id: &'a str,
     outcome: Option<u8>,
     pub(in crate::sled_store) reason: Option<&'a str>,
-    message: Option<&'a str>,
+    pub(in crate::sled_store) message: Option<&'a str>,
     pub(in crate::sled_store) profile: Option<&'a str>,
     issuer_id: Option<&'a str>,
     pub(in crate::sled_store) serial: Option<&'a str>,
