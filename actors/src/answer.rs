@@ -1,6 +1,7 @@
 //! What a device is answered, and the CertRep that says it.
 
 use crate::refusal::Refusal;
+use crate::requests::Ending;
 use crate::spec::ProfileSpec;
 use pki::Certificate;
 use scep::{FailInfo, ReplyTo};
@@ -31,14 +32,14 @@ impl Answer {
         }
     }
 
-    /// The word that metrics use.
-    pub(crate) fn word(&self) -> &'static str {
+    /// How a request with this answer ended.
+    pub(crate) fn ending(&self) -> Ending {
         match self {
-            Self::Certificate(_) | Self::Crl(_) => "success",
-            Self::Pending => "pending",
-            Self::Refused { .. } => "failure",
-            Self::Busy => "busy",
-            Self::Guessing => "guessing",
+            Self::Certificate(_) | Self::Crl(_) => Ending::Success,
+            Self::Pending => Ending::Pending,
+            Self::Refused { .. } => Ending::Failure,
+            Self::Busy => Ending::Busy,
+            Self::Guessing => Ending::Guessing,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::limits::RequestGate;
 use crate::profile::ProfileActor;
+use crate::requests::Requests;
 use crate::spec::ProfileSpec;
 use crate::view::View;
 use actix::Addr;
@@ -24,6 +25,8 @@ pub struct Current {
     pub view: Arc<View>,
     /// Counts requests before any RSA.
     pub gate: Arc<RequestGate>,
+    /// Counts requests when they are answered.
+    pub requests: Arc<Requests>,
     /// The actor, or its successor.
     pub actor: Addr<ProfileActor>,
 }

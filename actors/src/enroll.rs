@@ -15,7 +15,7 @@ use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
 use crate::durable::{Failure, commit};
 use crate::hooks::{ComplianceQuestion, Verdict};
-use crate::messages::{Origin, Outcome, PkiOperation};
+use crate::messages::{Origin, Outcome, PkiOperation, Served};
 use crate::meters::Stage as Timed;
 use crate::pace;
 use crate::profile::{ProfileActor, RETRY_AFTER};
@@ -23,6 +23,7 @@ use crate::query;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::refuse::{failed, garbage, refuse, reject};
+use crate::requests::{Ending, Operation};
 use crate::shared::Shared;
 use crate::transactions::{Known, Marks};
 use actix::Addr;
@@ -40,44 +41,51 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     me: Addr<ProfileActor>,
     operation: PkiOperation,
-) -> Outcome {
+) -> Served {
     let PkiOperation { message, origin } = operation;
     let begun = shared.services.clock.instant();
+    let unread = |ending, outcome| Served {
+        operation: Operation::PkiOperation,
+        ending,
+        outcome,
+    };
     let read = match open(&shared, message).await {
         Ok(read) => read,
+        Err(ComputeError::Full) => return unread(Ending::Shed, BUSY),
         Err(error) => {
-            if error != ComputeError::Full {
-                tracing::error!(profile = shared.spec.path_id, %error, "a message could not be opened");
-            }
-            shared.meters.request("PKIOperation", "shed");
-            return Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            };
+            tracing::error!(
+                profile = shared.spec.path_id,
+                request_id = origin.request_id,
+                %error,
+                "a message could not be opened"
+            );
+            return unread(Ending::Busy, BUSY);
         }
     };
-    let (operation, reply, answered): (_, _, Answered) = match read {
+    let (reply, answered): (_, Answered) = match read {
         Read::Unreadable(words) => {
             garbage(&shared, &origin, &words).await;
-            shared.meters.request("PKIOperation", "unreadable");
-            return Outcome::Unreadable(words);
+            return unread(Ending::Unreadable, Outcome::Unreadable(words));
         }
         Read::Unavailable(error) => {
-            tracing::error!(profile = shared.spec.path_id, %error, "the store cannot be read");
-            shared.meters.request("PKIOperation", "busy");
-            return Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            };
+            tracing::error!(
+                profile = shared.spec.path_id,
+                request_id = origin.request_id,
+                %error,
+                "the store cannot be read"
+            );
+            return unread(Ending::Busy, BUSY);
         }
         Read::Refused(rejected) => {
             return turned_away(&shared, &me, &origin, *rejected, begun).await;
         }
         Read::Enrollment(candidate) => {
             let answer = enroll(&shared, me, &origin, &candidate).await;
-            (word(&candidate.reply), candidate.reply, answer)
+            (candidate.reply, answer)
         }
         Read::Query { reply, question } => {
-            match query::answer(&shared, &reply.signer, question).await {
-                Ok(answer) => (word(&reply), *reply, answer.into()),
+            match query::answer(&shared, &origin, &reply.signer, question).await {
+                Ok(answer) => (*reply, answer.into()),
                 Err(missing) => {
                     let rejected = missing.reject(*reply);
                     return turned_away(&shared, &me, &origin, rejected, begun).await;
@@ -85,12 +93,20 @@ pub(crate) async fn serve(
             }
         }
     };
-    shared.meters.request(operation, answered.answer.word());
     match answered.sealed {
-        Some(octets) => Outcome::CertRep(octets),
-        None => cert_rep(&shared, reply, answered.answer).await,
+        Some(octets) => Served {
+            operation: Operation::from(&reply.message_type),
+            ending: answered.answer.ending(),
+            outcome: Outcome::CertRep(octets),
+        },
+        None => cert_rep(&shared, &origin, reply, answered.answer).await,
     }
 }
+
+/// What a device is told where the server is not able to answer.
+const BUSY: Outcome = Outcome::Busy {
+    retry_after: RETRY_AFTER,
+};
 
 /// Refuses what could not be opened or found, at a moment that does not tell which of the two it was, nor why.
 async fn turned_away(
@@ -99,26 +115,14 @@ async fn turned_away(
     origin: &Origin,
     rejected: Rejected,
     begun: Instant,
-) -> Outcome {
+) -> Served {
     let answer = reject(shared, me, origin, &rejected).await;
-    shared.meters.request(word(&rejected.reply), answer.word());
     let opaque = rejected.opaque;
-    let outcome = cert_rep(shared, rejected.reply, answer).await;
+    let served = cert_rep(shared, origin, rejected.reply, answer).await;
     if opaque {
         pace::keep(&*shared.services.clock, begun).await;
     }
-    outcome
-}
-
-fn word(reply: &ReplyTo) -> &'static str {
-    match reply.message_type {
-        scep::MessageType::PkcsReq => "PKCSReq",
-        scep::MessageType::RenewalReq => "RenewalReq",
-        scep::MessageType::CertPoll => "CertPoll",
-        scep::MessageType::GetCert => "GetCert",
-        scep::MessageType::GetCrl => "GetCRL",
-        _ => "PKIOperation",
-    }
+    served
 }
 
 async fn open(shared: &Arc<Shared>, message: Bytes) -> Result<Read, ComputeError> {
@@ -166,7 +170,7 @@ async fn enroll(
         Decision::Proceed(ticket) => return proceed(shared, origin, candidate, ticket).await,
         Decision::Known(known) => {
             let again = is_resent(candidate, Some(&known));
-            let answer = query::known(shared, known).await;
+            let answer = query::known(shared, origin, known).await;
             match again {
                 true => query::resent(shared, origin, candidate, answer).await,
                 false => answer,
@@ -413,14 +417,17 @@ async fn wait(
 }
 
 /// Encrypts and signs the reply.
-async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outcome {
+async fn cert_rep(shared: &Arc<Shared>, origin: &Origin, reply: ReplyTo, answer: Answer) -> Served {
+    let operation = Operation::from(&reply.message_type);
+    let ending = answer.ending();
+    let served = |ending, outcome| Served {
+        operation,
+        ending,
+        outcome,
+    };
     match answer {
-        Answer::Busy => {
-            return Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            };
-        }
-        Answer::Guessing => return Outcome::TooManyGuesses,
+        Answer::Busy => return served(ending, BUSY),
+        Answer::Guessing => return served(ending, Outcome::TooManyGuesses),
         _ => {}
     }
     let begun = shared.services.clock.instant();
@@ -429,12 +436,15 @@ async fn cert_rep(shared: &Arc<Shared>, reply: ReplyTo, answer: Answer) -> Outco
     let sealed = shared.services.pool.run(Stage::Finish, sealing).await;
     shared.meters.stage(Timed::Reply, begun.elapsed());
     match sealed.map_err(Failure::from).flatten() {
-        Ok(octets) => Outcome::CertRep(octets),
+        Ok(octets) => served(ending, Outcome::CertRep(octets)),
         Err(error) => {
-            tracing::error!(profile = shared.spec.path_id, %error, "a CertRep could not be built");
-            Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            }
+            tracing::error!(
+                profile = shared.spec.path_id,
+                request_id = origin.request_id,
+                %error,
+                "a CertRep could not be built"
+            );
+            served(Ending::Busy, BUSY)
         }
     }
 }

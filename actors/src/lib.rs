@@ -15,6 +15,7 @@
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
+//! | `requests` | requests counted when they are answered |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
@@ -49,6 +50,7 @@ mod records;
 mod refusal;
 mod refuse;
 mod renewal;
+mod requests;
 mod revive;
 mod revocation;
 mod runtime;
@@ -68,10 +70,11 @@ pub use journal::{Count, Journal, JournalError};
 pub use limits::RequestGate;
 pub use messages::{
     DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus,
-    Status, Sweep,
+    Served, Status, Sweep,
 };
 pub use network::network_of;
 pub use profile::ProfileActor;
+pub use requests::{Counting, Ending, Operation, Requests};
 pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;

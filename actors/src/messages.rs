@@ -1,5 +1,6 @@
 //! What can be said to a profile actor, and what it answers.
 
+use crate::requests::{Ending, Operation};
 use crate::spec::ProfileSpec;
 use actix::Message;
 use bytes::Bytes;
@@ -22,12 +23,23 @@ pub struct Origin {
 
 /// A SCEP PKIOperation, as it came (RFC 8894 section 4.3).
 #[derive(Message)]
-#[rtype(result = "Outcome")]
+#[rtype(result = "Served")]
 pub struct PkiOperation {
     /// The PKIMessage, BER or DER.
     pub message: Bytes,
     /// Where it came from.
     pub origin: Origin,
+}
+
+/// A PKIOperation that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// What it was about, as far as that became known.
+    pub operation: Operation,
+    /// How it ended.
+    pub ending: Ending,
+    /// What the client is sent.
+    pub outcome: Outcome,
 }
 
 /// What becomes of a PKIOperation.
@@ -44,19 +56,6 @@ pub enum Outcome {
     },
     /// Too many wrong challenges from this source: HTTP 403.
     TooManyGuesses,
-}
-
-impl Outcome {
-    /// The word that metrics use.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::CertRep(_) => "answered",
-            Self::Unreadable(_) => "unreadable",
-            Self::Busy { .. } => "busy",
-            Self::TooManyGuesses => "guessing",
-        }
-    }
 }
 
 /// Puts a new specification in the place of the current one; state stays.

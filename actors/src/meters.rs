@@ -46,15 +46,6 @@ impl Meters {
         histogram.record(took.as_secs_f64());
     }
 
-    /// One answered PKIOperation.
-    pub(crate) fn request(&self, operation: &'static str, result: &'static str) {
-        counter!(
-            "scepd_scep_requests_total",
-            "profile" => self.profile.clone(), "operation" => operation, "result" => result
-        )
-        .increment(1);
-    }
-
     /// The outcomes counted before this process or this actor: the metrics go on from there.
     pub(crate) fn resume(&self, counters: &challenge::Counters) {
         for (label, count) in counters.iter() {

@@ -10,11 +10,12 @@ use crate::enroll;
 use crate::guesses::Guesses;
 use crate::messages::{
     Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
-    Status, Sweep,
+    Served, Status, Sweep,
 };
 use crate::operator;
 use crate::pending::Pending;
 use crate::records;
+use crate::requests::{Ending, Operation};
 use crate::revive::Obituary;
 use crate::shared::{Services, Shared};
 use crate::spec::ProfileSpec;
@@ -152,35 +153,47 @@ impl Actor for ProfileActor {
 }
 
 impl Handler<PkiOperation> for ProfileActor {
-    type Result = ResponseFuture<Outcome>;
+    type Result = ResponseFuture<Served>;
 
     fn handle(&mut self, operation: PkiOperation, ctx: &mut Self::Context) -> Self::Result {
         let instant = self.shared.services.clock.instant();
         if self.guesses.is_blocked(operation.origin.source, instant) {
-            self.shared.meters.request("PKIOperation", "guessing");
-            return Box::pin(std::future::ready(Outcome::TooManyGuesses));
+            return unread(Ending::Guessing, Outcome::TooManyGuesses);
         }
         // Before any RSA: whatever it asks for, its answer or its audit event could not be kept.
         if !self.shared.services.is_writable() {
-            self.shared.meters.request("PKIOperation", "busy");
-            return Box::pin(std::future::ready(Outcome::Busy {
-                retry_after: RETRY_WHEN_STOPPED,
-            }));
+            return unread(
+                Ending::Busy,
+                Outcome::Busy {
+                    retry_after: RETRY_WHEN_STOPPED,
+                },
+            );
         }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            self.shared.meters.request("PKIOperation", "shed");
-            return Box::pin(std::future::ready(Outcome::Busy {
-                retry_after: RETRY_AFTER,
-            }));
+            return unread(
+                Ending::Shed,
+                Outcome::Busy {
+                    retry_after: RETRY_AFTER,
+                },
+            );
         };
         let shared = Arc::clone(&self.shared);
         let me = ctx.address();
         Box::pin(async move {
-            let outcome = enroll::serve(shared, me, operation).await;
+            let served = enroll::serve(shared, me, operation).await;
             drop(permit);
-            outcome
+            served
         })
     }
+}
+
+/// Answers a message that nobody has looked at.
+fn unread(ending: Ending, outcome: Outcome) -> ResponseFuture<Served> {
+    Box::pin(std::future::ready(Served {
+        operation: Operation::PkiOperation,
+        ending,
+        outcome,
+    }))
 }
 
 impl Handler<Decide> for ProfileActor {

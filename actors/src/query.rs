@@ -75,6 +75,7 @@ impl Question {
 /// Answers a question of `signer`.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
+    origin: &Origin,
     signer: &Certificate,
     question: Question,
 ) -> Result<Answer, NotFound> {
@@ -84,18 +85,23 @@ pub(crate) async fn answer(
             guess: true,
         });
     }
-    let job = Arc::clone(shared);
+    let (job, from) = (Arc::clone(shared), origin.clone());
     let answered = match question {
         Question::CertPoll { poll_key, .. } => {
-            blocking(shared, move || cert_poll(&job, &poll_key)).await
+            blocking(shared, move || cert_poll(&job, &from, &poll_key)).await
         }
         Question::GetCert { issuer, serial } => {
             let signer = signer.clone();
-            blocking(shared, move || get_cert(&job, &signer, &issuer, &serial)).await
+            blocking(shared, move || {
+                get_cert(&job, &from, &signer, &issuer, &serial)
+            })
+            .await
         }
-        Question::GetCrl { issuer, serial } => return get_crl(shared, &issuer, &serial).await,
+        Question::GetCrl { issuer, serial } => {
+            return get_crl(shared, origin, &issuer, &serial).await;
+        }
     };
-    answered.unwrap_or_else(|error| Ok(unavailable(shared, &error)))
+    answered.unwrap_or_else(|error| Ok(unavailable(shared, origin, &error)))
 }
 
 /// Whether clients of this profile may take this for the name of its CA: some name the RA, or a CA of before.
@@ -107,21 +113,21 @@ fn is_ours(spec: &ProfileSpec, name: &Name) -> bool {
 }
 
 /// CertPoll: PENDING, or SUCCESS however often asked.
-fn cert_poll(shared: &Shared, poll_key: &Key) -> Result<Answer, NotFound> {
+fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Answer, NotFound> {
     let store = &shared.services.store;
     match store.transaction_by_poll(&shared.spec.path_id, poll_key) {
-        Ok(Some(record)) => Ok(stored(shared, &Known::from(&record))),
+        Ok(Some(record)) => Ok(stored(shared, origin, &Known::from(&record))),
         Ok(None) => Err(NotFound::here("there is no such request in this profile")),
-        Err(error) => Ok(unavailable(shared, &error.to_string())),
+        Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
     }
 }
 
 /// The stored answer of a request that was decided before.
-pub(crate) async fn known(shared: &Arc<Shared>, known: Known) -> Answer {
-    let job = Arc::clone(shared);
-    blocking(shared, move || stored(&job, &known))
+pub(crate) async fn known(shared: &Arc<Shared>, origin: &Origin, known: Known) -> Answer {
+    let (job, from) = (Arc::clone(shared), origin.clone());
+    blocking(shared, move || stored(&job, &from, &known))
         .await
-        .unwrap_or_else(|error| unavailable(shared, &error))
+        .unwrap_or_else(|error| unavailable(shared, origin, &error))
 }
 
 /// An Intune enrollment that came again within the profile's retransmission window has got
@@ -138,13 +144,14 @@ pub(crate) async fn resent(
     let event = audit::resent(shared, origin, candidate, certificate, shared.now());
     match durable::commit(shared, Change::new().with(event), None).await {
         Ok(()) => answer,
-        Err(error) => unavailable(shared, &error.to_string()),
+        Err(error) => unavailable(shared, origin, &error.to_string()),
     }
 }
 
 /// GetCert: the certificate with that issuer and serial, for who holds one of this profile's.
 fn get_cert(
     shared: &Shared,
+    origin: &Origin,
     signer: &Certificate,
     issuer: &Name,
     serial: &Serial,
@@ -154,7 +161,7 @@ fn get_cert(
         Ok(None) => Err(NotFound::here(
             "there is no such certificate here, or it is not shown to this signer",
         )),
-        Err(error) => Ok(unavailable(shared, &error)),
+        Err(error) => Ok(unavailable(shared, origin, &error)),
     }
 }
 
@@ -184,7 +191,12 @@ fn certificate(
 }
 
 /// GetCRL: the newest CRL, for anyone.
-async fn get_crl(shared: &Arc<Shared>, issuer: &Name, serial: &Serial) -> Result<Answer, NotFound> {
+async fn get_crl(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    issuer: &Name,
+    serial: &Serial,
+) -> Result<Answer, NotFound> {
     if serial.minimal().len() > LONGEST_SERIAL {
         return Err(NotFound {
             detail: "the serial number that is asked about is too long".to_owned(),
@@ -209,11 +221,11 @@ async fn get_crl(shared: &Arc<Shared>, issuer: &Name, serial: &Serial) -> Result
         Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. })) => {
             Err(NotFound::here(format!("there is no CRL: {missing}")))
         }
-        Err(error) => Ok(unavailable(shared, &error.to_string())),
+        Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
     }
 }
 
-fn stored(shared: &Shared, known: &Known) -> Answer {
+fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
     match &known.state {
         TransactionState::Pending => {
             if known
@@ -228,7 +240,7 @@ fn stored(shared: &Shared, known: &Known) -> Answer {
         TransactionState::Issued { issuer_id, serial } => {
             match candidate::certificate_of(shared, issuer_id, serial) {
                 Ok(certificate) => Answer::Certificate(certificate),
-                Err(error) => unavailable(shared, &error),
+                Err(error) => unavailable(shared, origin, &error),
             }
         }
         TransactionState::Denied { .. } => {
@@ -242,9 +254,10 @@ fn expired() -> Answer {
     Answer::refused(FailInfo::BadRequest, "nobody approved this request in time")
 }
 
-fn unavailable(shared: &Shared, error: &str) -> Answer {
+fn unavailable(shared: &Shared, origin: &Origin, error: &str) -> Answer {
     tracing::error!(
         profile = shared.spec.path_id,
+        request_id = origin.request_id,
         error,
         "a question could not be answered"
     );

@@ -14,6 +14,17 @@ use actix::Addr;
 use std::sync::Arc;
 use store::Change;
 
+/// A line at INFO where the event is written too; of a flood the rest is for who asks for DEBUG.
+macro_rules! sampled {
+    ($written:expr, $($line:tt)*) => {
+        if $written {
+            tracing::info!($($line)*)
+        } else {
+            tracing::debug!($($line)*)
+        }
+    };
+}
+
 /// Audits a refusal and answers it. The stored counter of its label goes up with the event.
 pub(crate) async fn refuse(
     shared: &Arc<Shared>,
@@ -33,17 +44,18 @@ pub(crate) async fn refuse(
             shared, origin, candidate, refusal, left_out, now,
         ));
     }
-    tracing::info!(
+    sampled!(
+        left_out.is_some(),
         profile = shared.spec.path_id,
         request_id = origin.request_id,
         reason = refusal.reason,
-        message = refusal.message,
+        detail = refusal.message,
         "enrollment refused"
     );
     if (left_out.is_some() || refusal.label.is_some())
         && let Err(error) = commit(shared, change, refusal.label).await
     {
-        tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
+        unaudited(shared, origin, &error, "a refusal could not be audited");
         return Answer::Busy;
     }
     Answer::from(refusal)
@@ -70,7 +82,7 @@ pub(crate) async fn failed(
     }
     let event = audit::failed(shared, origin, candidate, failure, shared.now());
     if let Err(error) = commit(shared, Change::new().with(event), None).await {
-        tracing::error!(profile = shared.spec.path_id, %error, "a failure could not be audited");
+        unaudited(shared, origin, &error, "a failure could not be audited");
     }
 }
 
@@ -81,33 +93,43 @@ pub(crate) async fn reject(
     origin: &Origin,
     rejected: &Rejected,
 ) -> Answer {
-    tracing::info!(
+    let turned_away = if rejected.guess {
+        let guess = Guess {
+            source: origin.source,
+        };
+        match me.send(guess).await {
+            Ok(false) => None,
+            Ok(true) => Some(Answer::Guessing),
+            // The actor is gone: it will be back in a moment.
+            Err(_) => Some(Answer::Busy),
+        }
+    } else {
+        None
+    };
+    let noise = if rejected.verified {
+        &shared.refusals
+    } else {
+        &shared.garbage
+    };
+    let left_out = match turned_away {
+        Some(_) => None,
+        None => noise.admit(),
+    };
+    sampled!(
+        left_out.is_some(),
         profile = shared.spec.path_id,
         request_id = origin.request_id,
         fail_info = %rejected.fail_info,
         detail = rejected.detail,
         "PKIMessage refused"
     );
-    if rejected.guess {
-        let guess = Guess {
-            source: origin.source,
-        };
-        match me.send(guess).await {
-            Ok(false) => {}
-            Ok(true) => return Answer::Guessing,
-            // The actor is gone: it will be back in a moment.
-            Err(_) => return Answer::Busy,
-        }
+    if let Some(answer) = turned_away {
+        return answer;
     }
-    let noise = if rejected.verified {
-        &shared.refusals
-    } else {
-        &shared.garbage
-    };
-    if let Some(left_out) = noise.admit() {
+    if let Some(left_out) = left_out {
         let event = audit::rejected(shared, origin, rejected, left_out, shared.now());
         if let Err(error) = commit(shared, Change::new().with(event), None).await {
-            tracing::error!(profile = shared.spec.path_id, %error, "a refusal could not be audited");
+            unaudited(shared, origin, &error, "a refusal could not be audited");
         }
     }
     Answer::refused(rejected.fail_info, &rejected.text)
@@ -124,7 +146,16 @@ pub(crate) async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) 
     if let Some(left_out) = shared.garbage.admit() {
         let event = audit::unreadable(shared, origin, words, left_out, shared.now());
         if let Err(error) = commit(shared, Change::new().with(event), None).await {
-            tracing::error!(profile = shared.spec.path_id, %error, "garbage could not be audited");
+            unaudited(shared, origin, &error, "garbage could not be audited");
         }
     }
+}
+
+fn unaudited(shared: &Shared, origin: &Origin, error: &Failure, what: &'static str) {
+    tracing::error!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        %error,
+        "{what}"
+    );
 }

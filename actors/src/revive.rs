@@ -62,7 +62,7 @@ impl Handler<Died> for Supervisor {
             profile = path_id,
             "the profile's actor panicked; it is started again from the store"
         );
-        metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.clone()).increment(1);
+        restarts(&path_id).increment(1);
         let fence = current.fence.clone();
         let services = self.services.clone();
         let revive = async move {
@@ -114,6 +114,11 @@ impl Supervisor {
         });
         tracing::info!(profile = path_id, "the profile serves again");
     }
+}
+
+/// How often a profile was brought back.
+pub(crate) fn restarts(path_id: &str) -> metrics::Counter {
+    metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.to_owned())
 }
 
 fn restart_event(path_id: &str, now: DateTime<Utc>) -> AuditEvent {

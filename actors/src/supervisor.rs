@@ -9,7 +9,8 @@ use crate::fence::Fence;
 use crate::limits::RequestGate;
 use crate::messages::{Apply, End};
 use crate::profile::ProfileActor;
-use crate::revive::Obituary;
+use crate::requests::Requests;
+use crate::revive::{Obituary, restarts};
 use crate::shared::Services;
 use crate::spec::ProfileSpec;
 use crate::view::{View, ViewError};
@@ -237,23 +238,24 @@ impl Supervisor {
                 } else {
                     Arc::new(RequestGate::new(spec.request_limits))
                 };
-                let actor = current.actor.clone();
-                told.push((actor.clone(), Arc::clone(&spec)));
+                told.push((current.actor.clone(), Arc::clone(&spec)));
                 entry.publish(Current {
                     spec,
                     view,
                     gate,
-                    actor,
+                    ..Current::clone(&current)
                 });
                 after.insert(path_id.clone(), Arc::clone(entry));
                 applied.updated.push(path_id);
             } else {
                 let actor = self.start(Arc::clone(&spec), state.unwrap_or_default(), ctx);
-                let gate = Arc::new(RequestGate::new(spec.request_limits));
+                // From 0 on: an alert must see the first restart too.
+                restarts(&path_id).increment(0);
                 let current = Current {
+                    gate: Arc::new(RequestGate::new(spec.request_limits)),
+                    requests: Arc::new(Requests::new(&path_id)),
                     spec,
                     view,
-                    gate,
                     actor,
                 };
                 after.insert(path_id.clone(), Arc::new(Entry::new(current)));

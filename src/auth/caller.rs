@@ -29,8 +29,9 @@ impl CallerKind {
 pub struct Caller {
     /// The token's name, or the user claim of the JWT.
     pub name: String,
-    /// What they may do.
-    pub role: api::Role,
+    /// What they may do. `None`: the provider knows them, and gives them none of scepd's roles; they may sign in, and
+    /// no more.
+    pub role: Option<api::Role>,
     /// How they are known.
     pub kind: CallerKind,
     /// From when on the credentials are no longer good, where that is known.
@@ -39,7 +40,12 @@ pub struct Caller {
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} ({:?})", self.kind.as_str(), self.name, self.role)
+        let role = match self.role {
+            Some(api::Role::Admin) => "admin",
+            Some(api::Role::Viewer) => "viewer",
+            None => "no role",
+        };
+        write!(f, "{} {} ({role})", self.kind.as_str(), self.name)
     }
 }
 
@@ -61,7 +67,7 @@ impl SignedIn {
     /// Whether the admin routes are open to them.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.0.role == api::Role::Admin
+        self.0.role == Some(api::Role::Admin)
     }
 
     /// The proof that an admin route asks for.
@@ -69,12 +75,11 @@ impl SignedIn {
     /// # Errors
     /// [`Denied`] without the admin role.
     pub fn admin(&self) -> Result<Admin, Denied> {
-        if self.is_admin() {
-            Ok(Admin(self.0.clone()))
-        } else {
-            Err(Denied {
-                name: self.0.name.clone(),
-            })
+        let name = || self.0.name.clone();
+        match self.0.role {
+            Some(api::Role::Admin) => Ok(Admin(self.0.clone())),
+            Some(api::Role::Viewer) => Err(Denied::Viewer { name: name() }),
+            None => Err(Denied::NoRole { name: name() }),
         }
     }
 }
@@ -94,12 +99,23 @@ impl Admin {
 
 /// The caller is known and may not do this: HTTP 403.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this needs the admin role, and `{name}` has the viewer role; use a token made with --role admin"
-)]
-pub struct Denied {
-    /// The caller's name.
-    pub name: String,
+pub enum Denied {
+    /// They have the viewer role.
+    #[error(
+        "this needs the admin role, and `{name}` has the viewer role; use a token made with --role admin"
+    )]
+    Viewer {
+        /// The caller's name.
+        name: String,
+    },
+    /// Their token is good, and its roles are none of scepd's.
+    #[error(
+        "this needs the admin role, and the provider's token for `{name}` has no role that admin.oidc names; ask for one of its admin_roles"
+    )]
+    NoRole {
+        /// The caller's name.
+        name: String,
+    },
 }
 
 #[cfg(test)]
@@ -116,13 +132,11 @@ mod tests {
                 until: None,
             })
         };
-        assert!(caller(api::Role::Admin).admin().is_ok());
-        let denied = caller(api::Role::Viewer).admin().map(|_| ());
-        assert_eq!(
-            denied,
-            Err(Denied {
-                name: "ops".to_owned()
-            })
-        );
+        assert!(caller(Some(api::Role::Admin)).admin().is_ok());
+        let name = "ops".to_owned();
+        let denied = caller(Some(api::Role::Viewer)).admin().map(|_| ());
+        assert_eq!(denied, Err(Denied::Viewer { name: name.clone() }));
+        let denied = caller(None).admin().map(|_| ());
+        assert_eq!(denied, Err(Denied::NoRole { name }));
     }
 }

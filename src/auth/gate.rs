@@ -1,11 +1,10 @@
 //! From a request's credentials to a caller.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actors::{Journal, SharedClock};
+use actors::{Journal, Origin, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use store::{Change, Op, Store, TokenRole};
@@ -53,6 +52,12 @@ impl Active {
             )),
         };
         Self { settings, wrong }
+    }
+
+    /// Whether this is the configuration of the OIDC provider.
+    fn knows(&self, configuration: &Digest) -> bool {
+        let oidc = self.settings.oidc.as_ref();
+        oidc.is_some_and(|oidc| oidc.configuration().matches(configuration.octets()))
     }
 
     fn limits(&self) -> Limits {
@@ -152,6 +157,10 @@ impl Gate {
         clock: SharedClock,
         settings: GateSettings,
     ) -> Self {
+        // From 0 on: of a counter that appears with its first event, `increase()` does not see that event.
+        for result in ["accepted", "refused", "limited"] {
+            authentications(result).increment(0);
+        }
         Self {
             store,
             journal,
@@ -162,10 +171,16 @@ impl Gate {
         }
     }
 
-    /// Puts other settings in force. Sessions go on, within the new limits.
+    /// Puts other settings in force. Sessions go on, within the new limits; those of an OIDC provider that is
+    /// configured otherwise now, or not at all, end.
     pub fn apply(&self, settings: GateSettings) {
         let next = Active::new(settings, Some(&self.active.load()));
-        self.active.store(Arc::new(next));
+        let next = Arc::new(next);
+        self.active.store(Arc::clone(&next));
+        self.sessions.keep(|basis| match basis {
+            Basis::Token(_) => true,
+            Basis::Oidc { configuration, .. } => next.knows(configuration),
+        });
     }
 
     /// Finds out who sent a request.
@@ -175,11 +190,11 @@ impl Gate {
     pub async fn sign_in(
         &self,
         presented: &Presented<'_>,
-        source: IpAddr,
+        origin: &Origin,
     ) -> Result<SignedIn, Refused> {
         if let Some(token) = presented.bearer() {
             return self
-                .by_token(token, source)
+                .by_token(token, origin)
                 .await
                 .map(|(caller, _)| SignedIn::new(caller));
         }
@@ -200,8 +215,8 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn begin_session(&self, token: &str, source: IpAddr) -> Result<NewSession, Refused> {
-        let (caller, basis) = self.by_token(token.trim(), source).await?;
+    pub async fn begin_session(&self, token: &str, origin: &Origin) -> Result<NewSession, Refused> {
+        let (caller, basis) = self.by_token(token.trim(), origin).await?;
         let limits = self.active.load().limits();
         let begun = self
             .sessions
@@ -234,7 +249,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Refused`].
-    pub async fn metrics(&self, presented: &Presented<'_>, source: IpAddr) -> Result<(), Refused> {
+    pub async fn metrics(&self, presented: &Presented<'_>, origin: &Origin) -> Result<(), Refused> {
         let active = self.active.load_full();
         let Some(wanted) = active.settings.metrics_token else {
             return Ok(());
@@ -245,56 +260,74 @@ impl Gate {
         {
             return Ok(());
         }
-        self.sign_in(presented, source).await?.admin()?;
+        self.sign_in(presented, origin).await?.admin()?;
         Ok(())
     }
 
-    async fn by_token(&self, token: &str, source: IpAddr) -> Result<(Caller, Basis), Refused> {
+    async fn by_token(&self, token: &str, origin: &Origin) -> Result<(Caller, Basis), Refused> {
         let active = self.active.load_full();
         let found = match &active.settings.oidc {
             Some(oidc) if token.contains('.') => match oidc
                 .verify(token, self.clock.now(), self.clock.instant())
                 .await
             {
-                Ok(caller) => Some((caller.clone(), Basis::Oidc(caller))),
-                Err(reason) => {
-                    tracing::info!(%source, %reason, "a JWT was refused");
-                    None
+                Ok(caller) => {
+                    let configuration = oidc.configuration();
+                    Ok((
+                        caller.clone(),
+                        Basis::Oidc {
+                            caller,
+                            configuration,
+                        },
+                    ))
                 }
+                Err(reason) => Err(reason.to_string()),
             },
             _ => {
                 let hash = *Digest::of(token).octets();
                 self.by_hash(&hash)
                     .map(|caller| (caller, Basis::Token(hash)))
+                    .ok_or_else(|| "no token in force has this secret".to_owned())
             }
         };
-        if let Some(found) = found {
-            count("accepted");
-            return Ok(found);
-        }
+        let reason = match found {
+            Ok(found) => {
+                authentications("accepted").increment(1);
+                return Ok(found);
+            }
+            Err(reason) => reason,
+        };
+        let (source, request_id) = (origin.source, &origin.request_id);
         match active.wrong.count(source) {
             Ok(()) => {
-                count("refused");
-                tracing::info!(%source, "an admin token was refused");
+                authentications("refused").increment(1);
+                tracing::info!(request_id, %source, reason, "an admin token was refused");
                 Err(Refused::Bad)
             }
+            // Of a flood the log holds what the limit lets through.
             Err(retry_after) => {
-                count("limited");
+                authentications("limited").increment(1);
+                tracing::debug!(request_id, %source, reason, "an admin token was refused");
                 Err(Refused::TooMany { retry_after })
             }
         }
     }
 
     fn by_cookie(&self, cookie: &str) -> Result<(Caller, Found), Refused> {
-        let limits = self.active.load().limits();
+        let active = self.active.load();
+        let limits = active.limits();
         let found = self
             .sessions
             .find(cookie, limits, self.clock.instant())
             .ok_or(Refused::SessionEnded)?;
         let caller = match &found.basis {
             Basis::Token(hash) => self.by_hash(hash),
-            Basis::Oidc(caller) => {
-                let in_force = caller.until.is_none_or(|until| self.clock.now() < until);
+            Basis::Oidc {
+                caller,
+                configuration,
+            } => {
+                let in_force = active.knows(configuration)
+                    && caller.until.is_none_or(|until| self.clock.now() < until);
                 in_force.then(|| caller.clone())
             }
         };
@@ -318,10 +351,10 @@ impl Gate {
         self.touch(&record.id, now);
         Some(Caller {
             name: record.name,
-            role: match record.role {
+            role: Some(match record.role {
                 TokenRole::Admin => api::Role::Admin,
                 TokenRole::Viewer => api::Role::Viewer,
-            },
+            }),
             kind: CallerKind::ApiKey,
             until: record.expires_at,
         })
@@ -357,7 +390,7 @@ impl Gate {
         let end = now.checked_add_signed(left).unwrap_or(now);
         api::Session {
             user: caller.name.clone(),
-            admin: caller.role == api::Role::Admin,
+            admin: caller.role == Some(api::Role::Admin),
             actor_type: caller.kind.as_str().to_owned(),
             csrf_token: csrf.expose().to_owned(),
             expires_at: caller.until.map_or(end, |until| until.min(end)),
@@ -365,6 +398,6 @@ impl Gate {
     }
 }
 
-fn count(result: &'static str) {
-    metrics::counter!("scepd_admin_authentications_total", "result" => result).increment(1);
+fn authentications(result: &'static str) -> metrics::Counter {
+    metrics::counter!("scepd_admin_authentications_total", "result" => result)
 }

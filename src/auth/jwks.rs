@@ -38,6 +38,10 @@ impl JwksUrl {
 }
 
 impl KeySource for JwksUrl {
+    fn address(&self) -> String {
+        self.url.to_string()
+    }
+
     fn fetch(&self) -> KeysFuture {
         let asked = self.client.get(self.url.clone()).send();
         let host = Arc::new(self.url.host_str().unwrap_or_default().to_owned());

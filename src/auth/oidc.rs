@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use josekit::jwk::{Jwk, JwkSet};
 use josekit::jws::{
@@ -18,6 +20,8 @@ use josekit::jwt;
 use serde_json::{Map, Value};
 
 use super::caller::{Caller, CallerKind};
+use super::secret::Digest;
+use crate::json;
 
 /// Keys of a provider are not asked for more often than this, whatever tokens come.
 const SOONEST_REFRESH: Duration = Duration::from_secs(30);
@@ -47,11 +51,30 @@ pub struct OidcSettings {
     pub refresh: Duration,
 }
 
+impl OidcSettings {
+    /// The digest of all that decides whom the provider lets in, and as what. `keys` says which keys.
+    fn digest(&self, keys: &str) -> Digest {
+        let text = serde_json::json!([
+            self.issuer,
+            self.audience,
+            self.role_claim,
+            self.admin_roles,
+            self.viewer_roles,
+            self.user_claim,
+            keys,
+        ]);
+        Digest::of(&text.to_string())
+    }
+}
+
 /// A JWK set on its way; the error is in words.
 pub type KeysFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
 
 /// Where a provider's keys are fetched from.
 pub trait KeySource: Send + Sync {
+    /// Where that is; another address is another provider.
+    fn address(&self) -> String;
+
     /// Fetches the JWK set, JSON.
     fn fetch(&self) -> KeysFuture;
 }
@@ -60,7 +83,7 @@ pub trait KeySource: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
     /// It is no JWT.
-    #[error("it cannot be read as a signed JWT")]
+    #[error("it cannot be read as a signed JWT, or names a member twice")]
     Malformed,
     /// The algorithm is not allowed, or does not fit the key.
     #[error("the algorithm `{0}` is not allowed")]
@@ -77,9 +100,6 @@ pub enum OidcError {
     /// It has not begun.
     #[error("it is not valid before {0}")]
     NotYetValid(DateTime<Utc>),
-    /// Its roles open nothing.
-    #[error("none of its roles is one of scepd's")]
-    NoRole,
     /// The provider's keys could not be had.
     #[error("the provider's keys cannot be had: {0}")]
     Keys(String),
@@ -88,6 +108,7 @@ pub enum OidcError {
 /// Checks JWTs of one provider.
 pub struct Oidc {
     settings: OidcSettings,
+    configuration: Digest,
     keys: ArcSwapOption<Vec<Jwk>>,
     source: Option<Source>,
 }
@@ -112,6 +133,7 @@ impl Oidc {
     pub fn with_keys(settings: OidcSettings, key_set: &[u8]) -> Result<Self, OidcError> {
         let keys = usable_keys(key_set).map_err(OidcError::Keys)?;
         Ok(Self {
+            configuration: settings.digest(&hex::encode(pki::sha256(key_set))),
             settings,
             keys: ArcSwapOption::from_pointee(keys),
             source: None,
@@ -124,10 +146,17 @@ impl Oidc {
     pub fn with_source(settings: OidcSettings, from: Arc<dyn KeySource>) -> Self {
         let state = tokio::sync::Mutex::new(Asked::default());
         Self {
+            configuration: settings.digest(&from.address()),
             settings,
             keys: ArcSwapOption::empty(),
             source: Some(Source { from, state }),
         }
+    }
+
+    /// What it was configured with: who was let in under one configuration has not been let in under another.
+    #[must_use]
+    pub fn configuration(&self) -> Digest {
+        self.configuration
     }
 
     /// Checks a JWT at `now` (`instant` on the monotonic clock) and says whose it is.
@@ -245,11 +274,11 @@ impl Oidc {
                 .any(|role| roles.iter().any(|known| known == role))
         };
         let role = if has(&settings.admin_roles) {
-            api::Role::Admin
+            Some(api::Role::Admin)
         } else if has(&settings.viewer_roles) {
-            api::Role::Viewer
+            Some(api::Role::Viewer)
         } else {
-            return Err(OidcError::NoRole);
+            None
         };
         Ok(Caller {
             name: user.chars().take(LONGEST_USER).collect(),
@@ -277,6 +306,13 @@ impl Header {
 fn header_of(token: &str) -> Result<Header, OidcError> {
     if token.len() > LONGEST_TOKEN {
         return Err(OidcError::Malformed);
+    }
+    // josekit takes the last of two members with one name; others that read this token may take the first.
+    for part in token.split('.').take(2) {
+        let octets = URL_SAFE_NO_PAD
+            .decode(part)
+            .map_err(|_| OidcError::Malformed)?;
+        json::object(&octets).map_err(|_| OidcError::Malformed)?;
     }
     let header = jwt::decode_header(token).map_err(|_| OidcError::Malformed)?;
     let header = header

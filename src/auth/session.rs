@@ -19,7 +19,12 @@ pub(super) enum Basis {
     /// A token, by the SHA-256 of its secret.
     Token([u8; 32]),
     /// A JWT, checked when the session began.
-    Oidc(Caller),
+    Oidc {
+        /// Whose it was.
+        caller: Caller,
+        /// The configuration of the provider that it was checked against.
+        configuration: Digest,
+    },
 }
 
 struct Session {
@@ -116,6 +121,11 @@ impl Sessions {
 
     pub(super) fn end(&self, cookie: &str) {
         self.lock().remove(Digest::of(cookie).octets());
+    }
+
+    /// Ends the sessions whose basis is no longer good.
+    pub(super) fn keep(&self, good: impl Fn(&Basis) -> bool) {
+        self.lock().retain(|_, session| good(&session.basis));
     }
 }
 

@@ -4,9 +4,12 @@ use super::Peer;
 use crate::config::Cidr;
 use actors::Origin;
 use std::net::IpAddr;
-use warp::http::HeaderMap;
 use warp::http::header::USER_AGENT;
+use warp::http::{HeaderMap, HeaderName, HeaderValue};
+use warp::reply::Response;
 
+/// The header with the id that log and reply share.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A User-Agent longer than this says nothing more.
 const USER_AGENT_LENGTH: usize = 200;
 
@@ -15,6 +18,14 @@ const USER_AGENT_LENGTH: usize = 200;
 pub fn request_id() -> String {
     // An id is for finding things again; without randomness zeros do as well.
     hex::encode(pki::random::<8>().unwrap_or_default())
+}
+
+/// The reply with the request's id in its header.
+pub(super) fn tagged(mut response: Response, request_id: &str) -> Response {
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
 }
 
 /// The origin of a request: behind a trusted proxy, the address that the proxy names.

@@ -2,11 +2,11 @@
 //! in every spelling of URL and message that clients send.
 
 use super::mtls;
-use super::origin::origin;
+use super::origin::{origin, tagged};
 use super::routes::Front;
 use super::target::{self, Target};
 use super::{Channel, Peer};
-use actors::{Current, Outcome, PkiOperation};
+use actors::{Current, Ending, Operation, Origin, Outcome, PkiOperation};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use scep::get::{Query, decode_message};
@@ -40,97 +40,154 @@ fn is_page(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "/scep" | "/scep/intune")
 }
 
-/// Answers one SCEP request.
+/// Answers one SCEP request, and counts it when it is one of a profile's.
 pub(super) async fn answer<B, D, E>(front: Arc<Front>, request: ScepRequest<B>) -> Response
 where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
+    let origin = origin(
+        &request.peer,
+        &request.headers,
+        &front.settings.load().trusted_proxies,
+    );
+    let request_id = origin.request_id.clone();
+    let response = match profile_of(&front, &request) {
+        Ok(profile) => {
+            let operation = operation_of(&request);
+            let counting = profile.requests.begin(operation);
+            let Answered {
+                operation: known,
+                ending,
+                response,
+            } = of_profile(&front, &profile, request, origin).await;
+            counting.end(known.unwrap_or(operation), ending);
+            response
+        }
+        Err(nothing) => words(StatusCode::NOT_FOUND, nothing),
+    };
+    tagged(response, &request_id)
+}
+
+/// What a profile answers a request, and how metrics call that.
+struct Answered {
+    /// What it was about, where the actor has found that out.
+    operation: Option<Operation>,
+    ending: Ending,
+    response: Response,
+}
+
+impl Answered {
+    fn new(ending: Ending, response: Response) -> Self {
+        Self {
+            operation: None,
+            ending,
+            response,
+        }
+    }
+
+    fn bad_request(text: &str) -> Self {
+        Self::new(Ending::Unreadable, words(StatusCode::BAD_REQUEST, text))
+    }
+}
+
+/// The profile that serves this URL on this listener, or why there is none.
+fn profile_of<B>(front: &Front, request: &ScepRequest<B>) -> Result<Arc<Current>, &'static str> {
+    const NONE: &str = "there is no SCEP profile at this URL";
     let target = match target::target(&request.path) {
         Some(target) => target,
         None if target::is_bare(&request.path) => Target {
             path_id: "",
             mtls: false,
         },
-        None => {
-            return words(
-                StatusCode::NOT_FOUND,
-                "there is no SCEP profile at this URL",
-            );
-        }
+        None => return Err(NONE),
     };
     if target.mtls != (request.peer.channel == Channel::Mutual) {
-        return words(
-            StatusCode::NOT_FOUND,
-            "this URL is not served on this listener",
-        );
+        return Err("this URL is not served on this listener");
     }
-    let Some(profile) = front.house.directory.find(target.path_id) else {
-        return words(
-            StatusCode::NOT_FOUND,
-            "there is no SCEP profile at this URL",
-        );
-    };
-    if target.mtls {
-        let Some(anchors) = &profile.spec.mtls else {
-            return words(StatusCode::NOT_FOUND, "mTLS is off on this profile");
-        };
-        if let Err(refusal) = mtls::check(
-            &request.peer.certificates,
-            anchors,
-            front.house.services.clock.now(),
-        ) {
-            tracing::info!(profile = target.path_id, peer = %request.peer.address, %refusal, "mTLS refused");
-            return words(StatusCode::UNAUTHORIZED, &refusal.to_string());
+    let profile = front.house.directory.find(target.path_id).ok_or(NONE)?;
+    if target.mtls && profile.spec.mtls.is_none() {
+        return Err("mTLS is off on this profile");
+    }
+    Ok(profile)
+}
+
+/// What a request asks for, as far as its URL says that.
+fn operation_of<B>(request: &ScepRequest<B>) -> Operation {
+    match (&request.method, Query::parse(&request.query).operation) {
+        (&Method::GET, Some("GetCACaps")) => Operation::GetCaCaps,
+        (&Method::GET, Some("GetCACert")) => Operation::GetCaCert,
+        (&Method::GET, Some("GetNextCACert")) => Operation::GetNextCaCert,
+        (&Method::GET | &Method::POST, Some("PKIOperation")) | (&Method::POST, None | Some("")) => {
+            Operation::PkiOperation
         }
+        _ => Operation::Other,
+    }
+}
+
+async fn of_profile<B, D, E>(
+    front: &Front,
+    profile: &Current,
+    request: ScepRequest<B>,
+    origin: Origin,
+) -> Answered
+where
+    B: Stream<Item = Result<D, E>> + Send,
+    D: Buf,
+{
+    if request.peer.channel == Channel::Mutual
+        && let Err(refusal) = mtls::check(
+            &request.peer.certificates,
+            profile.spec.mtls.as_deref().unwrap_or_default(),
+            front.house.services.clock.now(),
+        )
+    {
+        tracing::info!(
+            profile = profile.spec.path_id,
+            request_id = origin.request_id,
+            source = %origin.source,
+            %refusal,
+            "mTLS refused"
+        );
+        return Answered::new(
+            Ending::Unauthenticated,
+            words(StatusCode::UNAUTHORIZED, &refusal.to_string()),
+        );
     }
     let query = Query::parse(&request.query);
     match (&request.method, query.operation) {
-        (&Method::GET, Some("GetCACaps")) => body("text/plain", profile.view.ca_caps.clone()),
-        (&Method::GET, Some("GetCACert")) => ready(&profile.view.ca_cert),
+        (&Method::GET, Some("GetCACaps")) => Answered::new(
+            Ending::Success,
+            body("text/plain", profile.view.ca_caps.clone()),
+        ),
+        (&Method::GET, Some("GetCACert")) => {
+            Answered::new(Ending::Success, ready(&profile.view.ca_cert))
+        }
         (&Method::GET, Some("GetNextCACert")) => match &profile.view.next_ca_cert {
-            Some(next) => ready(next),
-            None => words(StatusCode::NOT_FOUND, "there is no next CA certificate"),
+            Some(next) => Answered::new(Ending::Success, ready(next)),
+            None => Answered::new(
+                Ending::NotFound,
+                words(StatusCode::NOT_FOUND, "there is no next CA certificate"),
+            ),
         },
         (&Method::GET, Some("PKIOperation")) => {
             match decode_message(query.message.unwrap_or_default()) {
-                Ok(message) => operate(&front, &profile, &request, Bytes::from(message)).await,
-                Err(error) => words(
-                    StatusCode::BAD_REQUEST,
-                    &format!("the message parameter cannot be read: {error}"),
-                ),
+                Ok(message) => operate(front, profile, Bytes::from(message), origin).await,
+                Err(error) => {
+                    Answered::bad_request(&format!("the message parameter cannot be read: {error}"))
+                }
             }
         }
         (&Method::POST, Some("PKIOperation") | None | Some("")) => {
-            let ScepRequest {
-                method,
-                path,
-                query,
-                headers,
-                peer,
-                body,
-            } = request;
-            match read(body, &headers, &front).await {
-                Ok(message) => {
-                    let request = ScepRequest {
-                        method,
-                        path,
-                        query,
-                        headers,
-                        peer,
-                        body: (),
-                    };
-                    operate(&front, &profile, &request, message).await
-                }
+            match read(request.body, &request.headers, front).await {
+                Ok(message) => operate(front, profile, message, origin).await,
                 Err(refused) => *refused,
             }
         }
-        (&Method::GET, None) => words(
-            StatusCode::BAD_REQUEST,
+        (&Method::GET, None) => Answered::bad_request(
             "the operation parameter is missing: GetCACaps, GetCACert, GetNextCACert or PKIOperation",
         ),
-        (&Method::GET | &Method::POST, Some(_)) => words(
-            StatusCode::BAD_REQUEST,
+        (&Method::GET | &Method::POST, Some(_)) => Answered::bad_request(
             "the operation is not one of GetCACaps, GetCACert, GetNextCACert and PKIOperation, or not possible with this method",
         ),
         _ => {
@@ -141,43 +198,47 @@ where
             response
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("GET, POST"));
-            response
+            Answered::new(Ending::MethodNotAllowed, response)
         }
     }
 }
 
-async fn operate<B>(
-    front: &Front,
-    profile: &Current,
-    request: &ScepRequest<B>,
-    message: Bytes,
-) -> Response {
-    let settings = front.settings.load();
-    let origin = origin(&request.peer, &request.headers, &settings.trusted_proxies);
+async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origin) -> Answered {
     if message.is_empty() {
-        return words(StatusCode::BAD_REQUEST, "the request holds no PKIMessage");
+        return Answered::bad_request("the request holds no PKIMessage");
     }
     let now = front.house.services.clock.instant();
     if !profile.gate.admits(origin.source, now) {
-        return later(
-            StatusCode::TOO_MANY_REQUESTS,
-            Duration::from_secs(60),
-            "too many requests; come again later",
+        return Answered::new(
+            Ending::Limited,
+            later(
+                StatusCode::TOO_MANY_REQUESTS,
+                Duration::from_secs(60),
+                "too many requests; come again later",
+            ),
         );
     }
     let asked = profile.actor.send(PkiOperation { message, origin });
-    match tokio::time::timeout(settings.request_timeout, asked).await {
-        Ok(Ok(Outcome::CertRep(octets))) => body(scep::content_type::PKI_MESSAGE, octets.into()),
-        Ok(Ok(Outcome::Unreadable(reason))) => words(StatusCode::BAD_REQUEST, &reason),
-        Ok(Ok(Outcome::Busy { retry_after })) => busy(retry_after),
-        Ok(Ok(Outcome::TooManyGuesses)) => later(
+    let patience = front.settings.load().request_timeout;
+    // The actor died; its successor serves in a moment. Or it took too long: what it does is
+    // finished, and the same request gets its stored answer.
+    let Ok(Ok(served)) = tokio::time::timeout(patience, asked).await else {
+        return Answered::new(Ending::Busy, busy(Duration::from_secs(1)));
+    };
+    let response = match served.outcome {
+        Outcome::CertRep(octets) => body(scep::content_type::PKI_MESSAGE, octets.into()),
+        Outcome::Unreadable(reason) => words(StatusCode::BAD_REQUEST, &reason),
+        Outcome::Busy { retry_after } => busy(retry_after),
+        Outcome::TooManyGuesses => later(
             StatusCode::FORBIDDEN,
             Duration::from_secs(60),
             "too many wrong challenges from this address",
         ),
-        // The actor died; its successor serves in a moment. Or it took too long: what it does is
-        // finished, and the same request gets its stored answer.
-        Ok(Err(_)) | Err(_) => busy(Duration::from_secs(1)),
+    };
+    Answered {
+        operation: Some(served.operation),
+        ending: served.ending,
+        response,
     }
 }
 
@@ -186,7 +247,7 @@ async fn read<B, D, E>(
     stream: B,
     headers: &HeaderMap,
     front: &Front,
-) -> Result<Bytes, Box<Response>>
+) -> Result<Bytes, Box<Answered>>
 where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
@@ -195,7 +256,10 @@ where
     let limit = settings.max_body_bytes;
     let too_large = || {
         let text = format!("the body is larger than {limit} bytes");
-        Box::new(words(StatusCode::PAYLOAD_TOO_LARGE, &text))
+        Box::new(Answered::new(
+            Ending::TooLarge,
+            words(StatusCode::PAYLOAD_TOO_LARGE, &text),
+        ))
     };
     let announced = headers
         .get(warp::http::header::CONTENT_LENGTH)
@@ -208,10 +272,7 @@ where
         let mut stream = std::pin::pin!(stream);
         while let Some(chunk) = stream.next().await {
             let Ok(mut chunk) = chunk else {
-                return Err(Box::new(words(
-                    StatusCode::BAD_REQUEST,
-                    "the body ended early",
-                )));
+                return Err(Box::new(Answered::bad_request("the body ended early")));
             };
             if octets.len() + chunk.remaining() > limit {
                 return Err(too_large());
@@ -227,9 +288,9 @@ where
     };
     match tokio::time::timeout(settings.body_timeout, gathered).await {
         Ok(read) => read,
-        Err(_) => Err(Box::new(words(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body took too long",
+        Err(_) => Err(Box::new(Answered::new(
+            Ending::TooSlow,
+            words(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
         ))),
     }
 }

@@ -63,13 +63,10 @@ impl Server {
         *self.phase.borrow() == Phase::Draining
     }
 
-    /// When the TLS certificate ends; `None` while a reload is under way.
+    /// When the TLS certificate ends.
     #[must_use]
-    pub fn tls_expiry(&self) -> Option<DateTime<Utc>> {
-        self.loaded
-            .try_lock()
-            .ok()
-            .map(|loaded| loaded.tls.certificate.not_after())
+    pub fn tls_expiry(&self) -> DateTime<Utc> {
+        **self.tls_expiry.load()
     }
 
     /// Runs the start-up checks on what is on disk now, and changes nothing.

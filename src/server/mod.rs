@@ -53,6 +53,8 @@ pub struct Server {
     config: ArcSwap<Config>,
     /// What each new connection may cost.
     connection_limits: Arc<ArcSwap<ConnectionLimits>>,
+    /// When the TLS certificate in use ends; beside `loaded`, to be read while a reload is under way.
+    tls_expiry: ArcSwap<DateTime<Utc>>,
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
@@ -121,6 +123,7 @@ impl Server {
             tls,
             sources,
             clock,
+            tls_expiry: ArcSwap::from_pointee(loaded.tls.certificate.not_after()),
             loaded: Mutex::new(Arc::new(loaded)),
             connection_limits: Arc::new(ArcSwap::from_pointee(connection_limits(&config))),
             addresses,

@@ -58,6 +58,8 @@ impl Server {
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         self.tls.replace_with(&tls);
+        self.tls_expiry
+            .store(Arc::new(loaded.tls.certificate.not_after()));
         self.gate.apply(gate);
         if let Err(error) = telemetry::logs::apply(&config.log) {
             tracing::warn!("{error}");

@@ -97,7 +97,12 @@ impl Server {
         let (outcome, message) = match result {
             Ok(()) => (Outcome::Success, "trust anchors reloaded".to_owned()),
             Err(error) => {
-                tracing::error!(profile = path_id, %error, "trust anchors were not reloaded");
+                tracing::error!(
+                    profile = path_id,
+                    request_id = caller.request_id,
+                    %error,
+                    "trust anchors were not reloaded"
+                );
                 (Outcome::Failure, error.to_string())
             }
         };
@@ -130,7 +135,11 @@ impl Server {
         };
         let journal = &self.house().services.journal;
         if let Err(error) = journal.commit(Change::new().with(event), None).await {
-            tracing::warn!(%error, "the reload of trust anchors could not be audited");
+            tracing::warn!(
+                request_id = caller.request_id,
+                %error,
+                "the reload of trust anchors could not be audited"
+            );
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What is looked up when metrics are read: how long certificates have left, what waits in queues and profiles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::{Current, Status};
+use actors::{Current, Profiles, Status};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use metrics::gauge;
@@ -22,53 +22,95 @@ pub async fn refresh(server: &Server) {
     gauge!("scepd_compute_queue_depth", "stage" => "finish").set(count(finish));
     let stopped = !server.house().is_writable();
     gauge!("scepd_store_stopped").set(if stopped { 1.0 } else { 0.0 });
-    expiries(server);
+    let mut now = expiries(server);
     let profiles = server.house().directory.all();
-    join_all(profiles.iter().map(|(path_id, entry)| async move {
+    let asked = profiles.iter().map(|(path_id, entry)| async move {
         let asked = entry.current().actor.send(Status);
-        if let Ok(Ok(status)) = tokio::time::timeout(PATIENCE, asked).await {
-            let of = |name: &'static str| gauge!(name, "profile" => path_id.clone());
-            of("scepd_profile_in_flight").set(count(status.in_flight));
-            of("scepd_profile_pending_requests").set(count(status.pending));
-            of("scepd_profile_replay_entries").set(count(status.replay_entries));
-        }
-    }))
-    .await;
+        let status = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
+        Some((path_id, status))
+    });
+    for (path_id, status) in join_all(asked).await.into_iter().flatten() {
+        let of = |name| Place::of_profile(name, path_id);
+        now.insert(of(IN_FLIGHT), count(status.in_flight));
+        now.insert(of(PENDING), count(status.pending));
+        now.insert(of(REPLAY), count(status.replay_entries));
+    }
+    publish(now, &profiles);
 }
 
-/// A certificate's place among the gauges: profile and kind.
-type Place = (String, &'static str);
+const EXPIRY: &str = "scepd_certificate_expiry_seconds";
+const IN_FLIGHT: &str = "scepd_profile_in_flight";
+const PENDING: &str = "scepd_profile_pending_requests";
+const REPLAY: &str = "scepd_profile_replay_entries";
+
+/// One gauge that may go away.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    name: &'static str,
+    profile: String,
+    /// Of a certificate.
+    kind: Option<&'static str>,
+}
+
+impl Place {
+    fn of_profile(name: &'static str, path_id: &str) -> Self {
+        Self {
+            name,
+            profile: path_id.to_owned(),
+            kind: None,
+        }
+    }
+
+    fn of_certificate(path_id: &str, kind: &'static str) -> Self {
+        Self {
+            name: EXPIRY,
+            profile: path_id.to_owned(),
+            kind: Some(kind),
+        }
+    }
+
+    fn set(&self, value: f64) {
+        let profile = self.profile.clone();
+        match self.kind {
+            Some(kind) => gauge!(self.name, "profile" => profile, "kind" => kind).set(value),
+            None => gauge!(self.name, "profile" => profile).set(value),
+        }
+    }
+}
 
 /// Places that were written before: those that are gone must not keep their last value.
-static WRITTEN: Mutex<BTreeMap<Place, ()>> = Mutex::new(BTreeMap::new());
+static WRITTEN: Mutex<BTreeSet<Place>> = Mutex::new(BTreeSet::new());
 
-fn expiries(server: &Server) {
-    let now = server.house().services.clock.now();
-    let mut ends: BTreeMap<Place, DateTime<Utc>> = BTreeMap::new();
-    for (path_id, entry) in server.house().directory.all().iter() {
-        for (kind, end) in of_profile(&entry.current()) {
-            ends.insert((path_id.clone(), kind), end);
-        }
-    }
-    if let Some(end) = server.tls_expiry() {
-        ends.insert((String::new(), "tls"), end);
-    }
+/// Writes what was found. What is no longer there becomes NaN, which no alert compares with anything; the recorder
+/// cannot forget a gauge. A profile that did not answer in time keeps its last values.
+fn publish(now: BTreeMap<Place, f64>, profiles: &Profiles) {
     let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
-    for (place, ()) in std::mem::take(&mut *written) {
-        if !ends.contains_key(&place) {
-            set(&place, f64::NAN);
+    written.retain(|place| {
+        let unanswered = place.kind.is_none() && profiles.contains_key(&place.profile);
+        let stays = unanswered || now.contains_key(place);
+        if !stays {
+            place.set(f64::NAN);
         }
-    }
-    for (place, end) in ends {
-        #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
-        set(&place, end.signed_duration_since(now).num_seconds() as f64);
-        written.insert(place, ());
+        stays
+    });
+    for (place, value) in now {
+        place.set(value);
+        written.insert(place);
     }
 }
 
-fn set((profile, kind): &Place, seconds: f64) {
-    gauge!("scepd_certificate_expiry_seconds", "profile" => profile.clone(), "kind" => *kind)
-        .set(seconds);
+fn expiries(server: &Server) -> BTreeMap<Place, f64> {
+    let now = server.house().services.clock.now();
+    #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
+    let left = |end: DateTime<Utc>| end.signed_duration_since(now).num_seconds() as f64;
+    let mut found = BTreeMap::new();
+    for (path_id, entry) in server.house().directory.all().iter() {
+        for (kind, end) in of_profile(&entry.current()) {
+            found.insert(Place::of_certificate(path_id, kind), left(end));
+        }
+    }
+    found.insert(Place::of_certificate("", "tls"), left(server.tls_expiry()));
+    found
 }
 
 fn of_profile(current: &Current) -> Vec<(&'static str, DateTime<Utc>)> {

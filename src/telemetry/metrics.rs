@@ -43,7 +43,7 @@ fn install() -> Option<PrometheusHandle> {
 fn describe() {
     describe_counter!(
         "scepd_scep_requests_total",
-        "SCEP operations by profile, operation and result."
+        "Requests to a profile, each once, by operation and result; docs/operations.md explains the values."
     );
     describe_counter!(
         "scepd_scep_intune_enrollments_total",

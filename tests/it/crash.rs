@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
@@ -25,6 +26,10 @@ pub(crate) struct Process {
     child: Child,
     /// Profile `corp`.
     pub(crate) url: String,
+    /// Where the admin API is.
+    pub(crate) https: String,
+    /// Lines that it writes.
+    lines: Receiver<String>,
 }
 
 impl Process {
@@ -37,11 +42,13 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let (tell, lines) = std::sync::mpsc::channel();
         let mut process = Self {
             child,
             url: String::new(),
+            https: String::new(),
+            lines,
         };
-        let (tell, told) = std::sync::mpsc::channel();
         let stdout = process.child.stdout.take().unwrap();
         let stderr = process.child.stderr.take().unwrap();
         for pipe in [
@@ -56,10 +63,12 @@ impl Process {
                 }
             });
         }
+        drop(tell);
         let mut seen = Vec::new();
-        for line in told {
-            if let Some(http) = plain_http(&line) {
+        while let Ok(line) = process.lines.recv() {
+            if let Some((http, https)) = listeners(&line) {
                 process.url = format!("http://{http}/scep/corp");
+                process.https = format!("https://{https}");
                 return process;
             }
             seen.push(line);
@@ -71,6 +80,12 @@ impl Process {
     pub(crate) fn kill(self) {
         drop(self);
     }
+
+    /// SIGKILL; what it has written since it was ready.
+    pub(crate) fn end(mut self) -> Vec<String> {
+        let _ = self.child.kill();
+        self.lines.iter().collect()
+    }
 }
 
 impl Drop for Process {
@@ -80,13 +95,14 @@ impl Drop for Process {
     }
 }
 
-/// The address of the plain listener in the line that says "ready".
-fn plain_http(line: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
-    let fields = value.get("fields").unwrap_or(&value);
-    (fields.get("message")?.as_str()? == "ready")
-        .then(|| fields.get("http")?.as_str().map(str::to_owned))
-        .flatten()
+/// The addresses of the plain listener and of https in the line that says "ready".
+fn listeners(line: &str) -> Option<(String, String)> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    if line.get("message")? != "ready" {
+        return None;
+    }
+    let address = |name| line.get(name)?.as_str().map(str::to_owned);
+    Some((address("http")?, address("https")?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,7 +79,7 @@ async fn who_asks_while_a_crl_is_made_gets_the_one_of_before() {
     enroll(&world, &running, "laptop-2").await;
 
     world.issuer.crl_door.open();
-    let actors::Outcome::CertRep(octets) = making.await.unwrap().unwrap() else {
+    let actors::Outcome::CertRep(octets) = making.await.unwrap().unwrap().outcome else {
         panic!("no CertRep")
     };
     let Ok(Reply::Crl(second)) = slow.open_reply(&octets, &[&world.ra.certificate]) else {

@@ -283,6 +283,7 @@ impl Running {
             })
             .await
             .unwrap()
+            .outcome
     }
 
     /// Has a profile let go of what has passed its time, as it does every 30 seconds.

@@ -63,7 +63,7 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
     );
     assert!(running.house.directory.find("corp").is_none());
     assert!(matches!(
-        under_way.await.unwrap().unwrap(),
+        under_way.await.unwrap().unwrap().outcome,
         Outcome::CertRep(_)
     ));
     ended(&removed).await;

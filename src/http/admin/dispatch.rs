@@ -105,7 +105,7 @@ impl Standing {
             Permission::Metrics => {
                 server
                     .gate()
-                    .metrics(&asked.presented(), asked.origin.source)
+                    .metrics(&asked.presented(), &asked.origin)
                     .await?;
                 Self::Anyone
             }

@@ -79,7 +79,17 @@ pub(super) async fn decide(
     let (path_id, key) = key_of(id).ok_or_else(unknown)?;
     let Decision { note: why } = asked.body_or_default()?;
     let why = note(why)?;
-    let profile = server.house().directory.find(path_id).ok_or_else(unknown)?;
+    let Some(profile) = server.house().directory.find(path_id) else {
+        // Listed all the same: with the profile configured again it can be decided.
+        let (store, of) = (server.house().services.store.clone(), path_id.to_owned());
+        let known = blocking(move || Ok(store.transaction(&of, &key)?)).await?;
+        return Err(match known {
+            Some(record) if record.state.is_open() => {
+                Problem::conflict("the request waits, but its profile is not configured")
+            }
+            _ => unknown(),
+        });
+    };
     let decision = OperatorDecision {
         key,
         approve,

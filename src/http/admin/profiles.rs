@@ -18,6 +18,7 @@ use super::reply::{self, Problem};
 use super::request::Asked;
 use crate::auth::Admin;
 use crate::config;
+use crate::http::is_path_id;
 use crate::server::{Caller, Server, TrustError};
 
 /// How long a profile may take to say how it stands.
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(100);
 /// so many times.
 const TRIES: usize = 10;
+/// How much of a name that cannot be a profile's is sent back, in characters.
+const SHOWN: usize = 64;
 
 pub(super) async fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
     let now = server.house().services.clock.now();
@@ -214,6 +217,18 @@ pub(super) async fn reload_trust(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let ReloadTrustRequest { path_id } = asked.body_or_default()?;
+    if !path_id.is_empty() && !is_path_id(&path_id) {
+        // No profile has such a name. Neither log nor audit want it whole.
+        let begin: String = path_id.chars().take(SHOWN).collect();
+        let more = if begin.len() < path_id.len() {
+            "..."
+        } else {
+            ""
+        };
+        return Err(Problem::not_found(format!(
+            "there is no SCEP profile `{begin}{more}`"
+        )));
+    }
     let caller = Caller {
         name: admin.caller().name.clone(),
         kind: admin.caller().kind.as_str().to_owned(),

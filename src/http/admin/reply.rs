@@ -9,9 +9,7 @@ use warp::http::{HeaderName, HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use crate::auth::{Denied, Refused};
-
-/// The header with the id that log and reply share.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::http::origin::tagged;
 
 /// Why a request is not answered as asked.
 #[derive(Debug)]
@@ -203,10 +201,7 @@ pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
         HeaderName::from_static("x-content-type-options"),
         "nosniff",
     );
-    if let Ok(id) = HeaderValue::try_from(request_id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
+    tagged(response, request_id)
 }
 
 /// For paths that a listener does not serve.

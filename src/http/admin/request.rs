@@ -6,8 +6,8 @@ use actors::Origin;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
-use serde_json::{Map, Value};
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, Method};
 
@@ -15,23 +15,13 @@ use super::reply::Problem;
 use crate::auth::{Presented, Refused, SignedIn};
 use crate::http::origin::origin;
 use crate::http::{Channel, Peer};
+use crate::json;
 use crate::server::Server;
 
 /// The largest body of an admin request, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 1000;
-
-/// Query parameters that hold any text.
-const TEXTS: [&str; 7] = [
-    "action",
-    "common_name",
-    "device",
-    "issuer_id",
-    "q",
-    "serial",
-    "transaction_id",
-];
 
 /// A request as it arrived.
 pub(super) struct Arrived {
@@ -99,10 +89,7 @@ impl Asked {
 
     /// Finds out who sent it.
     pub(super) async fn sign_in(&self, server: &Server) -> Result<SignedIn, Refused> {
-        server
-            .gate()
-            .sign_in(&self.presented(), self.origin.source)
-            .await
+        server.gate().sign_in(&self.presented(), &self.origin).await
     }
 
     /// The path's parameter at `index`.
@@ -113,7 +100,8 @@ impl Asked {
             .ok_or_else(|| Problem::fault("a path parameter is missing"))
     }
 
-    /// The query as a `T`. Texts that are given and empty count as absent, but for `profile`: that is the root profile.
+    /// The query as a `T`. Parameters that are given and empty count as absent, as forms send them, but for `profile`:
+    /// that is the root profile.
     pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let unreadable = |error: serde_urlencoded::de::Error| {
             Problem::bad_request(format!("the query cannot be read: {error}"))
@@ -122,7 +110,7 @@ impl Asked {
             serde_urlencoded::from_str(&self.query).map_err(unreadable)?;
         let kept: Vec<(String, String)> = pairs
             .into_iter()
-            .filter(|(name, value)| !(value.is_empty() && TEXTS.contains(&name.as_str())))
+            .filter(|(name, value)| !value.is_empty() || name == "profile")
             .collect();
         let text = serde_urlencoded::to_string(kept).map_err(Problem::fault)?;
         serde_urlencoded::from_str(&text).map_err(unreadable)
@@ -133,7 +121,9 @@ impl Asked {
         // serde's own words may quote values, and a value may be a secret.
         let unreadable = |error: serde_json::Error| {
             Problem::bad_request(match error.classify() {
-                Category::Data => "the body must be a JSON object".to_owned(),
+                Category::Data => {
+                    "the body must be a JSON object that names no member twice".to_owned()
+                }
                 _ => format!(
                     "the body is no JSON: line {}, column {}",
                     error.line(),
@@ -141,7 +131,7 @@ impl Asked {
                 ),
             })
         };
-        let members: Map<String, Value> = serde_json::from_slice(&self.body).map_err(unreadable)?;
+        let members = json::object(&self.body).map_err(unreadable)?;
         if members.values().any(Value::is_null) {
             return Err(Problem::bad_request(
                 "a member of the body is null; leave it out instead",

@@ -23,10 +23,7 @@ pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
 pub(super) async fn sign_in(server: &Server, asked: &Asked) -> Result<Response, Problem> {
     let api::SignIn { token } = asked.body()?;
     let token = zeroize::Zeroizing::new(token);
-    let begun = server
-        .gate()
-        .begin_session(&token, asked.origin.source)
-        .await?;
+    let begun = server.gate().begin_session(&token, &asked.origin).await?;
     tracing::info!(
         request_id = asked.origin.request_id,
         user = begun.session.user,
@@ -51,7 +48,7 @@ pub(super) async fn sign_out(
 ) -> Result<Response, Problem> {
     server
         .gate()
-        .sign_in(&asked.presented_by_page(), asked.origin.source)
+        .sign_in(&asked.presented_by_page(), &asked.origin)
         .await?;
     let cookie = asked.cookie().ok_or(Refused::Missing)?;
     server.gate().end_session(cookie);

@@ -180,19 +180,18 @@ async fn sessions_end_when_idle() {
     assert!((55..=60).contains(&left.num_seconds()), "{left}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_jwt_of_the_provider_is_a_token() {
+/// A house that knows a provider by a file of keys, and a way to make the provider's tokens.
+fn with_provider() -> (House, impl Fn(Value) -> String) {
     let pair = ES256.generate_key_pair().unwrap();
     let keys = json!({"keys": [pair.to_jwk_public_key().as_ref()]}).to_string();
     let house = House::new().profile("corp", "");
     let file = house.file("keys.json", keys.as_bytes());
     let settings = format!(
-        "[admin.oidc]\nissuer = 'https://id.example.com'\naudience = 'scepd'\nkeys_file = '{}'\nuser_claim = 'name'",
+        "[admin]\nbad_token_limit = 2\n[admin.oidc]\nissuer = 'https://id.example.com'\naudience = 'scepd'\nkeys_file = '{}'\nuser_claim = 'name'",
         file.display()
     );
-    let server = house.with(&settings).start().await;
     let signer = ES256.signer_from_jwk(&pair.to_jwk_private_key()).unwrap();
-    let token = |roles: Value| {
+    let token = move |roles: Value| {
         let claims = json!({
             "iss": "https://id.example.com", "aud": "scepd", "exp": chrono::Utc::now().timestamp() + 300,
             "name": "alice@example.com", "roles": roles,
@@ -200,6 +199,13 @@ async fn a_jwt_of_the_provider_is_a_token() {
         let payload = JwtPayload::from_map(claims.as_object().unwrap().clone()).unwrap();
         jwt::encode_with_signer(&payload, &JwsHeader::new(), &signer).unwrap()
     };
+    (house.with(&settings), token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jwt_of_the_provider_is_a_token() {
+    let (house, token) = with_provider();
+    let server = house.start().await;
     let alice = server.with_token(&token(json!(["scepd-admin"])));
     let check = alice.read("/api/v1/auth/check").await;
     assert_eq!(
@@ -209,8 +215,18 @@ async fn a_jwt_of_the_provider_is_a_token() {
     assert_eq!(alice.get("/api/v1/admin/scep/profiles").await.status, 200);
     let viewer = server.with_token(&token(json!(["scepd-viewer"])));
     assert_eq!(viewer.get("/api/v1/admin/scep/profiles").await.status, 403);
-    let nobody = server.with_token(&token(json!(["other"])));
-    assert_eq!(nobody.get("/api/v1/auth/check").await.status, 401);
+    let viewer_says = viewer.read("/api/v1/auth/check").await;
+    let colleague = server.with_token(&token(json!(["other"])));
+    let check = colleague.read("/api/v1/auth/check").await;
+    assert_eq!(check, viewer_says, "known, and no admin");
+    for _ in 0..3 {
+        let answer = colleague.get("/api/v1/admin/scep/profiles").await;
+        assert_eq!(answer.status, 403, "a good token is no wrong one");
+        let error = answer.error();
+        assert!(error.contains("admin_roles"), "{error}");
+    }
+    let (answer, _, _) = sign_in(&server, &token(json!([]))).await;
+    assert_eq!(answer.json()["admin"], false);
     let (answer, cookie, _) = sign_in(&server, &token(json!("scepd-admin"))).await;
     assert_eq!(answer.json()["actor_type"], "OIDC");
     let answer = with_cookie(
@@ -235,5 +251,47 @@ async fn a_jwt_of_the_provider_is_a_token() {
     assert_eq!(
         answer.status, 401,
         "a session ends with the JWT it was made with"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_the_configuration_that_let_it_in() {
+    let (house, token) = with_provider();
+    let mut server = house.start().await;
+    let (_, by_jwt, _) = sign_in(&server, &token(json!("scepd-admin"))).await;
+    let by_token = server.token("ops", TokenRole::Admin).await;
+    let (_, by_token, _) = sign_in(&server, &by_token).await;
+    let profiles = "/api/v1/admin/scep/profiles";
+    let status = async |server: &Running, cookie: &str| {
+        let page = server.nobody();
+        let answer = with_cookie(&page, Method::GET, profiles, cookie, None).await;
+        answer.status
+    };
+    server.server.reload("test").await.unwrap();
+    assert_eq!(status(&server, &by_jwt).await, 200, "the same as before");
+
+    let other: toml::Value = vec!["root".to_owned()].into();
+    let admin = |config: &mut toml::Table, roles: Option<toml::Value>| {
+        let oidc = config["admin"].as_table_mut().unwrap();
+        let oidc = oidc["oidc"].as_table_mut().unwrap();
+        match roles {
+            Some(roles) => drop(oidc.insert("admin_roles".to_owned(), roles)),
+            None => drop(oidc.remove("admin_roles")),
+        }
+    };
+    server.house.edit(|config| admin(config, Some(other)));
+    server.server.reload("test").await.unwrap();
+    // Also where nobody has asked in between.
+    server.house.edit(|config| admin(config, None));
+    server.server.reload("test").await.unwrap();
+    assert_eq!(status(&server, &by_jwt).await, 401);
+    assert_eq!(status(&server, &by_token).await, 200);
+    assert_eq!(
+        server
+            .with_token(&token(json!("scepd-admin")))
+            .get(profiles)
+            .await
+            .status,
+        200
     );
 }

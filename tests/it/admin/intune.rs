@@ -245,6 +245,19 @@ async fn a_reload_says_what_it_cannot_do() {
         404
     );
     assert_eq!(admin.post(RELOAD, r#"{"path_id":"iot"}"#).await.status, 409);
+    let events = "/api/v1/audit?action=scep_trust_reload";
+    let before = admin.read(events).await["total"].clone();
+    for no_name in ["x".repeat(60_000), "Corp".to_owned(), "a/../b".to_owned()] {
+        let body = json!({ "path_id": no_name }).to_string();
+        let answer = admin.post(RELOAD, &body).await;
+        assert_eq!(answer.status, 404);
+        let words = answer.error();
+        assert!(
+            words.len() < 200 && words.contains(&no_name[..4]),
+            "{words}"
+        );
+    }
+    assert_eq!(admin.read(events).await["total"], before);
     for root in ["", "{}", r#"{"path_id":""}"#] {
         let answer = admin.post(RELOAD, root).await;
         assert_eq!(

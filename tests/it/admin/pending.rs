@@ -123,3 +123,44 @@ async fn lists_are_paged() {
         .await;
     assert_eq!(beyond["data"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_profile_is_not_configured_waits_and_says_so() {
+    let mut server = server().await;
+    let device = Device::of(&server, "corp").await;
+    let csr = device.csr(Some(CHALLENGE));
+    assert!(matches!(
+        device.post(&device.request(Content::PkcsReq(&csr))).await,
+        Reply::Pending
+    ));
+    let removed = std::cell::RefCell::new(None);
+    server.house.edit(|config| {
+        let profiles = config["profile"].as_array_mut().unwrap();
+        let corp = profiles
+            .iter()
+            .position(|profile| profile["path_id"].as_str() == Some("corp"));
+        *removed.borrow_mut() = Some(profiles.remove(corp.unwrap()));
+    });
+    server.server.reload("test").await.unwrap();
+    let list = server
+        .admin()
+        .await
+        .read("/api/v1/admin/scep/requests")
+        .await;
+    let id = list["data"][0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/admin/scep/requests/{id}/approve");
+    let admin = server.with_token(&server.token("boss", store::TokenRole::Admin).await);
+    let answer = admin.post(&path, "").await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    assert!(answer.error().contains("not configured"));
+    let other = path.replace(&id[5..9], "0000");
+    assert_eq!(admin.post(&other, "").await.status, 404);
+
+    server.house.edit(|config| {
+        let profiles = config["profile"].as_array_mut().unwrap();
+        profiles.extend(removed.take());
+    });
+    server.server.reload("test").await.unwrap();
+    let admin = server.with_token(&server.token("again", store::TokenRole::Admin).await);
+    assert_eq!(admin.post(&path, "").await.status, 200);
+}

@@ -189,6 +189,11 @@ async fn bodies_and_queries_that_make_no_sense_are_400_or_413() {
         ("/api/v1/admin/tokens", ""),
         ("/api/v1/admin/tokens", r#"{"name":"x"}"#),
         ("/api/v1/session", "{}"),
+        ("/api/v1/session", r#"{"token":"x","token":"y"}"#),
+        (
+            "/api/v1/admin/tokens",
+            r#"{"name":"x","role":"viewer","role":"admin"}"#,
+        ),
     ] {
         let answer = admin.post(path, body).await;
         assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text);
@@ -204,11 +209,16 @@ async fn bodies_and_queries_that_make_no_sense_are_400_or_413() {
         "/api/v1/admin/certificates?status=lost",
         "/api/v1/admin/scep/requests?per_page=-1",
         "/api/v1/audit?page=2147483648",
-        "/api/v1/audit?until=",
     ] {
         let answer = admin.get(path).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.text);
         answer.error();
+    }
+    for path in [
+        "/api/v1/audit?action=&outcome=&since=&until=&q=&page=&per_page=",
+        "/api/v1/admin/certificates?status=&serial=&page=",
+    ] {
+        admin.read(path).await;
     }
     let huge = format!(r#"{{"path_id":"{}"}}"#, "x".repeat(70_000));
     assert_eq!(

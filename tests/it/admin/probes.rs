@@ -156,3 +156,42 @@ async fn about_names_version_and_clock() {
         "{about}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gauges_of_a_profile_that_was_removed_go() {
+    let house = House::new().profile("stays", "").profile("leaves", "");
+    let mut server = house.start().await;
+    let tls = r#"scepd_certificate_expiry_seconds{profile="",kind="tls"} "#;
+    let value = |text: &str, begin: &str| -> Option<f64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(begin));
+        line.map(|value| value.trim().parse().unwrap())
+    };
+    let names = [
+        r#"scepd_profile_pending_requests{profile="leaves"} "#,
+        r#"scepd_profile_replay_entries{profile="leaves"} "#,
+        r#"scepd_profile_in_flight{profile="leaves"} "#,
+        r#"scepd_certificate_expiry_seconds{profile="leaves",kind="ra"} "#,
+    ];
+    let before = server.nobody().get("/metrics").await.text;
+    for name in names {
+        assert!(
+            value(&before, name).is_some_and(f64::is_finite),
+            "{name}\n{before}"
+        );
+    }
+    server.house.edit(|config| {
+        let profiles = config["profile"].as_array_mut().unwrap();
+        profiles.retain(|profile| profile["path_id"].as_str() != Some("leaves"));
+    });
+    server.server.reload("test").await.unwrap();
+    let after = server.nobody().get("/metrics").await.text;
+    for name in names {
+        assert!(
+            value(&after, name).is_none_or(f64::is_nan),
+            "{name}\n{after}"
+        );
+        let other = name.replace("leaves", "stays");
+        assert!(value(&after, &other).is_some_and(f64::is_finite), "{other}");
+    }
+    assert!(value(&after, tls).is_some_and(f64::is_finite));
+}

@@ -11,6 +11,7 @@ use crate::house::House;
 async fn a_token_is_made_used_listed_and_revoked() {
     let server = House::new().profile("corp", "").start().await;
     let admin = server.admin().await;
+    server.house.clock.advance(chrono::Duration::seconds(1));
     let path = "/api/v1/admin/tokens";
     let made = admin
         .post(
