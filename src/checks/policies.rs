@@ -110,7 +110,11 @@ fn policy(
     );
     if findings.0.len() == before {
         for problem in policy.problems() {
-            findings.fail(spot, problem, "correct the certificate profile");
+            findings.fail(
+                &spot.at(problem.setting),
+                problem.what,
+                "correct the certificate profile",
+            );
         }
     }
     (!findings
@@ -293,7 +297,7 @@ mod tests {
                 "ekus_allowed=['telepathy']",
                 "`telepathy` is no extended key usage",
             ),
-            ("key_usages_default=['key_cert_sign']", "for CAs"),
+            ("key_usages_allowed=['key_cert_sign']", "for CAs"),
             ("key_usages_allowed=['x']", "`x` is no key usage"),
             ("key_types=[]", "no kind of key"),
             ("rsa_bits_min=1024", "2048"),
@@ -312,6 +316,12 @@ mod tests {
                 said.iter()
                     .all(|(_, text)| text.starts_with("certificate_profile device: ")),
                 "{said:?}"
+            );
+            let setting = line.split('=').next().unwrap();
+            assert!(
+                said.iter().any(|(_, text)| text
+                    .starts_with(&format!("certificate_profile device: {setting}: "))),
+                "{line}: {said:?}"
             );
         }
     }

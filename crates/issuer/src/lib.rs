@@ -28,4 +28,6 @@ pub use error::Error;
 pub use issuer::Issuer;
 pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, create_root, create_sub};
 pub use pattern::Pattern;
-pub use policy::{CertificatePolicy, KeyRules, NameRule, SanRules, SubjectRules, Wish};
+pub use policy::{
+    CertificatePolicy, KeyRules, NameRule, PolicyProblem, SanRules, SubjectRules, Wish,
+};

@@ -31,6 +31,15 @@ pub const LONGEST_BACKDATE: Duration = Duration::hours(24);
 /// The longest lifetime that can be asked of a policy: a century.
 pub const LONGEST_TTL: Duration = Duration::days(36_525);
 
+/// Something that is wrong with a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyProblem {
+    /// The setting, by its name in `[[certificate_profile]]`.
+    pub setting: &'static str,
+    /// What is wrong, in a sentence.
+    pub what: String,
+}
+
 /// The rules of one `[[certificate_profile]]`.
 ///
 /// [`CertificatePolicy::new`] gives the defaults; [`CertificatePolicy::problems`] says what is wrong with one that
@@ -152,24 +161,27 @@ impl CertificatePolicy {
         })
     }
 
-    /// What is wrong with the policy itself, one sentence each; empty when it can be used.
+    /// What is wrong with the policy itself; empty when it can be used.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn problems(&self) -> Vec<PolicyProblem> {
         let mut problems = Vec::new();
-        let mut say = |wrong: bool, what: String| {
+        let mut say = |setting: &'static str, wrong: bool, what: String| {
             if wrong {
-                problems.push(what)
+                problems.push(PolicyProblem { setting, what })
             }
         };
         say(
+            "key_types",
             self.key_types.rsa_min_bits.is_none() && self.key_types.curves.is_empty(),
             "no kind of key is allowed".to_owned(),
         );
         say(
+            "rsa_bits_min",
             self.key_types.rsa_min_bits.is_some_and(|bits| bits < 2048),
             "RSA keys below 2048 bits are weak and cannot be allowed".to_owned(),
         );
         say(
+            "rsa_bits_max",
             self.key_types
                 .rsa_min_bits
                 .is_some_and(|bits| bits > self.key_types.rsa_max_bits),
@@ -179,6 +191,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "key_types",
             !self
                 .key_types
                 .curves
@@ -187,6 +200,7 @@ impl CertificatePolicy {
             "EC keys are P-256 or P-384".to_owned(),
         );
         say(
+            "backdate",
             self.backdate < Duration::zero() || self.backdate > LONGEST_BACKDATE,
             format!(
                 "backdating is from 0 to {} hours",
@@ -194,6 +208,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "min_ttl",
             self.min_ttl < Duration::zero(),
             "the shortest lifetime is below zero".to_owned(),
         );
@@ -202,6 +217,7 @@ impl CertificatePolicy {
             .checked_add(&self.min_ttl)
             .is_none_or(|used| used >= self.max_ttl);
         say(
+            "max_ttl",
             used_up,
             format!(
                 "the longest lifetime, {} seconds, is used up by backdating",
@@ -209,6 +225,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "san.max_names",
             self.sans.max_names > SubjectAltNames::MOST,
             format!(
                 "more than {} alternative names are never read",
@@ -216,6 +233,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "common_name_max",
             !(1..=names::LONGEST_COMMON_NAME).contains(&self.subject.common_name_max),
             format!(
                 "the longest common name is from 1 to {} characters",
@@ -223,6 +241,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "max_ttl",
             self.max_ttl > LONGEST_TTL,
             format!(
                 "the longest lifetime is above {} days",
@@ -230,6 +249,7 @@ impl CertificatePolicy {
             ),
         );
         say(
+            "key_usages_default",
             self.key_usage_default.is_empty(),
             "a certificate has at least one key usage".to_owned(),
         );
@@ -238,15 +258,20 @@ impl CertificatePolicy {
             self.key_usage_allowed.union(self.key_usage_default),
         );
         say(
+            "key_usages_allowed",
             !for_cas.is_empty(),
             format!("the key usage {for_cas} is for CAs and cannot be allowed"),
         );
-        for purpose in self.ekus_default.iter().chain(&self.ekus_allowed) {
+        let defaults = self.ekus_default.iter().map(|eku| ("ekus_default", eku));
+        let allowed = self.ekus_allowed.iter().map(|eku| ("ekus_allowed", eku));
+        for (setting, purpose) in defaults.chain(allowed) {
             say(
+                setting,
                 oid::from_dotted(purpose).is_err(),
                 format!("`{purpose}` is no object identifier"),
             );
             say(
+                setting,
                 purpose == oid::EKU_OCSP_SIGNING,
                 format!(
                     "{} would let a device answer for revocation and cannot be allowed",

@@ -806,7 +806,7 @@ fn policies_that_cannot_be_meant_are_named() {
         breaking(&mut policy);
         let problems = policy.problems();
         assert!(
-            problems.iter().any(|problem| problem.contains(words)),
+            problems.iter().any(|problem| problem.what.contains(words)),
             "{words}: {problems:?}"
         );
     }
