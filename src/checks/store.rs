@@ -1,5 +1,7 @@
 //! The store: it opens, and its layout is known.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use store::{Error, SledOptions, SledStore, Store};
@@ -12,29 +14,22 @@ use crate::config::{Config, StoreKind};
 /// # Errors
 /// Why it cannot be used.
 pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
-    let StoreKind::Sled = config.store.kind;
-    let options = SledOptions {
-        cache_bytes: config.store.cache_bytes,
-        create: true,
-        ..SledOptions::default()
-    };
-    match SledStore::open(config.store_path(), &options) {
+    own(config)?;
+    match SledStore::open(config.store_path(), &options(config, true)) {
         Ok(store) => Ok(Arc::new(store)),
         Err(error) => Err(Box::new(failure(config, &error))),
     }
 }
 
-/// Looks whether the store would open, without making or changing one. A store that a running
-/// server has open, and one that is still to be made, are no failures.
+/// Looks whether the store would open, without making one. A store that a running server has
+/// open, and one that is still to be made, are no failures. One of another user is, and is not
+/// opened: what the engine tidies up on opening would belong to this user then.
 #[must_use]
 pub fn check_store(config: &Config) -> Option<Problem> {
-    let StoreKind::Sled = config.store.kind;
-    let options = SledOptions {
-        cache_bytes: config.store.cache_bytes,
-        create: false,
-        ..SledOptions::default()
-    };
-    match SledStore::open(config.store_path(), &options) {
+    if let Err(problem) = own(config) {
+        return Some(*problem);
+    }
+    match SledStore::open(config.store_path(), &options(config, false)) {
         Ok(_) | Err(Error::Missing { .. }) => None,
         Err(error @ Error::Locked { .. }) => Some(problem(
             Severity::Warning,
@@ -43,6 +38,47 @@ pub fn check_store(config: &Config) -> Option<Problem> {
             "its schema was not looked at",
         )),
         Err(error) => Some(failure(config, &error)),
+    }
+}
+
+/// The same for a start: a store that another process has open is a failure.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn probe_store(config: &Config) -> Result<(), Box<Problem>> {
+    own(config)?;
+    match SledStore::open(config.store_path(), &options(config, false)) {
+        Ok(_) | Err(Error::Missing { .. }) => Ok(()),
+        Err(error) => Err(Box::new(failure(config, &error))),
+    }
+}
+
+/// Says it when a store belongs to another user than the one of this process: what root wrote
+/// there, its own user could not use any more.
+///
+/// Looks at the data file, not at the directory, which may be a volume of root's.
+#[must_use]
+pub fn other_owner(store: &Path) -> Option<String> {
+    let owner = std::fs::metadata(store.join("db")).ok()?.uid();
+    let user = rustix::process::geteuid().as_raw();
+    (owner != user).then(|| format!("it belongs to user {owner}, and this is user {user}"))
+}
+
+fn own(config: &Config) -> Result<(), Box<Problem>> {
+    let Some(what) = other_owner(&config.store_path()) else {
+        return Ok(());
+    };
+    let remedy = "run scepd as its user, or give the whole directory to this one";
+    let spot = spot(config);
+    Err(Box::new(spot.problem(Severity::Failure, what, remedy)))
+}
+
+fn options(config: &Config, create: bool) -> SledOptions {
+    let StoreKind::Sled = config.store.kind;
+    SledOptions {
+        cache_bytes: config.store.cache_bytes,
+        create,
+        ..SledOptions::default()
     }
 }
 

@@ -9,6 +9,7 @@ use store::{SledOptions, SledStore, Store};
 use super::Failure;
 use super::sources::SourceArgs;
 use crate::auth::tokens::By;
+use crate::checks;
 use crate::config::Config;
 use crate::control::{Answer, Checked, ControlError, Order, SOCKET, alone, ask};
 
@@ -51,12 +52,21 @@ fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
         ),
         ..SledOptions::default()
     };
+    if let Some(what) = checks::other_owner(&path) {
+        return Err(Failure::new(format!(
+            "the store {}: {what}: run this command as its user",
+            path.display()
+        )));
+    }
     match SledStore::open(&path, &options) {
         Ok(store) => Ok(Arc::new(store)),
         Err(store::Error::Locked { .. }) => Err(Failure::new(format!(
             "a server has the store {} open and does not answer on {}: it may be starting or shutting down; try again",
             path.display(),
             config.server.data_dir.join(SOCKET).display(),
+        ))),
+        Err(error @ store::Error::Missing { .. }) => Err(Failure::new(format!(
+            "{error}; a running server keeps the data_dir that it was started with: name that one with --data-dir"
         ))),
         Err(error) => Err(Failure::new(format!(
             "the store {}: {error}",

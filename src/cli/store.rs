@@ -11,6 +11,7 @@ use store::{SledOptions, SledStore, Store};
 use super::Failure;
 use super::orders::{carry_out, print, unexpected};
 use super::sources::SourceArgs;
+use crate::checks;
 use crate::control::{Answer, Order};
 
 /// Look after the store
@@ -94,6 +95,12 @@ pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
 
 /// A backup is made of what is there, with faults too.
 fn open(dir: &Path) -> Result<SledStore, Failure> {
+    if let Some(what) = checks::other_owner(dir) {
+        return Err(Failure::new(format!(
+            "the store {}: {what}: run this command as its user",
+            dir.display()
+        )));
+    }
     let options = SledOptions {
         create: false,
         lenient: true,

@@ -19,6 +19,17 @@ pub enum Error {
         /// The directory that was looked at.
         path: PathBuf,
     },
+    /// A file of the store, or its directory, cannot be opened by this user.
+    #[error(
+        "{path} cannot be opened: {source}: does the store belong to another user than the one that scepd runs as?"
+    )]
+    Forbidden {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The store was written by a newer scepd.
     #[error(
         "the store in {path} has schema version {found}, and this scepd knows versions up to \

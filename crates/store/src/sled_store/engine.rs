@@ -30,7 +30,11 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn open(dir: &Path, options: &SledOptions) -> Result<Self> {
         let data = dir.join("db");
-        if !data.exists() {
+        let there = data.try_exists().map_err(|source| Error::Forbidden {
+            path: data.clone(),
+            source,
+        })?;
+        if !there {
             if !options.create {
                 return Err(Error::Missing {
                     path: dir.to_owned(),
@@ -47,7 +51,7 @@ impl Engine {
             .cache_capacity(options.cache_bytes)
             .mode(sled::Mode::LowSpace)
             .flush_every_ms(None);
-        let db = opened(&config, dir)?;
+        let db = opened(&config, dir).map_err(|error| forbidden(dir, error))?;
         let file = if options.sync {
             let opened = File::open(&data);
             Some(opened.map_err(|source| Error::Io {
@@ -219,6 +223,32 @@ fn opened(config: &sled::Config, dir: &Path) -> Result<sled::Db> {
             other => return other,
         }
     }
+}
+
+/// The file that could not be opened, where that was the reason: sled does not name it.
+fn forbidden(dir: &Path, error: Error) -> Error {
+    match error {
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            let path = first_forbidden(dir).unwrap_or_else(|| dir.to_owned());
+            Error::Forbidden { path, source }
+        }
+        other => other,
+    }
+}
+
+fn first_forbidden(dir: &Path) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(dir).ok()?.flatten() {
+        let path = entry.path();
+        let opened = if path.is_dir() {
+            std::fs::read_dir(&path).map(drop)
+        } else {
+            File::options().read(true).write(true).open(&path).map(drop)
+        };
+        if opened.is_err() {
+            return Some(path);
+        }
+    }
+    None
 }
 
 /// sled reports a lock that another process holds in words only.

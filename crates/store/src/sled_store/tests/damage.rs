@@ -210,6 +210,22 @@ fn damaged_files_are_an_error_or_a_readable_store() {
     assert!(refused < 24, "not every damage is fatal");
 }
 
+#[test]
+fn a_store_that_cannot_be_looked_at_is_not_taken_for_absent() {
+    let dir = tempfile::tempdir().unwrap();
+    let circle = dir.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let looking = SledOptions {
+        create: false,
+        ..options()
+    };
+    let error = SledStore::open(circle.join("store"), &looking)
+        .err()
+        .unwrap();
+    assert!(matches!(error, Error::Forbidden { .. }), "{error}");
+    assert!(error.to_string().contains("circle/store/db"), "{error}");
+}
+
 fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
