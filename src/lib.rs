@@ -25,3 +25,4 @@ pub mod json;
 pub mod quickstart;
 pub mod server;
 pub mod telemetry;
+mod whole_file;

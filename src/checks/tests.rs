@@ -155,6 +155,14 @@ impl House {
 fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    // As if it had been there for a while: one that was written just now is waited for.
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(past)
+        .unwrap();
 }
 
 fn write_key(path: &Path, key: &PrivateKey) {
@@ -976,6 +984,32 @@ mod kept_by_the_server {
         assert_eq!(kept(&house, now()).ras.len(), 1);
         assert_eq!(fs::read_dir(house.path("ra")).unwrap().count(), 1);
     }
+}
+
+/// Only root can give files away; for others there is nothing to look at.
+#[test]
+fn a_store_of_another_user_is_not_opened() {
+    let house = House::new();
+    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
+    assert_eq!(check_store(&house.config), None);
+    let data = house.config.store_path().join("db");
+    if std::os::unix::fs::chown(&data, Some(54_321), None).is_err() {
+        return;
+    }
+    let before = fs::metadata(&data).unwrap().modified().unwrap();
+    for problem in [
+        check_store(&house.config),
+        probe_store(&house.config).err().map(|problem| *problem),
+        open_store(&house.config).err().map(|problem| *problem),
+    ] {
+        let problem = problem.unwrap();
+        assert_eq!(problem.severity, Severity::Failure);
+        assert!(
+            problem.to_string().contains("belongs to user 54321"),
+            "{problem}"
+        );
+    }
+    assert_eq!(fs::metadata(&data).unwrap().modified().unwrap(), before);
 }
 
 #[test]

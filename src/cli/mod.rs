@@ -24,6 +24,7 @@ mod orders;
 mod outcome;
 mod poll;
 mod probe;
+mod process;
 mod quickstart;
 mod renew;
 mod serve;

@@ -46,15 +46,16 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
             tracing::error!("{error}");
         }
     };
+    super::process::keep_memory_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::while_doing("the async runtime cannot be started"))?;
-    runtime
-        .block_on(server::serve(
-            made.sources().clone(),
-            Sockets::default(),
-            announce,
-        ))
-        .map_err(|error| Failure::new(error.to_string()))
+    let ended = runtime.block_on(server::serve(
+        made.sources().clone(),
+        Sockets::default(),
+        announce,
+    ));
+    super::process::end(runtime);
+    ended.map_err(|error| Failure::new(error.to_string()))
 }

@@ -17,14 +17,15 @@ pub(super) struct ServeArgs {
 
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let sources = args.sources.sources()?;
+    super::process::keep_memory_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::while_doing("the async runtime cannot be started"))?;
-    runtime
-        .block_on(server::serve(sources, Sockets::default(), |_| {}))
-        .map_err(|error| match error {
-            ServerError::StoreLost => Failure::new(error.to_string()).with_code(AGAIN),
-            error => Failure::new(error.to_string()),
-        })
+    let ended = runtime.block_on(server::serve(sources, Sockets::default(), |_| {}));
+    super::process::end(runtime);
+    ended.map_err(|error| match error {
+        ServerError::StoreLost => Failure::new(error.to_string()).with_code(AGAIN),
+        error => Failure::new(error.to_string()),
+    })
 }

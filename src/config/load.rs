@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
-use zeroize::Zeroizing;
 
 use super::{Config, Error, Errors, environment, file, profiles};
+use crate::whole_file::{self, Content};
 
 /// Where a configuration comes from.
 #[derive(Clone, Default)]
@@ -67,19 +67,21 @@ impl Sources {
         }
     }
 
-    /// Reads the file again and merges. Called at start and on every reload.
+    /// Reads the file again and merges. Called at start and on every reload; blocks, for some time
+    /// where the file is being written.
     ///
     /// # Errors
     /// Everything that is wrong with the sources, as far as it can be seen at once.
     pub fn load(&self) -> Result<Effective, Errors> {
-        let mut tree = match &self.file {
+        let (mut tree, open_to_others) = match &self.file {
             Some(path) => tree_of_file(path)?,
-            None => Table::new(),
+            None => (Table::new(), None),
         };
         let environment::Gathered {
-            notices,
+            mut notices,
             mut errors,
         } = environment::apply(&self.environment, &mut tree);
+        notices.extend(open_to_others);
         for (typed, key, value) in &self.flags {
             if let Err(message) = profiles::set_dotted(&mut tree, key, value) {
                 errors.push(Error::Override {
@@ -101,23 +103,52 @@ impl Sources {
     }
 }
 
-/// The file's tree, known to deserialize, with relative paths taken from the file's directory.
-fn tree_of_file(path: &Path) -> Result<Table, Errors> {
-    let unreadable = |reason: std::io::Error| Error::Unreadable {
+/// The file's tree, known to deserialize, with relative paths taken from the file's directory. And
+/// what is to be said when it holds secrets that others may read.
+fn tree_of_file(path: &Path) -> Result<(Table, Option<Notice>), Errors> {
+    let unreadable = |reason: String| Error::Unreadable {
         path: path.to_owned(),
-        reason: reason.to_string(),
+        reason,
     };
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
-    file::parse(&text, &path.display().to_string())?;
-    let mut tree: Table = toml::from_str(&text).map_err(|error| Error::Override {
+    let content = whole_file::read(path).map_err(|unread| {
+        let (what, remedy) = unread.words();
+        unreadable(format!("{what}; {remedy}"))
+    })?;
+    let text = std::str::from_utf8(&content.bytes)
+        .map_err(|_| unreadable("it is not a text (UTF-8); write it again".to_owned()))?;
+    let config = file::parse(text, &path.display().to_string())?;
+    let notice = open_to_others(path, &content, &config);
+    let mut tree: Table = toml::from_str(text).map_err(|error| Error::Override {
         source_name: path.display().to_string(),
         message: error.message().to_owned(),
     })?;
-    let directory = std::path::absolute(path).map_err(unreadable)?;
+    let directory = std::path::absolute(path).map_err(|error| unreadable(error.to_string()))?;
     if let Some(directory) = directory.parent() {
         rebase(&mut tree, directory);
     }
-    Ok(tree)
+    Ok((tree, notice))
+}
+
+/// A file of another user, such as root, may be read by the group: that is how it is read here.
+fn open_to_others(path: &Path, content: &Content, config: &Config) -> Option<Notice> {
+    let own = content.owner == rustix::process::geteuid().as_raw();
+    let open = content.mode & if own { 0o077 } else { 0o007 } != 0;
+    (open && holds_secret(config)).then(|| {
+        let path = path.display();
+        Notice::warn(format!(
+            "{path}: it holds secrets, and others than scepd's user may read it (mode {:04o}); \
+             run chmod {} {path}, or name files for the secrets",
+            content.mode & 0o7777,
+            if own { "600" } else { "640" },
+        ))
+    })
+}
+
+fn holds_secret(config: &Config) -> bool {
+    config.admin.metrics_token.is_some()
+        || config.profiles.iter().any(|profile| {
+            profile.challenge_password.is_some() || profile.intune.compliance.hmac_secret.is_some()
+        })
 }
 
 /// By the naming rule of the settings: what names a file or directory ends in `path`, `paths`,
@@ -233,6 +264,40 @@ mod tests {
             )],
         };
         assert_eq!(sources.load().unwrap_err().0.len(), 2);
+    }
+
+    #[test]
+    fn secrets_in_a_file_that_others_may_read_are_warned_of() {
+        use std::os::unix::fs::PermissionsExt;
+        let secret = "[[profile]]\nchallenge_password='canary-71'\n";
+        for (text, mode, said) in [
+            (secret, 0o644, true),
+            (secret, 0o640, true),
+            (secret, 0o600, false),
+            ("[[profile]]\nchallenge_password_file='/x'\n", 0o644, false),
+        ] {
+            let (_directory, sources) = sources(text);
+            let path = sources.file.clone().unwrap();
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let notices = sources.load().unwrap().notices;
+            assert_eq!(!notices.is_empty(), said, "{mode:o} {notices:?}");
+            assert!(
+                notices
+                    .iter()
+                    .all(|notice| notice.warning && !notice.text.contains("canary")),
+                "{notices:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_file_is_refused() {
+        let (directory, mut sources) = sources("");
+        let empty = sources.load().unwrap_err().to_string();
+        assert!(empty.contains("it is empty"), "{empty}");
+        sources.file = Some(directory.path().to_owned());
+        let directory = sources.load().unwrap_err().to_string();
+        assert!(directory.contains("not a regular file"), "{directory}");
     }
 
     #[test]

@@ -1,0 +1,26 @@
+//! What the processes of servers have in common.
+
+use std::time::Duration;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use tokio::runtime::Runtime;
+
+/// Keeps keys and secrets out of core dumps, and the memory from other processes of the same user.
+/// Under systemd the unit has set the limit already, and forbids setting it again.
+pub(super) fn keep_memory_private() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let limited = setrlimit(Resource::Core, none);
+    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    // Either of the two is enough to have no core.
+    if let (Err(error), Err(_)) = (limited, hidden) {
+        eprintln!("scepd: core dumps cannot be switched off, and would hold keys: {error}");
+    }
+}
+
+/// Ends the runtime of a server that has ended. A reload that hangs in a file system is not waited for.
+pub(super) fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(Duration::from_secs(1));
+}
