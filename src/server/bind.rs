@@ -35,17 +35,29 @@ pub(super) struct Bound {
 }
 
 impl Sockets {
-    pub(super) async fn bind(self, config: &Config) -> Result<Bound, ServerError> {
+    /// Binds what was not brought.
+    ///
+    /// # Errors
+    /// One for each listener that cannot be bound.
+    pub(super) async fn bind(self, config: &Config) -> Result<Bound, Vec<ServerError>> {
         let server = &config.server;
-        Ok(Bound {
-            https: match self.https {
-                Some(socket) => socket,
-                None => bind("server.https_listen", server.https_listen).await?,
-            },
-            http: optional(self.http, "server.http_listen", server.http_listen).await?,
-            mtls: optional(self.mtls, "server.mtls_listen", server.mtls_listen).await?,
-            metrics: optional(None, "admin.metrics_listen", config.admin.metrics_listen).await?,
-        })
+        let https = Some(server.https_listen);
+        let https = optional(self.https, "server.https_listen", https).await;
+        let http = optional(self.http, "server.http_listen", server.http_listen).await;
+        let mtls = optional(self.mtls, "server.mtls_listen", server.mtls_listen).await;
+        let metrics = optional(None, "admin.metrics_listen", config.admin.metrics_listen).await;
+        match (https, http, mtls, metrics) {
+            (Ok(Some(https)), Ok(http), Ok(mtls), Ok(metrics)) => Ok(Bound {
+                https,
+                http,
+                mtls,
+                metrics,
+            }),
+            (https, http, mtls, metrics) => Err([https, http, mtls, metrics]
+                .into_iter()
+                .filter_map(Result::err)
+                .collect()),
+        }
     }
 }
 

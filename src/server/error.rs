@@ -11,8 +11,11 @@ pub enum ServerError {
     #[error("{0}")]
     Config(#[from] Errors),
     /// Start-up checks failed; one line for each failure.
-    #[error("{}", lines(.0))]
+    #[error("{}", joined(.0))]
     Checks(Vec<Problem>),
+    /// Several of these at once; at least one line for each.
+    #[error("{}", joined(.0))]
+    Several(Vec<ServerError>),
     /// The cryptographic library tells a good RSA decryption from a bad one by its result.
     #[error(
         "{0} has no implicit rejection of bad RSA decryptions; use a build with OpenSSL 3.2 or later"
@@ -53,9 +56,22 @@ pub enum ServerError {
     Signals(std::io::Error),
 }
 
-fn lines(problems: &[Problem]) -> String {
-    problems
-        .iter()
+impl ServerError {
+    /// All of these as one; a single one as it is.
+    pub(super) fn all(errors: impl Iterator<Item = Self>) -> Self {
+        let mut errors: Vec<Self> = errors.collect();
+        match errors.pop() {
+            Some(only) if errors.is_empty() => only,
+            last => {
+                errors.extend(last);
+                Self::Several(errors)
+            }
+        }
+    }
+}
+
+fn joined<T: ToString>(all: &[T]) -> String {
+    all.iter()
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join("\n")

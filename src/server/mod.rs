@@ -92,12 +92,19 @@ impl Server {
         if !pki::implicit_rejection_available() {
             return Err(ServerError::Cryptography(pki::openssl_version()));
         }
-        let effective = sources.load()?;
+        let effective = read(&sources).await?;
         log_notices(&effective);
         let config = effective.config;
         let now = clock.now();
-        let loaded = load(&config, now).await?;
-        let sockets = sockets.bind(&config).await?;
+        let (loaded, sockets) = match (load(&config, now).await, sockets.bind(&config).await) {
+            (Ok(loaded), Ok(sockets)) => (loaded, sockets),
+            (loaded, sockets) => {
+                let failures = loaded.err().into_iter();
+                let failures = failures.chain(sockets.err().into_iter().flatten());
+                let store = store_failure(&config).await.err();
+                return Err(ServerError::all(failures.chain(store)));
+            }
+        };
         let addresses = sockets.addresses()?;
         let store = open_store(&config).await?;
         let house = House::open(store, Arc::clone(&clock), house_settings(&config))?;
@@ -239,6 +246,24 @@ async fn load(config: &Config, now: DateTime<Utc>) -> Result<Loaded, ServerError
     }
     let failures: Vec<_> = outcome.failures().cloned().collect();
     outcome.loaded.ok_or(ServerError::Checks(failures))
+}
+
+/// Reads the configuration's sources, off the async threads: a file system may hang.
+async fn read(sources: &Sources) -> Result<Effective, ServerError> {
+    let sources = sources.clone();
+    let effective = tokio::task::spawn_blocking(move || sources.load())
+        .await
+        .map_err(|_| actors::ApplyError::Stopped)??;
+    Ok(effective)
+}
+
+/// Whether the store would open, without making one.
+async fn store_failure(config: &Config) -> Result<(), ServerError> {
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || checks::probe_store(&config))
+        .await
+        .map_err(|_| actors::ApplyError::Stopped)?
+        .map_err(|problem| ServerError::Checks(vec![*problem]))
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {

@@ -1,7 +1,7 @@
 //! Reload: everything is read and built anew, and swapped only when all of it is good. Where it is
 //! not, trust files are rotated all the same (`rotation`).
 
-use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices};
+use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices, read};
 use crate::checks;
 use crate::http::TlsIdentity;
 use crate::server::ServerError;
@@ -41,12 +41,18 @@ impl Server {
         &self,
         in_force: &mut Arc<checks::Loaded>,
     ) -> Result<Reloaded, ServerError> {
-        let effective = self.sources.load()?;
+        let effective = read(&self.sources).await?;
         log_notices(&effective);
-        let config = effective.config;
+        let mut config = effective.config;
+        let before = self.config();
+        let needs_restart = needs_restart(&before, &config);
+        // What is kept in the data directory is that of the running server.
+        config.server.data_dir.clone_from(&before.server.data_dir);
+        config.store = before.store.clone();
         let now = self.clock.now();
         let mut loaded = load(&config, now).await?;
         loaded.carry_over(in_force, now);
+        keep_what_needs_a_restart(&mut config, &before);
         // The last things that can fail, before anything is swapped.
         let specs = assembly::specs(&loaded, &config, now)?;
         let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
@@ -67,12 +73,12 @@ impl Server {
         self.front.settings.store(Arc::new(front_settings(&config)));
         self.connection_limits
             .store(Arc::new(connection_limits(&config)));
-        let before = self.config.swap(Arc::new(config));
+        self.config.store(Arc::new(config));
         *in_force = Arc::new(loaded);
         self.retention_changed.notify_one();
         Ok(Reloaded {
             profiles: applied,
-            needs_restart: needs_restart(&before, &self.config()),
+            needs_restart,
         })
     }
 
@@ -143,7 +149,20 @@ impl Server {
     }
 }
 
-/// Settings that are read once, at start.
+/// The configuration in force says what is so: what is read once, at start, is as it was then.
+fn keep_what_needs_a_restart(config: &mut crate::config::Config, before: &crate::config::Config) {
+    let (new, old) = (&mut config.server, &before.server);
+    new.https_listen = old.https_listen;
+    new.http_listen = old.http_listen;
+    new.mtls_listen = old.mtls_listen;
+    new.max_connections = old.max_connections;
+    new.compute_threads = old.compute_threads;
+    new.compute_queue = old.compute_queue;
+    config.admin.metrics_listen = before.admin.metrics_listen;
+    config.log.format = before.log.format;
+}
+
+/// Settings that are read once, at start, and are others now.
 fn needs_restart(
     before: &crate::config::Config,
     after: &crate::config::Config,

@@ -1,13 +1,13 @@
 //! `scepd serve`: the server with the process's signals around it.
 
 use super::lost::lost;
-use super::{Addresses, Ended, Server, ServerError, Sockets};
+use super::{Addresses, Ended, Server, ServerError, Sockets, read};
 use crate::config::Sources;
 use actors::SystemClock;
 use chrono::Utc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The longest sleep between two looks at whether something is due.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -22,7 +22,7 @@ pub async fn serve(
     sockets: Sockets,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), ServerError> {
-    if let Ok(effective) = sources.load() {
+    if let Ok(effective) = read(&sources).await {
         // A level that is no filter is a finding of the checks.
         let _ = crate::telemetry::logs::apply(&effective.config.log);
     }
@@ -39,23 +39,12 @@ pub async fn serve(
     );
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     ready(addresses);
-    let store_lost = lost(&server);
-    tokio::pin!(store_lost);
-    let ends = loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                reloading();
-                // What it did is logged and audited.
-                let _ = server.reload("SIGHUP").await;
-                tell_systemd(&[sd_notify::NotifyState::Ready]);
-            }
-            () = due(&server) => {
-                let _ = server.reload("schedule").await;
-            }
-            () = &mut store_lost => break Err(ServerError::StoreLost),
-            _ = terminate.recv() => break Ok(()),
-            _ = interrupt.recv() => break Ok(()),
-        }
+    let ends = tokio::select! {
+        // A reload waits for disks; the end does not wait for a reload.
+        () = reloads(&server, &mut hangup) => Ok(()),
+        () = lost(&server) => Err(ServerError::StoreLost),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
     };
     tracing::info!("draining: no new connections, requests in flight are answered");
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
@@ -75,6 +64,23 @@ pub async fn serve(
         );
     }
     ends
+}
+
+/// Reloads on every SIGHUP, and when something is due. Without end.
+async fn reloads(server: &Server, hangup: &mut Signal) {
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {
+                reloading();
+                // What it did is logged and audited.
+                let _ = server.reload("SIGHUP").await;
+                tell_systemd(&[sd_notify::NotifyState::Ready]);
+            }
+            () = due(server) => {
+                let _ = server.reload("schedule").await;
+            }
+        }
+    }
 }
 
 /// Until an automatic RA certificate is due, or an overlap ends.

@@ -248,3 +248,32 @@ fn request(key: &PrivateKey, ca: &CaCertificates, name: &str) -> Request {
         .build()
         .unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_leaves_no_core() {
+    let house = House::new().profile("corp", "");
+    let process = Process::start(&house.write_config());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let values: Vec<&str> = core.split_whitespace().skip(4).collect();
+    assert_eq!(values, ["0", "0", "bytes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_a_pipe_keeps_nobody_from_ending_the_server() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let house = House::new().profile("corp", "");
+    let config = house.write_config();
+    let mut process = Process::start(&config);
+    std::fs::remove_file(&config).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &config, fifo, mode, 0).unwrap();
+    let pid = Pid::from_child(&process.child);
+    kill_process(pid, Signal::HUP).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(process.child.wait().unwrap().success());
+}

@@ -312,5 +312,9 @@ fn write(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
     let path = dir.join(name);
     fs::write(&path, octets).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    // As if it had been there for a while: one that was written just now is waited for.
+    let past = std::time::SystemTime::now() - Duration::from_secs(60);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(past).unwrap();
     path
 }

@@ -10,7 +10,7 @@ use scepd::server::Caller;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House};
+use crate::house::{CHALLENGE, House, Running};
 use crate::intune;
 
 const RELOADS: usize = 15;
@@ -143,4 +143,53 @@ async fn requests_to_the_previous_ra_open_until_its_overlap_ends() {
     let after = after.unwrap();
     assert_eq!(refused(after).0, FailInfo::BadMessageCheck);
     late.enroll().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_a_restart_stays_as_it_is_and_is_said_each_time() {
+    let mut server = House::new().profile("corp", "").start().await;
+    let ra = |server: &Running| server.profile("corp").spec.ras[0].certificate.clone();
+    let (before, in_force) = (ra(&server), server.server.config());
+    let other = server.house.dir().join("other");
+    let path = other.display().to_string();
+    server.house.edit(|config| {
+        config["server"]["data_dir"] = path.into();
+        config["server"]["https_listen"] = "127.0.0.1:1".into();
+    });
+    for _ in 0..2 {
+        let reloaded = server.server.reload("test").await.unwrap();
+        assert_eq!(
+            reloaded.needs_restart,
+            ["server.https_listen", "server.data_dir"]
+        );
+        let config = server.server.config();
+        assert_eq!(config.server.data_dir, in_force.server.data_dir);
+        assert_eq!(config.server.https_listen, in_force.server.https_listen);
+    }
+    assert!(!other.exists());
+    assert_eq!(ra(&server), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_lists_what_is_wrong_with_files_ports_and_the_store_at_once() {
+    let mut server = House::new().profile("corp", "").start().await;
+    let address = server.server.addresses().https.to_string();
+    server
+        .house
+        .edit(|config| config["server"]["https_listen"] = address.into());
+    server.house.replace("tls.key", b"garbage");
+    let Err(error) = server.house.try_start().await else {
+        panic!("the server starts twice")
+    };
+    let words = error.to_string();
+    for part in [
+        "tls.key",
+        "server.https_listen",
+        "in use by another process",
+    ] {
+        assert!(
+            words.lines().any(|line| line.contains(part)),
+            "{part}: {words}"
+        );
+    }
 }
