@@ -77,6 +77,18 @@ pub fn csr(data: &[u8]) {
         if let (true, Some(proof)) = (verified, Csr::proof(data)) {
             assert_eq!(proof.unfit, None);
         }
+        // What goes into a certificate is written once: writing it again changes nothing.
+        if let Ok(subject) = csr.subject().for_certificate(Name::LONGEST_COMMON_NAME) {
+            assert_eq!(subject.attributes().len(), csr.subject().attributes().len());
+            assert_eq!(
+                subject.for_certificate(Name::LONGEST_COMMON_NAME).as_ref(),
+                Ok(&subject)
+            );
+        }
+        if let Ok(key) = csr.public_key().for_certificate() {
+            assert_eq!(key.for_certificate().as_ref(), Ok(&key));
+            assert_eq!(key.kind(), csr.public_key().kind());
+        }
     } else {
         black_box(Csr::proof(data));
     }
