@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use scep::get::{Query, decode_message};
 use std::sync::Arc;
 use std::time::Duration;
-use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use warp::reply::Response;
 
@@ -88,6 +88,14 @@ impl Answered {
 
     fn bad_request(text: &str) -> Self {
         Self::new(Ending::Unreadable, words(StatusCode::BAD_REQUEST, text))
+    }
+
+    /// The last answer on its connection: what is left of the request's body is not read as
+    /// another request.
+    fn last(mut self) -> Self {
+        let close = HeaderValue::from_static("close");
+        self.response.headers_mut().insert(CONNECTION, close);
+        self
     }
 }
 
@@ -181,7 +189,7 @@ where
         (&Method::POST, Some("PKIOperation") | None | Some("")) => {
             match read(request.body, &request.headers, front).await {
                 Ok(message) => operate(front, profile, message, origin).await,
-                Err(refused) => *refused,
+                Err(refused) => refused.last(),
             }
         }
         (&Method::GET, None) => Answered::bad_request(
