@@ -30,6 +30,9 @@ pub enum TokenError {
     /// There is no such token in force.
     #[error("there is no token `{0}` in force")]
     Unknown(String),
+    /// It is revoked already.
+    #[error("the token `{0}` is revoked already")]
+    Revoked(String),
     /// The system has no random octets.
     #[error("no random octets are to be had")]
     Random,
@@ -131,7 +134,7 @@ pub fn mint(
 /// Revokes the token with this id or, for the command line, this name. Gives its record and what makes it durable.
 ///
 /// # Errors
-/// [`TokenError::Unknown`]: no token in force is called so.
+/// [`TokenError::Revoked`]: that of a token with this id; [`TokenError::Unknown`]: no token in force is called so.
 pub fn revoke(
     id_or_name: &str,
     known: &[TokenRecord],
@@ -146,7 +149,13 @@ pub fn revoke(
                 .filter(|token| token.usable_at(now))
                 .find(|token| token.name == id_or_name)
         })
-        .ok_or_else(|| TokenError::Unknown(id_or_name.to_owned()))?;
+        .ok_or_else(|| {
+            let name = id_or_name.to_owned();
+            match known.iter().any(|token| token.id == id_or_name) {
+                true => TokenError::Revoked(name),
+                false => TokenError::Unknown(name),
+            }
+        })?;
     let change = Change::new()
         .with(Op::RevokeToken {
             id: token.id.clone(),
@@ -318,7 +327,7 @@ mod tests {
         }];
         assert_eq!(
             revoke(&token.id, &gone, &by(), now()).map(|_| ()),
-            Err(TokenError::Unknown(token.id.clone()))
+            Err(TokenError::Revoked(token.id.clone()))
         );
     }
 }

@@ -1,10 +1,12 @@
 //! `scepd audit`: check the chain of audit events, write events out.
 
+use std::io::{self, Write};
+
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::Failure;
-use super::orders::{carry_out, print, unexpected};
+use super::orders::{carry_out, carry_out_with, print, unexpected};
 use super::sources::SourceArgs;
 use crate::control::{Answer, Order};
 
@@ -59,13 +61,35 @@ pub(super) fn run(args: AuditArgs) -> Result<(), Failure> {
                 since: args.since,
                 until: args.until,
             };
-            match carry_out(&args.sources, &order)? {
-                Answer::Exported { events } => {
-                    eprintln!("scepd: {events} events written");
-                    Ok(())
-                }
-                _ => Err(unexpected()),
-            }
+            export(&args.sources, &order)
         }
+    }
+}
+
+/// Writes to stdout. A reader that has seen enough (`| head`) ends that without a word.
+fn export(sources: &SourceArgs, order: &Order) -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let mut out = io::BufWriter::new(stdout.lock());
+    let mut broken = None;
+    let mut sink = |line: &str| {
+        writeln!(out, "{line}").map_err(|error| {
+            let kind = error.kind();
+            broken = Some(error);
+            kind.into()
+        })
+    };
+    let answer = carry_out_with(sources, order, &mut sink);
+    let flushed = out.flush();
+    match broken.or(flushed.err()) {
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        Some(error) => return Err(Failure::while_doing("standard output")(error)),
+        None => {}
+    }
+    match answer? {
+        Answer::Exported { events } => {
+            eprintln!("scepd: {events} events written");
+            Ok(())
+        }
+        _ => Err(unexpected()),
     }
 }

@@ -1,6 +1,5 @@
 //! How commands get at the store: by the running server, or else alone.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -11,15 +10,23 @@ use super::sources::SourceArgs;
 use crate::auth::tokens::By;
 use crate::checks;
 use crate::config::Config;
+use crate::control::work::Sink;
 use crate::control::{Answer, Checked, ControlError, Order, SOCKET, alone, ask};
 
-/// Carries an order out. Lines of an export go to stdout.
+/// Carries an order out.
 pub(super) fn carry_out(sources: &SourceArgs, order: &Order) -> Result<Answer, Failure> {
+    carry_out_with(sources, order, &mut |_| Ok(()))
+}
+
+/// Carries an order out. Lines of an export go to `sink`, which keeps its own errors: here they
+/// only end the order.
+pub(super) fn carry_out_with(
+    sources: &SourceArgs,
+    order: &Order,
+    sink: Sink<'_>,
+) -> Result<Answer, Failure> {
     let config = sources.load()?.config;
-    let stdout = io::stdout();
-    let mut out = io::BufWriter::new(stdout.lock());
-    let mut sink = |line: &str| writeln!(out, "{line}");
-    let answer = match ask(&config.server.data_dir, order, &mut sink) {
+    let answer = match ask(&config.server.data_dir, order, sink) {
         Err(ControlError::NotRunning { .. }) => {
             let store = open(&config, order)?;
             let by = By {
@@ -27,12 +34,10 @@ pub(super) fn carry_out(sources: &SourceArgs, order: &Order) -> Result<Answer, F
                 kind: "CLI",
                 request_id: None,
             };
-            alone(store.as_ref(), order, &by, Utc::now(), &mut sink).map_err(Failure::new)?
+            alone(store.as_ref(), order, &by, Utc::now(), sink).map_err(Failure::new)?
         }
         other => other.map_err(|error| Failure::new(error.to_string()))?,
     };
-    out.flush()
-        .map_err(Failure::while_doing("standard output"))?;
     match answer {
         Answer::Refused(reason) => Err(Failure::new(reason)),
         done => Ok(done),

@@ -3,15 +3,11 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::work::Sink;
-use super::{ANSWERED, Answer, EXPORTED, Order, PATIENCE, SOCKET, ShortDir};
-
-/// How long a server may take to check a large store.
-const LONG_PATIENCE: Duration = Duration::from_secs(3600);
+use super::{ANSWERED, Answer, EXPORTED, LONG_PATIENCE, Order, PATIENCE, SOCKET, ShortDir};
 
 /// Why no server answered.
 #[derive(Debug, thiserror::Error)]

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use actors::{Journal, JournalError, SharedClock};
 use chrono::{DateTime, Utc};
-use store::Store;
+use store::{Conflict, Store};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
-use super::{ANSWERED, Answer, EXPORTED, LONGEST, Order, PATIENCE, SOCKET, ShortDir, work};
+use super::{
+    ANSWERED, Answer, EXPORTED, LONG_PATIENCE, LONGEST, Order, PATIENCE, SOCKET, ShortDir, work,
+};
 use crate::auth::TokenError;
 use crate::auth::tokens::By;
 
@@ -83,7 +85,7 @@ impl Control {
             Err(error) => Answer::Refused(format!("the order cannot be read: {error}")),
         };
         let text = zeroize::Zeroizing::new(serde_json::to_string(&answer)?);
-        send(&mut writing, ANSWERED, &text).await
+        send(&mut writing, ANSWERED, &text, PATIENCE).await
     }
 
     async fn carry_out(
@@ -113,7 +115,7 @@ impl Control {
             })
         });
         while let Some(line) = waiting.recv().await {
-            send(writing, EXPORTED, &line).await?;
+            send(writing, EXPORTED, &line, LONG_PATIENCE).await?;
         }
         Ok(match reading.await.map_err(io::Error::other)? {
             Ok(Some(answer)) => answer,
@@ -141,13 +143,21 @@ pub async fn change(
         .commit(change, None)
         .await
         .map_err(|error| match error {
+            // Somebody else was first.
+            JournalError::Conflict(Conflict::TokenName { name }) => TokenError::Taken(name),
+            JournalError::Conflict(Conflict::TokenRevoked { id }) => TokenError::Revoked(id),
             JournalError::Conflict(conflict) => TokenError::Store(conflict.to_string()),
             other => TokenError::Store(other.to_string()),
         })?;
     Ok(Some(answer))
 }
 
-async fn send(writing: &mut (impl AsyncWrite + Unpin), kind: char, text: &str) -> io::Result<()> {
+async fn send(
+    writing: &mut (impl AsyncWrite + Unpin),
+    kind: char,
+    text: &str,
+    patience: Duration,
+) -> io::Result<()> {
     let line = zeroize::Zeroizing::new(format!("{kind}{text}\n"));
-    tokio::time::timeout(PATIENCE, writing.write_all(line.as_bytes())).await?
+    tokio::time::timeout(patience, writing.write_all(line.as_bytes())).await?
 }

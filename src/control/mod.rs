@@ -30,6 +30,9 @@ pub use work::{alone, change};
 pub const SOCKET: &str = "control.sock";
 /// How long either side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to check a large store, and a reader of an export to go on reading: a pager in between
+/// waits for a person.
+const LONG_PATIENCE: Duration = Duration::from_secs(3600);
 /// The longest line, in bytes.
 const LONGEST: u64 = 8 * 1024 * 1024;
 /// Begins a line of an export.

@@ -213,3 +213,26 @@ async fn events_past_retention_are_let_go_and_the_rest_still_checks() {
     let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
     assert!(checked.contains("events up to 1 were let go"), "{checked}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_has_seen_enough_ends_an_export_without_a_word() {
+    let server = House::new().profile("corp", "").start().await;
+    Device::of(&server, "corp").await.enroll().await;
+    let config = server.house.dir().join("scepd.toml");
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scepd"));
+        let mut child = command
+            .args(["audit", "export", "--config"])
+            .arg(config)
+            .env_clear()
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    });
+    let ended = ended.await.unwrap();
+    let words = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && words.is_empty(), "{words}");
+}

@@ -76,7 +76,8 @@ pub enum Op {
     },
     /// Appends an audit event.
     Audit(Box<AuditEvent>),
-    /// A new token, or a token's new facts (by id).
+    /// A new token, or a token's new facts (by id). A new one is refused when another one that is in force when it was
+    /// made has its name.
     PutToken(Box<TokenRecord>),
     /// Notes that a token was used; ignored for a token that is gone.
     TouchToken {
@@ -85,7 +86,7 @@ pub enum Op {
         /// When.
         at: DateTime<Utc>,
     },
-    /// Revokes a token; a token already revoked keeps its time. Refused when it is unknown.
+    /// Revokes a token. Refused when it is unknown or revoked already.
     RevokeToken {
         /// The token.
         id: String,
@@ -169,6 +170,18 @@ pub enum Conflict {
     AlreadyRevoked {
         /// The serial, hex.
         serial: String,
+    },
+    /// Another token in force has the name.
+    #[error("there is a token named `{name}` already")]
+    TokenName {
+        /// The name.
+        name: String,
+    },
+    /// The token is revoked already.
+    #[error("the token {id} is revoked already")]
+    TokenRevoked {
+        /// The token's id.
+        id: String,
     },
     /// There is no such token.
     #[error("there is no token {id}")]

@@ -57,23 +57,11 @@ pub(super) async fn revoke(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let id = asked.parameter(0)?;
-    let known = server
-        .house()
-        .services
-        .store
-        .tokens()
-        .into_iter()
-        .find(|token| token.id == id);
-    match known {
-        None => {
-            return Err(Problem::not_found(format!(
-                "there is no token with the id {id:?}"
-            )));
-        }
-        Some(token) if token.revoked_at.is_some() => {
-            return Err(Problem::conflict("the token is revoked already"));
-        }
-        Some(_) => {}
+    let store = &server.house().services.store;
+    if !store.tokens().iter().any(|token| token.id == id) {
+        return Err(Problem::not_found(format!(
+            "there is no token with the id {id:?}"
+        )));
     }
     match order(
         server,
@@ -109,7 +97,7 @@ async fn order(
         .unwrap_or_else(|| Err(TokenError::Store("no order for a token".to_owned())));
     done.map_err(|error| match error {
         TokenError::Name | TokenError::Life => Problem::bad_request(error.to_string()),
-        TokenError::Taken(_) => Problem::conflict(error.to_string()),
+        TokenError::Taken(_) | TokenError::Revoked(_) => Problem::conflict(error.to_string()),
         TokenError::Unknown(_) => Problem::not_found(error.to_string()),
         TokenError::Random | TokenError::Store(_) => Problem::fault(error),
     })

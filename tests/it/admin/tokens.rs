@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use futures_util::future::join_all;
 use scepd::control::{Answer, ControlError, Order, SOCKET, ask};
 use serde_json::json;
 
@@ -164,4 +165,30 @@ async fn the_command_line_reaches_a_running_server() {
             .await
             .unwrap();
     assert!(matches!(gone, Err(ControlError::NotRunning { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_calls_at_once_one_makes_and_one_revokes() {
+    let server = House::new().profile("corp", "").start().await;
+    let admin = server.admin().await;
+    let path = "/api/v1/admin/tokens";
+    let wanted = r#"{"name":"dashboards","role":"viewer"}"#;
+    let made = join_all((0..16).map(|_| admin.post(path, wanted))).await;
+    let of = |answers: &[super::operator::Answer], status| {
+        answers
+            .iter()
+            .filter(|answer| answer.status == status)
+            .count()
+    };
+    assert_eq!((of(&made, 201), of(&made, 409)), (1, 15));
+    let made = made.iter().find(|answer| answer.status == 201).unwrap();
+    let id = made.json()["token"]["id"].as_str().unwrap().to_owned();
+    let path = format!("{path}/{id}");
+    let revoked = join_all((0..16).map(|_| admin.delete(&path))).await;
+    assert_eq!((of(&revoked, 200), of(&revoked, 409)), (1, 15));
+    for action in ["token_create", "token_revoke"] {
+        let events = server.events(action);
+        let about = events.iter().filter(|event| event.event.resource_id == id);
+        assert_eq!(about.count(), 1, "{action}");
+    }
 }

@@ -187,7 +187,7 @@ impl<'a> Stage<'a> {
                 self.done.audit_ids.push(id);
                 Ok(())
             }
-            Op::PutToken(token) => self.put_token(TokenRecord::clone(token)),
+            Op::PutToken(token) => self.put_named_token(token),
             Op::TouchToken { id, at } => match self.token(id)? {
                 None => Ok(()),
                 Some(mut token) => {
@@ -197,8 +197,11 @@ impl<'a> Stage<'a> {
             },
             Op::RevokeToken { id, at } => match self.token(id)? {
                 None => Err(Conflict::UnknownToken { id: id.clone() }.into()),
+                Some(token) if token.revoked_at.is_some() => {
+                    Err(Conflict::TokenRevoked { id: id.clone() }.into())
+                }
                 Some(mut token) => {
-                    token.revoked_at.get_or_insert(*at);
+                    token.revoked_at = Some(*at);
                     self.put_token(token)
                 }
             },
@@ -312,6 +315,26 @@ impl<'a> Stage<'a> {
             Some(octets) => Ok(Some(wire::decode_token(id, &octets)?)),
             None => Ok(None),
         }
+    }
+
+    /// As [`put_token`](Self::put_token), unless the token is new and its name is not.
+    fn put_named_token(&mut self, token: &TokenRecord) -> Step<()> {
+        if self.token(&token.id)?.is_none() {
+            let mut known: BTreeMap<String, TokenRecord> = BTreeMap::new();
+            let staged = self.earlier.tokens.iter().chain(&self.own.tokens).cloned();
+            for token in self.state.tokens().into_iter().chain(staged) {
+                known.insert(token.id.clone(), token);
+            }
+            let taken =
+                |other: &TokenRecord| other.name == token.name && other.usable_at(token.created_at);
+            if known.values().any(taken) {
+                return Err(Conflict::TokenName {
+                    name: token.name.clone(),
+                }
+                .into());
+            }
+        }
+        self.put_token(token.clone())
     }
 
     fn put_token(&mut self, token: TokenRecord) -> Step<()> {

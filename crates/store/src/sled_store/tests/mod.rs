@@ -5,6 +5,7 @@ mod backup;
 mod damage;
 mod marks;
 mod records;
+mod tokens;
 
 use std::path::Path;
 

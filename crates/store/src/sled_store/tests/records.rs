@@ -1,10 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{
-    CertificateQuery, CertificateStatus, CrlRecord, Revocation, TokenRecord, TokenRole,
-    TransactionState,
-};
+use crate::{CertificateQuery, CertificateStatus, CrlRecord, Revocation, TransactionState};
 
 #[test]
 fn a_certificate_comes_back_whole_also_after_reopening() {
@@ -287,82 +284,6 @@ fn several_states_of_one_request_in_one_commit_are_one_request() {
     );
     assert_eq!(store.sizes().unwrap().transactions, 1);
     assert!(store.pending(None).unwrap().is_empty());
-}
-
-#[test]
-fn tokens_are_listed_found_touched_and_revoked() {
-    let (dir, store) = fresh();
-    let token = |n: u8| TokenRecord {
-        id: format!("t{n}"),
-        name: format!("token {n}"),
-        role: if n == 1 {
-            TokenRole::Admin
-        } else {
-            TokenRole::Viewer
-        },
-        hash: [n; 32],
-        created_at: after(i64::from(n)),
-        created_by: "cli".into(),
-        expires_at: (n == 2).then(|| after(50)),
-        last_used_at: None,
-        revoked_at: None,
-    };
-    put(&store, token(2));
-    put(&store, token(1));
-    let touch = |at: i64| Op::TouchToken {
-        id: "t1".into(),
-        at: after(at),
-    };
-    try_put(&store, Change::new().with(touch(20)).with(touch(10))).unwrap();
-    put(
-        &store,
-        Op::TouchToken {
-            id: "gone".into(),
-            at: after(1),
-        },
-    );
-    put(
-        &store,
-        Op::RevokeToken {
-            id: "t1".into(),
-            at: after(30),
-        },
-    );
-    put(
-        &store,
-        Op::RevokeToken {
-            id: "t1".into(),
-            at: after(40),
-        },
-    );
-    let unknown = Change::new().with(Op::RevokeToken {
-        id: "gone".into(),
-        at: after(1),
-    });
-    assert!(matches!(
-        try_put(&store, unknown),
-        Err(Conflict::UnknownToken { .. })
-    ));
-    let check = |store: &SledStore| {
-        let ids: Vec<_> = store.tokens().into_iter().map(|token| token.id).collect();
-        assert_eq!(ids, ["t1", "t2"]);
-        let first = store.token_by_hash(&[1; 32]).unwrap();
-        assert_eq!(
-            (first.last_used_at, first.revoked_at),
-            (Some(after(20)), Some(after(30)))
-        );
-        assert!(!first.usable_at(after(31)));
-        let second = store.token_by_hash(&[2; 32]).unwrap();
-        assert!(second.usable_at(after(49)) && !second.usable_at(after(50)));
-        assert!(store.token_by_hash(&[3; 32]).is_none());
-        assert!(
-            !format!("{second:?}").contains("2, 2"),
-            "the digest is not shown"
-        );
-    };
-    check(&store);
-    drop(store);
-    check(&open(&dir.path().join("store")));
 }
 
 #[test]
