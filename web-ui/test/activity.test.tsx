@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import { event, NOW } from "./fixtures";
-import { list, refusal, type Seen, serve, show } from "./harness";
+import { event, NOW, profile } from "./fixtures";
+import { envelope, list, refusal, type Seen, serve, show } from "./harness";
 
 const EVENTS = [
   event(1, "scep_pkcsreq", { common_name: "first" }, NOW - 4_000),
@@ -135,6 +135,31 @@ describe("Recent Activity", () => {
     show("/scep?tab=activity");
     const time = await screen.findByText("2 min ago");
     expect(time).toHaveAttribute("title", expect.stringMatching(/^\d{4}-\d\d-\d\d [\d:]{8} UTC$/));
+  });
+
+  it("says of a profile that it is not there, or has nothing yet and where devices enroll", async () => {
+    serve({ "GET /admin/scep/profiles": () => envelope([profile("corp")]) });
+    const first = show("/scep?tab=activity&profile=nope");
+    expect(await screen.findByText("There is no profile nope")).toBeVisible();
+    await first.user.click(screen.getByRole("link", { name: "All profiles" }));
+    expect(first.place.url).toBe("/scep?tab=activity");
+    first.unmount();
+    show("/scep?tab=activity&profile=corp");
+    expect(await screen.findByText("Nothing from corp yet")).toBeVisible();
+    expect(screen.getByText(`${window.location.origin}/scep/corp`)).toBeVisible();
+    expect(screen.getByRole("button", { name: /^Copy/ })).toBeVisible();
+  });
+
+  it("has the profiles to choose from before the list is opened", async () => {
+    const server = serve({
+      "GET /admin/scep/profiles": () => envelope([profile("corp"), profile("iot")]),
+    });
+    const { user } = show("/scep?tab=activity");
+    await waitFor(() => expect(server.of("GET /admin/scep/profiles")).toHaveLength(1));
+    await screen.findByText("No enrollment yet");
+    const select = screen.getByLabelText("Profile");
+    await user.pointer({ keys: "[MouseLeft>]", target: select });
+    expect(within(select).getAllByRole("option")).toHaveLength(3);
   });
 
   it("has an empty state and an error with a retry", async () => {

@@ -218,6 +218,10 @@ describe("a device's timeline", () => {
     const sheet = within(await screen.findByRole("dialog", { name: "Timeline" }));
     expect(await sheet.findByText("Refused: replay")).toBeVisible();
     expect(sheet.getByText("Expires")).toBeVisible();
+    const steps = sheet.getAllByRole("listitem").map((step) => step.textContent);
+    expect(steps[0]).toContain("Expires");
+    expect(steps[1]).toContain("Refused");
+    expect(document.querySelector(".standing")).toHaveTextContent(/^Valid until .*Last refused/);
     expect(server.of("GET /admin/timeline")[0]?.query.get("device")).toBe("dev:1/ü");
     await user.click(sheet.getByRole("button", { name: "Everything" }));
     expect(sheet.getByText("T1")).toBeVisible();

@@ -1,7 +1,7 @@
 import { QueryClientProvider } from "@tanstack/react-query";
-import { render } from "@testing-library/react";
+import { act, render } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
-import { MemoryRouter, useLocation } from "react-router";
+import { MemoryRouter, useLocation, useNavigate } from "react-router";
 import { vi } from "vitest";
 import { makeQueryClient } from "../src/api/query-client";
 import { Pages } from "../src/app";
@@ -104,16 +104,23 @@ function json(status: number, body: unknown): Response {
   });
 }
 
-/** Writes down where the page is. */
-function Place({ into }: { into: { url: string } }) {
+interface Browser {
+  url: string;
+  go: (by: number) => void;
+}
+
+/** Writes down where the page is, and goes back and forward. */
+function Place({ into }: { into: Browser }) {
   const { pathname, search } = useLocation();
+  const navigate = useNavigate();
   into.url = pathname + search;
+  into.go = (by) => navigate(by);
   return null;
 }
 
 /** Shows the page at a URL. */
 export function show(url = "/scep") {
-  const place = { url: "" };
+  const place: Browser = { url: "", go: () => {} };
   const user = userEvent.setup({
     advanceTimers: (by) => vi.isFakeTimers() && vi.advanceTimersByTime(by),
   });
@@ -127,7 +134,7 @@ export function show(url = "/scep") {
       <Announcer />
     </QueryClientProvider>,
   );
-  return { ...view, user, place, client };
+  return { ...view, user, place, client, go: (by: number) => act(() => place.go(by)) };
 }
 
 /** Hides or shows the whole page, as switching the browser's tab does. */

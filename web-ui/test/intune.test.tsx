@@ -1,6 +1,9 @@
 import { act, screen, waitFor, within } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
+import { forgetHistory, keepHistory } from "../src/api/history-store";
+import { history } from "../src/api/query-client";
 import { COUNTERS } from "../src/model/counters";
+import { History } from "../src/model/history";
 import { anchor, event, intuneRow, NOW } from "./fixtures";
 import { envelope, list, refusal, type Seen, serve, show } from "./harness";
 
@@ -106,6 +109,78 @@ describe("an Intune profile's card", () => {
     expect(await corp.findByText(/3 issued/, { selector: "figcaption span" })).toBeVisible();
     expect(corp.getByText(/3 refused/, { selector: "figcaption span" })).toBeVisible();
     expect(corp.getByRole("img", { name: /3 issued, 3 refused/ })).toBeVisible();
+  });
+
+  it("colours a counter's cell when it grew, and keeps that over a reload of the page", async () => {
+    let rows = [intuneRow("corp")];
+    let polls = 0;
+    serve({
+      "GET /admin/scep/intune/stats": () => {
+        polls += 1;
+        return envelope(rows, NOW + polls * 30_000);
+      },
+    });
+    const { user } = show("/scep/intune");
+    const corp = await card("corp");
+    const cell = (label: string) =>
+      document.querySelector(`[data-counter=${label}]`)?.closest("li") as HTMLElement;
+    expect(cell("expired")).toHaveAttribute("data-grown", "false");
+    expect(corp.getByText(/7 of 119 refused so far/)).toBeVisible();
+    const { counters } = intuneRow("corp");
+    rows = [intuneRow("corp", { counters: { ...counters, expired: 6 } })];
+    await user.click(screen.getAllByRole("button", { name: "Refresh" })[0] as HTMLElement);
+    await waitFor(() => expect(cell("expired")).toHaveAttribute("data-grown", "true"));
+    expect(within(cell("expired")).getByText(/^\+2/)).toBeVisible();
+    expect(cell("claim_mismatch")).toHaveAttribute("data-grown", "false");
+
+    const again = new History();
+    keepHistory(history);
+    window.dispatchEvent(new Event("pagehide"));
+    keepHistory(again);
+    expect(again.of("corp")).toHaveLength(2);
+    forgetHistory();
+  });
+
+  it("says what each counter means and what to do about it", async () => {
+    withRows([intuneRow("corp", { trust_anchors: [anchor(3)] })]);
+    const { user } = show("/scep/intune");
+    const corp = await card("corp");
+    const meanings = corp.getByText("What these count").closest("details") as HTMLElement;
+    expect(meanings).not.toHaveAttribute("open");
+    await user.click(corp.getByText("What these count"));
+    for (const { meaning, next } of COUNTERS) {
+      expect(meanings).toHaveTextContent(meaning);
+      if (next) expect(meanings).toHaveTextContent(next);
+    }
+    expect(corp.getByText(/connector's new certificate/)).toHaveTextContent("connector.pem");
+  });
+
+  it("stands with trouble first, one of many as a line that opens to it", async () => {
+    const paths = ["a", "b", "c", "d", "e", "f", "g"];
+    withRows(
+      paths.map((path) => intuneRow(path, { trust_anchors: [anchor(path === "e" ? 2 : 200)] })),
+    );
+    const { user } = show("/scep/intune");
+    const line = await card("e");
+    const headings = screen
+      .getAllByRole("article")
+      .map((found) => within(found).getByRole("heading"));
+    expect(headings.map((heading) => heading.textContent)).toEqual(["e", ..."abcdfg"]);
+    expect(line.queryByRole("list", { name: "Counters of e" })).toBeNull();
+    expect(line.getByText("112 issued")).toBeVisible();
+    expect(line.getByText("7 refused")).toBeVisible();
+    const opener = line.getByRole("button", { name: "Card of e" });
+    opener.focus();
+    await user.keyboard("{Enter}");
+    expect(opener).toHaveFocus();
+    expect(opener).toHaveAttribute("aria-expanded", "true");
+    const counters = within(line.getByRole("list", { name: "Counters of e" }));
+    expect(counters.getAllByRole("listitem")).toHaveLength(11);
+    expect(line.getByText("Audience")).toBeVisible();
+    expect(screen.getByRole("link", { name: "Recent failures (0)" })).toHaveAttribute(
+      "href",
+      "#recent-failures",
+    );
   });
 
   it("is absent where Intune is off, and says how to turn it on", async () => {
@@ -252,6 +327,68 @@ describe("recent failures", () => {
     expect(marks).toEqual(["laptop-17.example.com differs", "vpn-admin.example.com differs"]);
     await user.keyboard("{Enter}");
     expect(screen.queryByRole("table", { name: /side by side/ })).toBeNull();
+  });
+
+  it("name the device by its challenge, and say what it asked for instead", async () => {
+    withRows([intuneRow("corp")], {
+      "GET /audit": ({ query }: Seen) =>
+        list(
+          query.get("action") === mismatch.action
+            ? [
+                {
+                  ...mismatch,
+                  details: {
+                    ...mismatch.details,
+                    common_name: "vpn-admin",
+                    csr: { device_name: ["vpn-admin"], san_dns: ["laptop-17.example.com"] },
+                    mismatch: "device_name",
+                  },
+                },
+              ]
+            : [],
+        ),
+    });
+    const { user } = show("/scep/intune");
+    const opener = await screen.findByRole("button", { name: "Details of laptop-17" });
+    const row = opener.closest("tr") as HTMLElement;
+    expect(row.querySelector(".device-name")).toHaveTextContent("laptop-17");
+    expect(row.querySelector(".device-note")).toHaveTextContent("asked for vpn-admin");
+    expect(row.querySelector(".device-note")).toHaveTextContent("dev-17");
+    await user.click(opener);
+    const marks = [...document.querySelectorAll(".comparison mark")];
+    expect(marks.map((mark) => mark.textContent)).toEqual([
+      "laptop-17 differs",
+      "vpn-admin differs",
+    ]);
+    expect(within(screen.getByRole("table", { name: /refused/ })).getByText(/Compare what/)).toBeVisible();
+    expect(screen.queryByText("Mismatch")).toBeNull();
+  });
+
+  it("show the challenge's terms, and mark the one that the reason is about", async () => {
+    const astray = event(7, "scep_pkcsreq_intune", {
+      outcome: "failure",
+      reason: "wrong_audience",
+      common_name: "laptop-17",
+      claim: {
+        aud: "https://old.example/scep/corp",
+        iat: NOW / 1000 - 60,
+        exp: 9e15,
+        nonce: "n-1",
+      },
+    });
+    withRows([intuneRow("corp")], {
+      "GET /audit": ({ query }: Seen) =>
+        list(query.get("action") === astray.action ? [astray] : []),
+    });
+    const { user } = show("/scep/intune");
+    await user.click(await screen.findByRole("button", { name: "Details of laptop-17" }));
+    const terms = within(screen.getByRole("group", { name: "Challenge" }));
+    const fact = (name: string) => terms.getByText(name).nextElementSibling as HTMLElement;
+    expect(fact("Audience").querySelector("mark")).toHaveTextContent("https://old.example");
+    expect(fact("Profile's audience")).toHaveTextContent("https://scep.example/scep/corp");
+    expect(fact("Issued").querySelector("mark, time")?.tagName).toBe("TIME");
+    expect(fact("Ends")).toHaveTextContent("9000000000000000");
+    expect(fact("Nonce")).toHaveTextContent("n-1");
   });
 
   it("say so when there are none, and when they cannot be loaded", async () => {

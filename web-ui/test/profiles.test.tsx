@@ -125,3 +125,33 @@ describe("the list of profiles", () => {
     expect(screen.getAllByRole("article").length).toBe(before * 2);
   });
 });
+
+describe("what needs attention", () => {
+  it("shows on the card why, says what to do, and stands worst first", async () => {
+    withProfiles([
+      profile("fine", { intune: intuneSection() }),
+      profile("soon", { ra_cert_days_to_expiry: 20 }),
+      profile("over", { intune: intuneSection({ trust_anchors: [anchor(90), anchor(-2)] }) }),
+      profile("shut", { challenge_password_set: false }),
+      profile("bare", { intune: intuneSection({ trust_anchors: [] }) }),
+    ]);
+    const { user } = show();
+    await card("fine");
+    expect(document.querySelector(".summary")).toHaveTextContent(
+      "5 profiles, 3 with Intune. 1 trust anchor has expired. 1 Intune profile has no trust anchor. 1 challenge password is MISSING. 1 RA certificate expires within 30 days.",
+    );
+    await user.click(screen.getByRole("radio", { name: /^Needs attention/ }));
+    const names = screen
+      .getAllByRole("article")
+      .map((found) => found.querySelector("h2")?.textContent);
+    expect(names).toEqual(["over", "shut", "bare", "soon"]);
+    for (const article of screen.getAllByRole("article")) {
+      expect(
+        article.querySelector(".badge:is([data-tone=warn], [data-tone=bad], [data-tone=expired])"),
+      ).not.toBeNull();
+      expect(within(article).getByText("Next:")).toBeVisible();
+    }
+    expect(fact(await card("over"), "Intune")).toHaveTextContent("EXPIRED");
+    expect(fact(await card("bare"), "Intune")).toHaveTextContent("No trust anchor");
+  });
+});

@@ -57,6 +57,29 @@ describe("tokens", () => {
     expect(screen.queryByText("scepd_secret")).toBeNull();
   });
 
+  it("show whether each still opens anything", async () => {
+    serve({
+      "GET /admin/tokens": {
+        tokens: [
+          { ...TOKEN, id: "1", name: "live" },
+          { ...TOKEN, id: "2", name: "ended", expires_at: "2020-01-01T00:00:00Z" },
+          { ...TOKEN, id: "3", name: "gone", revoked_at: "2026-11-01T00:00:00Z" },
+        ],
+      },
+    });
+    show("/scep?tab=server");
+    const table = within(await screen.findByRole("table", { name: "Tokens" }));
+    for (const [name, standing, action] of [
+      ["live", "Active", true],
+      ["ended", "Ended", true],
+      ["gone", "Revoked", false],
+    ] as const) {
+      const row = table.getByText(name, { selector: "bdi" }).closest("tr") as HTMLElement;
+      expect(within(row).getByText(standing)).toBeVisible();
+      expect(within(row).queryByRole("button", { name: /^Revoke/ }) !== null).toBe(action);
+    }
+  });
+
   it("are revoked after a question", async () => {
     const route = "DELETE /admin/tokens/7c";
     const server = serve({

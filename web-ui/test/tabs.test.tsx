@@ -65,6 +65,22 @@ describe("tabs", () => {
   });
 });
 
+describe("a chosen profile", () => {
+  it.each([
+    ["/scep?profile=nope", "There is no profile nope"],
+    ["/scep?tab=intune&profile=nope", "There is no profile nope"],
+    ["/scep?tab=intune&profile=iot", "Intune is off on iot"],
+    ["/scep?tab=certificates&profile=iot", "Nothing from iot yet"],
+    ["/scep?tab=requests&profile=iot", "No request of iot waits"],
+    ["/scep?tab=requests&profile=nope", "There is no profile nope"],
+  ])("%s says: %s", async (url, words) => {
+    serve(TWO);
+    show(url);
+    expect(await screen.findByText(words)).toBeVisible();
+    expect(screen.getByRole("link", { name: "All profiles" })).toBeVisible();
+  });
+});
+
 describe("View Intune details", () => {
   it("switches to the Intune tab at that profile", async () => {
     serve(TWO);

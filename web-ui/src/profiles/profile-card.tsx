@@ -8,6 +8,7 @@ import { searchFor } from "../model/url";
 import { AnchorCountdown } from "../parts/anchor-countdown";
 import { Badge, Countdown } from "../parts/badge";
 import { Fact, Facts } from "../parts/facts";
+import { useFocusHeir } from "../parts/focus";
 import { Next } from "../parts/next";
 import { Ruler } from "../parts/ruler";
 import { Untrusted } from "../parts/untrusted";
@@ -16,10 +17,11 @@ import { lacksChallenge } from "./attention";
 
 /** One SCEP profile. */
 export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
+  const heir = useFocusHeir<HTMLElement>();
   const name = profileName(profile.path_id);
   const heading = `profile-${profile.path_id || "root"}`;
   return (
-    <article className="card" aria-labelledby={heading}>
+    <article className="card" aria-labelledby={heading} ref={heir}>
       <header className="card-head">
         <h2 id={heading} className="profile-name">
           {name}
