@@ -36,6 +36,10 @@ const OPENED = {
     await page.goto(`${url}/scep?tab=intune`);
     for (const fold of await page.locator("summary").all()) await fold.click();
   },
+  "what counters mean": async (page, url) => {
+    await page.goto(`${url}/scep?tab=intune&profile=corp`);
+    await page.getByText("What these count").click();
+  },
   "a failure": async (page, url) => {
     await page.goto(`${url}/scep?tab=intune&profile=corp`);
     for (const opener of (await page.locator(".opener").all()).slice(0, 6)) await opener.click();
@@ -81,7 +85,9 @@ const OPENED = {
 for (const [theme, width] of [
   ["light", 1280],
   ["dark", 1280],
+  ["light", 768],
   ["light", 390],
+  ["dark", 390],
 ]) {
   describe(`axe, ${theme} at ${width}`, () => {
     let mock;

@@ -205,6 +205,27 @@ describe("with 1,000 profiles and 100 rows", () => {
     await timed("typing in activity", steps);
   });
 
+  it("reaches Recent failures, past profiles that are a line each", async () => {
+    await page.goto(`${mock.url}/scep?tab=intune`);
+    await page.locator("tr.event").first().waitFor();
+    const lines = await page.locator(".card.intune[data-open=false]").count();
+    assert.equal(lines, 50);
+    // Nothing is added by itself as the end comes near: the end stays where it is.
+    for (let press = 0; press < 3; press++) await page.keyboard.press("End");
+    const heading = page.getByRole("heading", { name: "Recent failures" });
+    await heading.scrollIntoViewIfNeeded();
+    assert.equal(await page.locator(".card.intune").count(), lines);
+    await page.getByRole("link", { name: /^Recent failures \(\d+\+?\)/ }).click();
+    await page.waitForFunction(() => document.activeElement.id === "recent-failures");
+    await page.getByRole("button", { name: /^Show 50 more/ }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".card.intune").length === 100);
+    const place = await page.evaluate(() => {
+      const list = document.querySelector(".cards");
+      return [...list.children].indexOf(document.activeElement);
+    });
+    assert.equal(place, 50);
+  });
+
   it("answers to a change of the tab", async () => {
     await page.goto(`${mock.url}/scep`);
     const content = {

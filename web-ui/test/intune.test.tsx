@@ -360,7 +360,9 @@ describe("recent failures", () => {
       "laptop-17 differs",
       "vpn-admin differs",
     ]);
-    expect(within(screen.getByRole("table", { name: /refused/ })).getByText(/Compare what/)).toBeVisible();
+    expect(
+      within(screen.getByRole("table", { name: /refused/ })).getByText(/Compare what/),
+    ).toBeVisible();
     expect(screen.queryByText("Mismatch")).toBeNull();
   });
 

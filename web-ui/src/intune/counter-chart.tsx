@@ -42,8 +42,8 @@ export function CounterChart({ samples, counters }: CounterChartProps) {
       <figcaption>
         <span>Since {localClock(first.from)}</span>
         <span className="chart-sums">
-          <span data-tone="good">▲ {issued.toLocaleString()} issued</span>
-          <span data-tone="bad">▼ {refused.toLocaleString()} refused</span>
+          <span data-tone="good">{`▲ ${issued.toLocaleString()} issued`}</span>
+          <span data-tone="bad">{`▼ ${refused.toLocaleString()} refused`}</span>
         </span>
       </figcaption>
     </figure>
