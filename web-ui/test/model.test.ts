@@ -166,6 +166,14 @@ describe("audit events", () => {
     expect(deviceName(fixed)).toBe("pump-1");
     expect(deviceNote(fixed)).toEqual({});
     expect(deviceName(event(1, action, { common_name: "unread" }))).toBe("unread");
+    const forged = event(1, action, {
+      common_name: "csr-name",
+      device: "guid-1",
+      claim: { device_name: "boss" },
+      unverified: "true",
+    });
+    expect(deviceName(forged)).toBe("csr-name");
+    expect(deviceNote(forged)).toEqual({ id: "guid-1", unverified: true });
   });
 
   it("are found by the name that the challenge gives, too", () => {

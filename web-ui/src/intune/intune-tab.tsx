@@ -49,7 +49,7 @@ interface IntuneProfilesProps {
 /** How many cards stand open; more profiles are a line each, so that the page stays surveyable. */
 const OPEN = 6;
 
-const STEP = 50;
+const STEP = 24;
 
 /** Trouble first; profiles that stand alike keep the server's order. */
 function byTrouble(rows: readonly IntuneRow[]): IntuneRow[] {

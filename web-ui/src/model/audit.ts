@@ -80,22 +80,40 @@ export function isIntune({ action }: AuditEvent): boolean {
   return action.endsWith("_intune");
 }
 
+/** Whether the challenge was signed by no trusted connector: then it vouches for nothing. */
+export function isUnverified({ details }: AuditEvent): boolean {
+  return details.unverified !== undefined;
+}
+
 /**
  * Who an event is about, as its row names it. The common name is the device's own choice, so a
  * device with an Intune challenge goes by the name, else the id, that the challenge gives it.
  */
 export function deviceName(event: AuditEvent): string {
   const { details } = event;
-  const vouched = isIntune(event) ? details.claim?.device_name || details.device : undefined;
+  const vouched =
+    isIntune(event) && !isUnverified(event)
+      ? details.claim?.device_name || details.device
+      : undefined;
   return vouched || details.common_name || details.device || details.serial || event.actor;
 }
 
+export interface DeviceNote {
+  /** The Intune device's id. */
+  id?: string;
+  /** The common name that the device asked for instead. */
+  askedFor?: string;
+  /** Whether what the challenge says is nobody's word. */
+  unverified?: true;
+}
+
 /** What a row says below the name: the Intune device's id, and another name that was asked for. */
-export function deviceNote(event: AuditEvent): { id?: string; askedFor?: string } {
+export function deviceNote(event: AuditEvent): DeviceNote {
   const { details } = event;
   const name = deviceName(event);
   const asked = details.reason === "claim_mismatch" ? details.common_name : undefined;
   return {
+    ...(isUnverified(event) ? { unverified: true } : {}),
     ...(isIntune(event) && details.device && details.device !== name ? { id: details.device } : {}),
     ...(asked && asked !== name ? { askedFor: asked } : {}),
   };

@@ -1,5 +1,5 @@
 import type { AuditDetails, AuditEvent } from "../api/types";
-import { subjectOf } from "../model/audit";
+import { isUnverified, subjectOf } from "../model/audit";
 import { reasonMeaning, reasonNext } from "../model/counters";
 import { ChallengeTerms } from "./challenge";
 import { Comparison } from "./comparison";
@@ -27,6 +27,7 @@ const PLACED: ReadonlySet<string> = new Set([
   "claim",
   "csr",
   "mismatch",
+  "unverified",
   "note",
   "request_id",
 ]);
@@ -59,6 +60,11 @@ export function EventDetail({ event }: { event: AuditEvent }) {
         </p>
       )}
       {next && <Next>{next}</Next>}
+      {details.claim && isUnverified(event) && (
+        <p className="hint">
+          No trusted connector signed this challenge: what it says below is nobody's word.
+        </p>
+      )}
       {details.claim && (
         <Comparison claim={details.claim} csr={details.csr ?? {}} mismatch={mismatch} />
       )}

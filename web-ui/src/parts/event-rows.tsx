@@ -30,19 +30,20 @@ export function OutcomeBadge({ event }: { event: AuditEvent }) {
 
 /** Who an event is about; below the name what the challenge adds to it. */
 function DeviceCell({ event }: { event: AuditEvent }) {
-  const { id, askedFor } = deviceNote(event);
+  const { id, askedFor, unverified } = deviceNote(event);
   return (
     <>
       <span className="device-name">
         <Untrusted text={deviceName(event)} />
       </span>
-      {(id || askedFor) && (
+      {(id || askedFor || unverified) && (
         <span className="device-note">
           {askedFor && (
             <span className="asked-for">
               asked for <Untrusted text={askedFor} />
             </span>
           )}
+          {unverified && "unverified challenge "}
           {id && <Untrusted text={id} />}
         </span>
       )}
