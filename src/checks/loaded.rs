@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use issuer::{CertificatePolicy, Issuer};
 use pki::Certificate;
 use scep::RaIdentity;
-use zeroize::Zeroizing;
 
 use crate::config::{self, Secret};
+use crate::http::TlsIdentity;
 
 /// A configuration with all of its files, good as a whole.
 pub struct Loaded {
@@ -27,14 +27,12 @@ pub struct Loaded {
     pub reload_at: Option<DateTime<Utc>>,
 }
 
-/// The TLS server certificate and key as they were read, known to belong together.
+/// The TLS server certificate and key, known to belong together and to be of use to TLS.
 pub struct LoadedTls {
     /// The certificate.
     pub certificate: Certificate,
-    /// Certificate and chain, PEM.
-    pub chain_pem: Vec<u8>,
-    /// The key, PEM.
-    pub key_pem: Zeroizing<Vec<u8>>,
+    /// With its chain and key, ready for listeners.
+    pub identity: TlsIdentity,
 }
 
 /// One profile.

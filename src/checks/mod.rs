@@ -38,6 +38,7 @@ use issuer::Issuer;
 
 pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
 pub use problem::{Problem, Severity};
+pub(crate) use server::oidc_rules;
 pub use store::{check_store, open_store, other_owner, probe_store};
 pub use trust::{TrustFiles, reload_anchors, reload_trust_files};
 

@@ -11,6 +11,7 @@ use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
 use super::{Run, ra, secrets, trust, urls};
 use crate::config::{Intune, Profile, Span};
+use crate::hooks::compliance::ComplianceWebhook;
 
 /// Path ids that other URLs of a SCEP server begin with.
 const RESERVED: [&str; 2] = ["cgi-bin", "certsrv"];
@@ -327,6 +328,21 @@ fn compliance(
             format!("the host of url, {}, is not among them", asked.host),
             "add it",
         );
+        return None;
+    }
+    let webhook = ComplianceWebhook::new(
+        url.as_str(),
+        settings,
+        hmac_secret.as_ref(),
+        ca_bundle.as_deref(),
+    );
+    if let Err(error) = webhook {
+        findings.fail(
+            &url_spot,
+            error.to_string(),
+            "correct the webhook's settings",
+        );
+        return None;
     }
     Some(LoadedCompliance {
         settings: settings.clone(),

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use rustls_pki_types::CertificateDer;
 use tracing_subscriber::EnvFilter;
 
 use super::loaded::{LoadedAdmin, LoadedTls};
 use super::pair;
 use super::problem::{Findings, Spot};
 use super::{Run, count, range, secrets, urls};
-use crate::config::{Oidc, Secret, Server};
+use crate::auth::jwks::JwksUrl;
+use crate::auth::oidc::{Oidc, OidcSettings};
+use crate::config::{self, Secret, Server};
+use crate::http::TlsIdentity;
 
 /// Extended key usage of TLS servers.
 const SERVER_AUTH: &str = pki::oid::EKU_SERVER_AUTH;
@@ -209,19 +213,26 @@ pub(super) fn tls(run: &Run<'_>, findings: &mut Findings) -> Option<LoadedTls> {
             "use a certificate with DNS names",
         );
     }
-    Some(LoadedTls {
-        certificate: pair.certificate,
-        chain_pem: run
-            .files
-            .read(certificate, &certificate_spot, findings)?
-            .bytes
-            .to_vec(),
-        key_pem: run
-            .files
-            .read_secret(key, &key_spot, findings)?
-            .bytes
-            .clone(),
-    })
+    let chain = std::iter::once(&pair.certificate).chain(&pair.rest);
+    let chain = chain.map(|one| CertificateDer::from(one.der().to_vec()));
+    let identity = match pair.key.to_pkcs8_pem() {
+        Ok(pem) => TlsIdentity::new(chain.collect(), pem.as_bytes()).map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    match identity {
+        Ok(identity) => Some(LoadedTls {
+            certificate: pair.certificate,
+            identity,
+        }),
+        Err(error) => {
+            findings.fail(
+                &key_spot.in_file(key),
+                format!("TLS cannot use this key with its certificate: {error}"),
+                "use an X.509 version 3 certificate with a key of RSA 2048 bits or more, EC P-256 or P-384",
+            );
+            None
+        }
+    }
 }
 
 /// Metrics token and OIDC keys.
@@ -267,7 +278,27 @@ fn metrics_token(run: &Run<'_>, spot: &Spot, findings: &mut Findings) -> Option<
     )
 }
 
-fn oidc(run: &Run<'_>, oidc: &Oidc, spot: &Spot, findings: &mut Findings) -> Option<Vec<u8>> {
+/// What a provider's tokens must say.
+pub(crate) fn oidc_rules(settings: &config::Oidc) -> OidcSettings {
+    OidcSettings {
+        // Where either is not set, nothing is made of this: OIDC is off, or refused.
+        issuer: settings.issuer.clone().unwrap_or_default(),
+        audience: settings.audience.clone().unwrap_or_default(),
+        role_claim: settings.role_claim.clone(),
+        admin_roles: settings.admin_roles.clone(),
+        viewer_roles: settings.viewer_roles.clone(),
+        user_claim: settings.user_claim.clone(),
+        skew: settings.clock_skew_tolerance.chrono(),
+        refresh: settings.jwks_refresh.duration(),
+    }
+}
+
+fn oidc(
+    run: &Run<'_>,
+    oidc: &config::Oidc,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<Vec<u8>> {
     if oidc.issuer.is_none() {
         if oidc.keys_file.is_some() || oidc.jwks_url.is_some() || oidc.audience.is_some() {
             let what = "it is not set, so OIDC is off although other settings are there";
@@ -313,15 +344,26 @@ fn oidc(run: &Run<'_>, oidc: &Oidc, spot: &Spot, findings: &mut Findings) -> Opt
                 "it is no JWK set with keys",
                 "fetch the provider's keys again",
             );
-            whole.then(|| content.bytes.to_vec())
+            let usable = whole
+                .then(|| Oidc::with_keys(oidc_rules(oidc), &content.bytes))
+                .transpose();
+            if let Err(error) = &usable {
+                findings.fail(
+                    &keys_spot.in_file(path),
+                    error.to_string(),
+                    "fetch the provider's keys again",
+                );
+            }
+            (whole && usable.is_ok()).then(|| content.bytes.to_vec())
         }
         (None, Some(url)) => {
             let url = url.as_str();
             let url_spot = spot.at("oidc.jwks_url");
             let local = urls::parse(url)
                 .is_ok_and(|url| url.scheme == "http" && urls::is_loopback(url.host));
-            if !local {
-                urls::check_asked(url, &url_spot, findings);
+            let good = local || urls::check_asked(url, &url_spot, findings).is_some();
+            if let Some(Err(error)) = good.then(|| JwksUrl::new(url)) {
+                findings.fail(&url_spot, error, "write https://host/path");
             }
             None
         }

@@ -17,6 +17,7 @@ use super::*;
 use crate::config::Secret;
 
 mod previous_ra;
+mod usable;
 
 const CANARY: &str = "canary-0d1e-challenge";
 

@@ -2,12 +2,15 @@
 //! and client certificates that are asked for only on the mTLS listener.
 
 use arc_swap::ArcSwap;
+use rustls::CertificateError;
 use rustls::DigitallySignedStruct;
 use rustls::SignatureScheme;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
+};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -21,9 +24,6 @@ use tokio_rustls::server::TlsStream;
 /// Why a TLS identity or a listener could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate file holds no readable certificate.
-    #[error("no certificate can be read from the TLS certificate: {0}")]
-    Certificate(String),
     /// The key file holds no readable private key.
     #[error("no private key can be read from the TLS key")]
     Key,
@@ -42,12 +42,14 @@ pub struct TlsIdentity {
 }
 
 impl TlsIdentity {
-    /// Reads a certificate chain (leaf first) and its key, both PEM.
+    /// A certificate chain, leaf first, in DER, and its key in PEM.
     ///
     /// # Errors
-    /// [`TlsError`]: nothing readable, or the two do not belong together.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let certified = certified_key(chain, key)?;
+    /// [`TlsError`]: the two do not belong together, or are of a kind that TLS cannot use.
+    pub fn new(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<Self, TlsError> {
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
+        let certified =
+            CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Mismatch)?;
         Ok(Self {
             current: Arc::new(ArcSwap::from_pointee(certified)),
         })
@@ -57,21 +59,6 @@ impl TlsIdentity {
     pub fn replace_with(&self, other: &TlsIdentity) {
         self.current.store(other.current.load_full());
     }
-}
-
-fn certified_key(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, TlsError> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
-        .collect::<Result<_, _>>()
-        .map_err(|error| TlsError::Certificate(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(TlsError::Certificate(
-            "the file holds no CERTIFICATE block".to_owned(),
-        ));
-    }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
-    let provider = provider();
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Mismatch)?;
-    Ok(certified)
 }
 
 fn provider() -> CryptoProvider {
@@ -162,6 +149,40 @@ struct AnyHolder {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+impl AnyHolder {
+    fn tls12_by_bare_key(
+        &self,
+        message: &[u8],
+        key: &SubjectPublicKeyInfoDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let bad = || rustls::Error::InvalidCertificate(CertificateError::BadSignature);
+        let key = webpki::RawPublicKeyEntity::try_from(key).map_err(|_| bad())?;
+        let of_scheme = self.algorithms.mapping.iter();
+        // In TLS 1.2 a scheme for ECDSA names no curve: several algorithms may be meant.
+        of_scheme
+            .filter(|(scheme, _)| *scheme == dss.scheme)
+            .flat_map(|(_, algorithms)| algorithms.iter())
+            .any(|algorithm| {
+                key.verify_signature(*algorithm, message, dss.signature())
+                    .is_ok()
+            })
+            .then(HandshakeSignatureValid::assertion)
+            .ok_or_else(bad)
+    }
+}
+
+/// The key of a certificate that webpki cannot read, such as one of X.509 version 1: its holder is
+/// told so by HTTP, when the certificate is held against the profile's CAs, and not by a broken
+/// connection. `None` for all others.
+fn bare_key(cert: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    if webpki::EndEntityCert::try_from(cert).is_ok() {
+        return None;
+    }
+    let certificate = pki::Certificate::from_der(cert).ok()?;
+    Some(certificate.public_key().spki_der().to_vec().into())
+}
+
 impl ClientCertVerifier for AnyHolder {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
@@ -187,7 +208,10 @@ impl ClientCertVerifier for AnyHolder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
+        match bare_key(cert) {
+            None => rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms),
+            Some(key) => self.tls12_by_bare_key(message, &key, dss),
+        }
     }
 
     fn verify_tls13_signature(
@@ -196,7 +220,11 @@ impl ClientCertVerifier for AnyHolder {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
+        let algorithms = &self.algorithms;
+        match bare_key(cert) {
+            None => rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms),
+            Some(key) => verify_tls13_signature_with_raw_key(message, &key, dss, algorithms),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -13,7 +13,7 @@ use warp::reply::Response;
 
 use super::{Server, ServerError};
 use crate::auth::jwks::JwksUrl;
-use crate::auth::oidc::{Oidc, OidcSettings};
+use crate::auth::oidc::Oidc;
 use crate::auth::secret::Digest;
 use crate::auth::{Gate, GateSettings};
 use crate::checks::{self, Loaded, Problem};
@@ -264,19 +264,10 @@ pub(super) fn gate_settings(config: &Config, loaded: &Loaded) -> Result<GateSett
 }
 
 fn oidc(settings: &config::Oidc, loaded: &Loaded) -> Result<Option<Oidc>, String> {
-    let (Some(issuer), Some(audience)) = (&settings.issuer, &settings.audience) else {
+    if settings.issuer.is_none() || settings.audience.is_none() {
         return Ok(None);
-    };
-    let rules = OidcSettings {
-        issuer: issuer.clone(),
-        audience: audience.clone(),
-        role_claim: settings.role_claim.clone(),
-        admin_roles: settings.admin_roles.clone(),
-        viewer_roles: settings.viewer_roles.clone(),
-        user_claim: settings.user_claim.clone(),
-        skew: settings.clock_skew_tolerance.chrono(),
-        refresh: settings.jwks_refresh.duration(),
-    };
+    }
+    let rules = checks::oidc_rules(settings);
     match (&loaded.admin.oidc_keys, &settings.jwks_url) {
         (Some(keys), _) => Oidc::with_keys(rules, keys)
             .map(Some)

@@ -114,7 +114,7 @@ impl Server {
             .send(ApplyProfiles(specs))
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
-        let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
+        let tls = loaded.tls.identity.clone();
         let settings = ArcSwap::from_pointee(front_settings(&config));
         let services = &house.services;
         let gate = Gate::new(

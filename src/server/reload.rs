@@ -3,7 +3,6 @@
 
 use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices, read};
 use crate::checks;
-use crate::http::TlsIdentity;
 use crate::server::ServerError;
 use crate::telemetry;
 use actors::{Applied, ApplyProfiles};
@@ -55,7 +54,6 @@ impl Server {
         keep_what_needs_a_restart(&mut config, &before);
         // The last things that can fail, before anything is swapped.
         let specs = assembly::specs(&loaded, &config, now)?;
-        let tls = TlsIdentity::from_pem(&loaded.tls.chain_pem, &loaded.tls.key_pem)?;
         let gate = admin::gate_settings(&config, &loaded)?;
         let applied = self
             .house()
@@ -63,7 +61,7 @@ impl Server {
             .send(ApplyProfiles(specs))
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
-        self.tls.replace_with(&tls);
+        self.tls.replace_with(&loaded.tls.identity);
         self.tls_expiry
             .store(Arc::new(loaded.tls.certificate.not_after()));
         self.gate.apply(gate);

@@ -214,3 +214,45 @@ async fn only_the_mtls_listener_asks_for_a_certificate() {
         assert!(asks_for_a_certificate(&server, mtls, version).await);
     }
 }
+
+/// A certificate of X.509 version 1 with the test device's key, and what a GET with it brings.
+fn get_with_version_1(port: u16, path: &str, version: openssl::ssl::SslVersion) -> String {
+    use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+    use std::io::{Read, Write};
+    let pem = device_key().to_pkcs8_pem().unwrap();
+    let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes()).unwrap();
+    let mut builder = openssl::x509::X509::builder().unwrap();
+    builder.set_version(0).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let day = |days| openssl::asn1::Asn1Time::days_from_now(days).unwrap();
+    builder.set_not_before(&day(0)).unwrap();
+    builder.set_not_after(&day(9)).unwrap();
+    let digest = openssl::hash::MessageDigest::sha256();
+    builder.sign(&key, digest).unwrap();
+    let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    connector.set_verify(SslVerifyMode::NONE);
+    connector.set_certificate(&builder.build()).unwrap();
+    connector.set_private_key(&key).unwrap();
+    connector.set_min_proto_version(Some(version)).unwrap();
+    connector.set_max_proto_version(Some(version)).unwrap();
+    let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut stream = connector.build().connect("localhost", stream).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_version_1_is_told_no_and_not_cut_off() {
+    use openssl::ssl::SslVersion;
+    let server = two_fleets().await;
+    let port = server.server.addresses().mtls.unwrap().port();
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        let path = "/scep-mtls/a?operation=GetCACaps";
+        let asked = move || get_with_version_1(port, path, version);
+        let reply = tokio::task::spawn_blocking(asked).await.unwrap();
+        assert!(reply.starts_with("HTTP/1.1 401 "), "{version:?} {reply}");
+    }
+}

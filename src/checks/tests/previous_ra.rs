@@ -43,3 +43,35 @@ fn one_that_is_bad_in_another_way_still_stops_the_start() {
     write(&house.path("old.pem"), b"garbage");
     assert!(house.failure().contains("ra_previous_cert_path"));
 }
+
+#[test]
+fn a_hundred_rotations_within_the_overlap_keep_every_pair() {
+    let house = House::new();
+    // Making RSA keys takes longest: certificates are exchanged, by turns of two keys.
+    let keys = [0, 1].map(|_| PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
+    let mut in_force = house.load().loaded.unwrap();
+    let first = in_force
+        .profiles
+        .first()
+        .unwrap()
+        .ras
+        .first()
+        .unwrap()
+        .clone();
+    for round in 0..100_usize {
+        let key = keys.get(round % 2).unwrap();
+        let ra = house.ca.issue_ra(key.public_key(), "corp", now()).unwrap();
+        write(&house.path("ra.pem"), ra.to_pem().as_bytes());
+        write_key(&house.path("ra.key"), key);
+        let mut next = house.load().loaded.unwrap();
+        next.carry_over(&in_force, now());
+        in_force = next;
+    }
+    let corp = in_force.profiles.first().unwrap();
+    assert_eq!(corp.identities(now()).len(), 101);
+    let held = corp
+        .ras
+        .iter()
+        .any(|ra| ra.identity.certificate == first.identity.certificate);
+    assert!(held, "the pair of the start opens what was encrypted to it");
+}
