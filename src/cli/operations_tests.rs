@@ -23,6 +23,8 @@ fn messages(source: &str) -> Vec<String> {
             let call = source.get(at..).unwrap();
             let call = call.split(");").next().unwrap();
             if let Some(text) = call.rsplit('"').nth(1) {
+                // A text over several lines goes on where the next one begins.
+                let text: String = text.split("\\\n").map(str::trim_start).collect();
                 messages.push(text.split('{').next().unwrap().trim().to_owned());
             }
         }
