@@ -5,6 +5,7 @@ mod evp;
 mod kind;
 mod private;
 mod public;
+mod ready;
 #[cfg(test)]
 mod tests;
 

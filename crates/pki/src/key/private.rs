@@ -5,12 +5,12 @@ use std::sync::Arc;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::evp;
+use super::ready::{self, Use};
 use crate::digest::fill_random;
 use crate::{Curve, Digest, Error, KeyKind, KeyTransport, PublicKey, SignatureScheme, pem};
 
@@ -20,8 +20,8 @@ const WHAT: &str = "private key";
 #[derive(Clone)]
 pub struct PrivateKey(Arc<Inner>);
 
-struct Inner {
-    key: PKey<Private>,
+pub(super) struct Inner {
+    pub(super) key: PKey<Private>,
     public: PublicKey,
 }
 
@@ -168,13 +168,11 @@ impl PrivateKey {
         evp::fits(self.kind(), scheme)?;
         let digest = scheme.digest().hash(message);
         let mut signature = vec![0; self.0.key.size()];
-        let length = PkeyCtx::new(&self.0.key)
-            .and_then(|mut context| {
-                context.sign_init()?;
-                evp::configure(&mut context, scheme)?;
-                context.sign(&digest, Some(&mut signature))
-            })
-            .map_err(|_| Error::crypto("signing"))?;
+        let length = ready::with(&self.0, Use::Sign(*scheme), |context| {
+            context.sign(&digest, Some(&mut signature))
+        })
+        .flatten()
+        .map_err(|_| Error::crypto("signing"))?;
         signature.truncate(length);
         Ok(signature)
     }
@@ -202,13 +200,6 @@ impl PrivateKey {
         let mut key = Zeroizing::new(vec![0; length]);
         fill_random(&mut key)?;
         let mut decrypted = Zeroizing::new(vec![0; self.0.key.size().max(length)]);
-        let mut context = PkeyCtx::new(&self.0.key)
-            .and_then(|mut context| {
-                context.decrypt_init()?;
-                evp::configure_transport(&mut context, transport)?;
-                Ok(context)
-            })
-            .map_err(|_| Error::crypto("decrypting a content key"))?;
         // What is no number below the modulus would be refused before any work: a number that is one takes its place.
         let in_range = self.is_in_range(encrypted);
         let stand_in;
@@ -218,9 +209,11 @@ impl PrivateKey {
             stand_in = stand_in_ciphertext(self.0.key.size());
             &stand_in
         };
-        let written = context
-            .decrypt(ciphertext, Some(&mut decrypted))
-            .unwrap_or(0);
+        let written = ready::with(&self.0, Use::Decrypt(*transport), |context| {
+            let written = context.decrypt(ciphertext, Some(&mut decrypted));
+            written.unwrap_or(0)
+        })
+        .map_err(|_| Error::crypto("decrypting a content key"))?;
         let usable = (written as u64).ct_eq(&(length as u64)) & Choice::from(u8::from(in_range));
         for (octet, decrypted) in key.iter_mut().zip(decrypted.iter()) {
             octet.conditional_assign(decrypted, usable);
