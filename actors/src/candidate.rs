@@ -12,6 +12,7 @@ use issuer::{Approved, CertificatePolicy, Wish};
 use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What a PKIMessage turned out to be.
 pub(crate) enum Read {
@@ -19,7 +20,7 @@ pub(crate) enum Read {
     Unreadable(String),
     /// A PKIMessage that is refused before it is known what it asks for.
     Refused(Box<Rejected>),
-    Enrollment(Box<Candidate>),
+    Enrollment(Arc<Candidate>),
     Query {
         reply: Box<ReplyTo>,
         question: Question,
@@ -135,7 +136,7 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
     match body {
         Body::PkcsReq(csr) | Body::RenewalReq(csr) => {
             match candidate(shared, reply, csr, poll_key, findings, now) {
-                Ok(candidate) => Read::Enrollment(Box::new(candidate)),
+                Ok(candidate) => Read::Enrollment(Arc::new(candidate)),
                 Err(error) => Read::Unavailable(error),
             }
         }

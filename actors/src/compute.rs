@@ -33,6 +33,9 @@ pub enum ComputeError {
     /// The work panicked; the text is the panic's own.
     #[error("a computation panicked: {0}")]
     Panicked(String),
+    /// The work ended without a result.
+    #[error("a computation ended without a result; the log says why")]
+    Lost,
     /// The pool has been shut down.
     #[error("the compute pool is shut down")]
     Stopped,
@@ -113,12 +116,42 @@ impl ComputePool {
         F: FnOnce() -> T + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(job))
-                .map_err(|panic| ComputeError::Panicked(panic_text(&*panic)));
-            // The asker may be gone; then nobody needs the result.
-            let _ = tell.send(result);
-        });
+        self.push(
+            stage,
+            Box::new(move || {
+                let result = catch_unwind(AssertUnwindSafe(job))
+                    .map_err(|panic| ComputeError::Panicked(panic_text(&*panic)));
+                // The asker may be gone; then nobody needs the result.
+                let _ = tell.send(result);
+            }),
+        )?;
+        told.await.unwrap_or(Err(ComputeError::Stopped))
+    }
+
+    /// Runs `job` on the pool and waits for what it sends, itself or whoever it hands the sender to. A result that goes
+    /// through other hands first wakes its asker once, at the end.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`ComputeError::Lost`] when the sender is dropped.
+    pub async fn run_and_pass_on<T, F>(&self, stage: Stage, job: F) -> Result<T, ComputeError>
+    where
+        T: Send + 'static,
+        F: FnOnce(oneshot::Sender<T>) + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        self.push(
+            stage,
+            Box::new(move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(move || job(tell))) {
+                    let panic = panic_text(&*panic);
+                    tracing::error!(panic, "a computation panicked");
+                }
+            }),
+        )?;
+        told.await.map_err(|_| ComputeError::Lost)
+    }
+
+    fn push(&self, stage: Stage, job: Job) -> Result<(), ComputeError> {
         {
             let mut queues = self.inner.lock();
             if queues.stopped {
@@ -133,7 +166,7 @@ impl ComputePool {
             }
         }
         self.inner.wake.notify_one();
-        told.await.unwrap_or(Err(ComputeError::Stopped))
+        Ok(())
     }
 
     /// How many pieces of work wait now: (start, finish).

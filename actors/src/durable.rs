@@ -11,6 +11,7 @@ use issuer::Approved;
 use pki::Certificate;
 use std::sync::Arc;
 use store::Change;
+use tokio::sync::oneshot;
 
 /// Why an approved enrollment did not come about. None of it is the device's fault.
 #[derive(Debug, thiserror::Error)]
@@ -59,14 +60,36 @@ pub(crate) async fn commit(
     change: Change,
     label: Option<Label>,
 ) -> Result<(), Failure> {
+    let (tell, told) = oneshot::channel();
+    send_off(shared, change, label, move |done| {
+        // The asker may be gone; the change is made all the same.
+        let _ = tell.send(done);
+    });
+    told.await
+        .unwrap_or(Err(Failure::Journal(JournalError::Stopped)))
+}
+
+/// As [`commit`], from any thread and without waiting: `then` learns how it went, or is dropped when the journal has ended.
+pub(crate) fn send_off(
+    shared: &Shared,
+    change: Change,
+    label: Option<Label>,
+    then: impl FnOnce(Result<(), Failure>) + Send + 'static,
+) {
     let begun = shared.services.clock.instant();
-    let inside = shared.fence.enter().ok_or(Failure::Fenced)?;
+    let Some(inside) = shared.fence.enter() else {
+        return then(Err(Failure::Fenced));
+    };
     let count = label.map(|label| Count {
         profile: shared.spec.path_id.clone(),
         name: label.as_str(),
     });
-    shared.services.journal.commit(change, count).await?;
-    drop(inside);
-    shared.meters.stage(Timed::Commit, begun.elapsed());
-    Ok(())
+    let meters = Arc::clone(&shared.meters);
+    shared.services.journal.send(change, count, move |done| {
+        drop(inside);
+        if done.is_ok() {
+            meters.stage(Timed::Commit, begun.elapsed());
+        }
+        then(done.map(drop).map_err(Failure::from));
+    });
 }

@@ -13,7 +13,7 @@ use crate::audit;
 use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
-use crate::durable::{Failure, commit};
+use crate::durable::{Failure, commit, send_off};
 use crate::hooks::{ComplianceQuestion, Verdict};
 use crate::messages::{Origin, Outcome, PkiOperation, Served};
 use crate::meters::Stage as Timed;
@@ -35,6 +35,7 @@ use scep::ReplyTo;
 use std::sync::Arc;
 use std::time::Instant;
 use store::Change;
+use tokio::sync::oneshot;
 
 /// Serves one PKIOperation.
 pub(crate) async fn serve(
@@ -81,7 +82,7 @@ pub(crate) async fn serve(
         }
         Read::Enrollment(candidate) => {
             let answer = enroll(&shared, me, &origin, &candidate).await;
-            (candidate.reply, answer)
+            (candidate.reply.clone(), answer)
         }
         Read::Query { reply, question } => {
             match query::answer(&shared, &origin, &reply.signer, question).await {
@@ -143,7 +144,7 @@ async fn enroll(
     shared: &Arc<Shared>,
     me: Addr<ProfileActor>,
     origin: &Origin,
-    candidate: &Candidate,
+    candidate: &Arc<Candidate>,
 ) -> Answered {
     for finding in &candidate.findings {
         tracing::debug!(
@@ -231,7 +232,7 @@ fn asks(candidate: &Candidate) -> Asks {
 async fn proceed(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    candidate: &Arc<Candidate>,
     ticket: Ticket,
 ) -> Answered {
     let (approved, let_in) = match ask_compliance(shared, candidate).await {
@@ -330,65 +331,98 @@ struct Done {
     label: Option<Label>,
 }
 
-/// Signs the certificate, seals its CertRep, and makes it durable.
+/// Signs the certificate, seals its CertRep, and makes it durable: one visit to the compute pool, which sends its result on
+/// to the journal, which tells.
 async fn issue(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    candidate: &Arc<Candidate>,
     approved: Approved,
     let_in: LetIn,
     marks: Option<Marks>,
 ) -> Result<Done, Failure> {
-    let notes: Vec<String> = approved.notes().iter().cloned().chain(let_in).collect();
-    let (certificate, sealed) = sign_and_seal(shared, approved, candidate.reply.clone()).await?;
+    let job = Arc::clone(shared);
+    let origin = origin.clone();
+    let candidate = Arc::clone(candidate);
+    let work = move |tell: oneshot::Sender<Result<Done, Failure>>| {
+        let signed = sign_and_seal(&job, &approved, &candidate.reply);
+        let (certificate, sealed) = match signed {
+            Ok(signed) => signed,
+            Err(failure) => {
+                let _ = tell.send(Err(failure));
+                return;
+            }
+        };
+        let notes: Vec<String> = approved.notes().iter().cloned().chain(let_in).collect();
+        let (change, done) = issued(
+            &job,
+            &origin,
+            &candidate,
+            certificate,
+            &notes,
+            marks,
+            sealed,
+        );
+        send_off(&job, change, done.label, move |durable| {
+            // Nothing of it leaves before this.
+            let _ = tell.send(durable.map(|()| done));
+        });
+    };
+    let pool = &shared.services.pool;
+    pool.run_and_pass_on(Stage::Finish, work).await?
+}
+
+/// The issuer's signature and the CertRep's.
+fn sign_and_seal(
+    shared: &Shared,
+    approved: &Approved,
+    reply: &ReplyTo,
+) -> Result<(Certificate, Vec<u8>), Failure> {
+    let begun = shared.services.clock.instant();
+    let certificate = shared.spec.issuer.issue(approved, shared.now())?;
+    shared.meters.stage(Timed::Issue, begun.elapsed());
+    let begun = shared.services.clock.instant();
+    let sealed = answer::seal(
+        &shared.spec,
+        reply,
+        &Answer::Certificate(certificate.clone()),
+    )?;
+    shared.meters.stage(Timed::Reply, begun.elapsed());
+    Ok((certificate, sealed))
+}
+
+/// What a new certificate leaves in the store, and what is to be done once it is there.
+fn issued(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    certificate: Certificate,
+    notes: &[String],
+    marks: Option<Marks>,
+    sealed: Vec<u8>,
+) -> (Change, Done) {
     let now = shared.now();
     let transaction = records::issued(shared, origin, candidate, &certificate, now);
     let known = Known::from(&transaction);
+    let event = audit::success(shared, origin, candidate, &certificate, notes, now);
     let mut change = Change::new()
         .with(records::certificate(shared, candidate, &certificate, now))
         .with(transaction)
-        .with(audit::success(
-            shared,
-            origin,
-            candidate,
-            &certificate,
-            &notes,
-            now,
-        ));
+        .with(event);
     let label = marks.map(|marks| {
         records::push_marks(&mut change, &shared.spec.path_id, &marks);
         Label::Success
     });
-    commit(shared, change, label).await?;
     let answered = Answered {
         answer: Answer::Certificate(certificate),
         sealed: Some(sealed),
     };
-    Ok(Done {
+    let done = Done {
         known,
         answered,
         label,
-    })
-}
-
-/// One visit to the compute pool for the issuer's signature and the CertRep's.
-async fn sign_and_seal(
-    shared: &Arc<Shared>,
-    approved: Approved,
-    reply: ReplyTo,
-) -> Result<(Certificate, Vec<u8>), Failure> {
-    let now = shared.now();
-    let job = Arc::clone(shared);
-    let signed = move || {
-        let begun = job.services.clock.instant();
-        let certificate = job.spec.issuer.issue(&approved, now)?;
-        job.meters.stage(Timed::Issue, begun.elapsed());
-        let begun = job.services.clock.instant();
-        let sealed = answer::seal(&job.spec, &reply, &Answer::Certificate(certificate.clone()))?;
-        job.meters.stage(Timed::Reply, begun.elapsed());
-        Ok((certificate, sealed))
     };
-    shared.services.pool.run(Stage::Finish, signed).await?
+    (change, done)
 }
 
 /// Makes a pending request durable.

@@ -49,8 +49,11 @@ enum Order {
 struct Entry {
     change: Change,
     count: Option<Count>,
-    told: oneshot::Sender<Result<Committed, JournalError>>,
+    then: Then,
 }
+
+/// Learns how a change went, on the journal's thread.
+type Then = Box<dyn FnOnce(Result<Committed, JournalError>) + Send>;
 
 /// The way to the journal's thread. Cheap to clone.
 #[derive(Clone)]
@@ -94,17 +97,32 @@ impl Journal {
     /// [`JournalError`]; then nothing of the change is in the store, or the store is down.
     pub async fn commit(
         &self,
-        mut change: Change,
+        change: Change,
         count: Option<Count>,
     ) -> Result<Committed, JournalError> {
+        let (tell, told) = oneshot::channel();
+        self.send(change, count, move |done| {
+            // The asker may be gone; the change is made all the same.
+            let _ = tell.send(done);
+        });
+        told.await.unwrap_or(Err(JournalError::Stopped))
+    }
+
+    /// As [`commit`](Self::commit), from any thread and without waiting: `then` learns how it went, and must be quick. It
+    /// is dropped when the journal has been shut down.
+    pub fn send(
+        &self,
+        mut change: Change,
+        count: Option<Count>,
+        then: impl FnOnce(Result<Committed, JournalError>) + Send + 'static,
+    ) {
         excerpt::change(&mut change);
-        let (told, answer) = oneshot::channel();
+        let then = Box::new(then);
         self.inbox.send(Order::Commit(Entry {
             change,
             count,
-            told,
+            then,
         }));
-        answer.await.unwrap_or(Err(JournalError::Stopped))
     }
 
     /// Tells the journal where a profile's counters stand in the store, before the first count.

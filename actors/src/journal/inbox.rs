@@ -211,7 +211,7 @@ mod tests {
         inbox.send(Order::Commit(super::super::Entry {
             change: store::Change::new(),
             count: None,
-            told,
+            then: Box::new(move |done| told.send(done).unwrap_or_default()),
         }));
         inbox.abandon();
         assert!(matches!(

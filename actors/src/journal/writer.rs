@@ -53,33 +53,33 @@ impl Writer {
         for Entry {
             mut change,
             count,
-            told,
+            then,
         } in batch
         {
             if let Some(count) = &count {
                 change.push(self.counted(count));
             }
             changes.push(change);
-            askers.push((told, count));
+            askers.push((then, count));
         }
         metrics::histogram!("scepd_store_commit_changes").record(changes.len() as f64);
         match self.store.commit(&changes, self.steady.now()) {
             Ok(results) => {
                 self.failing = false;
-                for ((told, count), result) in askers.into_iter().zip(results) {
+                for ((then, count), result) in askers.into_iter().zip(results) {
                     if let (Err(_), Some(count)) = (&result, &count) {
                         self.uncount(count);
                     }
-                    let _ = told.send(result.map_err(JournalError::Conflict));
+                    then(result.map_err(JournalError::Conflict));
                 }
             }
             Err(error) => {
                 self.failed(&error);
-                for (told, count) in askers {
+                for (then, count) in askers {
                     if let Some(count) = &count {
                         self.uncount(count);
                     }
-                    let _ = told.send(Err(JournalError::Store(error.to_string())));
+                    then(Err(JournalError::Store(error.to_string())));
                 }
             }
         }
