@@ -60,7 +60,7 @@ async fn passed(world: &World, running: &Running, copies: &[Request]) -> usize {
 #[actix::test]
 async fn a_challenge_enrolls_once_and_its_copies_are_replays() {
     const COPIES: usize = 64;
-    const ROUNDS: u64 = 100;
+    const ROUNDS: u64 = 200;
     let world = World::new();
     let spec = || {
         let mut spec = world.intune_spec("corp");
