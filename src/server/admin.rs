@@ -165,14 +165,12 @@ impl Server {
             if retention.is_zero() {
                 return Ok(0);
             }
-            let Some(before) = now.checked_sub_signed(retention.chrono()) else {
-                return Ok(0);
-            };
             let mut all = 0_u64;
             loop {
                 let store = Arc::clone(&store);
-                let step =
-                    tokio::task::spawn_blocking(move || store.audit_prune(before, AT_ONCE, now));
+                let step = tokio::task::spawn_blocking(move || {
+                    store.audit_prune(retention.chrono(), AT_ONCE, now)
+                });
                 let gone = step
                     .await
                     .map_err(|error| error.to_string())?
@@ -210,7 +208,7 @@ async fn take_orders(
 
 /// How often audit events past `audit.retention` are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
-/// Events that are let go in one step, so that enrollments are not kept waiting.
+/// Events that are let go in one step, so that enrollments are not kept waiting. Each step is an event.
 const AT_ONCE: usize = 5_000;
 
 /// Lets audit events go that are older than `audit.retention`.

@@ -1,6 +1,6 @@
 //! A store and an issuer that a test can hold up or break.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -155,8 +155,8 @@ impl Store for HinderedStore {
     fn audit_verify(&self) -> Result<AuditCheck> {
         self.store.audit_verify()
     }
-    fn audit_prune(&self, before: DateTime<Utc>, limit: usize, now: DateTime<Utc>) -> Result<u64> {
-        self.store.audit_prune(before, limit, now)
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {
+        self.store.audit_prune(retention, limit, now)
     }
     fn tokens(&self) -> Vec<TokenRecord> {
         self.store.tokens()

@@ -170,6 +170,9 @@ pub struct AuditAnchor {
     pub digest: [u8; 32],
     /// When it was pruned.
     pub pruned_at: DateTime<Utc>,
+    /// The event that says so. `None` is a fault, unless a scepd pruned that wrote no such events
+    /// yet.
+    pub named_by: Option<u64>,
 }
 
 /// What checking the audit chain found.
@@ -226,6 +229,12 @@ pub enum AuditFault {
     #[error("the head record does not fit event {id}, the newest")]
     Head {
         /// The newest event.
+        id: u64,
+    },
+    /// Older events are gone, and none of those kept says that they were let go.
+    #[error("the events up to {id} are gone, and no event says that they were let go")]
+    Unrecorded {
+        /// The last event that is gone.
         id: u64,
     },
     /// The event fits the chain but cannot be decoded.

@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
@@ -96,9 +96,13 @@ pub trait Store: Send + Sync + 'static {
     /// Reads the whole audit chain and checks it.
     fn audit_verify(&self) -> Result<AuditCheck>;
 
-    /// Removes the oldest events up to the first that is not before `before`, at most `limit`;
-    /// says how many. The chain's new beginning is kept, so that it can still be checked.
-    fn audit_prune(&self, before: DateTime<Utc>, limit: usize, now: DateTime<Utc>) -> Result<u64>;
+    /// Removes the oldest events up to the first that is not older than `retention`, at most
+    /// `limit`; says how many. The chain's new beginning is kept, so that it can still be checked,
+    /// and an event (`audit_prune`) says what went, all in one step.
+    ///
+    /// Where all that is old enough are such events, they stay until another one goes: else each
+    /// would leave another one behind, for ever.
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64>;
 
     /// All tokens, oldest first, revoked ones too.
     fn tokens(&self) -> Vec<TokenRecord>;

@@ -40,14 +40,14 @@ impl SledStore {
     ///
     /// [`Error::Io`] when `out` fails; otherwise as every read.
     pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary> {
-        let _quiet = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Summing {
             out,
             sum: Context::new(&SHA256),
         };
         let mut records = 0;
         out.put(MAGIC)?;
-        out.put(&self.schema.to_be_bytes())?;
+        out.put(&quiet.schema.to_be_bytes())?;
         for kind in Kind::ALL {
             self.engine.scan(&[kind.letter()], |key, value| {
                 for part in [key, value] {
@@ -69,7 +69,7 @@ impl SledStore {
         out.out.flush().map_err(writing)?;
         Ok(BackupSummary {
             records,
-            schema_version: self.schema,
+            schema_version: quiet.schema,
         })
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::keys::Kind;
+use super::prune::{self, Beginning, Evidence};
 use super::wire;
 use crate::{AuditAnchor, AuditCheck, AuditFault, Conflict, Error, Result, StoredEvent};
 
@@ -82,12 +83,13 @@ impl Anchor {
             .transpose()
     }
 
-    fn shown(&self) -> Result<AuditAnchor> {
+    fn shown(&self, named_by: Option<u64>) -> Result<AuditAnchor> {
         let pruned_at: DateTime<Utc> = wire::time("the audit anchor", self.pruned_at)?;
         Ok(AuditAnchor {
             id: self.id,
             digest: self.digest,
             pruned_at,
+            named_by,
         })
     }
 }
@@ -136,8 +138,9 @@ pub(super) fn stored_event(id: u64, record: &[u8]) -> Result<StoredEvent> {
     })
 }
 
-/// Reads every event and checks it against the one before it, the anchor and the head.
-pub(super) fn check(engine: &Engine, head: &Head) -> Result<AuditCheck> {
+/// Reads every event and checks it against the one before it, the anchor and the head; `schema` is
+/// the layout's version at the time of that head.
+pub(super) fn check(engine: &Engine, head: &Head, schema: u32) -> Result<AuditCheck> {
     let anchor = Anchor::read(engine)?;
     let start = anchor.map_or(Head::NONE, |anchor| Head {
         id: anchor.id,
@@ -146,7 +149,10 @@ pub(super) fn check(engine: &Engine, head: &Head) -> Result<AuditCheck> {
     let mut walk = Walk {
         previous: Some(start.digest),
         last: start.id,
-        ..Walk::default()
+        checked: 0,
+        first: None,
+        evidence: Evidence::new(anchor, schema),
+        faults: Vec::new(),
     };
     engine.numbered(Kind::Audit, 1, |id, record| {
         // What is appended while this runs is not of this check.
@@ -165,23 +171,29 @@ pub(super) fn check(engine: &Engine, head: &Head) -> Result<AuditCheck> {
     } else if walk.last == head.id && walk.previous.is_some_and(|digest| digest != head.digest) {
         walk.fault(AuditFault::Head { id: head.id });
     }
+    if let Beginning::Untold(id) = walk.evidence.beginning() {
+        // Before all others: it is about the oldest events.
+        walk.faults.truncate(FAULTS_MAX - 1);
+        walk.faults.insert(0, AuditFault::Unrecorded { id });
+    }
+    let named_by = walk.evidence.named_by();
     Ok(AuditCheck {
         checked: walk.checked,
         first_id: walk.first,
         last_id: head.id,
         head: head.digest,
-        anchor: anchor.map(|anchor| anchor.shown()).transpose()?,
+        anchor: anchor.map(|anchor| anchor.shown(named_by)).transpose()?,
         faults: walk.faults,
     })
 }
 
-#[derive(Default)]
 struct Walk {
     checked: u64,
     first: Option<u64>,
     last: u64,
     /// The digest of event `last`; `None` when that event is not there.
     previous: Option<[u8; 32]>,
+    evidence: Evidence,
     faults: Vec<AuditFault>,
 }
 
@@ -213,6 +225,11 @@ impl Walk {
             self.fault(AuditFault::Altered { id });
         } else if wire::decode_event(octets).is_err() {
             self.fault(AuditFault::Unreadable { id });
+        } else if let Ok(event) = wire::event_view(octets) {
+            self.evidence.add(id, &event);
+            if let Some(id) = prune::unrecorded_to(&event) {
+                self.fault(AuditFault::Unrecorded { id });
+            }
         }
         self.previous = Some(*digest);
     }

@@ -5,18 +5,22 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
-use super::chain::{self, Anchor, Head};
-use super::keys::Kind;
+use super::chain::Head;
 use super::marks::Sheets;
+use super::prune::Beginning;
 use super::stage::{Next, Refusal, Stage, Staged};
 use super::wire::{self, CertificateFacts};
 use super::{SledStore, State};
-use crate::{Change, Committed, Conflict, Error, Result};
+use crate::{Change, Committed, Conflict, Error, Result, SCHEMA_VERSION};
 
 /// What only the one who writes may change.
 pub(super) struct Writer {
     pub(super) next: Next,
     pub(super) sheets: Sheets,
+    /// The layout's version on disk.
+    pub(super) schema: u32,
+    /// What the kept audit events say of the chain's beginning.
+    pub(super) beginning: Beginning,
 }
 
 impl SledStore {
@@ -28,8 +32,11 @@ impl SledStore {
         let mut writer = self.writer()?;
         let mut all = Staged::new(writer.next);
         let mut answers = Vec::with_capacity(changes.len());
+        let upgrade;
         {
             let state = self.state();
+            self.stage_upgrade(&state, &writer, &mut all, now)?;
+            upgrade = all.writes.len();
             for change in changes {
                 match Stage::change(&self.engine, &state, &writer.sheets, &all, change) {
                     Ok((staged, done)) => {
@@ -41,18 +48,33 @@ impl SledStore {
                 }
             }
         }
-        if all.writes.is_empty() {
+        if all.writes.len() == upgrade {
             return Ok(answers);
-        }
-        if all.next.head != writer.next.head {
-            all.writes
-                .insert(Head::key(), Some(encoded(all.next.head.encode())?));
         }
         // Should what follows fail, a sheet that is not on disk counts as empty.
         writer.sheets.advance(&all.sheets);
         writer
             .sheets
             .sweep(&self.engine, &mut all, wire::micros(now))?;
+        self.finish(&mut writer, all, |_| ())?;
+        if writer.beginning == Beginning::Old {
+            writer.beginning = Beginning::Told;
+        }
+        Ok(answers)
+    }
+
+    /// Makes what is staged durable, the upgrade of an earlier layout included, then shows it;
+    /// `shown` is what else the indexes are to learn.
+    pub(super) fn finish(
+        &self,
+        writer: &mut Writer,
+        mut all: Staged,
+        shown: impl FnOnce(&mut State),
+    ) -> Result<()> {
+        if all.next.head != writer.next.head {
+            all.writes
+                .insert(Head::key(), Some(encoded(all.next.head.encode())?));
+        }
         let records = all.writes.len();
         let mut batch = sled::Batch::default();
         for (key, value) in std::mem::take(&mut all.writes) {
@@ -63,49 +85,12 @@ impl SledStore {
         }
         self.write(batch, records)?;
         writer.next = all.next;
-        self.show(|state| apply(state, all))?;
-        Ok(answers)
-    }
-
-    pub(super) fn prune_events(
-        &self,
-        before: DateTime<Utc>,
-        limit: usize,
-        now: DateTime<Utc>,
-    ) -> Result<u64> {
-        let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = self.writer()?;
-        let before = wire::micros(before);
-        let mut batch = sled::Batch::default();
-        let mut last = Anchor::read(&self.engine)?;
-        let first = last.map_or(0, |anchor| anchor.id).saturating_add(1);
-        let mut pruned = 0;
-        self.engine.numbered(Kind::Audit, first, |id, record| {
-            let (digest, octets) = chain::split(record)?;
-            let old = wire::event_view(octets)?.timestamp < before;
-            // What is missing or was added is left for the check to find.
-            let in_order = id == first + pruned && id <= writer.next.head.id;
-            if !old || !in_order || pruned >= limit as u64 {
-                return Ok(false);
-            }
-            batch.remove(Kind::Audit.id(id));
-            last = Some(Anchor {
-                id,
-                digest: *digest,
-                pruned_at: wire::micros(now),
-            });
-            pruned += 1;
-            Ok(true)
-        })?;
-        if let (Some(anchor), true) = (last, pruned > 0) {
-            batch.insert(Anchor::key(), encoded(anchor.encode())?);
-            self.write(batch, pruned as usize)?;
-            self.show(|state| {
-                state.events.prune(anchor.id.saturating_add(1));
-                Ok(())
-            })?;
-        }
-        Ok(pruned)
+        writer.schema = SCHEMA_VERSION;
+        self.show(|state| {
+            apply(state, all)?;
+            shown(state);
+            Ok(())
+        })
     }
 
     /// Writes, or stops the store: after a failure nobody knows what is on disk.
@@ -141,7 +126,7 @@ fn apply(state: &mut State, staged: Staged) -> Result<()> {
 }
 
 /// For records of a fixed shape, which always fit.
-fn encoded(octets: std::result::Result<Vec<u8>, Conflict>) -> Result<Vec<u8>> {
+pub(super) fn encoded(octets: std::result::Result<Vec<u8>, Conflict>) -> Result<Vec<u8>> {
     octets.map_err(|conflict| Error::Engine {
         doing: "encode",
         message: conflict.to_string(),

@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::index::Row;
 use super::keys::{Kind, id_of, name_of};
 use super::marks::Sheets;
+use super::prune::{Beginning, Evidence};
 use super::stage::Next;
 use super::state::State;
 use super::tables::{TransactionEntry, certificate_digest, transaction_digest};
@@ -21,15 +22,14 @@ const GAP_MAX: u64 = 1_000_000;
 
 /// Checks the layout's version, or notes it in a new store.
 pub(super) fn schema(engine: &Engine) -> Result<u32> {
-    let key = Kind::Meta.name("schema");
-    let Some(octets) = engine.get(&key)? else {
+    let Some(octets) = engine.get(&schema_key())? else {
         if !engine.is_empty()? {
             return Err(Error::Foreign {
                 path: engine.dir().to_owned(),
             });
         }
         let mut batch = sled::Batch::default();
-        batch.insert(key, SCHEMA_VERSION.to_be_bytes().to_vec());
+        batch.insert(schema_key(), SCHEMA_VERSION.to_be_bytes().to_vec());
         engine.write(batch, 1)?;
         return Ok(SCHEMA_VERSION);
     };
@@ -48,22 +48,29 @@ pub(super) fn schema(engine: &Engine) -> Result<u32> {
     Ok(found)
 }
 
+/// Where the layout's version is.
+pub(super) fn schema_key() -> Vec<u8> {
+    Kind::Meta.name("schema")
+}
+
 /// What was read.
 pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) next: Next,
     pub(super) sheets: Sheets,
+    pub(super) beginning: Beginning,
     /// Records that cannot be read, events aside: those are for the chain's check.
     pub(super) faults: Vec<Fault>,
 }
 
-/// Reads everything that the indexes are made of.
-pub(super) fn load(engine: &Engine) -> Result<Loaded> {
+/// Reads everything that the indexes are made of; `schema` is the layout's version.
+pub(super) fn load(engine: &Engine, schema: u32) -> Result<Loaded> {
     let anchor = Anchor::read(engine)?;
     let first_event = anchor.map_or(0, |anchor| anchor.id).saturating_add(1);
     let mut load = Load {
         engine,
         state: State::new(first_event),
+        evidence: Evidence::new(anchor, schema),
         faults: Vec::new(),
     };
     let head = Head::read(engine)?;
@@ -71,7 +78,12 @@ pub(super) fn load(engine: &Engine) -> Result<Loaded> {
     let certificate = load.certificates()?;
     let transaction = load.transactions()?;
     load.tokens()?;
-    let Load { state, faults, .. } = load;
+    let Load {
+        state,
+        evidence,
+        faults,
+        ..
+    } = load;
     let sheets = Sheets::load(engine)?;
     let next = Next {
         head,
@@ -83,6 +95,7 @@ pub(super) fn load(engine: &Engine) -> Result<Loaded> {
         state,
         next,
         sheets,
+        beginning: evidence.beginning(),
         faults,
     })
 }
@@ -90,6 +103,7 @@ pub(super) fn load(engine: &Engine) -> Result<Loaded> {
 struct Load<'a> {
     engine: &'a Engine,
     state: State,
+    evidence: Evidence,
     faults: Vec<Fault>,
 }
 
@@ -107,7 +121,10 @@ impl Load<'_> {
                 self.state.events.push(&Row::MISSING);
             })?;
             match chain::split(record).and_then(|(_, octets)| wire::event_view(octets)) {
-                Ok(event) => self.state.push_event(&event),
+                Ok(event) => {
+                    self.state.push_event(&event);
+                    self.evidence.add(id, &event);
+                }
                 Err(_) => self.state.events.push(&Row::MISSING),
             }
             Ok(true)

@@ -6,6 +6,7 @@
 //! | `keys`, `wire` | the layout of keys and values |
 //! | `chain` | the audit chain |
 //! | `stage`, `commit` | the way of changes to disk |
+//! | `prune` | letting audit events go, and the events that say so |
 //! | `marks` | replay and rate marks |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
@@ -22,6 +23,7 @@ mod index;
 mod keys;
 mod load;
 mod marks;
+mod prune;
 mod query;
 mod stage;
 mod state;
@@ -39,7 +41,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use commit::Writer;
 use engine::Engine;
@@ -89,7 +91,6 @@ pub struct SledStore {
     stopped: AtomicBool,
     /// Held by what must not run while events are pruned.
     pruning: Mutex<()>,
-    schema: u32,
     /// Records that could not be read when the store was opened leniently.
     faults: Vec<Fault>,
 }
@@ -105,7 +106,7 @@ impl SledStore {
     pub fn open(dir: impl AsRef<Path>, options: &SledOptions) -> Result<Self> {
         let engine = Engine::open(dir.as_ref(), options)?;
         let schema = load::schema(&engine)?;
-        let loaded = load::load(&engine)?;
+        let loaded = load::load(&engine, schema)?;
         if let (false, Some(Fault { record, problem })) = (options.lenient, loaded.faults.first()) {
             return Err(Error::Corrupt {
                 what: format!("{record}: {problem}"),
@@ -114,6 +115,8 @@ impl SledStore {
         let writer = Writer {
             next: loaded.next,
             sheets: loaded.sheets,
+            schema,
+            beginning: loaded.beginning,
         };
         Ok(Self {
             engine,
@@ -121,7 +124,6 @@ impl SledStore {
             writer: Mutex::new(writer),
             stopped: AtomicBool::new(false),
             pruning: Mutex::new(()),
-            schema,
             faults: loaded.faults,
         })
     }
@@ -370,17 +372,15 @@ impl Store for SledStore {
 
     fn audit_verify(&self) -> Result<AuditCheck> {
         let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .next
-            .head;
-        chain::check(&self.engine, &head)
+        let (head, schema) = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            (writer.next.head, writer.schema)
+        };
+        chain::check(&self.engine, &head, schema)
     }
 
-    fn audit_prune(&self, before: DateTime<Utc>, limit: usize, now: DateTime<Utc>) -> Result<u64> {
-        self.prune_events(before, limit, now)
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {
+        self.prune_events(retention, limit, now)
     }
 
     fn tokens(&self) -> Vec<TokenRecord> {
@@ -410,7 +410,10 @@ impl Store for SledStore {
     }
 
     fn schema_version(&self) -> u32 {
-        self.schema
+        self.writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .schema
     }
 
     fn sizes(&self) -> Result<Sizes> {

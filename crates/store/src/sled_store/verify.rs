@@ -38,7 +38,7 @@ impl SledStore {
             ..
         } = reading;
         Ok(VerifyReport {
-            schema_version: self.schema,
+            schema_version: self.schema_version(),
             records,
             sizes,
             replay_marks,

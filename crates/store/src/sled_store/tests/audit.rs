@@ -237,44 +237,6 @@ fn a_head_that_was_put_back_does_not_fit() {
 }
 
 #[test]
-fn pruned_events_leave_a_chain_that_can_be_checked() {
-    let (dir, store) = fresh();
-    put_events(&store, 20);
-    assert_eq!(store.audit_prune(after(11), 4, after(100)).unwrap(), 4);
-    assert_eq!(store.audit_prune(after(11), 100, after(101)).unwrap(), 6);
-    assert_eq!(store.audit_prune(after(11), 100, after(102)).unwrap(), 0);
-    let check = |store: &SledStore| {
-        let check = store.audit_verify().unwrap();
-        assert!(check.is_good(), "{check:?}");
-        assert_eq!((check.checked, check.first_id), (10, Some(11)));
-        let anchor = check.anchor.unwrap();
-        assert_eq!((anchor.id, anchor.pruned_at), (10, after(101)));
-        let all = store.audit(&AuditQuery::default()).unwrap();
-        assert_eq!((all.total, all.data.last().unwrap().id), (10, 11));
-        assert_eq!(store.audit_event(10).unwrap(), None);
-    };
-    check(&store);
-    drop(store);
-    let store = open(&dir.path().join("store"));
-    check(&store);
-    tamper(&store, key(Kind::Audit, 11), None);
-    assert_eq!(faults(&store), [AuditFault::Removed { from: 11, to: 11 }]);
-}
-
-#[test]
-fn a_chain_pruned_to_nothing_goes_on() {
-    let (dir, store) = fresh();
-    put_events(&store, 5);
-    assert_eq!(store.audit_prune(after(99), 100, after(99)).unwrap(), 5);
-    assert!(faults(&store).is_empty());
-    drop(store);
-    let store = open(&dir.path().join("store"));
-    assert_eq!(put(&store, event(6)).audit_ids, [6]);
-    assert_eq!(ids(&store, &AuditQuery::default()), [6]);
-    assert!(faults(&store).is_empty());
-}
-
-#[test]
 fn an_event_as_json_has_the_members_of_the_api() {
     let (_dir, store) = fresh();
     put(&store, event(2));

@@ -55,7 +55,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
             error,
             Error::SchemaTooNew {
                 found: 7,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

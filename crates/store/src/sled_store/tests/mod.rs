@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod damage;
 mod marks;
+mod prune;
 mod records;
 mod tokens;
 

@@ -7,12 +7,19 @@ use crate::{AuditDetails, AuditEvent, Conflict, Outcome, Result};
 
 const WHAT: &str = "an audit event";
 
-/// The layout of the octets after the first one, which holds this number.
-const LAYOUT: u8 = 1;
+/// The first octet of an event: the layout of those after it, and who wrote them.
+const LAYOUT: u8 = 2;
+
+/// The same octets, written by a scepd that let events go without an event.
+const LAYOUT_UNRECORDED: u8 = 1;
 
 /// An event as stored, borrowed from its octets.
 #[derive(Serialize, Deserialize)]
 pub(in crate::sled_store) struct EventView<'a> {
+    /// Whether who wrote it writes an event when events are let go. It stands in the first octet,
+    /// which the chain covers: that of a kept event cannot be changed without a trace.
+    #[serde(skip)]
+    pub(in crate::sled_store) records_pruning: bool,
     pub(in crate::sled_store) timestamp: i64,
     pub(in crate::sled_store) actor: &'a str,
     actor_type: &'a str,
@@ -37,7 +44,7 @@ pub(in crate::sled_store) struct EventView<'a> {
     csr: Option<&'a [u8]>,
     pub(in crate::sled_store) request_id: Option<&'a str>,
     note: Option<&'a str>,
-    extra: Vec<(&'a str, &'a str)>,
+    pub(in crate::sled_store) extra: Vec<(&'a str, &'a str)>,
 }
 
 impl EventView<'_> {
@@ -74,6 +81,7 @@ pub(in crate::sled_store) fn encode_event(
     let details = &event.details;
     let (claim, csr) = (json(&details.claim)?, json(&details.csr)?);
     let view = EventView {
+        records_pruning: true,
         timestamp: micros(event.timestamp),
         actor: &event.actor,
         actor_type: &event.actor_type,
@@ -109,7 +117,10 @@ pub(in crate::sled_store) fn encode_event(
 /// Looks at an event's octets without copying.
 pub(in crate::sled_store) fn event_view(octets: &[u8]) -> Result<EventView<'_>> {
     match octets.split_first() {
-        Some((&LAYOUT, rest)) => decode(WHAT, rest),
+        Some((&layout @ (LAYOUT | LAYOUT_UNRECORDED), rest)) => Ok(EventView {
+            records_pruning: layout == LAYOUT,
+            ..decode(WHAT, rest)?
+        }),
         Some((layout, _)) => Err(corrupt(WHAT, &format!("its layout {layout} is unknown"))),
         None => Err(corrupt(WHAT, "it is empty")),
     }
