@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::{AuditCheck, Change, Store, StoredEvent, TokenRecord, TokenRole, VerifyReport};
+use store::{
+    AuditCheck, AuditFault, Change, Store, StoredEvent, TokenRecord, TokenRole, VerifyReport,
+};
 
 use super::{Answer, Checked, Order};
 use crate::auth::TokenError;
@@ -164,12 +166,19 @@ fn checked<T: Serialize>(good: bool, words: Vec<String>, report: &T) -> Result<C
 
 fn audit_words(check: &AuditCheck) -> Vec<String> {
     let mut words: Vec<String> = check.faults.iter().map(ToString::to_string).collect();
-    if let Some(anchor) = &check.anchor {
-        words.push(format!(
-            "events up to {} were let go on {}, as audit.retention says",
-            anchor.id, anchor.pruned_at
-        ));
-    }
+    words.extend(check.anchor.as_ref().and_then(|anchor| {
+        let (id, at) = (anchor.id, anchor.pruned_at);
+        match anchor.named_by {
+            Some(by) => Some(format!(
+                "events up to {id} were let go on {at}, as audit.retention says; event {by} records it"
+            )),
+            // The fault says it.
+            None if check.faults.contains(&AuditFault::Unrecorded { id }) => None,
+            None => Some(format!(
+                "events up to {id} were let go on {at} by an earlier version of scepd, which recorded no event of it"
+            )),
+        }
+    }));
     words.push(match check.first_id {
         Some(first) => format!(
             "{} audit events checked, {first} to {}; the chain's head is {}",
@@ -203,4 +212,51 @@ fn store_words(report: &VerifyReport) -> Vec<String> {
     ));
     words.extend(audit_words(&report.audit));
     words
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn words(named_by: Option<u64>, faults: Vec<AuditFault>) -> Vec<String> {
+        audit_words(&AuditCheck {
+            checked: 2,
+            first_id: Some(5),
+            last_id: 6,
+            head: [0xab; 32],
+            anchor: Some(store::AuditAnchor {
+                id: 4,
+                digest: [0; 32],
+                pruned_at: DateTime::UNIX_EPOCH,
+                named_by,
+            }),
+            faults,
+        })
+    }
+
+    #[test]
+    fn what_was_let_go_is_said_by_whom_it_is_known_from() {
+        let recorded = words(Some(6), Vec::new());
+        assert_eq!(
+            recorded[0],
+            "events up to 4 were let go on 1970-01-01 00:00:00 UTC, as audit.retention says; event 6 records it"
+        );
+        assert!(recorded[1].starts_with("2 audit events checked, 5 to 6;"));
+        let earlier = words(None, Vec::new());
+        assert_eq!(
+            earlier[0],
+            "events up to 4 were let go on 1970-01-01 00:00:00 UTC by an earlier version of scepd, which recorded no event of it"
+        );
+    }
+
+    #[test]
+    fn what_is_gone_without_an_event_was_not_let_go() {
+        let words = words(None, vec![AuditFault::Unrecorded { id: 4 }]);
+        assert_eq!(words.len(), 2, "{words:?}");
+        assert_eq!(
+            words[0],
+            "the events up to 4 are gone, and no event says that they were let go"
+        );
+    }
 }

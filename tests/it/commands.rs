@@ -212,6 +212,18 @@ async fn events_past_retention_are_let_go_and_the_rest_still_checks() {
     }
     let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
     assert!(checked.contains("events up to 1 were let go"), "{checked}");
+    assert!(checked.contains("records it"), "{checked}");
+    let admin = server.admin().await;
+    let events = admin.read("/api/v1/audit?action=audit_prune").await;
+    assert_eq!(events["total"], 1);
+    let event = &events["data"][0];
+    assert_eq!(event["actor"], "scepd");
+    let details = &event["details"];
+    assert_eq!(
+        (&details["first_id"], &details["last_id"]),
+        (&Value::from("1"), &Value::from("1"))
+    );
+    assert_eq!(details["retention"], "30d");
 }
 
 #[tokio::test(flavor = "multi_thread")]
