@@ -2323,7 +2323,8 @@ export interface operations {
                  * @description Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`.
                  *     Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`.
                  *     Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`,
-                 *     `token_create`, `token_revoke`, and so on.
+                 *     `token_create`, `token_revoke`, and so on. The server itself: `audit_prune` (events older than `audit.retention` were
+                 *     let go), `scep_profile_restart`.
                  * @example scep_pkcsreq_intune
                  */
                 action?: string;
