@@ -16,6 +16,37 @@ fn with_previous(from: DateTime<Utc>, until: DateTime<Utc>) -> House {
 }
 
 #[test]
+fn the_ra_before_can_be_given_as_files() {
+    let mut house = House::new();
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let old = house
+        .ca
+        .issue_ra(key.public_key(), "corp", now() - Duration::hours(12))
+        .unwrap();
+    write(&house.path("old.pem"), old.to_pem().as_bytes());
+    write_key(&house.path("old.key"), &key);
+    let (certificate, key) = (house.path("old.pem"), house.path("old.key"));
+    house.profile().ra_previous_cert_path = Some(certificate);
+    assert!(
+        house
+            .failure()
+            .contains("ra_previous_key_path: it is not set")
+    );
+    house.profile().ra_previous_key_path = Some(key);
+    let outcome = house.load();
+    assert_eq!(outcome.problems, []);
+    let identities = outcome
+        .loaded
+        .unwrap()
+        .profiles
+        .first()
+        .unwrap()
+        .identities(now());
+    assert_eq!(identities.len(), 2);
+    assert_eq!(identities.last().unwrap().certificate, old);
+}
+
+#[test]
 fn one_that_expired_is_a_warning_and_not_used() {
     let house = with_previous(now() - Duration::days(60), now() - Duration::days(1));
     let outcome = house.load();

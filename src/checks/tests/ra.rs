@@ -1,0 +1,122 @@
+//! RA certificates from files, and what a reload holds of those before.
+
+use super::*;
+
+#[test]
+fn an_ra_must_be_rsa_and_usable() {
+    let house = House::new();
+    let ec = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+    let (from, until) = (now() - Duration::days(1), now() + Duration::days(90));
+    write_key(&house.path("ra.key"), &ec);
+    write(
+        &house.path("ra.pem"),
+        House::certificate(&ec, from, until, ra_usage())
+            .to_pem()
+            .as_bytes(),
+    );
+    assert!(
+        house.failure().contains("it must be RSA"),
+        "{}",
+        house.failure()
+    );
+
+    let rsa = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    write_key(&house.path("ra.key"), &rsa);
+    let signs_only = House::certificate(&rsa, from, until, KeyUsage::DIGITAL_SIGNATURE);
+    write(&house.path("ra.pem"), signs_only.to_pem().as_bytes());
+    assert!(
+        house
+            .failure()
+            .contains("an RA needs digitalSignature and keyEncipherment")
+    );
+
+    let stranger = House::certificate(&rsa, from, until, ra_usage());
+    write(&house.path("ra.pem"), stranger.to_pem().as_bytes());
+    let outcome = house.load();
+    assert!(outcome.loaded.is_some());
+    assert!(
+        outcome
+            .warnings()
+            .any(|found| found.what.contains("not issued by the profile's issuer"))
+    );
+}
+
+#[test]
+fn the_ca_can_be_its_own_ra_when_it_is_rsa() {
+    let mut house = House::new();
+    let profile = house.profile();
+    profile.ra = crate::config::Ra::Ca;
+    (profile.ra_cert_path, profile.ra_key_path) = (None, None);
+    assert!(
+        house
+            .failure()
+            .contains("the CA has a key of the type EC P-256")
+    );
+
+    let (certificate, key) = create_root(
+        &Name::parse("CN=RSA CA").unwrap(),
+        KeyKind::Rsa { bits: 2048 },
+        now(),
+        10,
+    )
+    .unwrap();
+    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&house.path("ca.key"), &key);
+    let loaded = house.load().loaded.unwrap();
+    assert_eq!(
+        loaded
+            .profiles
+            .first()
+            .unwrap()
+            .identities(now())
+            .first()
+            .unwrap()
+            .certificate,
+        certificate
+    );
+}
+
+#[test]
+fn a_replaced_ra_pair_is_held_for_its_overlap() {
+    let mut house = House::new();
+    house.profile().ra_overlap = Span::hours(2);
+    let before = house.load().loaded.unwrap();
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let certificate = house.ca.issue_ra(key.public_key(), "corp", now()).unwrap();
+    write(&house.path("ra.pem"), certificate.to_pem().as_bytes());
+    write_key(&house.path("ra.key"), &key);
+
+    let mut after = house.load().loaded.unwrap();
+    after.carry_over(&before, now());
+    let corp = after.profiles.first().unwrap();
+    assert_eq!(corp.identities(now()).len(), 2);
+    assert_eq!(
+        corp.identities(now()).first().unwrap().certificate,
+        certificate
+    );
+    assert_eq!(corp.identities(now() + Duration::hours(2)).len(), 1);
+    assert_eq!(after.reload_at, Some(now() + Duration::hours(2)));
+
+    let mut again = house.load().loaded.unwrap();
+    again.carry_over(&after, now() + Duration::hours(1));
+    assert_eq!(
+        again
+            .profiles
+            .first()
+            .unwrap()
+            .identities(now() + Duration::hours(1))
+            .len(),
+        2
+    );
+    let mut later = house.load().loaded.unwrap();
+    later.carry_over(&again, now() + Duration::hours(3));
+    assert_eq!(
+        later
+            .profiles
+            .first()
+            .unwrap()
+            .identities(now() + Duration::hours(3))
+            .len(),
+        1
+    );
+}

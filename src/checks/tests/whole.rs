@@ -1,0 +1,113 @@
+//! The house as a whole: what is loaded, what is listed, what is never said.
+
+use super::*;
+
+#[test]
+fn a_good_house_is_loaded_whole() {
+    let house = House::new();
+    let outcome = house.load();
+    assert_eq!(outcome.problems, []);
+    let loaded = outcome.loaded.unwrap();
+    let [corp] = loaded.profiles.as_slice() else {
+        panic!("one profile")
+    };
+    assert_eq!(corp.issuer.id(), "local");
+    assert_eq!(corp.policy.id, "device");
+    assert_eq!(corp.challenge_password.as_ref().unwrap().expose(), CANARY);
+    assert_eq!(corp.identities(now()).len(), 1);
+    assert_eq!(corp.mtls.as_ref().unwrap().len(), 1);
+    assert_eq!(corp.anchors.as_ref().unwrap().anchors().len(), 1);
+    assert!(house.path("data").is_dir());
+    assert_eq!(loaded.tls.certificate.sans().dns, ["localhost"]);
+}
+
+#[test]
+fn checking_changes_nothing() {
+    let mut house = House::new();
+    let profile = house.profile();
+    profile.ra = crate::config::Ra::Auto;
+    (profile.ra_cert_path, profile.ra_key_path) = (None, None);
+    let outcome = check(&house.config, now());
+    assert_eq!(outcome.problems, []);
+    assert!(!house.path("data").exists());
+}
+
+#[test]
+fn every_failure_is_listed_at_once() {
+    let mut house = House::new();
+    fs::remove_file(house.path("tls.pem")).unwrap();
+    fs::remove_file(house.path("mtls.pem")).unwrap();
+    fs::set_permissions(house.path("ra.key"), Permissions::from_mode(0o644)).unwrap();
+    house.config.server.max_connections = 0;
+    house.config.log.level = "loud=!".to_owned();
+    house.profile().profile_id = "devise".to_owned();
+    house.profile().intune.clock_skew_tolerance = Span::hours(1);
+    let outcome = house.load();
+    let text: Vec<String> = outcome.failures().map(ToString::to_string).collect();
+    for words in [
+        "server: tls_cert_path (",
+        "server: max_connections: 0 is out of range",
+        "log: level: ",
+        "profile corp: profile_id: there is no `devise` among the [[certificate_profile]] sections; did you mean `device`?",
+        "profile corp: mtls.client_ca_trust_bundle_path (",
+        "profile corp: ra_key_path (",
+        "profile corp: intune.clock_skew_tolerance: 1h is not less than challenge_validity, 1h",
+    ] {
+        assert!(
+            text.iter().any(|line| line.starts_with(words)),
+            "{words}: {text:#?}"
+        );
+    }
+    assert_eq!(text.len(), 7, "{text:#?}");
+}
+
+#[test]
+fn no_finding_shows_a_secret() {
+    let mut house = House::new();
+    let keys = ["ca.key", "tls.key", "ra.key", "challenge"];
+    let mut secrets = vec![CANARY.to_owned()];
+    for key in keys {
+        let text = fs::read_to_string(house.path(key)).unwrap();
+        secrets.extend(
+            text.lines()
+                .filter(|line| line.len() > 20 && !line.starts_with('-'))
+                .map(str::to_owned),
+        );
+    }
+    house.profile().challenge_password = Some(Secret::new(CANARY));
+    house.config.admin.metrics_token = Some(Secret::new(format!("{CANARY}\n{CANARY}")));
+    house.profile().intune.compliance.url = Some(crate::config::AskedUrl::new(format!(
+        "https://u:{CANARY}@h"
+    )));
+    for pair in [
+        ("ca.pem", "ca.key"),
+        ("tls.pem", "tls.key"),
+        ("ra.pem", "ra.key"),
+    ] {
+        fs::copy(house.path(pair.1), house.path(pair.0)).unwrap();
+    }
+    let outcome = house.load();
+    let said = format!(
+        "{:?}{}{}{:?}",
+        outcome.problems,
+        outcome
+            .problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<String>(),
+        serde_json::to_string(&outcome.problems).unwrap(),
+        house.config
+    );
+    assert!(outcome.failures().count() >= 6, "{said}");
+    for secret in secrets {
+        assert!(!said.contains(&secret), "{secret} in {said}");
+    }
+}
+
+#[test]
+fn scep_can_be_switched_off() {
+    let mut house = House::new();
+    house.config.server.scep_enabled = false;
+    house.profile().issuer_id = "nobody".to_owned();
+    assert_eq!(house.load().loaded.unwrap().profiles.len(), 0);
+}
