@@ -47,23 +47,24 @@ pub(super) fn load(
         certificate.public_key().spki_der() == private.public_key().spki_der()
     };
     if !fits(&first) {
-        let remedy = if rest.iter().any(fits) {
-            "its key fits another certificate of the file: put that one first".to_owned()
+        if rest.iter().any(fits) {
+            let what = format!(
+                "its first certificate is not that of the key in {}, but a later one is",
+                shown(key_file)
+            );
+            findings.fail(&spot, what, "put the certificate of the key first");
         } else {
-            format!(
-                "put the key of {} there, or the certificate of this key",
-                first.subject()
-            )
-        };
-        let key_spot = key_file.map_or_else(|| key.0.clone(), |path| key.0.in_file(path));
-        findings.fail(
-            &key_spot,
-            format!(
+            let what = format!(
                 "the key is not that of the certificate in {}",
                 shown(certificate_file)
-            ),
-            remedy,
-        );
+            );
+            let remedy = format!(
+                "put the key of {} there, or the certificate of this key",
+                first.subject()
+            );
+            let key_spot = key_file.map_or_else(|| key.0.clone(), |path| key.0.in_file(path));
+            findings.fail(&key_spot, what, remedy);
+        }
         return None;
     }
     valid.then_some(Pair {

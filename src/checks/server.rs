@@ -14,7 +14,7 @@ use super::{Run, count, range, secrets, urls};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
 use crate::config::{self, Secret, Server};
-use crate::http::TlsIdentity;
+use crate::http::{TlsError, TlsIdentity};
 
 /// Extended key usage of TLS servers.
 const SERVER_AUTH: &str = pki::oid::EKU_SERVER_AUTH;
@@ -215,24 +215,32 @@ pub(super) fn tls(run: &Run<'_>, findings: &mut Findings) -> Option<LoadedTls> {
     }
     let chain = std::iter::once(&pair.certificate).chain(&pair.rest);
     let chain = chain.map(|one| CertificateDer::from(one.der().to_vec()));
-    let identity = match pair.key.to_pkcs8_pem() {
-        Ok(pem) => TlsIdentity::new(chain.collect(), pem.as_bytes()).map_err(|e| e.to_string()),
-        Err(error) => Err(error.to_string()),
+    let refused = match pair.key.to_pkcs8_pem() {
+        Ok(pem) => match TlsIdentity::new(chain.collect(), pem.as_bytes()) {
+            Ok(identity) => {
+                return Some(LoadedTls {
+                    certificate: pair.certificate,
+                    identity,
+                });
+            }
+            Err(error @ TlsError::Certificate(_)) => {
+                findings.fail(
+                    &certificate_spot.in_file(certificate),
+                    error.to_string(),
+                    "use an X.509 version 3 certificate, as CAs issue them for TLS servers",
+                );
+                return None;
+            }
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
     };
-    match identity {
-        Ok(identity) => Some(LoadedTls {
-            certificate: pair.certificate,
-            identity,
-        }),
-        Err(error) => {
-            findings.fail(
-                &key_spot.in_file(key),
-                format!("TLS cannot use this key with its certificate: {error}"),
-                "use an X.509 version 3 certificate with a key of RSA 2048 bits or more, EC P-256 or P-384",
-            );
-            None
-        }
-    }
+    findings.fail(
+        &key_spot.in_file(key),
+        format!("TLS cannot use this key: {refused}"),
+        "use a key of RSA 2048 bits or more, EC P-256 or P-384, and a certificate for it",
+    );
+    None
 }
 
 /// Metrics token and OIDC keys.

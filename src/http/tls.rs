@@ -27,12 +27,23 @@ pub enum TlsError {
     /// The key file holds no readable private key.
     #[error("no private key can be read from the TLS key")]
     Key,
+    /// The certificate is of a kind that TLS cannot use, such as X.509 version 1.
+    #[error("the TLS certificate cannot be used: {}", said(.0))]
+    Certificate(CertificateError),
     /// The key is not the certificate's, or of a kind that TLS cannot use.
     #[error("the TLS certificate and key do not fit: {0}")]
     Mismatch(rustls::Error),
     /// rustls refused the settings.
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
+}
+
+/// What is wrong with a certificate, without rustls' wrapping around words of webpki.
+fn said(why: &CertificateError) -> String {
+    match why {
+        CertificateError::Other(inner) => inner.to_string(),
+        why => why.to_string(),
+    }
 }
 
 /// The server's own certificate and key, exchangeable while in use. Cheap to clone.
@@ -49,7 +60,10 @@ impl TlsIdentity {
     pub fn new(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<Self, TlsError> {
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
         let certified =
-            CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Mismatch)?;
+            CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
+                rustls::Error::InvalidCertificate(why) => TlsError::Certificate(why),
+                other => TlsError::Mismatch(other),
+            })?;
         Ok(Self {
             current: Arc::new(ArcSwap::from_pointee(certified)),
         })

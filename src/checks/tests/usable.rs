@@ -55,6 +55,47 @@ fn refused(house: &mut House, pem: &[u8], usage: KeyUsage) {
 }
 
 #[test]
+fn a_tls_certificate_that_tls_cannot_use_is_named() {
+    let house = House::new();
+    let pem = fs::read(house.path("tls.key")).unwrap();
+    let key = openssl::pkey::PKey::private_key_from_pem(&pem).unwrap();
+    let mut builder = openssl::x509::X509::builder().unwrap();
+    builder.set_version(0).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let at = |time: DateTime<Utc>| openssl::asn1::Asn1Time::from_unix(time.timestamp()).unwrap();
+    let quarter = Duration::days(90);
+    builder.set_not_before(&at(now() - quarter)).unwrap();
+    builder.set_not_after(&at(now() + quarter)).unwrap();
+    builder
+        .sign(&key, openssl::hash::MessageDigest::sha256())
+        .unwrap();
+    write(&house.path("tls.pem"), &builder.build().to_pem().unwrap());
+    let failure = house.failure();
+    assert!(
+        failure.starts_with("server: tls_cert_path (")
+            && failure.contains("UnsupportedCertVersion")
+            && failure.contains("version 3"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_tls_chain_in_the_wrong_order_is_the_fault_of_its_file() {
+    let house = House::new();
+    let [ca, leaf] = ["ca.pem", "tls.pem"].map(|file| fs::read(house.path(file)).unwrap());
+    write(&house.path("tls.pem"), &[leaf.clone(), ca.clone()].concat());
+    assert!(house.load().loaded.is_some());
+    write(&house.path("tls.pem"), &[ca, leaf].concat());
+    let failure = house.failure();
+    assert!(
+        failure.starts_with("server: tls_cert_path (")
+            && failure.contains("tls.key")
+            && failure.contains("first"),
+        "{failure}"
+    );
+}
+
+#[test]
 fn a_tls_certificate_in_der_just_works() {
     let house = House::new();
     let pem = fs::read(house.path("tls.pem")).unwrap();
