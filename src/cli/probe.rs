@@ -125,10 +125,16 @@ fn in_words(found: &Probe) -> String {
     for algorithm in &found.algorithms {
         let _ = write!(
             text,
-            "\n  {:<22} {} ({})",
+            "\n  {:<22} {:<7} ({})",
             algorithm.name,
-            yes(algorithm.accepted),
+            algorithm.accepted.map_or("unclear", yes).trim_end(),
             algorithm.answer
+        );
+    }
+    if found.algorithms.iter().any(|one| one.accepted.is_none()) {
+        let _ = write!(
+            text,
+            "\n  unclear: a server may answer so whether it could open the message or not"
         );
     }
     if found.findings.is_empty() {
@@ -144,4 +150,52 @@ fn in_words(found: &Probe) -> String {
 
 fn yes(works: bool) -> &'static str {
     if works { "yes" } else { "no " }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{AlgorithmReport, Trial};
+
+    #[test]
+    fn what_an_answer_does_not_tell_is_called_unclear() {
+        let trial = || Trial {
+            works: true,
+            answer: "badCertId".to_owned(),
+            milliseconds: 2.0,
+        };
+        let words = |accepted| {
+            in_words(&Probe {
+                url: "http://127.0.0.1/scep".to_owned(),
+                at: Utc::now(),
+                capabilities: Vec::new(),
+                certificates: Vec::new(),
+                next_ca: None,
+                get: trial(),
+                post: trial(),
+                algorithms: vec![AlgorithmReport {
+                    name: "AES-128",
+                    accepted,
+                    answer: "badCertId".to_owned(),
+                }],
+                renewal_advertised: false,
+                enrollment: None,
+                renewal: None,
+                findings: Vec::new(),
+            })
+        };
+        let note = "whether it could open the message or not";
+        for (accepted, said) in [
+            (Some(true), "yes "),
+            (Some(false), "no "),
+            (None, "unclear "),
+        ] {
+            let text = words(accepted);
+            let line = text.lines().find(|line| line.contains("AES-128"));
+            let rest = line.and_then(|line| line.split_once("AES-128"));
+            let verdict = rest.map(|(_, rest)| rest.trim_start());
+            assert!(verdict.is_some_and(|rest| rest.starts_with(said)), "{text}");
+            assert_eq!(text.contains(note), accepted.is_none(), "{text}");
+        }
+    }
 }

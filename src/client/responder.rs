@@ -12,8 +12,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use pki::{
-    Certificate, CertificateBuilder, Csr, Digest, Extension, KeyKind, KeyUsage, Name, PrivateKey,
-    PublicKey, Serial, SubjectAltNames,
+    Certificate, CertificateBuilder, CrlBuilder, Csr, Digest, Extension, KeyKind, KeyUsage, Name,
+    PrivateKey, PublicKey, Serial, SubjectAltNames,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -41,6 +41,8 @@ pub(crate) struct Behaviour {
     pub(crate) closes: bool,
     /// Signs replies with a key that GetCACert does not show.
     pub(crate) impostor: bool,
+    /// Answers GetCRL with badCertId in place of an empty CRL.
+    pub(crate) no_crl: bool,
     /// Every so manieth PKIOperation is answered with 503; 0 for none.
     pub(crate) busy_every: usize,
 }
@@ -56,6 +58,7 @@ impl Default for Behaviour {
             pending: 0,
             closes: false,
             impostor: false,
+            no_crl: false,
             busy_every: 0,
         }
     }
@@ -369,6 +372,9 @@ impl State {
                 }
                 None => return refuse(FailInfo::BadCertId, "no such request"),
             },
+            Body::GetCrl { .. } if !self.behaviour.no_crl => {
+                return reply(Answer::Crl(&self.crl()));
+            }
             Body::GetCert { .. } | Body::GetCrl { .. } => {
                 return refuse(FailInfo::BadCertId, "there is none");
             }
@@ -378,6 +384,19 @@ impl State {
             return reply(Answer::Pending);
         }
         self.success(&csr, reply)
+    }
+
+    fn crl(&self) -> Vec<u8> {
+        let builder = CrlBuilder {
+            issuer: self.ca.subject().clone(),
+            entries: Vec::new(),
+            number: 1,
+            this_update: Utc::now(),
+            next_update: Utc::now() + TimeDelta::days(1),
+            aki: None,
+        };
+        let scheme = self.ca_key.scheme(Digest::Sha256).unwrap();
+        builder.sign(&self.ca_key, &scheme).unwrap().der().to_vec()
     }
 
     fn success(&self, csr: &Csr, reply: impl Fn(Answer<'_>) -> Vec<u8>) -> Vec<u8> {

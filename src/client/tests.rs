@@ -201,7 +201,7 @@ fn a_probe_tells_what_works() {
     let accepted: Vec<&str> = found
         .algorithms
         .iter()
-        .filter(|a| a.accepted)
+        .filter(|a| a.accepted == Some(true))
         .map(|a| a.name)
         .collect();
     assert_eq!(
@@ -238,4 +238,28 @@ fn a_probe_finds_empty_promises() {
     for part in ["POSTPKIOperation", "DES-EDE3", "SHA-1", "Renewal"] {
         assert!(all.contains(part), "{all}");
     }
+}
+
+#[test]
+fn a_probe_does_not_guess_where_there_is_no_crl() {
+    let responder = Responder::start(Behaviour {
+        no_crl: true,
+        ..Behaviour::default()
+    });
+    let found = block_on(async {
+        let mut server = meet(&responder).await;
+        probe(&mut server, &ProbeOptions::default(), Utc::now())
+            .await
+            .unwrap()
+    });
+    assert!(found.get.works && found.post.works, "both were answered");
+    for algorithm in &found.algorithms {
+        let refused = ["DES-EDE3", "SHA-1"].contains(&algorithm.name);
+        assert_eq!(
+            algorithm.accepted,
+            refused.then_some(false),
+            "{algorithm:?}"
+        );
+    }
+    assert_eq!(found.findings, Vec::<String>::new());
 }

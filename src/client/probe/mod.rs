@@ -80,10 +80,10 @@ pub async fn probe(
     let mut algorithms = Vec::new();
     for (name, trial, offered) in trials(usual, &caps) {
         let (accepted, answer) = match harmless(server, &device, trial).await {
-            Ok(Answered { opened, words }) => (opened, words),
-            Err(error) => (false, error.to_string()),
+            Ok(reply) => (opened(&reply), reply_words(&reply)),
+            Err(error) => (Some(false), error.to_string()),
         };
-        if offered && !accepted {
+        if offered && accepted == Some(false) {
             findings.push(format!("{name} is offered but not accepted"));
         }
         algorithms.push(AlgorithmReport {
@@ -165,7 +165,7 @@ async fn try_method(server: &mut Server, device: &Device, dialect: Dialect) -> T
     let result = harmless(server, device, dialect).await;
     let took = start.elapsed();
     match result {
-        Ok(Answered { opened, words }) => trial(opened, words, took),
+        Ok(reply) => trial(arrived(&reply), reply_words(&reply), took),
         Err(error) => trial(false, error.to_string(), took),
     }
 }
@@ -178,18 +178,8 @@ fn trial(works: bool, answer: String, took: Duration) -> Trial {
     }
 }
 
-struct Answered {
-    /// Whether the server has opened the message, whatever it thought of its content.
-    opened: bool,
-    words: String,
-}
-
 /// GetCRL for the issuing CA's own certificate.
-async fn harmless(
-    server: &mut Server,
-    device: &Device,
-    dialect: Dialect,
-) -> Result<Answered, Error> {
+async fn harmless(server: &mut Server, device: &Device, dialect: Dialect) -> Result<Reply, Error> {
     let ca = server.ca.issuing().clone();
     let recipient = server.ca.recipient()?.clone();
     let recipients = [&recipient];
@@ -206,26 +196,44 @@ async fn harmless(
         .session
         .pki_operation(request.take_message(), dialect.method)
         .await?;
-    Ok(
-        match request.open_reply(&body, &server.ca.reply_signers())? {
-            Reply::Crl(crl) => Answered {
-                opened: true,
-                words: format!("a CRL with {} entries", crl.entries().len()),
-            },
-            Reply::Certificate { .. } => Answered {
-                opened: true,
-                words: "a certificate".to_owned(),
-            },
-            Reply::Pending => Answered {
-                opened: true,
-                words: "PENDING".to_owned(),
-            },
-            Reply::Failure { fail_info, text } => Answered {
-                opened: !matches!(fail_info, FailInfo::BadAlg | FailInfo::BadMessageCheck),
-                words: refused_words(fail_info, text.as_deref()),
-            },
-        },
+    Ok(request.open_reply(&body, &server.ca.reply_signers())?)
+}
+
+/// Whether the message got to the server whole: any reply to it says so, but for one that doubts just that.
+fn arrived(reply: &Reply) -> bool {
+    !matches!(
+        reply,
+        Reply::Failure {
+            fail_info: FailInfo::BadMessageCheck,
+            ..
+        }
     )
+}
+
+/// Whether the server has opened the envelope of a question, as far as its reply shows it.
+fn opened(reply: &Reply) -> Option<bool> {
+    match reply {
+        Reply::Crl(_) | Reply::Certificate { .. } => Some(true),
+        Reply::Failure { fail_info, .. } => match fail_info {
+            FailInfo::BadAlg | FailInfo::BadMessageCheck => Some(false),
+            // By RFC 8894 there is no such CRL, so the question was read. But a server that is no oracle, such as
+            // scepd, says the same of an envelope that it could not decrypt.
+            FailInfo::BadCertId => None,
+            // What is refused here, such as GetCRL itself or the time, stands outside the envelope too.
+            FailInfo::BadRequest | FailInfo::BadTime => None,
+        },
+        // No answer to a question: whoever gives it has not looked at what was asked.
+        Reply::Pending => None,
+    }
+}
+
+fn reply_words(reply: &Reply) -> String {
+    match reply {
+        Reply::Crl(crl) => format!("a CRL with {} entries", crl.entries().len()),
+        Reply::Certificate { .. } => "a certificate".to_owned(),
+        Reply::Pending => "PENDING".to_owned(),
+        Reply::Failure { fail_info, text } => refused_words(*fail_info, text.as_deref()),
+    }
 }
 
 fn refused_words(fail_info: FailInfo, text: Option<&str>) -> String {
@@ -282,5 +290,30 @@ fn in_words(outcome: Result<Outcome, Error>) -> String {
         Ok(Outcome::Pending) => "PENDING".to_owned(),
         Ok(Outcome::Refused { fail_info, text }) => refused_words(fail_info, text.as_deref()),
         Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_shows_no_more_than_it_says() {
+        for (fail_info, got_there, was_opened) in [
+            (FailInfo::BadAlg, true, Some(false)),
+            (FailInfo::BadMessageCheck, false, Some(false)),
+            (FailInfo::BadRequest, true, None),
+            (FailInfo::BadTime, true, None),
+            (FailInfo::BadCertId, true, None),
+        ] {
+            let reply = Reply::Failure {
+                fail_info,
+                text: None,
+            };
+            assert_eq!(arrived(&reply), got_there, "{fail_info}");
+            assert_eq!(opened(&reply), was_opened, "{fail_info}");
+        }
+        assert!(arrived(&Reply::Pending));
+        assert_eq!(opened(&Reply::Pending), None);
     }
 }

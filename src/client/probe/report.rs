@@ -40,7 +40,7 @@ pub struct Probe {
 /// One thing that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
-    /// Whether it works.
+    /// Whether it works. Of a method: whether the message got there whole and was answered, be it with a refusal.
     pub works: bool,
     /// What came, in words.
     pub answer: String,
@@ -53,8 +53,8 @@ pub struct Trial {
 pub struct AlgorithmReport {
     /// Its name.
     pub name: &'static str,
-    /// Whether the server takes it.
-    pub accepted: bool,
+    /// Whether the server takes it; `None` when it answered, and its answer does not tell.
+    pub accepted: Option<bool>,
     /// What came, in words.
     pub answer: String,
 }
