@@ -74,6 +74,35 @@ describe("a caller who is not admin", () => {
   });
 });
 
+describe("the role of a caller", () => {
+  it.each([
+    ["an admin", true, "APIKey", "Role: admin", undefined],
+    ["an admin of the provider", true, "OIDC", "Role: admin", undefined],
+    ["a viewer", false, "APIKey", "Role: viewer", "with the role viewer"],
+    [
+      "a user of the provider",
+      false,
+      "OIDC",
+      "Without the admin role",
+      "whom the identity provider gives no role of an admin here",
+    ],
+  ])("is told as far as it is known: %s", async (_, admin, actor_type, title, words) => {
+    serve({
+      "GET /auth/check": { status: "authenticated", user: "alice", admin, actor_type },
+    });
+    show();
+    if (words === undefined) {
+      await screen.findByRole("tab", { name: "Profiles" });
+    } else {
+      const banner = await screen.findByRole("alert");
+      expect(banner).toHaveTextContent(words);
+      expect(banner).toHaveTextContent("you cannot see any profile, device, certificate");
+      expect(banner.textContent?.includes("admin_roles")).toBe(actor_type === "OIDC");
+    }
+    expect(within(screen.getByRole("banner")).getByTitle(title)).toHaveTextContent("alice");
+  });
+});
+
 describe("leaving", () => {
   it("ends the session with the CSRF token and forgets what was shown", async () => {
     const server = serve({ "DELETE /session": new Reply(204, undefined) });

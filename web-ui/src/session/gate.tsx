@@ -36,7 +36,7 @@ export function Gate({ children }: { children: ReactNode }) {
         ) : user.admin ? (
           children
         ) : (
-          <AdminRequired user={user.user} />
+          <AdminRequired user={user} />
         )}
       </main>
     </>

@@ -3,6 +3,7 @@ import { Link } from "react-router";
 import type { AuthCheck } from "../api/types";
 import { Select } from "../parts/fields";
 import { Untrusted } from "../parts/untrusted";
+import { roleWords } from "../session/role";
 import { SignOut } from "../session/sign-out";
 import { chooseTheme, storedTheme, type Theme } from "./theme";
 
@@ -50,7 +51,7 @@ export function Header({ user }: { user: AuthCheck | null }) {
           </span>
           {user && (
             <>
-              <span className="user" title={user.admin ? "Role: admin" : "Role: viewer"}>
+              <span className="user" title={roleWords(user)}>
                 <Untrusted text={user.user} />
               </span>
               <SignOut />
