@@ -209,6 +209,34 @@ describe("the page against a real server", () => {
     assert.ok(stages.indexOf("Revoked") < stages.indexOf("Issued"), stages.join(", "));
   });
 
+  it("keeps the filters of a tab: over another tab, over a reload, and in a link", async () => {
+    const narrowed = "tab=activity&outcome=failure&q=laptop";
+    const stands = async () => {
+      await row("laptop-2").waitFor();
+      assert.equal(await row("laptop-1").count(), 0);
+      assert.equal(await page.getByLabel("Outcome").inputValue(), "failure");
+      assert.equal(await page.getByLabel("Search device").inputValue(), "laptop");
+      assert.equal(new URL(page.url()).search, `?${narrowed}`);
+    };
+    await at("/scep?tab=activity");
+    await row("laptop-1").waitFor();
+    await page.getByLabel("Outcome").selectOption("failure");
+    await page.getByLabel("Search device").fill("laptop");
+    await page.waitForURL(`**/scep?${narrowed}`);
+    await stands();
+    await page.getByRole("tab", { name: "Certificates" }).click();
+    await page.waitForURL("**/scep?tab=certificates");
+    await page.getByRole("link", { name: "laptop-1" }).waitFor();
+    await page.getByRole("tab", { name: "Recent Activity" }).click();
+    await stands();
+    const link = page.url();
+    await page.reload();
+    await stands();
+    await at("/scep?tab=server");
+    await page.goto(link);
+    await stands();
+  });
+
   it("goes back, forward and reloads to the same place", async () => {
     await at("/scep");
     await page

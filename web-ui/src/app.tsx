@@ -20,7 +20,8 @@ export function Pages() {
 export function App({ client }: { client: QueryClient }) {
   return (
     <QueryClientProvider client={client}>
-      <BrowserRouter>
+      {/* Filters are in the URL. As a transition, what is chosen in a field would show only after the list was drawn. */}
+      <BrowserRouter useTransitions={false}>
         <Pages />
       </BrowserRouter>
       <Announcer />

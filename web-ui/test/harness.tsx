@@ -127,7 +127,7 @@ export function show(url = "/scep") {
   const client = makeQueryClient();
   const view = render(
     <QueryClientProvider client={client}>
-      <MemoryRouter initialEntries={[url]}>
+      <MemoryRouter initialEntries={[url]} useTransitions={false}>
         <Pages />
         <Place into={place} />
       </MemoryRouter>

@@ -16,7 +16,16 @@ import { standingNow } from "../src/model/story";
 import { pieces, plain, profileName } from "../src/model/text";
 import { duration, relative, utc } from "../src/model/time";
 import { expiryTone, expiryWords } from "../src/model/tone";
-import { profileOf, searchFor, sheetOf, tabOf, withSheet } from "../src/model/url";
+import {
+  filtersOf,
+  pageOf,
+  profileOf,
+  searchFor,
+  sheetOf,
+  tabOf,
+  withFilter,
+  withSheet,
+} from "../src/model/url";
 import { certificate, event, NOW } from "./fixtures";
 
 describe("tones of an expiry", () => {
@@ -105,6 +114,19 @@ describe("the URL", () => {
     expect(searchFor("intune", "")).toBe("?tab=intune&profile=");
     expect(profileOf(new URLSearchParams("profile="))).toBe("");
     expect(profileOf(new URLSearchParams(""))).toBeUndefined();
+  });
+
+  it("tells the filters of a tab from what all tabs share", () => {
+    const params = new URLSearchParams("tab=activity&profile=corp&kind=Initial&timeline=device:x");
+    expect(filtersOf(params).toString()).toBe("kind=Initial");
+    expect(searchFor("profiles", "", filtersOf(params))).toBe("?profile=&kind=Initial");
+    const paged = new URLSearchParams("status=valid&page=3");
+    expect(pageOf(paged)).toBe(3);
+    expect(withFilter(paged, "q", "a&b").toString()).toBe("status=valid&q=a%26b");
+    expect(withFilter(paged, "status").toString()).toBe("");
+    for (const page of ["0", "-1", "1.5", "x", "", "123456789"]) {
+      expect(pageOf(new URLSearchParams({ page }))).toBe(1);
+    }
   });
 
   it("carries a side sheet there and back, whatever the name holds", () => {

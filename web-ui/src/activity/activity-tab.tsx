@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { activityQuery, POLL, SHOWN } from "../api/queries";
 import type { AuditEvent, Outcome } from "../api/types";
 import { filterActivity, KINDS, type Kind, kindWords } from "../model/audit";
@@ -13,6 +13,7 @@ import { EnrollmentUrl, NothingFrom } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
+import { useChoice, useText } from "../shell/filters";
 import { usePlace } from "../shell/place";
 
 const COLUMNS: readonly Column[] = [
@@ -39,9 +40,9 @@ const KIND_OPTIONS = KINDS.map((kind) => ({ value: kind, name: kind }));
 export function ActivityTab() {
   const { profile } = usePlace();
   const query = useQuery(activityQuery(profile));
-  const [kind, setKind] = useState<Kind>("All");
-  const [outcome, setOutcome] = useState<Outcome | "all">("all");
-  const [text, setText] = useState("");
+  const [kind, setKind] = useChoice("kind", KIND_OPTIONS, "All");
+  const [outcome, setOutcome] = useChoice("outcome", OUTCOMES, "all");
+  const [text, setText] = useText();
   const sought = useDeferredValue(text);
   return (
     <>

@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { certificatesQuery } from "../api/queries";
 import type { Certificate, CertificateStatus } from "../api/types";
 import { Badge } from "../parts/badge";
@@ -12,6 +11,7 @@ import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
 import { Ago, Day } from "../parts/when";
+import { useChoice, usePage, useText } from "../shell/filters";
 import { usePlace } from "../shell/place";
 import { standing } from "./words";
 
@@ -22,33 +22,13 @@ const STATUSES: readonly { value: CertificateStatus | "all"; name: string }[] = 
   { value: "revoked", name: "Revoked" },
 ];
 
-/** How long typing rests before the server is asked, in milliseconds. */
-const REST = 250;
-
-function useRested<T>(value: T): T {
-  const [rested, setRested] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setRested(value), REST);
-    return () => clearTimeout(timer);
-  }, [value]);
-  return rested;
-}
-
 export function CertificatesTab() {
   const { profile } = usePlace();
-  const [text, setText] = useState("");
-  const [status, setStatus] = useState<CertificateStatus | "all">("all");
-  const [page, setPage] = useState(1);
-  const q = useRested(text.trim());
+  const [text, setText, rested] = useText();
+  const [status, setStatus] = useChoice("status", STATUSES, "all");
+  const [page, setPage] = usePage();
+  const q = rested.trim();
   const query = useQuery(certificatesQuery({ q, status, profile, page }));
-
-  // Another search begins on its first page.
-  const search = `${q}\n${status}\n${profile ?? "\n"}`;
-  const [searched, setSearched] = useState(search);
-  if (searched !== search) {
-    setSearched(search);
-    setPage(1);
-  }
   const narrowed = q !== "" || status !== "all" || profile !== undefined;
   return (
     <>
@@ -80,6 +60,13 @@ export function CertificatesTab() {
                   ? "Shorten the search text or choose any status and all profiles."
                   : "What devices enroll appears here, with its owner, validity and revocation."}
               </p>
+            </Empty>
+          ) : list.data.length === 0 ? (
+            <Empty title="There is no such page">
+              <p>The list has become shorter since this link was made.</p>
+              <button type="button" className="button" onClick={() => setPage(1)}>
+                First page
+              </button>
             </Empty>
           ) : (
             <>

@@ -11,6 +11,7 @@ import { More } from "../parts/more";
 import { NoSuchProfile, ToAll } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
+import { useText } from "../shell/filters";
 import { usePlace } from "../shell/place";
 import { IntuneCard } from "./intune-card";
 import { RecentFailures } from "./recent-failures";
@@ -58,7 +59,7 @@ function byTrouble(rows: readonly IntuneRow[]): IntuneRow[] {
 }
 
 function IntuneProfiles({ data, chosen, failures, freshness }: IntuneProfilesProps) {
-  const [text, setText] = useState("");
+  const [text, setText] = useText();
   const [reloading, setReloading] = useState<IntuneRow>();
   const sought = useDeferredValue(text.trim().toLowerCase());
   const on = useMemo(() => byTrouble(data.profiles.filter((row) => row.enabled)), [data]);

@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { intuneEventsQuery, POLL } from "../api/queries";
 import { reasonMeaning } from "../model/counters";
 import { COLUMN, type Column, EventTable } from "../parts/event-rows";
@@ -7,6 +6,7 @@ import { Switch } from "../parts/fields";
 import { Freshness } from "../parts/freshness";
 import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
+import { useChoice } from "../shell/filters";
 
 const COLUMNS: readonly Column[] = [
   COLUMN.profile,
@@ -21,9 +21,12 @@ const COLUMNS: readonly Column[] = [
   },
 ];
 
+const OUTCOMES = [{ value: "failure" }, { value: "all" }] as const;
+
 /** The last refused Intune enrollments, or all of them. */
 export function RecentFailures({ profile }: { profile: string | undefined }) {
-  const [all, setAll] = useState(false);
+  const [outcome, setOutcome] = useChoice("outcome", OUTCOMES, "failure");
+  const all = outcome === "all";
   const query = useQuery(intuneEventsQuery(all, profile));
   return (
     <section className="section" aria-labelledby="recent-failures">
@@ -31,7 +34,11 @@ export function RecentFailures({ profile }: { profile: string | undefined }) {
         <h2 id="recent-failures" tabIndex={-1} data-home>
           Recent failures
         </h2>
-        <Switch label="Show all outcomes" on={all} onChange={setAll} />
+        <Switch
+          label="Show all outcomes"
+          on={all}
+          onChange={(on) => setOutcome(on ? "all" : "failure")}
+        />
         <Freshness query={query} every={POLL.audit / 1000} />
       </div>
       <QueryStates query={query} what="Recent failures">

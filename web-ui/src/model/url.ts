@@ -1,4 +1,4 @@
-/** What the page shows is in its URL: the tab, the chosen profile, and an opened side sheet. */
+/** What the page shows is in its URL: the tab, the chosen profile, the tab's filters, and an opened side sheet. */
 
 export const TABS = [
   "profiles",
@@ -63,11 +63,34 @@ export function sheetOf(params: URLSearchParams): Sheet | undefined {
   return undefined;
 }
 
+/** The page of a long list that a URL opens, from 1. */
+export function pageOf(params: URLSearchParams): number {
+  const named = params.get("page") ?? "";
+  return /^[1-9]\d{0,6}$/.test(named) ? Number(named) : 1;
+}
+
+/** The same query with one filter set, or without it. Another search begins on its first page. */
+export function withFilter(params: URLSearchParams, name: string, value?: string): URLSearchParams {
+  const next = new URLSearchParams(params);
+  next.delete("page");
+  if (value === undefined) next.delete(name);
+  else next.set(name, value);
+  return next;
+}
+
+/** What narrows the shown tab alone. The profile narrows all of them. */
+export function filtersOf(params: URLSearchParams): URLSearchParams {
+  const filters = withFilter(withSheet(params), "tab");
+  filters.delete("profile");
+  return filters;
+}
+
 /** The query for a tab; the default tab leaves it clean. */
-export function searchFor(tab: Tab, profile?: string): string {
+export function searchFor(tab: Tab, profile?: string, filters?: URLSearchParams): string {
   const params = new URLSearchParams();
   if (tab !== "profiles") params.set("tab", tab);
   if (profile !== undefined) params.set("profile", profile);
+  for (const [name, value] of filters ?? []) params.set(name, value);
   const text = params.toString();
   return text && `?${text}`;
 }

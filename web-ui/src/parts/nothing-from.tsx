@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { Link } from "react-router";
+import { Link, useSearchParams } from "react-router";
 import { profilesQuery } from "../api/queries";
 import { plain, profileName, profileUrl } from "../model/text";
-import { searchFor, type Tab } from "../model/url";
+import { filtersOf, searchFor, type Tab } from "../model/url";
 import { copy } from "./copy";
 import { Empty } from "./states";
 
@@ -14,10 +14,11 @@ interface ToAllProps {
 
 /** Leads from one profile to all of them. */
 export function ToAll({ tab, onFollow }: ToAllProps) {
+  const [params] = useSearchParams();
   return (
     <Link
       className="link"
-      to={{ pathname: "/scep", search: searchFor(tab) }}
+      to={{ pathname: "/scep", search: searchFor(tab, undefined, filtersOf(params)) }}
       {...(onFollow ? { onClick: onFollow } : {})}
     >
       All profiles

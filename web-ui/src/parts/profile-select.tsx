@@ -3,7 +3,7 @@ import { useMemo, useState } from "react";
 import { useSearchParams } from "react-router";
 import { profilesQuery } from "../api/queries";
 import { profileName } from "../model/text";
-import { profileOf } from "../model/url";
+import { profileOf, withFilter } from "../model/url";
 import { Select } from "./fields";
 
 const ALL = "all";
@@ -41,12 +41,9 @@ export function ProfileSelect({ paths }: { paths?: readonly string[] }) {
       value={chosen === undefined ? ALL : `=${chosen}`}
       options={options}
       onWant={() => setWanted(true)}
-      onChange={(value) => {
-        const next = new URLSearchParams(params);
-        if (value === ALL) next.delete("profile");
-        else next.set("profile", value.slice(1));
-        setParams(next);
-      }}
+      onChange={(value) =>
+        setParams(withFilter(params, "profile", value === ALL ? undefined : value.slice(1)))
+      }
     />
   );
 }

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useDeferredValue, useMemo, useState } from "react";
+import { useDeferredValue, useMemo } from "react";
 import { POLL, profilesQuery } from "../api/queries";
 import type { Profile, ProfileList } from "../api/types";
 import { Chips } from "../parts/chips";
@@ -9,6 +9,7 @@ import { More } from "../parts/more";
 import { NoSuchProfile } from "../parts/nothing-from";
 import { ProfileSelect } from "../parts/profile-select";
 import { Empty, QueryStates } from "../parts/states";
+import { useChoice, useText } from "../shell/filters";
 import { usePlace } from "../shell/place";
 import { matches, needy, summary } from "./attention";
 import { HowToConfigure } from "./how-to-configure";
@@ -32,12 +33,13 @@ export function ProfilesTab() {
   );
 }
 
-type Shown = "all" | "attention";
+const SHOWN = [{ value: "all" }, { value: "attention" }] as const;
+type Shown = (typeof SHOWN)[number]["value"];
 
 function Profiles({ data, freshness }: { data: ProfileList; freshness: React.ReactNode }) {
   const { profile: chosen } = usePlace();
-  const [text, setText] = useState("");
-  const [shown, setShown] = useState<Shown>("all");
+  const [text, setText] = useText();
+  const [shown, setShown] = useChoice("show", SHOWN, "all");
   const sought = useDeferredValue(text);
 
   const here = useMemo(

@@ -1,13 +1,13 @@
 import * as Tabs from "@radix-ui/react-tabs";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useRef } from "react";
-import { useNavigate } from "react-router";
+import { useNavigate, useSearchParams } from "react-router";
 import { ActivityTab } from "../activity/activity-tab";
 import { requestsQuery } from "../api/queries";
 import { CertificateSheet } from "../certificates/certificate-sheet";
 import { CertificatesTab } from "../certificates/certificates-tab";
 import { IntuneTab } from "../intune/intune-tab";
-import { searchFor, TAB_NAMES, TABS, type Tab } from "../model/url";
+import { filtersOf, searchFor, TAB_NAMES, TABS, type Tab } from "../model/url";
 import { useFocusHeir } from "../parts/focus";
 import { ProfilesTab } from "../profiles/profiles-tab";
 import { RequestsTab } from "../requests/requests-tab";
@@ -27,7 +27,13 @@ const VIEWS: Readonly<Record<Tab, () => React.ReactNode>> = {
 /** The page for an admin: tabs, and a side sheet over them when the URL asks for one. */
 export function AdminPage() {
   const { tab, profile } = usePlace();
+  const [params] = useSearchParams();
   const navigate = useNavigate();
+  // How each tab was narrowed when it was last shown, for when one comes back to it.
+  const left = useRef(new Map<Tab, URLSearchParams>());
+  useEffect(() => {
+    left.current.set(tab, filtersOf(params));
+  }, [tab, params]);
   const tabs = useRef<HTMLDivElement>(null);
   // On a phone the tabs are wider than the screen: a deep link shows the one it opens.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the tab is what changes
@@ -44,7 +50,9 @@ export function AdminPage() {
         activationMode="manual"
         onValueChange={(next) => {
           const chosen = TABS.find((name) => name === next);
-          if (chosen) navigate({ pathname: "/scep", search: searchFor(chosen, profile) });
+          if (!chosen) return;
+          const filters = left.current.get(chosen);
+          navigate({ pathname: "/scep", search: searchFor(chosen, profile, filters) });
         }}
       >
         <Tabs.List ref={tabs} className="tabs" aria-label="Views">
@@ -64,9 +72,12 @@ export function AdminPage() {
           const View = VIEWS[name];
           return (
             <Tabs.Content key={name} value={name} className="view">
-              <Panel>
-                <View />
-              </Panel>
+              {/* Not once more under the URL of the next tab: it would take that one's filters for its own. */}
+              {name === tab && (
+                <Panel>
+                  <View />
+                </Panel>
+              )}
             </Tabs.Content>
           );
         })}
