@@ -142,7 +142,7 @@ impl Scan<'_> {
         let end = match header.length {
             Some(length) => {
                 let end = content.checked_add(length).filter(|end| *end <= limit);
-                let end = end.ok_or(Error::malformed(WHAT, "an element is cut short"))?;
+                let end = end.ok_or_else(cut)?;
                 if header.first & CONSTRUCTED != 0 {
                     let mut at = content;
                     while at < end {
@@ -325,10 +325,9 @@ impl Scan<'_> {
     }
 
     fn header(&self, start: usize, limit: usize) -> Result<Header, Error> {
-        let cut = Error::malformed(WHAT, "an element is cut short");
         let octets = self.input.get(start..limit).unwrap_or_default();
         let mut rest = octets.iter().copied();
-        let mut next = || rest.next().ok_or(cut.clone());
+        let mut next = || rest.next().ok_or_else(cut);
         let first = next()?;
         let mut read = 1;
         if first & 0x1f == 0x1f {
@@ -382,6 +381,10 @@ fn is_string(first: u8) -> bool {
             first & 0x1f,
             tag::OCTET_STRING | tag::BIT_STRING | tag::UTF8_STRING | 0x12..=0x16 | 0x19..=0x1c | tag::BMP_STRING
         )
+}
+
+fn cut() -> Error {
+    Error::malformed(WHAT, "an element is cut short")
 }
 
 #[cfg(test)]

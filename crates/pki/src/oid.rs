@@ -211,7 +211,7 @@ pub fn to_dotted(content: &[u8]) -> Result<String, Error> {
     const WHAT: &str = "object identifier";
     let (last, _) = content
         .split_last()
-        .ok_or(Error::malformed(WHAT, "it is empty"))?;
+        .ok_or_else(|| Error::malformed(WHAT, "it is empty"))?;
     if last & 0x80 != 0 {
         return Err(Error::malformed(WHAT, "it is truncated"));
     }
@@ -241,22 +241,17 @@ pub fn to_dotted(content: &[u8]) -> Result<String, Error> {
 
 fn push_number(text: &mut String, mut number: u64) {
     let mut digits = [0u8; 20];
-    let mut length = 0;
-    for digit in &mut digits {
+    let mut first = digits.len();
+    for digit in digits.iter_mut().rev() {
         *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
         number /= 10;
-        length += 1;
+        first -= 1;
         if number == 0 {
             break;
         }
     }
-    text.extend(
-        digits
-            .iter()
-            .take(length)
-            .rev()
-            .map(|digit| char::from(*digit)),
-    );
+    let digits = digits.get(first..).unwrap_or_default();
+    text.push_str(std::str::from_utf8(digits).unwrap_or_default());
 }
 
 /// The content octets of an OBJECT IDENTIFIER written in dotted form.
@@ -273,29 +268,34 @@ pub fn from_dotted(dotted: &str) -> Result<Vec<u8>, Error> {
             ),
         )
     };
-    let mut arcs = dotted.split('.').map(|arc| {
-        if arc.is_empty() || !arc.bytes().all(|b| b.is_ascii_digit()) {
-            None
-        } else {
-            arc.parse::<u64>().ok()
-        }
-    });
-    let root = arcs
-        .next()
-        .flatten()
-        .filter(|root| *root <= 2)
-        .ok_or_else(bad)?;
-    let second = arcs
-        .next()
-        .flatten()
-        .filter(|second| root == 2 || *second < 40)
-        .ok_or_else(bad)?;
     let mut content = Vec::with_capacity(dotted.len());
-    push_arc(&mut content, second.checked_add(root * 40).ok_or_else(bad)?);
-    for arc in arcs {
-        push_arc(&mut content, arc.ok_or_else(bad)?);
+    let mut root = None;
+    for (at, arc) in dotted.split('.').enumerate() {
+        let arc = number(arc).ok_or_else(bad)?;
+        match (at, root) {
+            (0, _) => root = Some(arc).filter(|root| *root <= 2),
+            (1, Some(root)) if root == 2 || arc < 40 => {
+                push_arc(&mut content, arc.checked_add(root * 40).ok_or_else(bad)?);
+            }
+            (2.., Some(_)) => push_arc(&mut content, arc),
+            _ => return Err(bad()),
+        }
+    }
+    if content.is_empty() {
+        return Err(bad());
     }
     Ok(content)
+}
+
+/// A number in decimal digits, and nothing else.
+fn number(digits: &str) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.bytes().try_fold(0u64, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 fn push_arc(content: &mut Vec<u8>, arc: u64) {

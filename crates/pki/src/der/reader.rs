@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         let (&tag, after_tag) = self
             .rest
             .split_first()
-            .ok_or(self.error("an element is missing"))?;
+            .ok_or_else(|| self.error("an element is missing"))?;
         if tag & 0x1f == 0x1f {
             return Err(self.error("a tag number is above 30"));
         }
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
                 }
                 let digits = after_tag
                     .get(1..=octets)
-                    .ok_or(self.error("an element is cut short"))?;
+                    .ok_or_else(|| self.error("an element is cut short"))?;
                 (
                     digits
                         .iter()
@@ -106,14 +106,14 @@ impl<'a> Reader<'a> {
         };
         let end = header
             .checked_add(length)
-            .ok_or(self.error("a length is too large"))?;
+            .ok_or_else(|| self.error("a length is too large"))?;
         let (raw, rest) = self
             .rest
             .split_at_checked(end)
-            .ok_or(self.error("an element is cut short"))?;
+            .ok_or_else(|| self.error("an element is cut short"))?;
         let content = raw
             .get(header..)
-            .ok_or(self.error("an element is cut short"))?;
+            .ok_or_else(|| self.error("an element is cut short"))?;
         self.rest = rest;
         Ok(Tlv { tag, content, raw })
     }
