@@ -4,7 +4,11 @@
 //! (open), so that under overload what was accepted still leaves quickly. The threads run at a
 //! lower priority than the front's, so that GetCACaps and the admin page stay quick while every
 //! core is busy with RSA.
+//!
+//! Whoever asked is woken by another thread, at the cost of a system call and of RSA interrupted on
+//! some core. While more work waits, nobody gains by being told at once: a few are told together.
 
+use crate::scheduling;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
-/// How much lower than the front's the priority of the pool's threads is (a Unix nice value).
-const NICE: i32 = 5;
+/// How many results are told together while there is more to do.
+const TOLD_TOGETHER: usize = 8;
 
 /// Which queue a piece of work waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +45,36 @@ pub enum ComputeError {
     Stopped,
 }
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Tells an asker what came of its work.
+type Tell = Box<dyn FnOnce() + Send>;
+
+/// Does the work. What is left to do is telling, unless somebody else does that.
+type Job = Box<dyn FnOnce() -> Option<Tell> + Send>;
 
 #[derive(Default)]
 struct Queues {
     start: VecDeque<Job>,
     finish: VecDeque<Job>,
+    /// Who is still to be told.
+    untold: Vec<Tell>,
+    /// How many threads sleep.
+    idle: usize,
     stopped: bool,
+}
+
+impl Queues {
+    fn next(&mut self) -> Option<Job> {
+        self.finish.pop_front().or_else(|| self.start.pop_front())
+    }
+
+    /// Who is to be told now.
+    fn due(&mut self) -> Vec<Tell> {
+        let more = !(self.start.is_empty() && self.finish.is_empty());
+        match more && self.untold.len() < TOLD_TOGETHER {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.untold),
+        }
+    }
 }
 
 struct Inner {
@@ -62,6 +89,29 @@ impl Inner {
     /// each of which leaves the queues whole.
     fn lock(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a thread does next, when `done` is what is left of what it did: tell those, then do that. Waits for something to
+    /// do; `None` when nothing will come any more.
+    fn next(&self, done: Option<Tell>) -> Option<(Option<Job>, Vec<Tell>)> {
+        let mut queues = self.lock();
+        queues.untold.extend(done);
+        loop {
+            let job = queues.next();
+            let tell = queues.due();
+            if job.is_some() || !tell.is_empty() {
+                return Some((job, tell));
+            }
+            if queues.stopped {
+                return None;
+            }
+            queues.idle += 1;
+            queues = self
+                .wake
+                .wait(queues)
+                .unwrap_or_else(PoisonError::into_inner);
+            queues.idle -= 1;
+        }
     }
 }
 
@@ -121,8 +171,10 @@ impl ComputePool {
             Box::new(move || {
                 let result = catch_unwind(AssertUnwindSafe(job))
                     .map_err(|panic| ComputeError::Panicked(panic_text(&*panic)));
-                // The asker may be gone; then nobody needs the result.
-                let _ = tell.send(result);
+                Some(Box::new(move || {
+                    // The asker may be gone; then nobody needs the result.
+                    let _ = tell.send(result);
+                }))
             }),
         )?;
         told.await.unwrap_or(Err(ComputeError::Stopped))
@@ -146,26 +198,29 @@ impl ComputePool {
                     let panic = panic_text(&*panic);
                     tracing::error!(panic, "a computation panicked");
                 }
+                None
             }),
         )?;
         told.await.map_err(|_| ComputeError::Lost)
     }
 
     fn push(&self, stage: Stage, job: Job) -> Result<(), ComputeError> {
-        {
-            let mut queues = self.inner.lock();
-            if queues.stopped {
-                return Err(ComputeError::Stopped);
-            }
-            match stage {
-                Stage::Start if queues.start.len() >= self.inner.start_limit => {
-                    return Err(ComputeError::Full);
-                }
-                Stage::Start => queues.start.push_back(job),
-                Stage::Finish => queues.finish.push_back(job),
-            }
+        let mut queues = self.inner.lock();
+        if queues.stopped {
+            return Err(ComputeError::Stopped);
         }
-        self.inner.wake.notify_one();
+        match stage {
+            Stage::Start if queues.start.len() >= self.inner.start_limit => {
+                return Err(ComputeError::Full);
+            }
+            Stage::Start => queues.start.push_back(job),
+            Stage::Finish => queues.finish.push_back(job),
+        }
+        let asleep = queues.idle > 0;
+        drop(queues);
+        if asleep {
+            self.inner.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -190,30 +245,13 @@ impl ComputePool {
 }
 
 fn work(inner: &Inner) {
-    // On Linux "the calling process" of setpriority is the calling thread. Refused only by
-    // exotic sandboxes; then the pool runs at the front's priority.
-    let _ = rustix::process::setpriority_process(None, NICE);
-    loop {
-        let job = {
-            let mut queues = inner.lock();
-            loop {
-                if let Some(job) = queues
-                    .finish
-                    .pop_front()
-                    .or_else(|| queues.start.pop_front())
-                {
-                    break job;
-                }
-                if queues.stopped {
-                    return;
-                }
-                queues = inner
-                    .wake
-                    .wait(queues)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-        };
-        job();
+    scheduling::after_the_front();
+    let mut told = None;
+    while let Some((job, tell)) = inner.next(told.take()) {
+        for tell in tell {
+            tell();
+        }
+        told = job.and_then(|job| job());
     }
 }
 
@@ -306,6 +344,62 @@ mod tests {
         finish.await.unwrap();
         start.await.unwrap();
         assert_eq!(ordered.iter().collect::<Vec<_>>(), ["finish", "start"]);
+    }
+
+    type Asked = std::pin::Pin<Box<dyn Future<Output = Result<usize, ComputeError>>>>;
+
+    /// `quick` pieces of work, one that waits for what is returned, and one after it; once the waiting one is at work.
+    fn quick_ones_and_a_gate(
+        pool: &ComputePool,
+        quick: usize,
+    ) -> (Vec<Asked>, Vec<Asked>, mpsc::Sender<()>) {
+        let (open, gate) = mpsc::channel::<()>();
+        let ask = |job: Box<dyn FnOnce() -> usize + Send>| {
+            let pool = pool.clone();
+            let mut asked: Asked = Box::pin(async move { pool.run(Stage::Start, job).await });
+            // Polling once queues the job.
+            assert!(futures_poll(&mut asked).is_none());
+            asked
+        };
+        let first = (0..quick).map(|n| ask(Box::new(move || n))).collect();
+        let gated = move || {
+            gate.recv().unwrap();
+            quick
+        };
+        let last = vec![ask(Box::new(gated)), ask(Box::new(move || quick + 1))];
+        while pool.waiting() != (1, 0) {
+            std::thread::yield_now();
+        }
+        (first, last, open)
+    }
+
+    #[tokio::test]
+    async fn while_more_waits_a_few_are_told_together() {
+        let pool = ComputePool::start(1, 64).unwrap();
+        let (mut first, last, open) = quick_ones_and_a_gate(&pool, TOLD_TOGETHER - 1);
+        for asked in &mut first {
+            assert!(futures_poll(asked).is_none());
+        }
+        open.send(()).unwrap();
+        for (n, asked) in first.into_iter().chain(last).enumerate() {
+            assert_eq!(asked.await, Ok(n));
+        }
+    }
+
+    #[tokio::test]
+    async fn enough_of_them_are_told_though_more_waits() {
+        let pool = ComputePool::start(1, 64).unwrap();
+        let (first, mut last, open) = quick_ones_and_a_gate(&pool, TOLD_TOGETHER);
+        for (n, asked) in first.into_iter().enumerate() {
+            assert_eq!(asked.await, Ok(n));
+        }
+        for asked in &mut last {
+            assert!(futures_poll(asked).is_none());
+        }
+        open.send(()).unwrap();
+        for (n, asked) in last.into_iter().enumerate() {
+            assert_eq!(asked.await, Ok(TOLD_TOGETHER + n));
+        }
     }
 
     fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

@@ -54,6 +54,7 @@ mod requests;
 mod revive;
 mod revocation;
 mod runtime;
+mod scheduling;
 mod shared;
 mod spec;
 mod steady;

@@ -5,6 +5,7 @@ use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
+use crate::scheduling;
 use crate::shared::Services;
 use crate::steady::Steady;
 use crate::supervisor::{Retire, Supervisor};
@@ -80,6 +81,9 @@ impl House {
                     let arbiters: Vec<Arbiter> = (0..settings.arbiters.max(1))
                         .map(|_| Arbiter::new())
                         .collect();
+                    for arbiter in &arbiters {
+                        arbiter.spawn_fn(scheduling::in_turn);
+                    }
                     let handles = arbiters.iter().map(Arbiter::handle).collect();
                     let supervisor = Supervisor::new(for_supervisor, published, handles).start();
                     ((System::current(), supervisor), arbiters)
