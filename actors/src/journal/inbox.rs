@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 128;
 
 /// While messages wait for RSA, a batch waits for this many changes,
-const COMPANY: usize = 24;
+const COMPANY: usize = 20;
 
 /// but no longer than this. A flush costs about as much for many changes as for one; as long as
 /// the compute pool is the bottleneck, waiting for company costs nothing.
