@@ -1,5 +1,5 @@
-//! How the system's scheduler treats the house's threads. Wishes: where they are refused (exotic sandboxes, other systems
-//! than Linux), everything works, and a little slower.
+//! How the system's scheduler treats the house's threads. Wishes: where they are refused (a sandbox that allows neither
+//! `setpriority` nor `sched_setscheduler`), everything works, and a little slower.
 
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
