@@ -9,12 +9,10 @@ use pki::{Csr, Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{new_transaction_id, self_signed};
 
 use super::Failure;
-use super::outcome::settle;
+use super::errand::Errand;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read, read_key};
-use crate::client::{
-    Device, Error, Folder, Outcome, Patience, Pending, Request, ask, wait_for_decision,
-};
+use crate::client::{Device, Error, Folder, Method, Patience, Pending, Request};
 
 /// Get a certificate from a SCEP server.
 ///
@@ -95,7 +93,7 @@ async fn enroll(args: EnrollArgs) -> Result<(), Failure> {
     let folder = Folder::open(&args.out).map_err(failure)?;
     let (key, key_file) = device_key(&folder, args.key, args.key_type).map_err(failure)?;
 
-    let mut server = args.server.meet(&args.url).await?;
+    let server = args.server.meet(&args.url).await?;
     let dialect = args.dialect.choose(&server)?;
     let signer = signer(&subject, &key).map_err(failure)?;
     let csr = Csr::build(&subject, &sans, challenge.as_deref(), &[], &key)
@@ -108,38 +106,25 @@ async fn enroll(args: EnrollArgs) -> Result<(), Failure> {
     };
     let pending = Pending {
         url: args.url,
-        transaction_id: id.clone(),
+        transaction_id: id,
         subject: csr.subject().to_string(),
         ca_fingerprint: hex::encode(server.ca.issuing().fingerprint()),
-        by_get: dialect.method == crate::client::Method::Get,
+        by_get: dialect.method == Method::Get,
         legacy: args.dialect.legacy(),
         key: key_file,
     };
-    let mut outcome = ask(
-        &mut server,
-        &Request::Initial(csr),
-        &signer,
-        &id,
+    let errand = Errand {
+        server,
         dialect,
-        Utc::now(),
-    )
-    .await
-    .map_err(failure)?;
-    if let Outcome::Pending = outcome {
-        // Kept before the waiting starts: it may be interrupted.
-        folder.write_pending(&pending, &signer).map_err(failure)?;
-        outcome = wait_for_decision(
-            &mut server,
-            &poll,
-            &signer,
-            &id,
-            dialect,
-            args.wait.patience(),
-        )
-        .await
-        .map_err(failure)?;
-    }
-    settle(outcome, &folder, &pending, &signer, args.json)
+        request: Request::Initial(csr),
+        poll,
+        device: signer,
+        pending,
+        folder,
+        patience: args.wait.patience(),
+        json: args.json,
+    };
+    errand.run().await
 }
 
 /// The challenge, from the flag or the file.

@@ -14,6 +14,7 @@ mod config;
 #[cfg(test)]
 mod documents_tests;
 mod enroll;
+mod errand;
 mod failure;
 mod intune_challenge;
 mod intune_files;

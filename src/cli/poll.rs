@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use chrono::Utc;
 use clap::Args;
 use pki::Name;
 
 use super::Failure;
 use super::enroll::WaitArgs;
-use super::outcome::settle;
+use super::errand::Errand;
 use super::server_args::{ServerArgs, block_on, failure};
 use crate::client::folder::read_key;
-use crate::client::{Dialect, Error, Folder, Method, Outcome, Request, ask, wait_for_decision};
+use crate::client::{Dialect, Error, Folder, Method, Request};
 
 /// Ask what became of a request that is pending.
 ///
@@ -45,7 +44,7 @@ async fn poll(args: PollArgs) -> Result<(), Failure> {
         pending.url = url;
     }
     // The CA was found trustworthy when the request was made: now it has to be the same.
-    let mut server = args
+    let server = args
         .server
         .meet_pinned(&pending.url, &pending.ca_fingerprint)
         .await?;
@@ -60,21 +59,16 @@ async fn poll(args: PollArgs) -> Result<(), Failure> {
             .map_err(failure)?,
         key: key.public_key().clone(),
     };
-    let id = pending.transaction_id.clone();
-    let mut outcome = ask(&mut server, &request, &device, &id, dialect, Utc::now())
-        .await
-        .map_err(failure)?;
-    if let Outcome::Pending = outcome {
-        outcome = wait_for_decision(
-            &mut server,
-            &request,
-            &device,
-            &id,
-            dialect,
-            args.wait.patience(),
-        )
-        .await
-        .map_err(failure)?;
-    }
-    settle(outcome, &folder, &pending, &device, args.json)
+    let errand = Errand {
+        server,
+        dialect,
+        request: request.clone(),
+        poll: request,
+        device,
+        pending,
+        folder,
+        patience: args.wait.patience(),
+        json: args.json,
+    };
+    errand.run().await
 }

@@ -2,19 +2,16 @@
 
 use std::path::PathBuf;
 
-use chrono::Utc;
 use clap::Args;
 use pki::{Csr, KeyKind, PrivateKey};
 use scep::client::new_transaction_id;
 
 use super::Failure;
 use super::enroll::{WaitArgs, challenge};
-use super::outcome::settle;
+use super::errand::Errand;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read_certificate, read_key};
-use crate::client::{
-    Device, Error, Folder, Method, Outcome, Pending, Request, ask, wait_for_decision,
-};
+use crate::client::{Device, Error, Folder, Method, Pending, Request};
 
 /// Renew a certificate: RenewalReq where the server has it, else PKCSReq signed with the old certificate.
 ///
@@ -93,7 +90,7 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
         (key, file)
     };
 
-    let mut server = args.server.meet(&args.url).await?;
+    let server = args.server.meet(&args.url).await?;
     let dialect = args.dialect.choose(&server)?;
     let (subject, sans) = (
         old.certificate.subject().clone(),
@@ -109,28 +106,23 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
     };
     let pending = Pending {
         url: args.url,
-        transaction_id: id.clone(),
+        transaction_id: id,
         subject: csr.subject().to_string(),
         ca_fingerprint: hex::encode(server.ca.issuing().fingerprint()),
         by_get: dialect.method == Method::Get,
         legacy: args.dialect.legacy(),
         key: key_file,
     };
-    let mut outcome = ask(
-        &mut server,
-        &Request::Renewal(csr),
-        &old,
-        &id,
+    let errand = Errand {
+        server,
         dialect,
-        Utc::now(),
-    )
-    .await
-    .map_err(failure)?;
-    if let Outcome::Pending = outcome {
-        folder.write_pending(&pending, &old).map_err(failure)?;
-        outcome = wait_for_decision(&mut server, &poll, &old, &id, dialect, args.wait.patience())
-            .await
-            .map_err(failure)?;
-    }
-    settle(outcome, &folder, &pending, &old, args.json)
+        request: Request::Renewal(csr),
+        poll,
+        device: old,
+        pending,
+        folder,
+        patience: args.wait.patience(),
+        json: args.json,
+    };
+    errand.run().await
 }

@@ -1,7 +1,7 @@
 //! What stands in a CRL, for how long, and who waits for it.
 
-use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, Running, World};
+use crate::device::{Device, ask, words};
+use crate::house::{Running, World};
 use actors::{ApplyProfiles, ProfileSpec};
 use chrono::TimeDelta;
 use issuer::{Issuer, LocalCa, LocalCaParts, PreviousCa};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 async fn enroll(world: &World, running: &Running, name: &str) -> Certificate {
     let device = Device::new(world, name);
-    issued(ask(world, running, "corp", &device.pkcs_req(world, CHALLENGE)).await)
+    device.enroll(world, running, "corp").await
 }
 
 async fn revoke(running: &Running, certificate: &Certificate) {

@@ -1,6 +1,6 @@
 //! A device: a key, a self-signed certificate, and whatever it is told to ask.
 
-use crate::house::{Running, World};
+use crate::house::{CHALLENGE, Running, World};
 use actors::Outcome;
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{Content, Reply, Request, RequestBuilder, self_signed};
@@ -56,6 +56,12 @@ impl Device {
     /// Enrolls with a challenge.
     pub fn pkcs_req(&self, world: &World, challenge: &str) -> Request {
         self.request(world, Content::PkcsReq(&self.csr(Some(challenge), "")))
+    }
+
+    /// The certificate that it gets with the static challenge.
+    pub async fn enroll(&self, world: &World, running: &Running, path_id: &str) -> Certificate {
+        let request = self.pkcs_req(world, CHALLENGE);
+        issued(ask(world, running, path_id, &request).await)
     }
 }
 

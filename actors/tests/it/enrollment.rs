@@ -163,15 +163,7 @@ async fn policy_refusals_name_their_reason_and_consume_nothing() {
         running.audit()[0].event.details.reason.as_deref(),
         Some("policy_ca")
     );
-    issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    device.enroll(&world, &running, "corp").await;
 }
 
 #[actix::test]
@@ -215,15 +207,7 @@ async fn certificates_and_crls_can_be_asked_for() {
         .open(vec![world.spec("corp"), world.spec("iot")])
         .await;
     let device = Device::new(&world, "laptop-1");
-    let certificate = issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    let certificate = device.enroll(&world, &running, "corp").await;
     let (issuer, serial) = (certificate.issuer().clone(), certificate.serial().clone());
     let get_cert = Content::GetCert {
         issuer: &issuer,

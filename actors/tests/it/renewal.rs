@@ -32,15 +32,7 @@ async fn certificates_are_renewed_by_17_and_by_19_without_a_challenge() {
     let world = World::new();
     let running = world.open(vec![world.spec("corp")]).await;
     let device = Device::new(&world, "laptop-1");
-    let old = issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    let old = device.enroll(&world, &running, "corp").await;
     for renewal_req in [true, false] {
         let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
         let rekeyed = Device::with_key(&world, "laptop-1", key);
@@ -64,15 +56,7 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
         .open(vec![world.spec("corp"), world.spec("iot")])
         .await;
     let device = Device::new(&world, "laptop-1");
-    let old = issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    let old = device.enroll(&world, &running, "corp").await;
     let someone_else = Device::with_key(&world, "laptop-2", device.key.clone());
     let reason = || running.audit()[0].event.details.reason.clone().unwrap();
 
@@ -229,15 +213,7 @@ async fn an_expired_certificate_does_not_renew() {
     let world = World::new();
     let running = world.open(vec![world.spec("corp")]).await;
     let device = Device::new(&world, "laptop-1");
-    let old = issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    let old = device.enroll(&world, &running, "corp").await;
     world.clock.advance(TimeDelta::days(366));
     let request = renewal(&world, &old, &device.key, &device, None, true);
     let reply = ask(&world, &running, "corp", &request).await;
@@ -258,15 +234,7 @@ async fn a_profile_may_demand_the_challenge_for_renewals_too() {
     spec.renewal.challenge_required = true;
     let running = world.open(vec![spec]).await;
     let device = Device::new(&world, "laptop-1");
-    let old = issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, CHALLENGE),
-        )
-        .await,
-    );
+    let old = device.enroll(&world, &running, "corp").await;
     let without = renewal(&world, &old, &device.key, &device, None, true);
     let reply = ask(&world, &running, "corp", &without).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));

@@ -67,7 +67,7 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
         Outcome::CertRep(_)
     ));
     ended(&removed).await;
-    issued(ask(&world, &running, "iot", &device.pkcs_req(&world, CHALLENGE)).await);
+    device.enroll(&world, &running, "iot").await;
 }
 
 /// Until the actor is gone. Whoever asks must not hold its address.
