@@ -231,6 +231,15 @@ pub enum AuditFault {
         /// The newest event.
         id: u64,
     },
+    /// The chain had another event here: from it on, or from one before it, the chain was made anew.
+    #[error("event {id} is not the one that was there when the witness was written")]
+    Replaced {
+        /// The event.
+        id: u64,
+    },
+    /// The file beside the database that says how far the chain had come is not what was written.
+    #[error("the witness of the chain's end, a file in the store's directory, cannot be read")]
+    Witness,
     /// Older events are gone, and none of those kept says that they were let go.
     #[error("the events up to {id} are gone, and no event says that they were let go")]
     Unrecorded {

@@ -58,6 +58,28 @@ pub enum Error {
         /// Which record or file, and what is wrong with it.
         what: String,
     },
+    /// The store's files are damaged so that nothing in them can be read.
+    #[error("the store in {path} is damaged and cannot be opened: {what}: restore a backup")]
+    Damaged {
+        /// The store's directory.
+        path: PathBuf,
+        /// What the storage engine says.
+        what: String,
+    },
+    /// The store ends before the end that its witness has noted.
+    #[error(
+        "the store has lost its newest records: audit events {from} to {to} were there and are gone, \
+         with the certificates and revocations of that time. Its files were damaged or altered: \
+         restore a backup; or, to go on with what is left, remove {witness}"
+    )]
+    Lost {
+        /// The first missing event.
+        from: u64,
+        /// The last one that was noted.
+        to: u64,
+        /// The file that says so.
+        witness: PathBuf,
+    },
     /// A backup was to be restored over a store.
     #[error("there is a store in {path} already: restore into an empty directory")]
     Occupied {

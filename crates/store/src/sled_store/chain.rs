@@ -138,9 +138,23 @@ pub(super) fn stored_event(id: u64, record: &[u8]) -> Result<StoredEvent> {
     })
 }
 
-/// Reads every event and checks it against the one before it, the anchor and the head; `schema` is
-/// the layout's version at the time of that head.
-pub(super) fn check(engine: &Engine, head: &Head, schema: u32) -> Result<AuditCheck> {
+/// Reads every event and checks it against the one before it, the anchor, the head, and the head
+/// that the witness `noted`; `schema` is the layout's version at the time of that head.
+pub(super) fn check(
+    engine: &Engine,
+    head: &Head,
+    noted: Result<Option<Head>>,
+    schema: u32,
+) -> Result<AuditCheck> {
+    let mut faults = Vec::new();
+    let noted = match noted {
+        Ok(noted) => noted,
+        Err(Error::Corrupt { .. }) => {
+            faults.push(AuditFault::Witness);
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let anchor = Anchor::read(engine)?;
     let start = anchor.map_or(Head::NONE, |anchor| Head {
         id: anchor.id,
@@ -149,10 +163,12 @@ pub(super) fn check(engine: &Engine, head: &Head, schema: u32) -> Result<AuditCh
     let mut walk = Walk {
         previous: Some(start.digest),
         last: start.id,
+        newest: start.id,
         checked: 0,
         first: None,
         evidence: Evidence::new(anchor, schema),
-        faults: Vec::new(),
+        noted,
+        faults,
     };
     engine.numbered(Kind::Audit, 1, |id, record| {
         // What is appended while this runs is not of this check.
@@ -170,6 +186,15 @@ pub(super) fn check(engine: &Engine, head: &Head, schema: u32) -> Result<AuditCh
         });
     } else if walk.last == head.id && walk.previous.is_some_and(|digest| digest != head.digest) {
         walk.fault(AuditFault::Head { id: head.id });
+    }
+    let end = walk.newest.max(head.id);
+    if let Some(noted) = noted
+        && noted.id > end
+    {
+        walk.fault(AuditFault::Removed {
+            from: end + 1,
+            to: noted.id,
+        });
     }
     if let Beginning::Untold(id) = walk.evidence.beginning() {
         // Before all others: it is about the oldest events.
@@ -191,9 +216,13 @@ struct Walk {
     checked: u64,
     first: Option<u64>,
     last: u64,
+    /// The highest number seen, of what was added too.
+    newest: u64,
     /// The digest of event `last`; `None` when that event is not there.
     previous: Option<[u8; 32]>,
     evidence: Evidence,
+    /// The newest event when the witness was written.
+    noted: Option<Head>,
     faults: Vec<AuditFault>,
 }
 
@@ -201,6 +230,7 @@ impl Walk {
     fn event(&mut self, id: u64, record: &[u8], head: &Head) {
         self.checked += 1;
         self.first.get_or_insert(id);
+        self.newest = self.newest.max(id);
         if id > head.id || id <= self.last {
             self.fault(AuditFault::Added { id });
             return;
@@ -230,6 +260,12 @@ impl Walk {
             if let Some(id) = prune::unrecorded_to(&event) {
                 self.fault(AuditFault::Unrecorded { id });
             }
+        }
+        if let Some(noted) = self.noted
+            && noted.id == id
+            && noted.digest != *digest
+        {
+            self.fault(AuditFault::Replaced { id });
         }
         self.previous = Some(*digest);
     }

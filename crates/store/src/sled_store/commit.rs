@@ -10,12 +10,15 @@ use super::marks::Sheets;
 use super::prune::Beginning;
 use super::stage::{Next, Refusal, Stage, Staged};
 use super::wire::{self, CertificateFacts};
+use super::witness::Witness;
 use super::{SledStore, State};
 use crate::{Change, Committed, Conflict, Error, Result, SCHEMA_VERSION};
 
 /// What only the one who writes may change.
 pub(super) struct Writer {
     pub(super) next: Next,
+    /// None in a store that is only looked at.
+    pub(super) witness: Option<Witness>,
     pub(super) sheets: Sheets,
     /// The layout's version on disk.
     pub(super) schema: u32,
@@ -84,6 +87,12 @@ impl SledStore {
             }
         }
         self.write(batch, records)?;
+        if let Some(witness) = &writer.witness
+            && all.next.head != writer.next.head
+        {
+            let noted = witness.note(&all.next.head);
+            noted.inspect_err(|_| self.stopped.store(true, Ordering::Release))?;
+        }
         writer.next = all.next;
         writer.schema = SCHEMA_VERSION;
         self.show(|state| {

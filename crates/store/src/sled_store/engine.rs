@@ -195,9 +195,12 @@ fn guarded<T>(doing: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Re
 fn translated(doing: &'static str, error: sled::Error) -> Error {
     match error {
         sled::Error::Io(source) => Error::Io { doing, source },
-        sled::Error::Corruption { at, .. } => Error::Corrupt {
-            what: format!("its files fail their checksum (at {at:?})"),
-        },
+        sled::Error::Corruption { at, .. } => {
+            let at = at.map(|at| format!(" (at {at:?})")).unwrap_or_default();
+            Error::Corrupt {
+                what: format!("its files fail their checksum{at}"),
+            }
+        }
         other => Error::Engine {
             doing,
             message: other.to_string(),
@@ -219,6 +222,12 @@ fn opened(config: &sled::Config, dir: &Path) -> Result<sled::Db> {
                 }
                 tries -= 1;
                 std::thread::park_timeout(LOCK_WAIT);
+            }
+            Err(Error::Corrupt { what }) => {
+                return Err(Error::Damaged {
+                    path: dir.to_owned(),
+                    what,
+                });
             }
             other => return other,
         }

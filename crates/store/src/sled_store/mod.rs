@@ -12,6 +12,7 @@
 //! | `load` | the way from disk to memory at the start |
 //! | `query` | searches |
 //! | `verify`, `backup` | reading all of it |
+//! | `witness` | what shows that the newest of it is gone |
 
 #[cfg(test)]
 mod arbitrary;
@@ -32,6 +33,7 @@ mod tables;
 mod tests;
 mod verify;
 mod wire;
+mod witness;
 
 pub use backup::BackupSummary;
 
@@ -50,6 +52,7 @@ use marks::{Owner, SheetMark};
 use state::{REVOKED, State};
 use tables::{certificate_digest, transaction_digest};
 use wire::CertificateFacts;
+use witness::Witness;
 
 use crate::{
     AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
@@ -101,8 +104,8 @@ impl SledStore {
     /// # Errors
     ///
     /// [`Error::Locked`] when another process has it, [`Error::Missing`] when there is none and
-    /// none is to be made, [`Error::SchemaTooNew`], [`Error::Foreign`], [`Error::Corrupt`],
-    /// [`Error::Io`], [`Error::Engine`].
+    /// none is to be made, [`Error::SchemaTooNew`], [`Error::Foreign`], [`Error::Damaged`],
+    /// [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`], [`Error::Engine`].
     pub fn open(dir: impl AsRef<Path>, options: &SledOptions) -> Result<Self> {
         let engine = Engine::open(dir.as_ref(), options)?;
         let schema = load::schema(&engine)?;
@@ -112,8 +115,13 @@ impl SledStore {
                 what: format!("{record}: {problem}"),
             });
         }
+        let witness = match options.lenient {
+            true => None,
+            false => Some(Witness::of(engine.dir(), &loaded.next.head)?),
+        };
         let writer = Writer {
             next: loaded.next,
+            witness,
             sheets: loaded.sheets,
             schema,
             beginning: loaded.beginning,
@@ -372,11 +380,12 @@ impl Store for SledStore {
 
     fn audit_verify(&self) -> Result<AuditCheck> {
         let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
-        let (head, schema) = {
+        let (head, noted, schema) = {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            (writer.next.head, writer.schema)
+            let noted = witness::read(self.engine.dir());
+            (writer.next.head, noted, writer.schema)
         };
-        chain::check(&self.engine, &head, schema)
+        chain::check(&self.engine, &head, noted, schema)
     }
 
     fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {

@@ -7,6 +7,7 @@ mod marks;
 mod prune;
 mod records;
 mod tokens;
+mod witness;
 
 use std::path::Path;
 
