@@ -3,7 +3,8 @@
 use super::Peer;
 use crate::config::Cidr;
 use actors::Origin;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 use warp::http::header::USER_AGENT;
 use warp::http::{HeaderMap, HeaderName, HeaderValue};
 use warp::reply::Response;
@@ -12,6 +13,8 @@ use warp::reply::Response;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A User-Agent longer than this says nothing more.
 const USER_AGENT_LENGTH: usize = 200;
+/// How much of a hop that cannot be read is logged, in characters.
+const HOP_LENGTH: usize = 64;
 
 /// A fresh id that replies, logs and audit events of one request share: 16 hex digits.
 #[must_use]
@@ -45,23 +48,51 @@ pub(super) fn origin(peer: &Peer, headers: &HeaderMap, trusted: &[Cidr]) -> Orig
 fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
     let mut source = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|cidr| cidr.contains(address));
-    let hops: Vec<&str> = headers
+    // Octets, not text: what a client wrote further left must not make the proxy's own hop unreadable.
+    let hops: Vec<&[u8]> = headers
         .get_all("x-forwarded-for")
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|&octet| octet == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|hop| !hop.is_empty())
         .collect();
     for hop in hops.into_iter().rev() {
         if !is_trusted(source) {
             break;
         }
-        let Ok(address) = hop.parse::<IpAddr>() else {
+        let Some(address) = address(hop) else {
+            warn_once(source, hop);
             break;
         };
         source = address.to_canonical();
     }
     source
+}
+
+/// The address of a hop. Proxies write it plain, with a port, an IPv6 one also in brackets, and in quotes.
+fn address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?;
+    let hop = hop
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(hop)
+        .trim();
+    let bracketed = || {
+        let inside = hop.strip_prefix('[')?.strip_suffix(']')?;
+        inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+    };
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(with_port).or_else(bracketed)
+}
+
+/// Once: the proxy writes the same with every request, and the log is to stay readable.
+fn warn_once(proxy: IpAddr, hop: &[u8]) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        let hop = String::from_utf8_lossy(hop);
+        let hop: String = hop.chars().take(HOP_LENGTH).collect();
+        tracing::warn!(%proxy, ?hop, "what a trusted proxy wrote in X-Forwarded-For is no address; its requests count as its own");
+    });
 }
 
 #[cfg(test)]
@@ -97,5 +128,53 @@ mod tests {
             seen("::ffff:10.0.0.1", "203.0.113.5", &["10.0.0.0/8"]),
             "203.0.113.5"
         );
+    }
+
+    #[test]
+    fn proxies_write_addresses_in_several_ways() {
+        for (forwarded, source) in [
+            ("203.0.113.5:49152", "203.0.113.5"),
+            ("\"203.0.113.5:49152\"", "203.0.113.5"),
+            ("\"203.0.113.5\"", "203.0.113.5"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("\"[2001:db8::1]:443\"", "2001:db8::1"),
+            ("[::ffff:203.0.113.5]:443", "203.0.113.5"),
+            ("203.0.113.5,", "203.0.113.5"),
+            ("203.0.113.5, ,", "203.0.113.5"),
+            ("1.2.3.4:5, 203.0.113.5:6, 10.0.0.2:7", "203.0.113.5"),
+        ] {
+            assert_eq!(
+                seen("10.0.0.1", forwarded, &["10.0.0.0/8"]),
+                source,
+                "{forwarded}"
+            );
+        }
+        for forwarded in [
+            "",
+            ",",
+            "unknown",
+            "[203.0.113.5]",
+            "[2001:db8::1",
+            "\"",
+            "203.0.113.5:port",
+        ] {
+            assert_eq!(
+                seen("10.0.0.1", forwarded, &["10.0.0.0/8"]),
+                "10.0.0.1",
+                "{forwarded}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_make_the_proxys_hop_unreadable() {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_bytes(b"\xff, 203.0.113.5").unwrap();
+        headers.insert("x-forwarded-for", value);
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let seen = source("10.0.0.1".parse().unwrap(), &headers, &trusted);
+        assert_eq!(seen.to_string(), "203.0.113.5");
     }
 }
