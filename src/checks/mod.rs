@@ -6,6 +6,7 @@
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `policies` | CAs; certificate profiles |
 //! | `profiles`, `ra`, `auto_ra`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `store` | the store |
 //! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
 //!
 //! Nothing here is kept between runs: a reload is another run, and the old [`Loaded`] stays in use
@@ -46,6 +47,7 @@ use crate::config::{Config, Span};
 use auto_ra::NewKeys;
 use files::Files;
 use problem::{Findings, Spot};
+use store::open_to_others;
 
 /// What a run of the checks came to.
 pub struct Outcome {
@@ -110,6 +112,7 @@ fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
     let mut findings = Findings::default();
 
     server::check(&run, &mut findings);
+    findings.0.extend(open_to_others(config));
     let tls = server::tls(&run, &mut findings);
     let admin = server::admin(&run, &mut findings);
     let issuers = issuers::load(&config.issuers, &files, now, &mut findings);

@@ -64,6 +64,36 @@ pub fn other_owner(store: &Path) -> Option<String> {
     (owner != user).then(|| format!("it belongs to user {owner}, and this is user {user}"))
 }
 
+/// Says it when others than this user come into the store's directory.
+///
+/// Files that were made before are as readable as they were then, and nobody comes as far as these while the directory
+/// is closed: it is what counts.
+pub(super) fn open_to_others(config: &Config) -> Option<Problem> {
+    let path = config.store_path();
+    let mode = std::fs::metadata(&path).ok()?.mode() & 0o7777;
+    let data = path.join("db");
+    let of_data = std::fs::metadata(&data).map_or(0, |metadata| metadata.mode() & 0o7777);
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    let path = path.display();
+    let (what, remedy) = if of_data & 0o077 == 0 {
+        (
+            format!("others than scepd's user may look into it (mode {mode:04o})"),
+            format!("run chmod 700 {path}"),
+        )
+    } else {
+        (
+            format!(
+                "others than scepd's user may look into it (mode {mode:04o}), and its file db (mode {of_data:04o}) \
+                 holds the challenge passwords of requests that wait"
+            ),
+            format!("run chmod 700 {path} && chmod 600 {}", data.display()),
+        )
+    };
+    Some(spot(config).problem(Severity::Warning, what, remedy))
+}
+
 fn own(config: &Config) -> Result<(), Box<Problem>> {
     let Some(what) = other_owner(&config.store_path()) else {
         return Ok(());

@@ -50,6 +50,7 @@ struct ExportArgs {
 }
 
 pub(super) fn run(args: AuditArgs) -> Result<(), Failure> {
+    super::process::keep_files_private();
     match args.action {
         Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyAudit)? {
             Answer::Checked(checked) => print(&checked, args.json, "the audit chain"),

@@ -17,6 +17,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: CheckArgs) -> Result<(), Failure> {
+    super::process::keep_files_private();
     let effective = args.sources.load()?;
     for notice in &effective.notices {
         eprintln!("scepd: {}", notice.text);

@@ -1,8 +1,11 @@
-//! What the processes of servers have in common.
+//! What the processes of servers, and of commands that open the store, have in common.
 
 use std::time::Duration;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
+};
 use tokio::runtime::Runtime;
 
 /// Keeps keys and secrets out of core dumps, and the memory from other processes of the same user.
@@ -18,6 +21,12 @@ pub(super) fn keep_memory_private() {
     if let (Err(error), Err(_)) = (limited, hidden) {
         eprintln!("scepd: core dumps cannot be switched off, and would hold keys: {error}");
     }
+}
+
+/// Keeps what is written from now on to this user, also where somebody made the directory with a wider mode: the store
+/// holds waiting requests with the challenge passwords in them.
+pub(super) fn keep_files_private() {
+    umask(Mode::from_raw_mode(0o077));
 }
 
 /// Ends the runtime of a server that has ended. A reload that hangs in a file system is not waited for.

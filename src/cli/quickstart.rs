@@ -35,6 +35,8 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
         http_port: args.http_port,
         ca: args.ca,
     };
+    // Before anything is made: the first token is put into the store then.
+    super::process::keep_files_private();
     let made =
         quickstart::make(&wish, Utc::now()).map_err(|error| Failure::new(error.to_string()))?;
     let announce = |addresses: Addresses| {

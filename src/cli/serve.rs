@@ -18,6 +18,7 @@ pub(super) struct ServeArgs {
 pub(super) fn run(args: ServeArgs) -> Result<(), Failure> {
     let sources = args.sources.sources()?;
     super::process::keep_memory_private();
+    super::process::keep_files_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

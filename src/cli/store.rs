@@ -75,6 +75,7 @@ fn place(sources: &SourceArgs) -> Result<PathBuf, Failure> {
 }
 
 pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
+    super::process::keep_files_private();
     match args.action {
         Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyStore)? {
             Answer::Checked(checked) => print(&checked, args.json, "the store"),

@@ -69,6 +69,7 @@ enum RoleArg {
 }
 
 pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
+    super::process::keep_files_private();
     match args.action {
         Action::Create(args) => create(*args),
         Action::List(args) => list(*args),

@@ -1,9 +1,9 @@
 //! This machine: its names and addresses, and files in the directory.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use pki::SubjectAltNames;
@@ -57,6 +57,8 @@ pub(super) fn write(path: &Path, content: &[u8], readers: Readers) -> Result<(),
             .create_new(true)
             .mode(mode)
             .open(unfinished)?;
+        // A file for all is one in a process that gives nothing to others, too.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::rename(unfinished, path)?;
@@ -113,7 +115,7 @@ pub(super) fn outward_address() -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::PermissionsExt;
+    use rustix::fs::Mode;
 
     use super::*;
 
@@ -131,6 +133,17 @@ mod tests {
             );
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_for_all_is_one_whatever_the_process_gives_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let before = rustix::process::umask(Mode::from_raw_mode(0o077));
+        write(&path, b"for all", Readers::All).unwrap();
+        rustix::process::umask(before);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
     }
 
     #[test]

@@ -248,3 +248,32 @@ async fn a_reader_that_has_seen_enough_ends_an_export_without_a_word() {
     let words = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && words.is_empty(), "{words}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_a_directory_that_is_open_to_all_has_files_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new().profile("corp", "");
+    house.write_config();
+    let store = house.dir().join("data/store");
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "umask 022; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_scepd"))
+        .args(["token", "create", "--name", "ops", "--role", "admin"])
+        .arg("--config")
+        .arg(house.dir().join("scepd.toml"));
+    let made = tokio::task::spawn_blocking(move || command.output()).await;
+    out(&made.unwrap().unwrap());
+    let files = std::fs::read_dir(&store).unwrap();
+    let files: Vec<_> = files
+        .map(|file| file.unwrap())
+        .filter(|file| file.path().is_file())
+        .collect();
+    assert!(files.iter().any(|file| file.file_name() == "db"));
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+}

@@ -46,3 +46,38 @@ fn a_store_that_is_no_store_is_named() {
             .is_err_and(|problem| problem.to_string().starts_with("store: path ("))
     );
 }
+
+#[test]
+fn a_store_that_others_may_read_is_warned_of() {
+    let house = House::new();
+    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
+    let directory = house.config.store_path();
+    let data = directory.join("db");
+    let said = |of_directory, of_data| {
+        fs::set_permissions(&directory, Permissions::from_mode(of_directory)).unwrap();
+        fs::set_permissions(&data, Permissions::from_mode(of_data)).unwrap();
+        open_to_others(&house.config).map(|problem| {
+            assert_eq!(problem.severity, Severity::Warning);
+            problem.to_string()
+        })
+    };
+    assert_eq!(said(0o700, 0o600), None);
+    assert_eq!(
+        said(0o700, 0o644),
+        None,
+        "nobody else comes as far as the file"
+    );
+    let directory = directory.display();
+    for (of_directory, of_data) in [(0o755, 0o600), (0o750, 0o600), (0o755, 0o644)] {
+        let said = said(of_directory, of_data).unwrap();
+        assert!(said.contains(&format!("mode {of_directory:04o}")), "{said}");
+        assert!(said.contains(&format!("chmod 700 {directory}")), "{said}");
+    }
+    let said = said(0o711, 0o640).unwrap();
+    assert!(said.contains("mode 0711"), "{said}");
+}
+
+#[test]
+fn a_store_that_is_still_to_be_made_is_open_to_nobody() {
+    assert_eq!(open_to_others(&House::new().config), None);
+}
