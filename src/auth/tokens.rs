@@ -133,6 +133,9 @@ pub fn mint(
 
 /// Revokes the token with this id or, for the command line, this name. Gives its record and what makes it durable.
 ///
+/// Only where no token has the id, revoked ones included, is it taken for a name: who revokes an id twice must not
+/// meet a token that somebody named after it.
+///
 /// # Errors
 /// [`TokenError::Revoked`]: that of a token with this id; [`TokenError::Unknown`]: no token in force is called so.
 pub fn revoke(
@@ -141,21 +144,16 @@ pub fn revoke(
     by: &By,
     now: DateTime<Utc>,
 ) -> Result<(TokenRecord, Change), TokenError> {
-    let in_force = || known.iter().filter(|token| token.revoked_at.is_none());
-    let token = in_force()
-        .find(|token| token.id == id_or_name)
-        .or_else(|| {
-            in_force()
-                .filter(|token| token.usable_at(now))
-                .find(|token| token.name == id_or_name)
-        })
-        .ok_or_else(|| {
-            let name = id_or_name.to_owned();
-            match known.iter().any(|token| token.id == id_or_name) {
-                true => TokenError::Revoked(name),
-                false => TokenError::Unknown(name),
-            }
-        })?;
+    let token = match known.iter().find(|token| token.id == id_or_name) {
+        Some(token) if token.revoked_at.is_some() => {
+            return Err(TokenError::Revoked(id_or_name.to_owned()));
+        }
+        Some(token) => token,
+        None => known
+            .iter()
+            .find(|token| token.name == id_or_name && token.usable_at(now))
+            .ok_or_else(|| TokenError::Unknown(id_or_name.to_owned()))?,
+    };
     let change = Change::new()
         .with(Op::RevokeToken {
             id: token.id.clone(),
@@ -328,6 +326,24 @@ mod tests {
         assert_eq!(
             revoke(&token.id, &gone, &by(), now()).map(|_| ()),
             Err(TokenError::Revoked(token.id.clone()))
+        );
+    }
+
+    #[test]
+    fn a_token_named_after_anothers_id_is_not_revoked_in_its_place() {
+        let first = mint(&wanted("ops", None), &[], &by(), now())
+            .unwrap()
+            .record;
+        let namesake = mint(&wanted(&first.id, None), &[], &by(), now())
+            .unwrap()
+            .record;
+        let mut known = [namesake, first.clone()];
+        let (revoked, _) = revoke(&first.id, &known, &by(), now()).unwrap();
+        assert_eq!(revoked.id, first.id);
+        known[1].revoked_at = Some(now());
+        assert_eq!(
+            revoke(&first.id, &known, &by(), now()).map(|_| ()),
+            Err(TokenError::Revoked(first.id))
         );
     }
 }

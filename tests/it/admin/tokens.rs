@@ -192,3 +192,22 @@ async fn of_calls_at_once_one_makes_and_one_revokes() {
         assert_eq!(about.count(), 1, "{action}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_goes_by_its_id_also_when_another_is_named_so() {
+    let server = House::new().profile("corp", "").start().await;
+    let admin = server.admin().await;
+    let path = "/api/v1/admin/tokens";
+    let make = async |name: &str| {
+        let wanted = serde_json::json!({ "name": name, "role": "viewer" }).to_string();
+        let made = admin.post(path, &wanted).await.json();
+        made["token"]["id"].as_str().unwrap().to_owned()
+    };
+    let first = make("dashboards").await;
+    let namesake = make(&first).await;
+    let revoke = async |id: &str| admin.delete(&format!("{path}/{id}")).await.status;
+    assert_eq!(revoke(&first).await, 200);
+    assert_eq!(revoke(&first).await, 409, "not the one that is named so");
+    assert_eq!(revoke("dashboards").await, 404, "a name is no id");
+    assert_eq!(revoke(&namesake).await, 200);
+}
