@@ -30,8 +30,7 @@ pub(crate) fn success(
         "certificate issued"
     };
     let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
-    event.resource_id.clone_from(&serial);
-    event.details.serial = Some(serial);
+    about_certificate(&mut event, serial);
     event.details.note = (!notes.is_empty()).then(|| notes.join("; "));
     event
 }
@@ -61,8 +60,7 @@ pub(crate) fn resent(
     let serial = certificate.serial().to_hex();
     let message = "the same message came again; the same certificate was sent again";
     let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
-    event.resource_id.clone_from(&serial);
-    event.details.serial = Some(serial);
+    about_certificate(&mut event, serial);
     event.details.note = Some("sent again".to_owned());
     event
 }
@@ -146,7 +144,7 @@ pub(crate) fn rejected(
         actor: subject,
         actor_type: "Device".to_owned(),
         action: action.to_owned(),
-        resource_type: "scep_request".to_owned(),
+        resource_type: REQUEST.to_owned(),
         resource_id: rejected.reply.transaction_id.clone().unwrap_or_default(),
         details,
     }
@@ -194,7 +192,7 @@ pub(crate) fn of_record(
         actor,
         actor_type: "Device".to_owned(),
         action: action(renewal, context.intune).to_owned(),
-        resource_type: "certificate".to_owned(),
+        resource_type: REQUEST.to_owned(),
         resource_id: record.transaction_id.clone(),
         details: AuditDetails {
             outcome: Some(outcome),
@@ -215,6 +213,16 @@ pub(crate) fn of_record(
             ..AuditDetails::default()
         },
     }
+}
+
+/// What an event is about while there is no certificate: a request, by its transactionID.
+pub(crate) const REQUEST: &str = "scep_request";
+
+/// The event is about this certificate, no longer about the request alone.
+pub(crate) fn about_certificate(event: &mut AuditEvent, serial: String) {
+    event.resource_type = "certificate".to_owned();
+    event.resource_id.clone_from(&serial);
+    event.details.serial = Some(serial);
 }
 
 /// In `details`, where nobody vouches for what the challenge says: which members that concerns.
@@ -256,7 +264,7 @@ fn event(
         actor: device.unwrap_or(common_name),
         actor_type: "Device".to_owned(),
         action: action(candidate.is_renewal(), candidate.intune).to_owned(),
-        resource_type: "certificate".to_owned(),
+        resource_type: REQUEST.to_owned(),
         resource_id: transaction_id,
         details,
     }

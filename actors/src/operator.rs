@@ -112,8 +112,7 @@ async fn approve(
         "certificate issued after approval",
         now,
     );
-    event.resource_id = serial.to_hex();
-    event.details.serial = Some(serial.to_hex());
+    audit::about_certificate(&mut event, serial.to_hex());
     event.details.note.clone_from(&decision.note);
     let stored = store::CertificateRecord {
         device: record.device.clone(),
@@ -273,7 +272,7 @@ fn operators_event(
         actor: decision.by.clone(),
         actor_type: decision.by_type.clone(),
         action: action.to_owned(),
-        resource_type: "scep_request".to_owned(),
+        resource_type: audit::REQUEST.to_owned(),
         resource_id: record.transaction_id.clone(),
         details: AuditDetails {
             outcome: Some(Outcome::Success),

@@ -27,6 +27,11 @@ async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
     let events = running.audit();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].event.action, "scep_pkcsreq");
+    assert_eq!(events[0].event.resource_type, "certificate");
+    assert_eq!(
+        Some(&events[0].event.resource_id),
+        events[0].event.details.serial.as_ref()
+    );
     assert_eq!(events[0].event.details.outcome, Some(Audited::Success));
     assert_eq!(
         events[0].event.details.serial,
@@ -163,6 +168,9 @@ async fn policy_refusals_name_their_reason_and_consume_nothing() {
         running.audit()[0].event.details.reason.as_deref(),
         Some("policy_ca")
     );
+    let refused = running.audit().remove(0).event;
+    assert_eq!(refused.resource_type, "scep_request", "there is no serial");
+    assert_eq!(Some(refused.resource_id), refused.details.transaction_id);
     device.enroll(&world, &running, "corp").await;
 }
 

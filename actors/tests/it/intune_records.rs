@@ -65,6 +65,10 @@ async fn an_approved_request_is_recorded_as_the_intune_enrollment_that_it_is() {
     assert_eq!(running.counter("corp", Label::Success).await, (1, 1));
     let events = running.audit();
     let (enrolled, decided) = (&events[0].event, &events[1].event);
+    assert_eq!(
+        [&enrolled.resource_type, &decided.resource_type],
+        ["certificate", "scep_request"]
+    );
     assert_eq!(enrolled.action, "scep_pkcsreq_intune");
     let details = &enrolled.details;
     assert_eq!(details.claim.as_ref().unwrap()["device_name"], "laptop-1");
@@ -93,6 +97,13 @@ async fn a_denied_request_and_one_that_lapsed_count_once_each() {
     let [refused, decided] = [0, 1].map(|n| &events[n].event);
     assert_eq!(refused.action, "scep_pkcsreq_intune");
     assert_eq!(refused.details.reason.as_deref(), Some("denied"));
+    for event in [refused, decided] {
+        assert_eq!(event.resource_type, "scep_request");
+        assert_eq!(
+            Some(&event.resource_id),
+            event.details.transaction_id.as_ref()
+        );
+    }
     assert!(refused.details.claim.is_some());
     assert_eq!(decided.action, "scep_request_deny");
     assert!(decided.details.message.is_some());
