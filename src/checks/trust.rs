@@ -96,14 +96,28 @@ pub(super) fn anchors(
             Some(Arc::new(anchors))
         }
         Err(error) => {
-            findings.fail(
-                &spot,
-                error.to_string(),
-                "until then no challenge can be trusted",
-            );
+            let (what, remedy) = told(&error, path);
+            findings.fail(&spot, what, remedy);
             None
         }
     }
+}
+
+/// The words of an error without the file, which the finding names already, and the advice that they end with.
+///
+/// What follows from a bad file is not said: nothing, where another one stays in use.
+fn told(error: &challenge::Error, path: &Path) -> (String, String) {
+    let words = error.to_string();
+    let file = format!("{}: ", path.display());
+    let words = words.strip_prefix(&file).unwrap_or(&words);
+    let with_advice = match error {
+        // What it holds is listed after the same sign.
+        challenge::Error::NoUsableAnchor { .. } => None,
+        _ => words.rsplit_once("; "),
+    };
+    let (what, remedy) =
+        with_advice.unwrap_or((words, "put the Intune connector's certificate there"));
+    (what.to_owned(), remedy.to_owned())
 }
 
 /// The CAs of a profile's mTLS clients: certificates of which none has expired, each one usable.

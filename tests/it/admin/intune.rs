@@ -209,7 +209,11 @@ async fn a_reload_takes_the_new_anchors_and_a_bad_file_leaves_the_old() {
     let answer = admin.post(RELOAD, r#"{"path_id":"corp"}"#).await;
     assert_eq!(answer.status, 500, "{}", answer.text);
     let words = answer.error();
-    assert!(words.contains("connector.pem"), "{words}");
+    assert_eq!(words.matches("connector.pem").count(), 1, "{words}");
+    assert!(
+        !words.contains("until then") && words.contains("in use have not changed"),
+        "{words}"
+    );
     issued(ask(&fleet.connector).await);
 
     std::fs::write(&file, next.certificate.to_pem()).unwrap();
@@ -258,7 +262,7 @@ async fn a_reload_says_what_it_cannot_do() {
         );
     }
     assert_eq!(admin.read(events).await["total"], before);
-    for root in ["", "{}", r#"{"path_id":""}"#] {
+    for root in ["", "{}", r#"{"path_id":""}"#, r#""""#, " \"\"\n"] {
         let answer = admin.post(RELOAD, root).await;
         assert_eq!(
             answer.status, 409,
@@ -266,7 +270,9 @@ async fn a_reload_says_what_it_cannot_do() {
             answer.text
         );
     }
-    assert_eq!(admin.post(RELOAD, "{path_id").await.status, 400);
+    for wrong in ["{path_id", r#""corp""#, r#"" ""#, r#"["corp"]"#] {
+        assert_eq!(admin.post(RELOAD, wrong).await.status, 400, "{wrong}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
