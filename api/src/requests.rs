@@ -67,7 +67,7 @@ pub struct Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
-    /// The device gets its certificate the next time it asks.
+    /// The certificate is issued; the device fetches it the next time it asks.
     Approved,
     /// The device is refused the next time it asks.
     Denied,

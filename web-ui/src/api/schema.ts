@@ -146,7 +146,8 @@ export interface paths {
         /**
          * Read a profile's trust anchors again
          * @description Reads the trust-anchor file and swaps the pool in one step: a request sees the old pool or the new one.
-         *     When the file is bad the old pool stays in use. An empty body, or an empty `path_id`, means the root profile.
+         *     When the file is bad the old pool stays in use. An empty body, the JSON string `""`, or an empty `path_id` means the root
+         *     profile.
          */
         post: operations["reloadSCEPIntuneTrust"];
         delete?: never;
@@ -207,7 +208,8 @@ export interface paths {
         put?: never;
         /**
          * Approve a waiting request
-         * @description The device gets its certificate the next time it asks. Policy is applied again then.
+         * @description Applies today's policy to the request and issues the certificate before it answers. The device fetches it at its next
+         *     poll. When policy refuses, the answer is a 409 that says why, and the request goes on waiting.
          */
         post: operations["approveSCEPRequest"];
         delete?: never;
@@ -836,7 +838,7 @@ export interface components {
             note?: string;
         };
         /**
-         * @description `approved`: the device gets its certificate the next time it asks; `denied`: it is refused.
+         * @description `approved`: the certificate is issued, and the device fetches it at its next poll; `denied`: it is told so then.
          * @enum {string}
          */
         RequestState: "approved" | "denied";
@@ -1071,9 +1073,9 @@ export interface components {
             actor_type: string;
             /** @description What was done, such as `scep_pkcsreq_intune` or `cert_revoke`. */
             action: string;
-            /** @description What it was done to: `certificate`, `scep_request`, `scep_profile`, `token`, and so on. */
+            /** @description What it was done to: `certificate`, `scep_request` (a request without one), `scep_profile`, `token`, and so on. */
             resource_type: string;
-            /** @description Which one; a serial number for certificates. Empty when there is none. */
+            /** @description Which one; the serial number of a `certificate`, the transactionID of a `scep_request`. Empty when there is none. */
             resource_id: string;
             /** @description The rest. */
             details: components["schemas"]["AuditDetails"];
@@ -1770,7 +1772,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "error": "/etc/scepd/connector.pem: certificate 2 (\"Old Connector\") expired on 2026-11-20",
+                     *       "error": "profile corp: intune.connector_cert_path (/etc/scepd/connector.pem): the certificate \"CN=Old Connector\" expired at 2026-11-20 12:00:00 UTC; put the connector's present certificate into the file and take the expired one out; the trust anchors in use have not changed",
                      *       "request_id": "01JD7Z1Q"
                      *     }
                      */
@@ -1934,7 +1936,21 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["Conflict"];
+            /** @description It waits no more, is being decided on, or policy refuses it now; the message says which. Nothing has changed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": "the profile's policy refuses the request: the key rsa-1024 is not allowed",
+                     *       "request_id": "01JD7Z1Q"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             429: components["responses"]["TooMany"];
             503: components["responses"]["Busy"];
         };
@@ -2004,9 +2020,9 @@ export interface operations {
                 profile?: components["parameters"]["Profile"];
                 /** @description Exact issuer. */
                 issuer_id?: string;
-                /** @description Exact serial number in hex. */
+                /** @description Serial number in hex, whole, in any case; colons and leading zeros are ignored. */
                 serial?: string;
-                /** @description Exact Intune device. */
+                /** @description Intune device, whole, in any case. */
                 device?: string;
                 /** @description Where the certificates stand now. */
                 status?: components["schemas"]["CertificateStatus"];
@@ -2239,15 +2255,15 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Exact Intune device.
+                 * @description Intune device, whole, in any case.
                  * @example 3f0c4a7e-laptop-17
                  */
                 device?: string;
-                /** @description Exact transactionID. */
+                /** @description transactionID, whole, in any case. */
                 transaction_id?: string;
-                /** @description Exact serial number in hex. */
+                /** @description Serial number in hex, whole, in any case; colons and leading zeros are ignored. */
                 serial?: string;
-                /** @description Exact common name. */
+                /** @description Common name, whole, in any case. */
                 common_name?: string;
                 /**
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
@@ -2283,8 +2299,8 @@ export interface operations {
                      *             "actor": "3f0c4a7e-laptop-17",
                      *             "actor_type": "Device",
                      *             "action": "scep_pkcsreq_intune",
-                     *             "resource_type": "scep_profile",
-                     *             "resource_id": "corp",
+                     *             "resource_type": "scep_request",
+                     *             "resource_id": "8B1F5C0A",
                      *             "details": {
                      *               "outcome": "failure",
                      *               "reason": "claim_mismatch",
@@ -2370,8 +2386,8 @@ export interface operations {
                      *           "actor": "3f0c4a7e-laptop-17",
                      *           "actor_type": "Device",
                      *           "action": "scep_pkcsreq_intune",
-                     *           "resource_type": "scep_profile",
-                     *           "resource_id": "corp",
+                     *           "resource_type": "scep_request",
+                     *           "resource_id": "8B1F5C0A",
                      *           "details": {
                      *             "outcome": "failure",
                      *             "reason": "claim_mismatch",

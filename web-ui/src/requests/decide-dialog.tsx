@@ -14,7 +14,8 @@ export type Verdict = "approve" | "deny";
 const WORDS = {
   approve: {
     title: "Approve this request?",
-    effect: "The device gets its certificate the next time it asks. Policy is applied again then.",
+    effect:
+      "Policy is applied again and the certificate is issued now. The device fetches it the next time it asks.",
     action: "Approve request",
     done: "The request is approved.",
   },
