@@ -12,7 +12,9 @@ pub(super) fn openssl(context: &Context) -> Result<Done, String> {
 }
 
 pub(super) fn strongswan(context: &Context) -> Result<Done, String> {
-    let plugins = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    // What fetches, and what knows elliptic curves: each in a package of its own.
+    let curl = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    let curves = "/usr/lib/ipsec/plugins/libstrongswan-openssl.so";
     let packages = [
         "strongswan-pki",
         "libstrongswan-extra-plugins",
@@ -22,7 +24,7 @@ pub(super) fn strongswan(context: &Context) -> Result<Done, String> {
     client(
         context,
         "strongswan",
-        &["pki", plugins, "openssl"],
+        &["pki", curl, curves, "openssl"],
         &packages,
         &[],
     )
