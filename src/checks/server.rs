@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
-use tracing_subscriber::EnvFilter;
 
 use super::loaded::{LoadedAdmin, LoadedTls};
 use super::pair;
@@ -15,6 +14,7 @@ use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
 use crate::config::{self, Secret, Server};
 use crate::http::{TlsError, TlsIdentity};
+use crate::telemetry::logs;
 
 /// Extended key usage of TLS servers.
 const SERVER_AUTH: &str = pki::oid::EKU_SERVER_AUTH;
@@ -43,13 +43,10 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
             findings,
         );
     }
-    if let Err(error) = EnvFilter::try_new(&run.config.log.level) {
-        let remedy = "write error, warn, info, debug, trace, or a filter such as info,scepd=debug";
-        findings.fail(
-            &Spot::section("log").at("level"),
-            format!("it is no log filter: {error}"),
-            remedy,
-        );
+    if let Err(what) = logs::check(&run.config.log.level) {
+        let remedy =
+            "write off, error, warn, info, debug, trace, or a filter such as info,scepd=debug";
+        findings.fail(&Spot::section("log").at("level"), what, remedy);
     }
 }
 

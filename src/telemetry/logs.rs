@@ -14,16 +14,55 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
-use crate::config::{Log, LogFormat};
+use crate::config::{self, Log, LogFormat};
 
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Libraries that say much and nothing for operators; a level for one of them in `log.level` goes before these.
 const QUIET: &str = "sled=warn,rustls=warn,hyper=info,hyper_util=info,reqwest=info,actix=info,actix_rt=info,mio=info";
 
+/// All levels, from silence on.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Says why a text is no `log.level`.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn check(level: &str) -> Result<(), String> {
+    filter(level).map(drop)
+}
+
 fn filter(level: &str) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
-    EnvFilter::try_new(format!("{QUIET},{level}")).map_err(|error| format!("log.level: {error}"))
+    let directives: Vec<&str> = level
+        .split(',')
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty())
+        .collect();
+    if directives.is_empty() {
+        return Err("it names no level".to_owned());
+    }
+    for directive in &directives {
+        if !directive.contains('=') {
+            is_level(directive)?;
+        }
+    }
+    let own = directives.join(",");
+    EnvFilter::try_new(&own)
+        .and_then(|_| EnvFilter::try_new(format!("{QUIET},{own}")))
+        .map_err(|error| format!("it is no log filter: {error}"))
+}
+
+/// The library takes any other word for the name of a module, and logs nothing of all others: a
+/// mistyped level would silence the server.
+fn is_level(word: &str) -> Result<(), String> {
+    let named = LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+    if named || matches!(word.as_bytes(), [b'0'..=b'5']) {
+        return Ok(());
+    }
+    let nearest = config::nearest(LEVELS, word)
+        .map(|nearest| format!("; did you mean `{nearest}`?"))
+        .unwrap_or_default();
+    Err(format!("`{word}` is no level{nearest}"))
 }
 
 /// Starts logging; later calls change the level alone. The format is that of the first call.
@@ -31,7 +70,7 @@ fn filter(level: &str) -> Result<EnvFilter, String> {
 /// # Errors
 /// The level is no filter. What was in force stays.
 pub fn apply(settings: &Log) -> Result<(), String> {
-    let filter = filter(&settings.level)?;
+    let filter = filter(&settings.level).map_err(|error| format!("log.level: {error}"))?;
     if let Some(level) = LEVEL.get() {
         return level
             .reload(filter)
@@ -110,6 +149,38 @@ mod tests {
         .unwrap();
         assert!(!line.chars().any(char::is_control), "{line}");
         assert!(line.contains("\\u{a}"), "{line}");
+    }
+
+    #[test]
+    fn words_that_are_no_level_are_refused_with_the_nearest() {
+        for (level, nearest) in [
+            ("warning", "`warn`"),
+            ("info,inof", "`info`"),
+            ("Debgu", "`debug`"),
+        ] {
+            let said = filter(level).map(drop).unwrap_err();
+            assert!(said.contains(nearest), "{level}: {said}");
+        }
+        for level in ["", " ", ",", "scepd", "scepd::server,info", "6"] {
+            assert!(filter(level).is_err(), "{level:?}");
+        }
+        for level in [
+            "info",
+            "WARN",
+            "Off",
+            "0",
+            "5",
+            "info,scepd=debug",
+            "warn,scepd::server=trace,",
+        ] {
+            assert!(filter(level).is_ok(), "{level:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_directive_do_not_change_it() {
+        let plain = filter("warn,scepd=debug").unwrap().to_string();
+        assert_eq!(filter(" warn, scepd=debug ").unwrap().to_string(), plain);
     }
 
     #[test]

@@ -111,3 +111,14 @@ fn scep_can_be_switched_off() {
     house.profile().issuer_id = "nobody".to_owned();
     assert_eq!(house.load().loaded.unwrap().profiles.len(), 0);
 }
+
+#[test]
+fn a_log_level_that_is_mistyped_is_refused() {
+    let mut house = House::new();
+    house.config.log.level = "warning".to_owned();
+    let said = house.failure();
+    assert!(
+        said.starts_with("log: level: ") && said.contains("did you mean `warn`?"),
+        "{said}"
+    );
+}
