@@ -22,13 +22,15 @@ pub async fn serve(
     sockets: Sockets,
     ready: impl FnOnce(Addresses),
 ) -> Result<(), ServerError> {
+    // First of all: until then any of them ends the process without a word, and reading may wait for
+    // a file that is being written. What comes meanwhile is answered once the server runs.
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServerError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
     if let Ok(effective) = read(&sources).await {
         // A level that is no filter is a finding of the checks.
         let _ = crate::telemetry::logs::apply(&effective.config.log);
     }
-    let mut hangup = signal(SignalKind::hangup()).map_err(ServerError::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServerError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
     let server = Server::start(sources, sockets, Arc::new(SystemClock)).await?;
     let addresses = server.addresses();
     tracing::info!(
@@ -111,5 +113,46 @@ fn reloading() {
 fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(false, states) {
         tracing::debug!(%error, "systemd could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Whether this process handles a signal, as the kernel says.
+    fn is_handled(signal: SignalKind) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .unwrap();
+        let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+        mask & (1 << (signal.as_raw_value() - 1)) != 0
+    }
+
+    #[tokio::test]
+    async fn signals_are_handled_before_the_configuration_is_read() {
+        // A file that was written just now is waited for, so that reading takes its time.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[server]\n").unwrap();
+        let sources = Sources {
+            file: Some(file.path().to_owned()),
+            ..Sources::default()
+        };
+        let serving = serve(sources, Sockets::default(), |_| {});
+        tokio::select! {
+            biased;
+            _ = serving => unreachable!("it has read nothing yet"),
+            () = std::future::ready(()) => {}
+        }
+        for signal in [
+            SignalKind::hangup(),
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+        ] {
+            assert!(is_handled(signal), "{signal:?}");
+        }
     }
 }
