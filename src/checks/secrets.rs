@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::files::Files;
 use super::problem::{Findings, Spot};
-use crate::config::Secret;
+use crate::config::{SHOWN, Secret};
 
 /// The secret of a setting, from the configuration itself or from its `_file`; `None` when neither
 /// is set or it was refused.
@@ -51,6 +51,15 @@ pub(super) fn resolve(
             &spot,
             "the secret is empty",
             "write one, or remove the setting",
+        );
+        return None;
+    }
+    // A configuration that was shown and taken over as it is would make it a password that anybody can read up.
+    if secret.expose().trim() == SHOWN {
+        findings.fail(
+            &spot,
+            "this is what `config show` writes in a secret's place",
+            "put the secret itself",
         );
         return None;
     }
@@ -107,6 +116,24 @@ mod tests {
                 "{said}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_shown_in_its_place_is_no_secret() {
+        let (secret, said) = from_file(b"<set>\n");
+        assert!(secret.is_none() && said.contains("config show"), "{said}");
+        let (spot, mut findings) = (
+            Spot::section("admin").at("metrics_token"),
+            Findings::default(),
+        );
+        let shown = Secret::new(" <set>");
+        let secret = resolve(
+            &Files::default(),
+            (&spot, Some(&shown)),
+            (&spot, None),
+            &mut findings,
+        );
+        assert!(secret.is_none() && findings.failed());
     }
 
     #[test]
