@@ -115,8 +115,11 @@ fn from_files(
         .ra_cert_path
         .as_deref()
         .map_or(certificate.clone(), |path| certificate.in_file(path));
-    let current = current.and_then(|pair| fit(pair, issuer, &certificate, findings));
-    let previous = previous(run, profile, issuer, spot, findings);
+    let current = current.and_then(|pair| fit(pair, &certificate, findings));
+    if let Some((current, issuer)) = current.as_ref().zip(issuer) {
+        of_issuer(&current.certificate, issuer, &certificate, findings);
+    }
+    let previous = previous(run, profile, spot, findings);
     let (previous, wrong) = match previous {
         Ok(previous) => (previous, false),
         Err(()) => (None, true),
@@ -136,7 +139,6 @@ fn from_files(
 fn previous(
     run: &Run<'_>,
     profile: &Profile,
-    issuer: Option<&Ready>,
     spot: &Spot,
     findings: &mut Findings,
 ) -> Result<Option<RaIdentity>, ()> {
@@ -162,7 +164,7 @@ fn previous(
         .ra_previous_cert_path
         .as_deref()
         .map_or(certificate.clone(), |path| certificate.in_file(path));
-    let identity = pair.and_then(|pair| fit(pair, issuer, &certificate, &mut found));
+    let identity = pair.and_then(|pair| fit(pair, &certificate, &mut found));
     // A replaced certificate ends sooner or later; that alone is no reason to say anything.
     found.0.retain(|found| found.severity == Severity::Failure);
     findings.0.append(&mut found.0);
@@ -196,12 +198,7 @@ fn is_over(run: &Run<'_>, profile: &Profile, spot: &Spot, findings: &mut Finding
 }
 
 /// Whether a pair can stand as RA: RSA of 2048 bits or more, with the usages that it needs.
-fn fit(
-    pair: Pair,
-    issuer: Option<&Ready>,
-    spot: &Spot,
-    findings: &mut Findings,
-) -> Option<RaIdentity> {
+fn fit(pair: Pair, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
     let Pair {
         certificate, key, ..
     } = pair;
@@ -222,21 +219,33 @@ fn fit(
         );
         fits = false;
     }
-    if let Some(issuer) = issuer {
-        let of_issuer = issuer.issuer.issued(&certificate)
-            || certificate.fingerprint() == issuer.identity.certificate.fingerprint();
-        if !of_issuer {
-            findings.warn(
-                spot,
-                format!(
-                    "the RA certificate {} was not issued by the profile's issuer",
-                    certificate.subject()
-                ),
-                "have the profile's CA issue it: many devices refuse another's",
-            );
-        }
-    }
     fits.then_some(RaIdentity { certificate, key })
+}
+
+/// Devices get the RA certificate beside the current CA's and look for the one's signature by the
+/// other; what a CA of the past issued is of use in the previous pair only.
+fn of_issuer(certificate: &Certificate, issuer: &Ready, spot: &Spot, findings: &mut Findings) {
+    let ca = &issuer.identity.certificate;
+    // Not the issuer's own look, which is at end-entity certificates only.
+    let by_current = certificate.issuer().matches(ca.subject())
+        && certificate.verify_signature_by(ca.public_key()).is_ok();
+    if by_current || certificate.fingerprint() == ca.fingerprint() {
+        return;
+    }
+    let subject = certificate.subject();
+    if issuer.issuer.issued(certificate) {
+        findings.warn(
+            spot,
+            format!("the RA certificate {subject} was not issued by the profile's issuer as it is now, but by its previous or next CA"),
+            "have the current CA issue one and name this pair as ra_previous_cert_path and ra_previous_key_path: many devices refuse it in GetCACert",
+        );
+    } else {
+        findings.warn(
+            spot,
+            format!("the RA certificate {subject} was not issued by the profile's issuer"),
+            "have the profile's CA issue it: many devices refuse another's",
+        );
+    }
 }
 
 fn is_rsa(certificate: &Certificate, whose: &str, spot: &Spot, findings: &mut Findings) -> bool {

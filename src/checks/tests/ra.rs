@@ -120,3 +120,80 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
         1
     );
 }
+
+#[test]
+fn an_ra_of_a_ca_of_the_past_is_a_warning() {
+    let mut house = House::new();
+    let (certificate, key) = create_root(
+        &Name::parse("CN=New CA").unwrap(),
+        KeyKind::Ec(Curve::P256),
+        now(),
+        10,
+    )
+    .unwrap();
+    fs::copy(house.path("ca.pem"), house.path("old-ca.pem")).unwrap();
+    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&house.path("ca.key"), &key);
+    let old = house.path("old-ca.pem");
+    house
+        .config
+        .issuers
+        .first_mut()
+        .unwrap()
+        .previous_ca_cert_paths = vec![old];
+    let outcome = house.load();
+    assert!(outcome.loaded.is_some());
+    let said: Vec<String> = outcome.warnings().map(ToString::to_string).collect();
+    let [said] = said.as_slice() else {
+        panic!("{said:#?}")
+    };
+    assert!(
+        said.contains("profile corp: ra_cert_path")
+            && said.contains("was not issued by the profile's issuer as it is now"),
+        "{said}"
+    );
+
+    // As the previous pair it is what one expects.
+    let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let new = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
+    let ra = new.issue_ra(ra_key.public_key(), "corp", now()).unwrap();
+    let (old, old_key) = (house.path("old-ra.pem"), house.path("old-ra.key"));
+    fs::rename(house.path("ra.pem"), &old).unwrap();
+    fs::rename(house.path("ra.key"), &old_key).unwrap();
+    write(&house.path("ra.pem"), ra.to_pem().as_bytes());
+    write_key(&house.path("ra.key"), &ra_key);
+    let profile = house.profile();
+    (profile.ra_previous_cert_path, profile.ra_previous_key_path) = (Some(old), Some(old_key));
+    assert_eq!(house.load().problems, []);
+}
+
+#[test]
+fn an_ra_that_is_a_sub_ca_of_the_issuer_is_of_the_issuer() {
+    let house = House::new();
+    let ca_key = PrivateKey::from_pem(&fs::read(house.path("ca.key")).unwrap()).unwrap();
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let certificate = CertificateBuilder {
+        subject: Name::parse("CN=sub CA").unwrap(),
+        issuer: Name::parse("O=Test, CN=Test CA").unwrap(),
+        serial: Serial::random().unwrap(),
+        not_before: now(),
+        not_after: now() + Duration::days(90),
+        public_key: key.public_key().clone(),
+        extensions: vec![
+            Extension::basic_constraints(true, None),
+            Extension::key_usage(ra_usage()),
+        ],
+    }
+    .sign(&ca_key, &ca_key.scheme(Digest::Sha256).unwrap())
+    .unwrap();
+    write(&house.path("ra.pem"), certificate.to_pem().as_bytes());
+    write_key(&house.path("ra.key"), &key);
+    let outcome = house.load();
+    assert!(
+        !outcome
+            .warnings()
+            .any(|found| found.what.contains("not issued by")),
+        "{:#?}",
+        outcome.problems
+    );
+}
