@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::config::{Effective, Sources};
+use crate::config::{self, Effective, Sources};
 
 /// Where the file is looked for when none is named.
 const DEFAULT_FILE: &str = "/etc/scepd/scepd.toml";
@@ -24,8 +24,8 @@ pub struct SourceArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub https_listen: Option<SocketAddr>,
     /// Override server.http_listen (SCEP only, unencrypted)
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub http_listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT|off", value_parser = optional_address)]
+    pub http_listen: Option<String>,
     /// Override server.data_dir
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -58,7 +58,7 @@ impl SourceArgs {
             (
                 "--http-listen",
                 "server.http_listen",
-                self.http_listen.map(|address| address.to_string()),
+                self.http_listen.clone(),
             ),
             (
                 "--data-dir",
@@ -95,7 +95,50 @@ impl SourceArgs {
     }
 }
 
+/// Passed on as it was written: the setting itself is read by the same rule.
+fn optional_address(text: &str) -> Result<String, String> {
+    config::read_optional_address(text).map(|_| text.to_owned())
+}
+
 /// The file must be found again on reload, wherever the process stands by then.
 fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(Failure::while_doing(path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Only {
+        #[command(flatten)]
+        sources: SourceArgs,
+    }
+
+    #[test]
+    fn a_flag_switches_the_http_listener_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[server]\nhttp_listen = '127.0.0.1:80'\n").unwrap();
+        let file = file.path().to_str().unwrap();
+        let listens = |value: &str| {
+            let args = ["scepd", "--config", file, "--http-listen", value];
+            let args = Only::try_parse_from(args).map_err(|error| error.to_string())?;
+            let mut sources = args.sources.sources().map_err(|error| error.to_string())?;
+            // Another process's variables are nothing to this test.
+            sources.environment.clear();
+            let effective = sources.load().map_err(|error| error.to_string())?;
+            Ok::<_, String>(effective.config.server.http_listen)
+        };
+        assert_eq!(listens("off"), Ok(None));
+        assert_eq!(listens(""), Ok(None));
+        assert_eq!(listens("[::1]:81"), Ok("[::1]:81".parse().ok()));
+        let said = listens("81").unwrap_err();
+        assert!(
+            said.contains("--http-listen") && said.contains("or off"),
+            "{said}"
+        );
+    }
 }

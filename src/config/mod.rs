@@ -36,6 +36,7 @@ pub use load::{Effective, Notice, Sources};
 pub use profile::{Compliance, Crypto, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal};
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
+pub(crate) use server::read_optional_address;
 pub use server::{Audit, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
 

@@ -166,12 +166,20 @@ pub(super) fn optional_address<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
+    read_optional_address(&text).map_err(de::Error::custom)
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// Why it is neither.
+pub(crate) fn read_optional_address(text: &str) -> Result<Option<SocketAddr>, String> {
     match text.trim() {
         "" | "off" => Ok(None),
         address => address.parse().map(Some).map_err(|_| {
-            de::Error::custom(format!(
+            format!(
                 "`{address}` is not an address with a port: write 0.0.0.0:8080, [::]:8080 or off"
-            ))
+            )
         }),
     }
 }
