@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::config;
+
+/// What to do about a configuration that cannot be read.
+const UNREAD: &str = "correct it; nothing else was looked at";
+
 /// Whether a finding stops the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,14 +43,27 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The same, one for each thing that is wrong, with the file where one is at fault.
+    #[must_use]
+    pub fn each_of_configuration(errors: &config::Errors) -> Vec<Self> {
+        let each = errors.0.iter().map(|error| {
+            let spot = Spot::section("configuration");
+            let spot = match error {
+                config::Error::Unreadable { path, .. } => spot.in_file(path),
+                config::Error::UnknownKey { file, .. } | config::Error::Invalid { file, .. } => {
+                    spot.in_file(Path::new(file))
+                }
+                config::Error::Override { .. } => spot,
+            };
+            spot.problem(Severity::Failure, error.to_string(), UNREAD)
+        });
+        each.collect()
+    }
+
     /// A configuration that cannot even be read.
     #[must_use]
-    pub fn of_configuration(errors: &crate::config::Errors) -> Self {
-        Spot::section("configuration").problem(
-            Severity::Failure,
-            errors.to_string(),
-            "correct it; nothing else was looked at",
-        )
+    pub fn of_configuration(errors: &config::Errors) -> Self {
+        Spot::section("configuration").problem(Severity::Failure, errors.to_string(), UNREAD)
     }
 }
 

@@ -4,7 +4,8 @@ use chrono::Utc;
 use clap::Args;
 
 use super::{Failure, SourceArgs};
-use crate::checks::{self, Severity};
+use crate::checks::{self, Problem, Severity};
+use crate::config::Effective;
 
 /// Run every start-up check and list all that is wrong, without starting or changing anything
 #[derive(Debug, Args)]
@@ -18,12 +19,12 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: CheckArgs) -> Result<(), Failure> {
     super::process::keep_files_private();
-    let effective = args.sources.load()?;
-    for notice in &effective.notices {
-        eprintln!("scepd: {}", notice.text);
-    }
-    let mut problems = checks::check(&effective.config, Utc::now()).problems;
-    problems.extend(checks::check_store(&effective.config));
+    let (problems, profiles) = match args.sources.sources()?.load() {
+        Ok(effective) => (look(&effective), effective.config.profiles.len()),
+        // Whoever reads the findings by a program reads these too.
+        Err(errors) if args.json => (Problem::each_of_configuration(&errors), 0),
+        Err(errors) => return Err(Failure::new(errors.to_string())),
+    };
     let failures = problems
         .iter()
         .filter(|problem| problem.severity == Severity::Failure)
@@ -44,7 +45,6 @@ pub(super) fn run(args: CheckArgs) -> Result<(), Failure> {
     }
     match failures {
         0 => {
-            let profiles = effective.config.profiles.len();
             eprintln!("scepd: the configuration is good: {profiles} profiles, {warnings} warnings");
             Ok(())
         }
@@ -52,4 +52,13 @@ pub(super) fn run(args: CheckArgs) -> Result<(), Failure> {
             "{failures} failures, {warnings} warnings: the server would not start"
         ))),
     }
+}
+
+fn look(effective: &Effective) -> Vec<Problem> {
+    for notice in &effective.notices {
+        eprintln!("scepd: {}", notice.text);
+    }
+    let mut problems = checks::check(&effective.config, Utc::now()).problems;
+    problems.extend(checks::check_store(&effective.config));
+    problems
 }

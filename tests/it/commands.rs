@@ -277,3 +277,23 @@ async fn a_store_in_a_directory_that_is_open_to_all_has_files_for_its_user_alone
         assert_eq!(mode, 0o600, "{}", file.path().display());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_does_not_parse_is_in_the_json_of_check() {
+    let house = House::new();
+    let config = house.file(
+        "scepd.toml",
+        b"[server]\nhttps_listn = '127.0.0.1:1'\n[stroe]\nx = 1\n",
+    );
+    let output = run(config.clone(), &["check", "--json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), 2, "{found:#?}");
+    for one in found {
+        assert_eq!(one["severity"], "failure");
+        assert_eq!(one["section"], "configuration");
+        assert_eq!(one["file"], config.to_str().unwrap());
+    }
+    assert!(found[0]["what"].as_str().unwrap().contains("https_listen"));
+}
