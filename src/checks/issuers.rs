@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use issuer::{LocalCa, LocalCaParts, NextCa, PreviousCa};
-use pki::{Certificate, KeyUsage};
+use pki::{Certificate, KeyUsage, PrivateKey};
 use scep::RaIdentity;
 
 use super::files::Files;
@@ -14,6 +14,12 @@ use super::pair::{self, Pair};
 use super::problem::{Findings, Spot};
 use super::urls;
 use crate::config::{self, IssuerKind};
+
+/// What belongs into a file of a CA certificate.
+const OWN_FILE: &str = "put a CA certificate, its key and its whole chain there";
+/// What belongs into a file of the certificates above a CA.
+const CHAIN_FILE: &str =
+    "put the CA certificates above it there, each before the one that issued it";
 
 /// An issuer that can sign.
 pub(super) struct Ready {
@@ -125,12 +131,23 @@ fn local(
         certificate: certificate.clone(),
         key: key.clone(),
     };
+    let chain = if settings.chain_path.is_some() {
+        chain
+    } else {
+        rest
+    };
+    let trial = Trial {
+        settings,
+        spot,
+        certificate: &certificate,
+        key: &key,
+    };
+    if !trial.all_fit(&chain, next.as_ref(), &previous, findings) {
+        return None;
+    }
+    let previous = previous.into_iter().map(|(_, ca)| past(ca)).collect();
     let parts = LocalCaParts {
-        chain: if settings.chain_path.is_some() {
-            chain
-        } else {
-            rest
-        },
+        chain,
         next,
         previous,
         cdp_urls: settings.cdp_urls.clone(),
@@ -146,17 +163,95 @@ fn local(
             identity,
         }),
         Err(error) => {
-            let ca_spot = settings
-                .ca_cert_path
-                .as_deref()
-                .map_or(ca_spot.clone(), |path| ca_spot.in_file(path));
-            findings.fail(
-                &ca_spot,
-                error.to_string(),
-                "put a CA certificate, its key and its whole chain there",
-            );
+            findings.fail(&ca_spot, error.to_string(), OWN_FILE);
             None
         }
+    }
+}
+
+/// Puts each neighbour beside the CA alone, so that what does not fit is said of its own setting and file.
+struct Trial<'a> {
+    settings: &'a config::Issuer,
+    spot: &'a Spot,
+    certificate: &'a Certificate,
+    key: &'a PrivateKey,
+}
+
+impl Trial<'_> {
+    fn all_fit(
+        &self,
+        chain: &[Certificate],
+        next: Option<&NextCa>,
+        previous: &[(&Path, Certificate)],
+        findings: &mut Findings,
+    ) -> bool {
+        let own = self.named("ca_cert_path", self.settings.ca_cert_path.as_deref());
+        if !self.fits(|_| {}, &own, OWN_FILE, findings) {
+            return false;
+        }
+        let (spot, remedy) = match self.settings.chain_path.as_deref() {
+            Some(path) => (self.named("chain_path", Some(path)), CHAIN_FILE),
+            None => (own, OWN_FILE),
+        };
+        let mut fit = self.fits(
+            |parts| parts.chain = chain.to_vec(),
+            &spot,
+            remedy,
+            findings,
+        );
+        if let Some(next) = next {
+            fit &= self.next_fits(next, findings);
+        }
+        for (path, certificate) in previous {
+            let spot = self.named("previous_ca_cert_paths", Some(path));
+            let add = |parts: &mut LocalCaParts| parts.previous = vec![past(certificate.clone())];
+            fit &= self.fits(add, &spot, "name files with certificates of CAs", findings);
+        }
+        fit
+    }
+
+    fn next_fits(&self, next: &NextCa, findings: &mut Findings) -> bool {
+        let with = |chain: &[Certificate]| {
+            let next = NextCa {
+                certificate: next.certificate.clone(),
+                key: next.key.clone(),
+                chain: chain.to_vec(),
+            };
+            |parts: &mut LocalCaParts| parts.next = Some(next)
+        };
+        let own = self.named(
+            "next_ca_cert_path",
+            self.settings.next_ca_cert_path.as_deref(),
+        );
+        if !self.fits(with(&[]), &own, OWN_FILE, findings) {
+            return false;
+        }
+        let (spot, remedy) = match self.settings.next_chain_path.as_deref() {
+            Some(path) => (self.named("next_chain_path", Some(path)), CHAIN_FILE),
+            None => (own, OWN_FILE),
+        };
+        self.fits(with(&next.chain), &spot, remedy, findings)
+    }
+
+    fn fits(
+        &self,
+        add: impl FnOnce(&mut LocalCaParts),
+        spot: &Spot,
+        remedy: &str,
+        findings: &mut Findings,
+    ) -> bool {
+        let mut parts = LocalCaParts::new(self.certificate.clone(), self.key.clone());
+        add(&mut parts);
+        let made = LocalCa::from_parts(&self.settings.id, parts);
+        if let Err(error) = &made {
+            findings.fail(spot, error.to_string(), remedy);
+        }
+        made.is_ok()
+    }
+
+    fn named(&self, setting: &'static str, path: Option<&Path>) -> Spot {
+        let spot = self.spot.at(setting);
+        path.map_or(spot.clone(), |path| spot.in_file(path))
     }
 }
 
@@ -237,19 +332,23 @@ fn next(
 }
 
 /// CAs of the past may have expired: nothing new is signed by them.
-fn previous(
-    settings: &config::Issuer,
+fn previous<'a>(
+    settings: &'a config::Issuer,
     spot: &Spot,
     files: &Files,
     findings: &mut Findings,
-) -> Vec<PreviousCa> {
-    let paths = settings.previous_ca_cert_paths.iter();
-    paths
-        .filter_map(|path| pair::certificates(files, path, spot, findings))
-        .flatten()
-        .map(|certificate| PreviousCa {
-            certificate,
-            key: None,
-        })
-        .collect()
+) -> Vec<(&'a Path, Certificate)> {
+    let mut all = Vec::new();
+    for path in &settings.previous_ca_cert_paths {
+        let certificates = pair::certificates(files, path, spot, findings).unwrap_or_default();
+        all.extend(certificates.into_iter().map(|one| (path.as_path(), one)));
+    }
+    all
+}
+
+fn past(certificate: Certificate) -> PreviousCa {
+    PreviousCa {
+        certificate,
+        key: None,
+    }
 }

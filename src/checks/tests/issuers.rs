@@ -67,3 +67,40 @@ fn the_next_ca_is_read_with_or_without_its_key() {
     house.config.issuers.first_mut().unwrap().next_ca_cert_path = None;
     assert!(house.failure().contains("there is no next_ca_cert_path"));
 }
+
+#[test]
+fn a_neighbour_that_is_no_ca_is_named_with_its_own_setting_and_file() {
+    let expect = |setting: &str, file: &str, set: fn(&mut crate::config::Issuer, PathBuf)| {
+        let mut house = House::new();
+        // The RA's certificate is good, and no CA's.
+        let path = house.path(file);
+        fs::copy(house.path("ra.pem"), &path).unwrap();
+        set(house.config.issuers.first_mut().unwrap(), path.clone());
+        let said = house.failure();
+        let start = format!("issuer local: {setting} ({}): ", path.display());
+        assert!(said.starts_with(&start), "{said}");
+        assert!(!said.contains("ca_cert_path and its key"), "{said}");
+    };
+    expect("next_ca_cert_path", "next.pem", |issuer, path| {
+        issuer.next_ca_cert_path = Some(path);
+    });
+    expect("previous_ca_cert_paths", "old.pem", |issuer, path| {
+        issuer.previous_ca_cert_paths = vec![path];
+    });
+    expect("chain_path", "chain.pem", |issuer, path| {
+        issuer.chain_path = Some(path);
+    });
+}
+
+#[test]
+fn the_next_chain_is_named_when_it_does_not_fit_the_next_ca() {
+    let mut house = House::new();
+    fs::copy(house.path("ca.pem"), house.path("next.pem")).unwrap();
+    fs::copy(house.path("ra.pem"), house.path("next-chain.pem")).unwrap();
+    let (next, chain) = (house.path("next.pem"), house.path("next-chain.pem"));
+    let issuer = house.config.issuers.first_mut().unwrap();
+    (issuer.next_ca_cert_path, issuer.next_chain_path) = (Some(next), Some(chain.clone()));
+    let said = house.failure();
+    let start = format!("issuer local: next_chain_path ({}): ", chain.display());
+    assert!(said.starts_with(&start), "{said}");
+}
