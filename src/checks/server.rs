@@ -19,6 +19,9 @@ use crate::telemetry::logs;
 /// Extended key usage of TLS servers.
 const SERVER_AUTH: &str = pki::oid::EKU_SERVER_AUTH;
 
+/// What to do about a data directory that is not there.
+const MAKE_IT: &str = "make it and give it to the user that runs scepd";
+
 /// Checks everything outside the lists but TLS and admin.
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let server = &run.config.server;
@@ -132,13 +135,7 @@ fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
                 "name a directory",
             );
         }
-        Ok(_)
-            if rustix::fs::access(
-                path,
-                rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-            )
-            .is_err() =>
-        {
+        Ok(_) if !may_write(path) => {
             findings.fail(
                 &spot.in_file(path),
                 "this user may not write there",
@@ -149,7 +146,9 @@ fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && run.may_write => {
             make(path, spot, findings)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            can_be_made(path, spot, findings);
+        }
         Err(error) => {
             findings.fail(
                 &spot.in_file(path),
@@ -160,6 +159,37 @@ fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
     }
 }
 
+fn may_write(directory: &Path) -> bool {
+    let needed = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    rustix::fs::access(directory, needed).is_ok()
+}
+
+/// Whether the server could make it, by the nearest directory above that is there already.
+fn can_be_made(path: &Path, spot: &Spot, findings: &mut Findings) {
+    // A link to nowhere is there, and no directory can be made in its place.
+    let there = path
+        .ancestors()
+        .find(|above| above.as_os_str().is_empty() || above.symlink_metadata().is_ok());
+    let above = match there {
+        Some(above) if !above.as_os_str().is_empty() => above,
+        _ => Path::new("."),
+    };
+    let why = match above.metadata() {
+        Ok(metadata) if !metadata.is_dir() => "is not a directory".to_owned(),
+        Ok(_) if !may_write(above) => "may not be written by this user".to_owned(),
+        Ok(_) => return,
+        Err(error) => format!("leads nowhere: {error}"),
+    };
+    findings.fail(
+        &spot.in_file(path),
+        format!(
+            "it does not exist and cannot be made: {} {why}",
+            above.display()
+        ),
+        MAKE_IT,
+    );
+}
+
 fn make(path: &Path, spot: &Spot, findings: &mut Findings) {
     use std::os::unix::fs::DirBuilderExt;
     if let Err(error) = std::fs::DirBuilder::new()
@@ -168,11 +198,7 @@ fn make(path: &Path, spot: &Spot, findings: &mut Findings) {
         .create(path)
     {
         let what = format!("it does not exist and cannot be made: {error}");
-        findings.fail(
-            &spot.in_file(path),
-            what,
-            "make it and give it to the user that runs scepd",
-        );
+        findings.fail(&spot.in_file(path), what, MAKE_IT);
     }
 }
 

@@ -113,6 +113,33 @@ fn scep_can_be_switched_off() {
 }
 
 #[test]
+fn a_check_says_when_the_data_directory_could_not_be_made() {
+    let mut house = House::new();
+    house.config.server.data_dir = house.path("a/b/c");
+    assert_eq!(check(&house.config, now()).problems, []);
+    assert!(!house.path("a").exists());
+
+    // Root may write wherever it likes, but not through a link to nowhere.
+    std::os::unix::fs::symlink(house.path("nowhere"), house.path("link")).unwrap();
+    fs::create_dir(house.path("closed")).unwrap();
+    fs::set_permissions(house.path("closed"), Permissions::from_mode(0o500)).unwrap();
+    let mut refused = vec!["link/data", "ca.pem/data"];
+    if !rustix::process::geteuid().is_root() {
+        refused.push("closed/a/b");
+    }
+    for path in refused {
+        house.config.server.data_dir = house.path(path);
+        for outcome in [check(&house.config, now()), house.load()] {
+            let said: Vec<String> = outcome.failures().map(ToString::to_string).collect();
+            assert!(
+                said.len() == 1 && said.concat().starts_with("server: data_dir ("),
+                "{path}: {said:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_log_level_that_is_mistyped_is_refused() {
     let mut house = House::new();
     house.config.log.level = "warning".to_owned();
