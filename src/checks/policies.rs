@@ -180,7 +180,7 @@ fn sans(settings: &San) -> SanRules {
     }
 }
 
-/// The dotted types of subject attributes given by short name or dotted; none given = any.
+/// The dotted types of subject attributes given by short name or dotted; none given = all that have a name.
 fn attributes(texts: &[String], spot: &Spot, findings: &mut Findings) -> Option<Vec<String>> {
     let mut dotted = Vec::with_capacity(texts.len());
     for text in texts {

@@ -134,9 +134,9 @@ pub struct CertificateProfile {
     pub must_staple: bool,
     /// Whether an empty subject is accepted where there are SANs.
     pub allow_empty_subject: bool,
-    /// Subject attributes that are accepted, by short name; empty = all known ones.
+    /// Subject attributes that are accepted, by short name or dotted; empty = all that have a name.
     pub subject_attributes: Vec<String>,
-    /// Patterns (`*` = any characters) of which the common name must match one; empty = any.
+    /// Patterns (`*` = any characters) of which the common name must match one, and there must be one; empty = any.
     pub common_name_patterns: Vec<String>,
     /// Most characters in a common name, 1 to 1024; RFC 5280 allows 64.
     pub common_name_max: usize,

@@ -90,6 +90,12 @@ impl Name {
         &self.attributes
     }
 
+    /// Whether the attribute with this dotted identifier has a name here, such as CN, O or UID.
+    #[must_use]
+    pub fn knows(dotted: &str) -> bool {
+        text::SHORT_NAMES.iter().any(|(_, oid)| *oid == dotted)
+    }
+
     /// True for the name without attributes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

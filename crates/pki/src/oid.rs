@@ -143,6 +143,22 @@ oids! {
     GIVEN_NAME = "2.5.4.42";
     /// dnQualifier.
     DN_QUALIFIER = "2.5.4.46";
+    /// description.
+    DESCRIPTION = "2.5.4.13";
+    /// businessCategory.
+    BUSINESS_CATEGORY = "2.5.4.15";
+    /// postalCode.
+    POSTAL_CODE = "2.5.4.17";
+    /// name.
+    NAME = "2.5.4.41";
+    /// initials.
+    INITIALS = "2.5.4.43";
+    /// generationQualifier.
+    GENERATION_QUALIFIER = "2.5.4.44";
+    /// pseudonym.
+    PSEUDONYM = "2.5.4.65";
+    /// organizationIdentifier.
+    ORGANIZATION_IDENTIFIER = "2.5.4.97";
     /// unstructuredName (PKCS #9), used by network devices.
     UNSTRUCTURED_NAME = "1.2.840.113549.1.9.2";
     /// unstructuredAddress (PKCS #9), used by network devices.

@@ -207,14 +207,14 @@ impl SanRules {
 /// Rules for the subject.
 #[derive(Debug, Clone)]
 pub struct SubjectRules {
-    /// Patterns of which each common name must match one; none: any common name.
+    /// Patterns of which each common name must match one, and there must be one; none: any common name, or no such.
     pub common_name: Vec<Pattern>,
     /// The most characters in a common name: 64 by RFC 5280 (ub-common-name), which some programs hold certificates
     /// to. 1 to 1024.
     pub common_name_max: usize,
-    /// Attribute types, dotted, that may appear; `None`: any.
+    /// Attribute types, dotted, that may appear; `None`: those with a name ([`Name::knows`]).
     pub attributes: Option<Vec<String>>,
-    /// Whether a subject without any attribute is taken where there are alternative names.
+    /// Whether a subject without any attribute is taken where there are alternative names, patterns or not.
     pub allow_empty: bool,
 }
 
@@ -260,6 +260,12 @@ impl SubjectRules {
         if subject.is_empty() && !self.allow_empty {
             return refused("the request has no subject".to_owned());
         }
+        // Programs that read a certificate without a common name look for the name elsewhere, where no pattern holds.
+        if !self.common_name.is_empty() && !subject.is_empty() && subject.common_name().is_none() {
+            return refused(
+                "the subject has no common name, which has to match an allowed pattern".to_owned(),
+            );
+        }
         for (attribute, value) in subject.attributes() {
             if value.chars().any(char::is_control) {
                 return refused(format!(
@@ -267,11 +273,11 @@ impl SubjectRules {
                     quoted(value)
                 ));
             }
-            if self
-                .attributes
-                .as_ref()
-                .is_some_and(|allowed| !allowed.contains(attribute))
-            {
+            let allowed = match &self.attributes {
+                Some(allowed) => allowed.contains(attribute),
+                None => Name::knows(attribute),
+            };
+            if !allowed {
                 return refused(format!(
                     "the subject attribute {attribute} is not allowed (value {})",
                     quoted(value)

@@ -450,6 +450,34 @@ fn the_subject_is_held_against_attributes_and_patterns() {
 }
 
 #[test]
+fn where_common_names_are_held_to_patterns_there_is_one() {
+    let mut policy = policy();
+    policy.subject.common_name = vec![Pattern::new("dev-*")];
+    policy.subject.allow_empty = true;
+    assert_refused(
+        &policy,
+        &csr_for("O=Example, OU=admin", "dns:a.example", &[], &RSA),
+        Rule::Subject,
+        "no common name",
+    );
+    assert!(approve(&policy, &csr_for("", "dns:a.example", &[], &RSA)).is_ok());
+    policy.subject.common_name = Vec::new();
+    assert!(approve(&policy, &csr_for("O=Example", "", &[], &RSA)).is_ok());
+}
+
+#[test]
+fn attributes_without_a_name_need_leave() {
+    let mut policy = policy();
+    let known = "unstructuredName=r1.example, unstructuredAddress=192.0.2.1, serialNumber=FTX1, DC=example, \
+                 UID=jo, emailAddress=jo@example.com, postalCode=8000, CN=r1";
+    assert!(approve(&policy, &csr_for(known, "", &[], &RSA)).is_ok());
+    let odd = csr_for("1.2.3.4.5=x, CN=r1", "", &[], &RSA);
+    assert_refused(&policy, &odd, Rule::Subject, "1.2.3.4.5");
+    policy.subject.attributes = Some(vec![oid::COMMON_NAME.to_owned(), "1.2.3.4.5".to_owned()]);
+    assert!(approve(&policy, &odd).is_ok());
+}
+
+#[test]
 fn control_characters_in_names_are_refused_and_escaped_in_the_reason() {
     for text in ["bank.example\0.evil", "a\r\nset-cookie: b"] {
         let common_name = der::seq(&[

@@ -4,7 +4,7 @@ use crate::der::{self, Tlv, tag};
 use crate::{fold_char, oid};
 
 /// Short names (RFC 4514, 3, and what tools write), the usual one first for each attribute.
-pub(super) const SHORT_NAMES: [(&str, &str); 24] = [
+pub(super) const SHORT_NAMES: [(&str, &str); 32] = [
     ("CN", oid::COMMON_NAME),
     ("C", oid::COUNTRY),
     ("O", oid::ORGANIZATION),
@@ -29,6 +29,14 @@ pub(super) const SHORT_NAMES: [(&str, &str); 24] = [
     ("unstructuredName", oid::UNSTRUCTURED_NAME),
     ("unstructuredAddress", oid::UNSTRUCTURED_ADDRESS),
     ("commonName", oid::COMMON_NAME),
+    ("description", oid::DESCRIPTION),
+    ("businessCategory", oid::BUSINESS_CATEGORY),
+    ("postalCode", oid::POSTAL_CODE),
+    ("name", oid::NAME),
+    ("initials", oid::INITIALS),
+    ("generationQualifier", oid::GENERATION_QUALIFIER),
+    ("pseudonym", oid::PSEUDONYM),
+    ("organizationIdentifier", oid::ORGANIZATION_IDENTIFIER),
 ];
 
 /// The short name of an attribute, or its dotted identifier.
