@@ -56,7 +56,7 @@ pub struct Profile {
     pub ra_previous_key_path: Option<PathBuf>,
     /// How long an RA certificate that was replaced is still accepted.
     pub ra_overlap: Span,
-    /// Whether requests wait for an admin.
+    /// Whether first requests wait for an admin; renewals do not.
     pub approval: bool,
     /// How long a request waits for an admin before it is refused.
     pub approval_timeout: Span,
