@@ -202,6 +202,35 @@ fn who_is_believed() {
 }
 
 #[test]
+fn a_server_that_leaves_out_its_root_is_believed_by_what_is_known_of_its_ca() {
+    let server = Responder::start(Behaviour {
+        no_root: true,
+        pending: 1,
+        ..Behaviour::default()
+    });
+    for (flag, known) in [
+        ("--ca-file", Some(server.root())),
+        ("--ca-file", Some(server.ca())),
+        ("--ca-fingerprint", None),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let value = match known {
+            Some(certificate) => {
+                let path = dir.path().join("known.pem");
+                std::fs::write(&path, certificate.to_pem()).unwrap();
+                path.display().to_string()
+            }
+            None => server.ca_fingerprint(),
+        };
+        let (code, words) = complaint(enroll(&server, &dir, &[flag, &value]));
+        assert_eq!(code, super::outcome::PENDING, "{flag}: {words}");
+        let out = dir.path().display().to_string();
+        type_in(&["poll", "--out", &out]).unwrap();
+        assert_eq!(certificate(&dir).public_key(), key(&dir).public_key());
+    }
+}
+
+#[test]
 fn an_impostor_is_not_believed() {
     let server = Responder::start(Behaviour {
         impostor: true,

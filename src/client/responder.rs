@@ -41,6 +41,8 @@ pub(crate) struct Behaviour {
     pub(crate) closes: bool,
     /// Signs replies with a key that GetCACert does not show.
     pub(crate) impostor: bool,
+    /// Leaves the root out of GetCACert.
+    pub(crate) no_root: bool,
     /// Answers GetCRL with badCertId in place of an empty CRL.
     pub(crate) no_crl: bool,
     /// Every so manieth PKIOperation is answered with 503; 0 for none.
@@ -58,6 +60,7 @@ impl Default for Behaviour {
             pending: 0,
             closes: false,
             impostor: false,
+            no_root: false,
             no_crl: false,
             busy_every: 0,
         }
@@ -275,8 +278,10 @@ impl State {
             }
             Some("GetCACert") => {
                 let chain = [self.ca.clone(), self.root.clone()];
+                let shown = if self.behaviour.no_root { 1 } else { 2 };
                 let (kind, body) =
-                    scep::ca_cert_body(false, std::slice::from_ref(&self.ra), &chain).unwrap();
+                    scep::ca_cert_body(false, std::slice::from_ref(&self.ra), &chain[..shown])
+                        .unwrap();
                 (200, kind, body)
             }
             Some("GetNextCACert") => {

@@ -20,11 +20,18 @@ pub enum CaTrust {
 
 impl CaTrust {
     fn check(&self, ca: &CaCertificates, now: DateTime<Utc>) -> Result<(), Error> {
+        if matches!(self, CaTrust::AsGiven) {
+            return Ok(());
+        }
+        // The server may leave out what is above the issuing CA; then that one itself has to be vouched for.
+        let above = ca
+            .above(ca.issuing(), now)
+            .map_err(|error| Error::reply("GetCACert", error))?;
+        let mut path = vec![ca.issuing().clone()];
+        path.extend(above);
         match self {
             CaTrust::AsGiven => Ok(()),
             CaTrust::Fingerprint(wanted) => {
-                let mut path = vec![ca.issuing().clone()];
-                path.extend(ca.chain(ca.issuing(), now)?);
                 if path
                     .iter()
                     .any(|certificate| certificate.fingerprint() == *wanted)
@@ -39,12 +46,12 @@ impl CaTrust {
                 )))
             }
             CaTrust::Anchors(anchors) => {
-                let mut path = vec![ca.issuing().clone()];
-                path.extend(ca.chain(ca.issuing(), now)?);
                 let vouched = |certificate: &Certificate| {
                     anchors.iter().any(|anchor| {
                         anchor == certificate
-                            || (certificate.issuer().matches(anchor.subject())
+                            // What comes alone counts as the issuing CA; it may be a device of an anchor.
+                            || (certificate.is_ca()
+                                && certificate.issuer().matches(anchor.subject())
                                 && certificate.verify_signature_by(anchor.public_key()).is_ok())
                     })
                 };
@@ -147,7 +154,51 @@ impl Server {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use chrono::TimeDelta;
+    use issuer::{create_root, create_sub};
+    use pki::{CertificateBuilder, Extension, KeyKind, Name, PrivateKey, Serial};
+
     use super::*;
+
+    #[test]
+    fn an_anchor_vouches_for_its_sub_cas_and_not_for_its_devices() {
+        let now = Utc::now();
+        let name = |text: &str| Name::parse(text).unwrap();
+        let kind = KeyKind::Rsa { bits: 2048 };
+        let root = create_root(&name("CN=Root"), kind.clone(), now, 5).unwrap();
+        let sub = create_sub((&root.0, &root.1), &name("CN=Sub"), kind.clone(), now, 5).unwrap();
+        let device = PrivateKey::generate(kind).unwrap();
+        let device = CertificateBuilder {
+            subject: name("CN=device"),
+            issuer: root.0.subject().clone(),
+            serial: Serial::random().unwrap(),
+            not_before: now - TimeDelta::hours(1),
+            not_after: now + TimeDelta::days(1),
+            public_key: device.public_key().clone(),
+            extensions: vec![Extension::basic_constraints(false, None)],
+        }
+        .sign(&root.1, &root.1.scheme(Digest::Sha256).unwrap())
+        .unwrap();
+        let stranger = create_root(&name("CN=Root"), KeyKind::Rsa { bits: 2048 }, now, 5).unwrap();
+
+        let alone = |certificate: &Certificate| {
+            CaCertificates::from_certificates(vec![certificate.clone()]).unwrap()
+        };
+        let anchors = |anchor: &Certificate| CaTrust::Anchors(vec![anchor.clone()]);
+        for (trust, shown, believed) in [
+            (anchors(&root.0), &sub.0, true),
+            (anchors(&sub.0), &sub.0, true),
+            (CaTrust::Fingerprint(sub.0.fingerprint()), &sub.0, true),
+            (CaTrust::Fingerprint(root.0.fingerprint()), &sub.0, false),
+            (anchors(&stranger.0), &sub.0, false),
+            (anchors(&root.0), &device, false),
+        ] {
+            let checked = trust.check(&alone(shown), now);
+            assert_eq!(checked.is_ok(), believed, "{trust:?}: {checked:?}");
+        }
+        let late = anchors(&root.0).check(&alone(&sub.0), now + TimeDelta::days(4000));
+        assert!(late.unwrap_err().to_string().contains("not now"));
+    }
 
     #[test]
     fn weak_algorithms_only_when_asked_for() {

@@ -135,6 +135,23 @@ impl CaCertificates {
     /// # Errors
     /// [`ReplyProblem::CaCertificates`] that names the certificate and what is wrong.
     pub fn chain(&self, leaf: &Certificate, now: DateTime<Utc>) -> Result<Vec<Certificate>, Error> {
+        let chain = self.above(leaf, now)?;
+        if chain.is_empty() {
+            return Err(problem(format!(
+                "the certificate \"{}\" was not issued by a CA that GetCACert gave (its issuer is \"{}\")",
+                leaf.subject(),
+                leaf.issuer()
+            )));
+        }
+        Ok(chain)
+    }
+
+    /// As [`chain`](Self::chain), but the way may end at once: above the issuing CA there need not be another in the
+    /// reply. It proves nothing then, so whoever asks has to know `leaf` otherwise.
+    ///
+    /// # Errors
+    /// [`ReplyProblem::CaCertificates`] when a certificate is not valid at `now`.
+    pub fn above(&self, leaf: &Certificate, now: DateTime<Utc>) -> Result<Vec<Certificate>, Error> {
         let mut chain: Vec<Certificate> = Vec::new();
         let mut current = leaf.clone();
         loop {
@@ -158,13 +175,6 @@ impl CaCertificates {
                 Some(ca) => {
                     chain.push(ca.clone());
                     current = ca.clone();
-                }
-                None if chain.is_empty() => {
-                    return Err(problem(format!(
-                        "the certificate \"{}\" was not issued by a CA that GetCACert gave (its issuer is \"{}\")",
-                        leaf.subject(),
-                        leaf.issuer()
-                    )));
                 }
                 // Servers may leave out the root.
                 None => return Ok(chain),
