@@ -431,7 +431,11 @@ fn bench_and_probe_run_as_typed() {
     let (code, words) = complaint(type_in(&[&words[..], &["--challenge", "wrong"]].concat()));
     assert_eq!(code, 1);
     assert!(words.contains("failed"), "{words}");
-    type_in(&["probe", &url, "--ca-fingerprint", &pin]).unwrap();
+    let probe = ["probe", &url, "--ca-fingerprint", &pin];
+    type_in(&probe).unwrap();
+    type_in(&[&probe[..], &["--challenge", "s3cret"]].concat()).unwrap();
+    let (code, words) = complaint(type_in(&[&probe[..], &["--challenge", "wrong"]].concat()));
+    assert_eq!((code, words.as_str()), (1, "the enrollment did not work"));
     type_in(&["bench", "--floor", "--seconds", "0.02"]).unwrap();
 }
 

@@ -15,7 +15,7 @@ use crate::client::{Error, Probe, ProbeOptions, probe};
 /// Find out what a SCEP server can do: capabilities, certificates and their expiry, algorithms, GET, POST, renewal.
 ///
 /// It asks for a CRL in many ways, which changes nothing on the server. With a challenge it enrolls and renews a
-/// throwaway device.
+/// throwaway device, and fails when that does not work.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArgs {
     /// The server.
@@ -58,7 +58,10 @@ async fn probing(args: ProbeArgs) -> Result<(), Failure> {
     } else {
         print_text(&in_words(&found));
     }
-    Ok(())
+    match found.failed() {
+        Some(what) => Err(Failure::new(format!("the {what} did not work"))),
+        None => Ok(()),
+    }
 }
 
 fn in_words(found: &Probe) -> String {
@@ -108,15 +111,15 @@ fn in_words(found: &Probe) -> String {
                 );
             }
             None if name == "renewal" => {
-                let _ = write!(
-                    text,
-                    "\n  {name:<10} {} (not tried: give a challenge)",
-                    if found.renewal_advertised {
-                        "offered"
-                    } else {
-                        "not offered"
-                    }
-                );
+                let offered = match found.renewal_advertised {
+                    true => "offered",
+                    false => "not offered",
+                };
+                let why = match found.enrollment {
+                    Some(_) => "the enrollment failed",
+                    None => "give a challenge",
+                };
+                let _ = write!(text, "\n  {name:<10} {offered} (not tried: {why})");
             }
             None => {}
         }
@@ -157,40 +160,52 @@ mod tests {
     use super::*;
     use crate::client::{AlgorithmReport, Trial};
 
-    #[test]
-    fn what_an_answer_does_not_tell_is_called_unclear() {
-        let trial = || Trial {
-            works: true,
+    fn trial(works: bool) -> Trial {
+        Trial {
+            works,
             answer: "badCertId".to_owned(),
             milliseconds: 2.0,
-        };
-        let words = |accepted| {
-            in_words(&Probe {
-                url: "http://127.0.0.1/scep".to_owned(),
-                at: Utc::now(),
-                capabilities: Vec::new(),
-                certificates: Vec::new(),
-                next_ca: None,
-                get: trial(),
-                post: trial(),
-                algorithms: vec![AlgorithmReport {
-                    name: "AES-128",
-                    accepted,
-                    answer: "badCertId".to_owned(),
-                }],
-                renewal_advertised: false,
-                enrollment: None,
-                renewal: None,
-                findings: Vec::new(),
-            })
-        };
+        }
+    }
+
+    fn words(accepted: Option<bool>, enrollment: Option<Trial>) -> String {
+        in_words(&Probe {
+            url: "http://127.0.0.1/scep".to_owned(),
+            at: Utc::now(),
+            capabilities: Vec::new(),
+            certificates: Vec::new(),
+            next_ca: None,
+            get: trial(true),
+            post: trial(true),
+            algorithms: vec![AlgorithmReport {
+                name: "AES-128",
+                accepted,
+                answer: "badCertId".to_owned(),
+            }],
+            renewal_advertised: false,
+            enrollment,
+            renewal: None,
+            findings: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn why_no_renewal_was_tried() {
+        let text = words(None, None);
+        assert!(text.contains("not tried: give a challenge"), "{text}");
+        let text = words(None, Some(trial(false)));
+        assert!(text.contains("not tried: the enrollment failed"), "{text}");
+    }
+
+    #[test]
+    fn what_an_answer_does_not_tell_is_called_unclear() {
         let note = "whether it could open the message or not";
         for (accepted, said) in [
             (Some(true), "yes "),
             (Some(false), "no "),
             (None, "unclear "),
         ] {
-            let text = words(accepted);
+            let text = words(accepted, None);
             let line = text.lines().find(|line| line.contains("AES-128"));
             let rest = line.and_then(|line| line.split_once("AES-128"));
             let verdict = rest.map(|(_, rest)| rest.trim_start());

@@ -241,6 +241,23 @@ fn a_probe_finds_empty_promises() {
 }
 
 #[test]
+fn a_probe_finds_that_the_enrollment_failed() {
+    let responder = Responder::start(Behaviour::default());
+    let found = block_on(async {
+        let mut server = meet(&responder).await;
+        let options = ProbeOptions {
+            challenge: Some("wrong".to_owned()),
+            subject: None,
+        };
+        probe(&mut server, &options, Utc::now()).await.unwrap()
+    });
+    let all = found.findings.join("\n");
+    let said = "the enrollment did not work: badRequest: the challenge is wrong";
+    assert!(all.contains(said), "{all}");
+    assert!(found.renewal.is_none());
+}
+
+#[test]
 fn a_probe_does_not_guess_where_there_is_no_crl() {
     let responder = Responder::start(Behaviour {
         no_crl: true,

@@ -113,6 +113,11 @@ pub async fn probe(
     if let Some(challenge) = &options.challenge {
         let (first, second) =
             enroll_and_renew(server, &device, &subject, challenge, usual, now).await?;
+        for (what, trial) in [("enrollment", Some(&first)), ("renewal", second.as_ref())] {
+            if let Some(failed) = trial.filter(|trial| !trial.works) {
+                findings.push(format!("the {what} did not work: {}", failed.answer));
+            }
+        }
         enrollment = Some(first);
         renewal = second;
     }

@@ -37,6 +37,19 @@ pub struct Probe {
     pub findings: Vec<String>,
 }
 
+impl Probe {
+    /// What was to be tried with a challenge and did not work, if anything.
+    #[must_use]
+    pub fn failed(&self) -> Option<&'static str> {
+        let failed = |trial: &Option<Trial>| trial.as_ref().is_some_and(|trial| !trial.works);
+        match (failed(&self.enrollment), failed(&self.renewal)) {
+            (true, _) => Some("enrollment"),
+            (false, true) => Some("renewal"),
+            (false, false) => None,
+        }
+    }
+}
+
 /// One thing that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
