@@ -361,6 +361,28 @@ fn what_is_pending_is_kept_and_polled_for() {
     );
     assert_eq!(mode(&dir.path().join("pending-signer-key.pem")), 0o600);
 
+    let before = read(&dir, "pending.json");
+    let (url, pin) = (server.url(), server.ca_fingerprint());
+    let renew = [
+        "renew",
+        "--url",
+        &url,
+        "--out",
+        &out,
+        "--ca-fingerprint",
+        &pin,
+    ];
+    for again in [enroll(&server, &dir, &[]), type_in(&renew)] {
+        let (code, words) = complaint(again);
+        assert_eq!(code, 2, "{words}");
+        let all = format!(
+            "a request for \"C=US, O=Example, CN=laptop-17\" waits here: `scepd poll --out {out}`, or remove \
+             {out}/pending.json to ask anew"
+        );
+        assert_eq!(words, all);
+    }
+    assert_eq!(read(&dir, "pending.json"), before);
+
     let (code, _) = complaint(type_in(&["poll", "--out", &out]));
     assert_eq!(code, super::outcome::PENDING);
     type_in(&["poll", "--out", &out, "--json"]).unwrap();

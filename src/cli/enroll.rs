@@ -10,6 +10,7 @@ use scep::client::{new_transaction_id, self_signed};
 
 use super::Failure;
 use super::errand::Errand;
+use super::outcome::nothing_waits;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read, read_key};
 use crate::client::{Device, Error, Folder, Method, Patience, Pending, Request};
@@ -91,6 +92,7 @@ async fn enroll(args: EnrollArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(format!("--san: {error}")))?;
     let challenge = challenge(args.challenge, args.challenge_file.as_deref())?;
     let folder = Folder::open(&args.out).map_err(failure)?;
+    nothing_waits(&folder)?;
     let (key, key_file) = device_key(&folder, args.key, args.key_type).map_err(failure)?;
 
     let server = args.server.meet(&args.url).await?;

@@ -9,10 +9,24 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::server_args::failure;
+use crate::client::folder::PENDING as PENDING_FILE;
 use crate::client::{Device, Folder, Issued, Outcome, Pending};
 
 /// The exit code of a request that waits for a decision.
 pub(super) const PENDING: u8 = 3;
+
+/// Refuses a new request where one waits still: its keys would be lost, and what it is issued with them.
+pub(super) fn nothing_waits(folder: &Folder) -> Result<(), Failure> {
+    let Some(pending) = folder.waiting().map_err(failure)? else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "a request for \"{}\" waits here: `scepd poll --out {}`, or remove {} to ask anew",
+        pending.subject,
+        shell(folder.path()),
+        folder.file(PENDING_FILE).display()
+    )))
+}
 
 /// Keeps what came in the directory and prints it.
 pub(super) fn settle(

@@ -9,6 +9,7 @@ use scep::client::new_transaction_id;
 use super::Failure;
 use super::enroll::{WaitArgs, challenge};
 use super::errand::Errand;
+use super::outcome::nothing_waits;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read_certificate, read_key};
 use crate::client::{Device, Error, Folder, Method, Pending, Request};
@@ -62,6 +63,7 @@ pub(super) fn run(args: RenewArgs) -> Result<(), Failure> {
 async fn renew(args: RenewArgs) -> Result<(), Failure> {
     let challenge = challenge(args.challenge, args.challenge_file.as_deref())?;
     let folder = Folder::open(&args.out).map_err(failure)?;
+    nothing_waits(&folder)?;
     let cert_file = args.cert.unwrap_or_else(|| folder.file("cert.pem"));
     let key_name = match args.key {
         Some(path) => std::path::absolute(&path)

@@ -130,20 +130,31 @@ impl Folder {
         write(&path, &text)
     }
 
+    /// What is known of a request that is pending, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn waiting(&self) -> Result<Option<Pending>, Error> {
+        let path = self.file(PENDING);
+        if !path.exists() {
+            return Ok(None);
+        }
+        serde_json::from_slice(&read(&path)?)
+            .map(Some)
+            .map_err(|error| Error::file(&path, error))
+    }
+
     /// Reads a request that is pending.
     ///
     /// # Errors
     /// [`Error::File`]; [`Error::Usage`] when nothing is pending.
     pub fn pending(&self) -> Result<(Pending, Device), Error> {
-        let path = self.file(PENDING);
-        if !path.exists() {
+        let Some(pending) = self.waiting()? else {
             return Err(Error::Usage(format!(
                 "nothing is pending in {}",
                 self.0.display()
             )));
-        }
-        let pending =
-            serde_json::from_slice(&read(&path)?).map_err(|error| Error::file(&path, error))?;
+        };
         let device = Device {
             certificate: read_certificate(&self.file(SIGNER))?,
             key: read_key(&self.file(SIGNER_KEY))?,
@@ -167,7 +178,8 @@ impl Folder {
 }
 
 const NEXT_KEY: &str = "key-next.pem";
-const PENDING: &str = "pending.json";
+/// The file of a request that is pending.
+pub const PENDING: &str = "pending.json";
 const SIGNER: &str = "pending-signer.pem";
 const SIGNER_KEY: &str = "pending-signer-key.pem";
 
