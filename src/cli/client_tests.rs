@@ -316,6 +316,48 @@ fn renewals_change_the_key_and_keep_the_names() {
 }
 
 #[test]
+fn a_renewal_with_a_strange_key_is_not_sent() {
+    let server = Responder::start(Behaviour::default());
+    let dir = TempDir::new().unwrap();
+    enroll(&server, &dir, &[]).unwrap();
+    let stranger = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let file = dir.path().join("key.pem");
+    std::fs::write(&file, stranger.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
+    let out = dir.path().display().to_string();
+    // Nobody listens there: it is not even tried.
+    let url = "http://127.0.0.1:1/scep";
+    let (code, words) = complaint(type_in(&["renew", "--url", url, "--out", &out]));
+    assert_eq!(code, 2);
+    assert!(words.contains("is not the key of"), "{words}");
+    assert!(!dir.path().join("key-next.pem").exists());
+}
+
+#[test]
+fn the_wrong_scheme_is_said() {
+    for (tls, right, wrong, said) in [
+        (true, "https:", "http:", "begins with https://"),
+        (false, "http:", "https:", "does not speak TLS"),
+    ] {
+        let server = Responder::start(Behaviour {
+            tls,
+            ..Behaviour::default()
+        });
+        let url = server.url().replacen(right, wrong, 1);
+        let (_, words) = complaint(type_in(&["probe", &url, "--insecure"]));
+        assert!(words.contains(said), "{words}");
+    }
+}
+
+#[test]
+fn connecting_takes_no_longer_than_asked() {
+    // It takes connections, and says nothing in them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/scep", silent.local_addr().unwrap());
+    let (_, words) = complaint(type_in(&["probe", &url, "--insecure", "--timeout", "1"]));
+    assert!(words.contains("no answer within 1 seconds"), "{words}");
+}
+
+#[test]
 fn a_server_without_renewal_gets_a_request_signed_with_the_old_certificate() {
     let caps = Some("AES\nSHA-256\nPOSTPKIOperation\n");
     let server = Responder::start(Behaviour {

@@ -75,6 +75,13 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
         certificate: read_certificate(&cert_file).map_err(failure)?,
         key: read_key(&folder.file(&key_name)).map_err(failure)?,
     };
+    if old.certificate.public_key() != old.key.public_key() {
+        return Err(Failure::usage(format!(
+            "{} is not the key of {}",
+            folder.file(&key_name).display(),
+            cert_file.display()
+        )));
+    }
     if !matches!(old.key.kind(), KeyKind::Rsa { .. }) {
         return Err(Failure::usage(format!(
             "the old key is {}: SCEP can send a renewal's reply to RSA keys only. Enroll again with `scepd enroll`",

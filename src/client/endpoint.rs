@@ -59,6 +59,10 @@ impl FromStr for Endpoint {
             url: url.to_owned(),
             why: why.to_owned(),
         };
+        // Without a scheme, what stands before a port's colon would be taken for one.
+        if !url.contains("://") {
+            return Err(bad("it must begin with https:// or http://"));
+        }
         let uri: Uri = url.parse().map_err(|e| bad(&format!("{e}")))?;
         let secure = match uri.scheme_str() {
             Some("https") => true,
@@ -128,6 +132,11 @@ mod tests {
         for (url, part) in [
             ("ftp://h/scep", "begin with"),
             ("/scep", "begin with"),
+            (
+                "localhost:11000/scep/corp",
+                "begin with https:// or http://",
+            ),
+            ("scep.example.com/scep", "begin with"),
             ("https://u:p@h/scep", "user name"),
             ("https://h/scep?operation=GetCACert", "query"),
             ("https://h h/", "invalid"),

@@ -20,6 +20,7 @@ use super::{Endpoint, Error};
 /// Largest reply that is read. A CRL may be large; a certificate reply is a few kB.
 const MAX_REPLY: usize = 16 << 20;
 
+/// The longest that connecting may take, however patient the caller is.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// A reply, read to its end.
@@ -37,17 +38,26 @@ pub struct Response {
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    secure: bool,
 }
 
 impl Connection {
-    /// Connects, and makes the TLS handshake when `tls` is given.
+    /// Connects, and makes the TLS handshake when `tls` is given. It takes no longer than `limit`, nor 15 seconds.
     ///
     /// # Errors
     /// [`Error::Connect`] with what the system or the TLS library said.
-    pub async fn open(endpoint: &Endpoint, tls: Option<&Arc<ClientConfig>>) -> Result<Self, Error> {
-        match timeout(CONNECT_LIMIT, Self::connect(endpoint, tls)).await {
+    pub async fn open(
+        endpoint: &Endpoint,
+        tls: Option<&Arc<ClientConfig>>,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let limit = limit.min(CONNECT_LIMIT);
+        match timeout(limit, Self::connect(endpoint, tls)).await {
             Ok(result) => result,
-            Err(_) => Err(refused(endpoint, "no answer within 15 seconds")),
+            Err(_) => Err(refused(
+                endpoint,
+                format!("no answer within {} seconds", limit.as_secs()),
+            )),
         }
     }
 
@@ -70,7 +80,11 @@ impl Connection {
                 handshake(endpoint, TokioIo::new(stream)).await?
             }
         };
-        Ok(Connection { sender, host })
+        Ok(Connection {
+            sender,
+            host,
+            secure: tls.is_some(),
+        })
     }
 
     /// Whether the other end has closed it.
@@ -110,13 +124,20 @@ impl Connection {
                 HeaderValue::from_static(scep::content_type::PKI_MESSAGE),
             );
         }
+        let secure = self.secure;
         let exchange = async {
             self.sender.ready().await.map_err(|e| broken(words(&e)))?;
-            let reply = self
-                .sender
-                .send_request(request)
-                .await
-                .map_err(|e| broken(words(&e)))?;
+            let reply = self.sender.send_request(request).await.map_err(|e| {
+                // A TLS port answers plain HTTP with an alert.
+                if e.is_parse() && !secure {
+                    broken(format!(
+                        "{}: this is no answer of an HTTP server; where the port speaks TLS, the URL begins with https://",
+                        words(&e)
+                    ))
+                } else {
+                    broken(words(&e))
+                }
+            })?;
             let status = reply.status().as_u16();
             let content_type = reply
                 .headers()
@@ -176,6 +197,12 @@ fn words(error: &hyper::Error) -> String {
 
 fn tls_words(error: &std::io::Error) -> String {
     let text = error.to_string();
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(rustls::Error::InvalidMessage(_)) = inner {
+        return format!(
+            "{text}: the port does not speak TLS; where it speaks plain HTTP, the URL begins with http://"
+        );
+    }
     if text.contains("peer certificate") {
         format!(
             "{text}; name the server's CA with --ca-file, or pin the SCEP CA with --ca-fingerprint"

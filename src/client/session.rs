@@ -159,7 +159,7 @@ impl Session {
         })?;
         let mut connection = match self.connection.take() {
             Some(open) if !open.is_closed() => open,
-            _ => Connection::open(&self.endpoint, self.tls.as_ref()).await?,
+            _ => Connection::open(&self.endpoint, self.tls.as_ref(), self.limit).await?,
         };
         let response = connection
             .send(operation, &target, body, self.limit)

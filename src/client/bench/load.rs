@@ -70,7 +70,8 @@ pub(super) async fn run(
 
     let mut connections = Vec::with_capacity(options.concurrency);
     for _ in 0..options.concurrency.clamp(1, count.max(1)) {
-        connections.push(Connection::open(&shared.endpoint, shared.tls.as_ref()).await?);
+        connections
+            .push(Connection::open(&shared.endpoint, shared.tls.as_ref(), shared.limit).await?);
     }
     let cpu_before = cpu::process_time();
     let start = Instant::now();
@@ -137,7 +138,7 @@ async fn drive(mut connection: Connection, shared: Arc<Shared>, progress: Arc<Pr
         };
         if connection.is_closed() {
             done.reconnects += 1;
-            match Connection::open(&shared.endpoint, shared.tls.as_ref()).await {
+            match Connection::open(&shared.endpoint, shared.tls.as_ref(), shared.limit).await {
                 Ok(opened) => connection = opened,
                 Err(_) => {
                     done.failures.add("no connection");
