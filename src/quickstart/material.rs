@@ -5,11 +5,11 @@ use std::path::Path;
 use challenge::Algorithm;
 use challenge::mint::Connector;
 use chrono::{DateTime, Duration, Utc};
-use issuer::{Issuer, LocalCa, LocalCaParts, create_root};
+use issuer::{Issuer, LocalCa, LocalCaParts, certify_root, create_root};
 use pki::{Certificate, Curve, KeyKind, Name, PrivateKey};
 
 use super::place::{self, Readers};
-use super::{CaKind, Error};
+use super::{CaKind, Error, settings};
 
 pub(super) const CA_CERT: &str = "ca.pem";
 pub(super) const CA_KEY: &str = "ca.key";
@@ -20,6 +20,7 @@ pub(super) const CONNECTOR_KEY: &str = "connector.key";
 
 /// The TLS certificate is renewed when it has less than this left.
 const TLS_MARGIN: Duration = Duration::days(30);
+const CA_NAME: &str = "O=scepd quickstart, CN=scepd quickstart CA";
 const CA_YEARS: u32 = 10;
 const CONNECTOR_DAYS: u32 = 3650;
 
@@ -30,6 +31,7 @@ pub(super) fn challenge_file(path_id: &str) -> String {
 
 /// The CA of the directory, made when it has none.
 pub(super) fn ca(dir: &Path, kind: Option<CaKind>, now: DateTime<Utc>) -> Result<LocalCa, Error> {
+    finish_ca(dir, now)?;
     let (certificate, key) = match pair(&dir.join(CA_CERT), &dir.join(CA_KEY))? {
         Some(pair) => pair,
         None => {
@@ -37,11 +39,12 @@ pub(super) fn ca(dir: &Path, kind: Option<CaKind>, now: DateTime<Utc>) -> Result
                 CaKind::Rsa => KeyKind::Rsa { bits: 2048 },
                 CaKind::Ec => KeyKind::Ec(Curve::P256),
             };
-            let (certificate, key) = Name::parse("O=scepd quickstart, CN=scepd quickstart CA")
-                .map_err(making("the CA"))
-                .and_then(|name| {
-                    create_root(&name, kind, now, CA_YEARS).map_err(making("the CA"))
-                })?;
+            let (certificate, key) =
+                Name::parse(CA_NAME)
+                    .map_err(making("the CA"))
+                    .and_then(|name| {
+                        create_root(&name, kind, now, CA_YEARS).map_err(making("the CA"))
+                    })?;
             keep(dir, CA_CERT, &certificate, CA_KEY, &key)?;
             (certificate, key)
         }
@@ -52,6 +55,30 @@ pub(super) fn ca(dir: &Path, kind: Option<CaKind>, now: DateTime<Utc>) -> Result
             reason: error.to_string(),
         }
     })
+}
+
+/// Makes the certificate of a CA key that was written just before everything ended. Once there are settings or data the
+/// certificate has been there and may be in use: then another must not take its place.
+fn finish_ca(dir: &Path, now: DateTime<Utc>) -> Result<(), Error> {
+    let (certificate_file, key_file) = (dir.join(CA_CERT), dir.join(CA_KEY));
+    let later = [CA_CERT, settings::FILE, settings::DATA];
+    if !key_file.exists() || later.iter().any(|name| dir.join(name).exists()) {
+        return Ok(());
+    }
+    let key = PrivateKey::from_pem(place::read(&key_file)?.as_bytes()).map_err(|error| {
+        Error::Unusable {
+            path: key_file,
+            reason: error.to_string(),
+        }
+    })?;
+    let certificate = Name::parse(CA_NAME)
+        .map_err(making("the CA"))
+        .and_then(|name| certify_root(&name, &key, now, CA_YEARS).map_err(making("the CA")))?;
+    place::write(
+        &certificate_file,
+        certificate.to_pem().as_bytes(),
+        Readers::All,
+    )
 }
 
 /// The TLS server certificate, made when there is none, when it is of another CA or about to end.

@@ -8,6 +8,8 @@ use super::place::{self, Readers};
 use super::{Error, Wish};
 
 pub(super) const FILE: &str = "scepd.toml";
+/// The directory of the store.
+pub(super) const DATA: &str = "data";
 /// The profiles of a first server.
 pub(super) const PROFILES: [&str; 2] = ["corp", "iot"];
 /// The profile with Intune on.
@@ -47,7 +49,7 @@ https_listen = "{https}"
 http_listen = "{http}"
 tls_cert_path = "{TLS_CERT}"
 tls_key_path = "{TLS_KEY}"
-data_dir = "data"
+data_dir = "{DATA}"
 
 [[issuer]]
 id = "local"

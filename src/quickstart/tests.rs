@@ -142,6 +142,32 @@ fn the_kind_of_ca_is_as_asked() {
 }
 
 #[test]
+fn a_ca_whose_making_was_broken_off_is_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, certificate) = (
+        directory.path().join("ca.key"),
+        directory.path().join("ca.pem"),
+    );
+    material::ca(directory.path(), Some(CaKind::Ec), Utc::now()).unwrap();
+    let before = fs::read(&key).unwrap();
+    fs::remove_file(&certificate).unwrap();
+    make(&wish(directory.path()), Utc::now()).unwrap();
+    assert_eq!(fs::read(&key).unwrap(), before);
+    assert!(certificate.exists());
+
+    // Now devices may know it.
+    for gone in ["", "scepd.toml"] {
+        let _ = fs::remove_file(directory.path().join(gone));
+        let _ = fs::remove_file(&certificate);
+        let error = make(&wish(directory.path()), Utc::now())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("ca.pem is not"), "{error}");
+    }
+}
+
+#[test]
 fn the_admin_token_is_made_once_and_again_when_it_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("admin-token");

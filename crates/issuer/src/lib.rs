@@ -26,7 +26,7 @@ pub mod policy;
 pub use approved::{Approved, PolicyRefusal, Rule};
 pub use error::Error;
 pub use issuer::Issuer;
-pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, create_root, create_sub};
+pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_root, create_sub};
 pub use pattern::Pattern;
 pub use policy::{
     CertificatePolicy, KeyRules, NameRule, PolicyProblem, SanRules, SubjectRules, Wish,

@@ -23,6 +23,20 @@ pub fn create_root(
     years: u32,
 ) -> Result<(Certificate, PrivateKey), Error> {
     let key = new_key(subject, kind)?;
+    let certificate = certify_root(subject, &key, now, years)?;
+    Ok((certificate, key))
+}
+
+/// Makes a self-signed CA certificate for a key that is there already, valid for `years` from `now` on.
+///
+/// # Errors
+/// When the key cannot sign.
+pub fn certify_root(
+    subject: &Name,
+    key: &PrivateKey,
+    now: DateTime<Utc>,
+    years: u32,
+) -> Result<Certificate, Error> {
     let (not_before, not_after) = span(now, years)?;
     let certificate = CertificateBuilder {
         subject: subject.clone(),
@@ -37,8 +51,8 @@ pub fn create_root(
             Extension::key_usage(ca_usage()),
         ],
     }
-    .sign(&key, &scheme_for(&key, None)?)?;
-    Ok((certificate, key))
+    .sign(key, &scheme_for(key, None)?)?;
+    Ok(certificate)
 }
 
 /// Makes a key and a CA certificate signed by `parent`, under which no further CA may stand. It ends with its parent

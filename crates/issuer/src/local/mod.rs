@@ -15,7 +15,7 @@ use pki::{
     RevocationReason, RevokedEntry, SignatureScheme, SubjectAltNames, oid,
 };
 
-pub use create::{create_root, create_sub};
+pub use create::{certify_root, create_root, create_sub};
 
 use crate::{Approved, Error, Issuer};
 
