@@ -35,9 +35,13 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 /// [`Error::Corrupt`] when it is not what was written; [`Error::Io`].
 pub(super) fn read(dir: &Path) -> Result<Option<Head>> {
     match fs::read(path(dir)) {
+        // Made by a process that ended before it wrote its first line.
+        Ok(octets) if octets.is_empty() => Ok(None),
         Ok(octets) => {
             let noted = std::str::from_utf8(&octets).ok().and_then(parse);
-            let what = || format!("{} cannot be read", path(dir).display());
+            let path = path(dir);
+            let path = path.display();
+            let what = || format!("{path} cannot be read (if nothing else is wrong, remove it)");
             noted
                 .map(Some)
                 .ok_or_else(|| Error::Corrupt { what: what() })
