@@ -10,6 +10,7 @@ mod check;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod client_tests;
+mod completions;
 mod config;
 #[cfg(test)]
 mod documents_tests;
@@ -19,6 +20,7 @@ mod failure;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
+mod man;
 #[cfg(test)]
 mod operations_tests;
 mod orders;
@@ -70,6 +72,8 @@ enum Command {
     Store(store::StoreArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
     IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -89,6 +93,8 @@ impl Command {
             Self::Store(args) => store::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),
             Self::IntuneInspect(args) => intune_inspect::run(*args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
         }
     }
 }

@@ -9,8 +9,32 @@ use crate::command::Run;
 use crate::repo::{self, Repo};
 use crate::suite::Context;
 
-/// The version that CI runs; raised by hand.
-const CARGO_DENY: &str = "0.20.2";
+/// A program that `cargo install` brings. Versions are raised by hand.
+pub(crate) struct CargoTool {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// Licences, sources, bans and advisories.
+pub(crate) const CARGO_DENY: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+/// Debian packages.
+pub(crate) const CARGO_DEB: CargoTool = CargoTool {
+    name: "cargo-deb",
+    version: "3.8.0",
+};
+/// Bills of materials.
+pub(crate) const CARGO_CYCLONEDX: CargoTool = CargoTool {
+    name: "cargo-cyclonedx",
+    version: "0.5.9",
+};
+/// Which lines tests reach.
+pub(crate) const CARGO_LLVM_COV: CargoTool = CargoTool {
+    name: "cargo-llvm-cov",
+    version: "0.9.1",
+};
 
 /// See that these programs or files are there, by installing Debian packages when they are not.
 ///
@@ -123,27 +147,28 @@ pub(crate) fn python(context: &Context, name: &str, requirements: &str) -> Resul
     Ok(python)
 }
 
-/// cargo-deny: the one on PATH, else one built below the target directory.
+/// A cargo tool: the one on PATH, else one built below the target directory.
 ///
 /// Built without optimisation: that takes a minute where a release build takes ten, and it still answers in seconds.
-pub(crate) fn cargo_deny(context: &Context) -> Result<PathBuf, String> {
-    if let Some(path) = repo::which("cargo-deny") {
+pub(crate) fn cargo_tool(context: &Context, tool: &CargoTool) -> Result<PathBuf, String> {
+    let CargoTool { name, version } = tool;
+    if let Some(path) = repo::which(name) {
         return Ok(path);
     }
     let repo: &Repo = &context.repo;
     let root = repo.scratch("tools")?;
-    let path = root.join("bin/cargo-deny");
-    let version = |path: &PathBuf| Run::new(repo, path).arg("--version").output();
-    if version(&path).is_ok_and(|text| text.trim().ends_with(CARGO_DENY)) {
+    let path = root.join("bin").join(name);
+    // The list of what is installed, as cargo keeps it: `"cargo-deny 0.20.2 (registry+...)" = [...]`.
+    let installed = std::fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    if path.is_file() && installed.contains(&format!("\"{name} {version} ")) {
         return Ok(path);
     }
     if !context.may_install {
-        return Err("cargo-deny is not installed (cargo install --locked cargo-deny)".to_owned());
+        return Err(format!(
+            "{name} is not installed (cargo install --locked {name})"
+        ));
     }
-    println!(
-        "installing cargo-deny {CARGO_DENY} into {}",
-        repo.shown(&root)
-    );
+    println!("installing {name} {version} into {}", repo.shown(&root));
     Run::cargo(
         repo,
         &[
@@ -152,12 +177,12 @@ pub(crate) fn cargo_deny(context: &Context) -> Result<PathBuf, String> {
             "--debug",
             "--quiet",
             "--version",
-            CARGO_DENY,
+            version,
             "--root",
         ],
     )
     .arg(&root)
-    .arg("cargo-deny")
+    .arg(name)
     .env("CARGO_TARGET_DIR", root.join("build"))
     .go()?;
     Ok(path)

@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask build | demo | test`.
+//! The repository's own commands: `cargo xtask build | demo | test | coverage | dist`.
 //!
 //! A map:
 //! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
 //! - [`install`] brings what a check needs and says so;
 //! - [`build`] and [`demo`] are the two commands a newcomer types;
+//! - [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
 //! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
 #![allow(
     clippy::print_stdout,
@@ -13,7 +14,9 @@
 
 mod build;
 mod command;
+mod coverage;
 mod demo;
+mod dist;
 mod install;
 mod repo;
 mod server;
@@ -32,6 +35,9 @@ cargo xtask COMMAND
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks
+  coverage [PACKAGE..]       which lines the Rust tests reach, as a table and as target/coverage/html and lcov.info
+  dist                       what a release consists of, in target/dist: stripped binary, .deb, man pages,
+                             completions, bill of materials, checksums
 ";
 
 fn main() -> ExitCode {
@@ -59,6 +65,8 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
             Ok(code(demo::demo(&repo, rest)))
         }
         ["test", rest @ ..] => suite::test(repo, rest),
+        ["coverage", packages @ ..] => Ok(code(coverage::coverage(repo, packages))),
+        ["dist"] => Ok(code(dist::dist(repo))),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -43,8 +43,11 @@ const INSTRUMENTED: [&str; 8] = [
 /// Names the directory of recorded messages to the targets.
 const VECTORS: &str = "SCEPD_FUZZ_VECTORS";
 
-/// Seconds that each target runs.
+/// Seconds that each target runs, unless [`SECONDS_NAME`] says otherwise.
 const SECONDS: u32 = 6;
+
+/// For longer runs on a schedule.
+const SECONDS_NAME: &str = "SCEPD_FUZZ_SECONDS";
 
 pub(crate) fn called_as_compiler() -> bool {
     env::var_os(AS_COMPILER).is_some()
@@ -96,6 +99,7 @@ pub(super) fn run(context: &Context) -> Result<Done, String> {
         .env("SCEPD_FUZZ_CORPUS", &corpus)
         .go()?;
     let targets = targets(&repo.path("fuzz/targets"))?;
+    let seconds = seconds()?;
     let mut crashed = Vec::new();
     for target in &targets {
         let dir = corpus.join(target);
@@ -107,7 +111,7 @@ pub(super) fn run(context: &Context) -> Result<Done, String> {
                 "-artifact_prefix={}/crash-{target}-",
                 target_dir.display()
             ))
-            .arg(format!("-max_total_time={SECONDS}"))
+            .arg(format!("-max_total_time={seconds}"))
             .args([
                 "-timeout=5",
                 "-rss_limit_mb=1024",
@@ -140,6 +144,18 @@ pub(super) fn run(context: &Context) -> Result<Done, String> {
         crashed.join(", "),
         repo.shown(&target_dir)
     ))
+}
+
+fn seconds() -> Result<u32, String> {
+    match env::var(SECONDS_NAME) {
+        Err(_) => Ok(SECONDS),
+        Ok(text) => match text.parse() {
+            Ok(seconds) if seconds > 0 => Ok(seconds),
+            _ => Err(format!(
+                "{SECONDS_NAME} is `{text}`; a number of seconds above 0 is needed"
+            )),
+        },
+    }
 }
 
 /// Build the targets in a target directory of their own, with the OpenSSL that the other checks built.

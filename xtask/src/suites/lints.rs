@@ -37,7 +37,7 @@ pub(super) fn docs(context: &Context) -> Result<Done, String> {
 }
 
 pub(super) fn deny(context: &Context) -> Result<Done, String> {
-    let tool = install::cargo_deny(context)?;
+    let tool = install::cargo_tool(context, &install::CARGO_DENY)?;
     Run::new(&context.repo, tool)
         .args([
             "--locked",
@@ -54,7 +54,7 @@ pub(super) fn deny(context: &Context) -> Result<Done, String> {
 
 /// The advisory database is fetched; where it cannot be, nothing was checked and the table says so.
 pub(super) fn advisories(context: &Context) -> Result<Done, String> {
-    let tool = install::cargo_deny(context)?;
+    let tool = install::cargo_tool(context, &install::CARGO_DENY)?;
     let (ok, text) = Run::new(&context.repo, tool)
         .args(["--locked", "--log-level", "error", "check", "advisories"])
         .merged()?;
