@@ -1,5 +1,6 @@
 //! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
 
+use crate::budget::LeftOut;
 use crate::candidate::{Candidate, Rejected};
 use crate::context::Context;
 use crate::durable::Failure;
@@ -24,7 +25,7 @@ pub(crate) fn success(
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let serial = certificate.serial().to_hex();
-    let message = if candidate.is_renewal() {
+    let message = if candidate.renews.is_some() {
         "certificate renewed"
     } else {
         "certificate issued"
@@ -96,6 +97,27 @@ pub(crate) fn refused(
     }
     note_left_out(&mut event.details, left_out);
     event
+}
+
+/// Verified refusals that were counted and not written.
+pub(crate) fn left_out(shared: &Shared, left_out: &LeftOut, now: DateTime<Utc>) -> AuditEvent {
+    AuditEvent {
+        timestamp: now,
+        actor: "scepd".to_owned(),
+        actor_type: "System".to_owned(),
+        action: "scep_refusals_left_out".to_owned(),
+        resource_type: "scep_profile".to_owned(),
+        resource_id: shared.spec.path_id.clone(),
+        details: AuditDetails {
+            outcome: Some(Outcome::Failure),
+            reason: Some("left_out".to_owned()),
+            message: Some(left_out.to_string()),
+            profile: Some(shared.spec.path_id.clone()),
+            issuer_id: Some(shared.spec.issuer.id().to_owned()),
+            source_ip: left_out.worst.map(|(source, _)| source),
+            ..AuditDetails::default()
+        },
+    }
 }
 
 /// An approved request failed through no fault of the device.

@@ -54,6 +54,8 @@ pub(crate) struct Candidate {
     pub(crate) renews: Option<Serial>,
     /// Whether an Intune challenge came along.
     pub(crate) intune: bool,
+    /// Whether it is signed with a certificate of this profile that is in force.
+    pub(crate) by_holder: bool,
     pub(crate) known: Option<Known>,
     pub(crate) evidence: Result<Evidence, Refusal>,
     pub(crate) approval: Result<Approved, Refusal>,
@@ -66,6 +68,8 @@ pub(crate) struct Candidate {
 pub(crate) struct Evidence {
     /// What gates 7 to 9 need, when it was an Intune challenge.
     pub(crate) intune: Option<IntuneEvidence>,
+    /// Whether the gates let the device in, now or when it first came.
+    pub(crate) through_gates: bool,
 }
 
 /// Gates 1 to 6 passed.
@@ -102,6 +106,45 @@ impl Candidate {
     }
 }
 
+/// Whether a message from a source that is locked out is worth opening: it asks for the CRL, its signer shows a
+/// certificate of this profile that is in force, or its transaction is known. Anybody can write such a message, so
+/// what opens may still be turned away. Costs no RSA.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn may_prove_itself(
+    shared: &Shared,
+    message: &[u8],
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    let Some(peeked) = scep::peek(message) else {
+        return Ok(false);
+    };
+    if peeked.message_type == Some(MessageType::GetCrl) {
+        return Ok(true);
+    }
+    let spec = &shared.spec;
+    let store = &shared.services.store;
+    let (issuer_id, serial) = (spec.issuer.id(), peeked.signer.serial().as_bytes());
+    if store.is_revoked(issuer_id, serial) == Some(false)
+        && peeked.signer.valid_at(now)
+        && let Some(record) = store.certificate(issuer_id, serial)?
+        && record.profile == spec.path_id
+        && record.der == peeked.signer.der()
+    {
+        return Ok(true);
+    }
+    let transaction_id = peeked.transaction_id.unwrap_or_default();
+    let poll_key = poll_key(&transaction_id, &peeked.signer);
+    let known = store.transaction_by_poll(&spec.path_id, &poll_key)?;
+    Ok(known.is_some())
+}
+
+/// What a CertPoll names a request by.
+fn poll_key(transaction_id: &str, signer: &Certificate) -> Key {
+    digest(&[transaction_id.as_bytes(), signer.public_key().spki_der()])
+}
+
 /// Opens a message and gathers all that its decision needs.
 pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read {
     let spec = &shared.spec;
@@ -132,7 +175,7 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
             return Read::Refused(Box::new(rejected));
         }
     };
-    let poll_key = digest(&[transaction_id(&reply), reply.signer.public_key().spki_der()]);
+    let poll_key = poll_key(transaction_id(&reply), &reply.signer);
     match body {
         Body::PkcsReq(csr) | Body::RenewalReq(csr) => {
             match candidate(shared, reply, csr, poll_key, findings, now) {
@@ -166,7 +209,7 @@ fn candidate(
     let spec = &shared.spec;
     let key = digest(&[
         reply.message_type.as_text().as_bytes(),
-        transaction_id(&reply),
+        transaction_id(&reply).as_bytes(),
         reply.signer.der(),
         csr.der(),
     ]);
@@ -176,12 +219,21 @@ fn candidate(
         && csr
             .challenge_password()
             .is_some_and(challenge::looks_like_challenge);
+    let mut by_holder = false;
     let (renews, evidence) = match CertificatePolicy::bounds(&csr) {
         Ok(()) => {
             let standing = renewal::standing(shared, &reply.signer, now)?;
+            by_holder = matches!(standing, Standing::Holder { .. });
             authenticate(shared, &reply, &csr, &facts, intune, standing, now)
         }
         Err(refused) => (None, Err(Refusal::from(refused).anonymous())),
+    };
+    let keys = [csr.public_key(), reply.signer.public_key()];
+    let evidence = match evidence {
+        Ok(evidence) if renewal::is_compromised(shared, &keys)? => {
+            Err(renewal::compromised().after(evidence))
+        }
+        evidence => evidence,
     };
     // Policy costs time, and what nobody vouches for needs none: the refusal stands.
     let approval = match &evidence {
@@ -208,6 +260,7 @@ fn candidate(
         poll_key,
         renews,
         intune,
+        by_holder,
         known: record.as_ref().map(Known::from),
         evidence,
         approval,
@@ -229,23 +282,54 @@ fn authenticate(
     now: DateTime<Utc>,
 ) -> (Option<Serial>, Result<Evidence, Refusal>) {
     let spec = &shared.spec;
+    let rules = &spec.renewal;
     let renewal_message = reply.message_type == MessageType::RenewalReq;
-    // Signed by a certificate that this profile issued, a PKCSReq is a renewal too. One that has
-    // expired, or is not this profile's, proves nothing and harms nothing: a key like any other.
-    let must_renew = renewal_message || matches!(standing, Standing::Holder | Standing::Revoked(_));
+    // Signed by a certificate that this profile issued, and for its names, a PKCSReq is a renewal too. Any other
+    // certificate proves nothing and harms nothing there: a key like any other.
+    let must_renew = match &standing {
+        Standing::Revoked(_) => true,
+        Standing::Expired(_) => renewal_message && !rules.expired_with_challenge,
+        _ => renewal_message,
+    };
     let renewal = match standing {
-        Standing::Holder => Some(renewal::same_names(shared, csr, &reply.signer)),
-        Standing::Unfit(refusal) | Standing::Revoked(refusal) => Some(Err(refusal)),
+        Standing::Holder { through_gates } => {
+            Some(renewal::same_names(shared, csr, &reply.signer).map(|()| through_gates))
+        }
+        Standing::Expired(refusal) | Standing::Unfit(refusal) | Standing::Revoked(refusal) => {
+            Some(Err(refusal))
+        }
         Standing::Foreign if renewal_message => Some(Err(renewal::foreign())),
         Standing::Foreign => None,
     };
-    if renewal_message
+    if must_renew
+        && renewal_message
         && !intune
         && let Some(Err(refusal)) = renewal
     {
         return (None, Err(refusal));
     }
-    let renews = matches!(renewal, Some(Ok(()))).then(|| reply.signer.serial().clone());
+    let by_challenge = match &spec.intune {
+        Some(settings) if intune => intune_evidence(settings, csr, facts, now),
+        _ => static_evidence(shared, csr),
+    };
+    // Around the gates there is no renewal. Who knows the static challenge may start anew, as anybody may who does.
+    let (around_gates, through_gates) = match &renewal {
+        Some(Ok(through_gates)) => {
+            let around = *through_gates && !intune && !rules.without_gates;
+            (around, intune || *through_gates)
+        }
+        _ => (false, intune),
+    };
+    if around_gates {
+        match by_challenge {
+            Ok(_) if !renewal_message => {}
+            // A guess counts as one.
+            Err(wrong) if csr.challenge_password().is_some() => return (None, Err(wrong)),
+            _ => return (None, Err(renewal::around_gates())),
+        }
+    }
+    let renews =
+        (matches!(renewal, Some(Ok(_))) && !around_gates).then(|| reply.signer.serial().clone());
     if renews.is_none()
         && spec.signer_key_must_match
         && reply.signer.public_key().spki_der() != csr.public_key().spki_der()
@@ -256,20 +340,28 @@ fn authenticate(
             Err(Refusal::new(FailInfo::BadRequest, "signer_key", words)),
         );
     }
-    let by_challenge = match &spec.intune {
-        Some(settings) if intune => intune_evidence(settings, csr, facts, now),
-        _ => static_evidence(shared, csr),
+    let through_gates = match around_gates {
+        true => intune,
+        false => through_gates,
     };
     let evidence = match (by_challenge, renewal) {
         // The gates, and besides the rules of renewal.
         (Ok(evidence), Some(Err(unfit))) if must_renew => Err(unfit.after(evidence)),
-        (Ok(evidence), _) => Ok(evidence),
+        (Ok(evidence), _) => Ok(Evidence {
+            through_gates,
+            ..evidence
+        }),
         // A device that holds its certificate needs no challenge, unless the profile demands one,
         // or brought one for the gates, or the gates are all there is.
-        (Err(_), Some(Ok(())))
-            if !intune && !spec.renewal.challenge_required && spec.challenge_free_renewals() =>
+        (Err(_), Some(Ok(_)))
+            if !intune
+                && !rules.challenge_required
+                && (spec.challenge_free_renewals() || rules.without_gates) =>
         {
-            Ok(Evidence::default())
+            Ok(Evidence {
+                through_gates,
+                ..Evidence::default()
+            })
         }
         // An unfit certificate says more about what went wrong than a missing challenge.
         (Err(_), Some(Err(unfit))) if !intune && csr.challenge_password().is_none() => Err(unfit),
@@ -294,6 +386,7 @@ fn intune_evidence(
             device: verified.device_key,
             sid: verified.vouched_sid,
         }),
+        through_gates: true,
     })
 }
 
@@ -316,12 +409,8 @@ fn static_evidence(shared: &Shared, csr: &Csr) -> Result<Evidence, Refusal> {
     Err(Refusal::wrong_challenge(words))
 }
 
-fn transaction_id(reply: &ReplyTo) -> &[u8] {
-    reply
-        .transaction_id
-        .as_deref()
-        .unwrap_or_default()
-        .as_bytes()
+fn transaction_id(reply: &ReplyTo) -> &str {
+    reply.transaction_id.as_deref().unwrap_or_default()
 }
 
 /// The first half of a SHA-256 over the parts, each with its length.

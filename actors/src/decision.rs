@@ -17,6 +17,9 @@ pub(crate) struct Decide {
     pub(crate) known: Option<Known>,
     pub(crate) asks: Asks,
     pub(crate) source: IpAddr,
+    /// Whether it is signed with a certificate of the profile that is in force: then a lock-out of its source does not
+    /// hold for it.
+    pub(crate) by_holder: bool,
     pub(crate) now: DateTime<Utc>,
 }
 

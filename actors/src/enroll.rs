@@ -37,6 +37,40 @@ use std::time::Instant;
 use store::Change;
 use tokio::sync::oneshot;
 
+/// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
+pub(crate) async fn serve_locked_out(
+    shared: Arc<Shared>,
+    me: Addr<ProfileActor>,
+    operation: PkiOperation,
+) -> Served {
+    let unread = |ending, outcome| Served {
+        operation: Operation::PkiOperation,
+        ending,
+        outcome,
+    };
+    let (job, message, now) = (Arc::clone(&shared), operation.message.clone(), shared.now());
+    let looking = move || candidate::may_prove_itself(&job, &message, now);
+    let may = match shared.services.pool.run(Stage::Start, looking).await {
+        Ok(Ok(may)) => may,
+        Ok(Err(error)) => {
+            tracing::error!(
+                profile = shared.spec.path_id,
+                request_id = operation.origin.request_id,
+                %error,
+                "the store cannot be read"
+            );
+            return unread(Ending::Busy, BUSY);
+        }
+        Err(_) => return unread(Ending::Shed, BUSY),
+    };
+    let instant = shared.services.clock.instant();
+    let source = operation.origin.source;
+    if may && shared.behind_lock_out.admits(source, instant) {
+        return serve(shared, me, operation).await;
+    }
+    unread(Ending::Guessing, Outcome::TooManyGuesses)
+}
+
 /// Serves one PKIOperation.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
@@ -160,6 +194,7 @@ async fn enroll(
         known: candidate.known.clone(),
         asks: asks(candidate),
         source: origin.source,
+        by_holder: candidate.by_holder,
         now: shared.now(),
     };
     // The actor is gone: it will be back in a moment, with its state.

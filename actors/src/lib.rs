@@ -10,8 +10,8 @@
 //! | `enroll`, `durable` | one PKIOperation, top to bottom; signing and the one durable step |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
-//! | `query`, `operator`, `crl`, `revocation` | polls and look-ups, approvals, CRLs, revoking |
-//! | `limits`, `guesses`, `network`, `noise` | who is turned away before RSA; what is kept out of the audit |
+//! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
+//! | `limits`, `guesses`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
@@ -22,8 +22,10 @@
 
 mod answer;
 mod audit;
+mod budget;
 mod candidate;
 mod clock;
+mod compromised;
 mod compute;
 mod context;
 mod crl;
@@ -63,6 +65,7 @@ mod transactions;
 mod view;
 
 pub use clock::{Clock, SharedClock, SystemClock};
+pub use compromised::CompromisedKeys;
 pub use compute::{ComputeError, ComputePool, Stage};
 pub use crl::{CrlError, Crls};
 pub use directory::{Current, Directory, Entry, Profiles};

@@ -81,17 +81,17 @@ impl Buckets {
 
 /// A token bucket, kept as the time when it will be full again; none: it is full.
 #[derive(Default)]
-struct Bucket {
+pub(crate) struct Bucket {
     full_at: Option<Instant>,
 }
 
 impl Bucket {
-    fn is_full(&self, now: Instant) -> bool {
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at.is_none_or(|full_at| full_at <= now)
     }
 
     /// Takes one of `size` tokens, which come back within `period`.
-    fn take(&mut self, size: u32, period: Duration, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, size: u32, period: Duration, now: Instant) -> bool {
         let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
         let then = full_at + period / size.max(1);
         if then.saturating_duration_since(now) > period {

@@ -8,6 +8,7 @@ use crate::durable::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
 use crate::profile::ProfileActor;
 use crate::records;
+use crate::renewal;
 use crate::shared::Shared;
 use crate::transactions::{Key, Known};
 use actix::Addr;
@@ -80,6 +81,18 @@ async fn approve(
 ) -> Result<Carried, DecideError> {
     let csr = record.csr.as_deref().ok_or(DecideError::Unknown)?;
     let csr = Csr::from_der(csr).map_err(|error| DecideError::Failed(error.to_string()))?;
+    let (job, key) = (Arc::clone(shared), csr.public_key().clone());
+    let compromised = shared
+        .services
+        .pool
+        .run(crate::compute::Stage::Finish, move || {
+            renewal::is_compromised(&job, &[&key])
+        })
+        .await
+        .map_err(|error| DecideError::Failed(error.to_string()))?;
+    if compromised.map_err(|error| DecideError::Failed(error.to_string()))? {
+        return Err(DecideError::Policy(renewal::compromised().message));
+    }
     // The policy of today decides, not that of the day when the request came.
     let wish = Wish {
         csr: &csr,
@@ -116,6 +129,7 @@ async fn approve(
     event.details.note.clone_from(&decision.note);
     let stored = store::CertificateRecord {
         device: record.device.clone(),
+        through_gates: Some(Context::of_record(record).intune),
         ..records::certificate_of_transaction(shared, &certificate, &record.transaction_id, now)
     };
     let change = Change::new()

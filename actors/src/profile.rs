@@ -8,6 +8,7 @@
 use crate::decision::{Asks, Claim, Decide, Decision, Guess, Settle, Settlement, Ticket};
 use crate::enroll;
 use crate::guesses::Guesses;
+use crate::limits::RequestGate;
 use crate::messages::{
     Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
     Served, Status, Sweep,
@@ -15,12 +16,13 @@ use crate::messages::{
 use crate::operator;
 use crate::pending::Pending;
 use crate::records;
+use crate::refuse::summarize;
 use crate::requests::{Ending, Operation};
 use crate::revive::Obituary;
 use crate::shared::{Services, Shared};
-use crate::spec::ProfileSpec;
+use crate::spec::{ProfileSpec, RequestLimits};
 use crate::transactions::{Known, Marks, Transactions};
-use crate::{fence::Fence, meters::Meters, noise::Noise};
+use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory};
 use chrono::{DateTime, Utc};
@@ -32,6 +34,12 @@ use tokio::sync::Semaphore;
 
 /// How often memory that has passed its time is given back, and waiting requests are looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// Messages that are opened although their source is locked out, because they may prove themselves.
+const BEHIND_LOCK_OUT: RequestLimits = RequestLimits {
+    per_source_per_minute: 120,
+    per_profile_per_second: 20,
+};
 
 /// When a device that was turned away for lack of room should come again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -85,6 +93,7 @@ impl ProfileActor {
         }
         let meters = Arc::new(Meters::new(&spec.path_id));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
+        let verified = Arc::new(Budget::new(spec.refusals_per_source_per_minute));
         let counters = counters(&state.counters);
         if spec.intune.is_some() {
             meters.resume(&counters);
@@ -109,6 +118,8 @@ impl ProfileActor {
                 fence,
                 refusals: Arc::new(Noise::of_refusals()),
                 garbage,
+                verified,
+                behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
                 meters,
             }),
             _obituary: obituary,
@@ -126,17 +137,16 @@ impl ProfileActor {
         self.guesses.sweep(instant);
         self.transactions.forget(instant);
         let overdue = self.pending.overdue(now);
-        match Arc::clone(&self.expiring).try_acquire_owned() {
-            Ok(alone) if !overdue.is_empty() => {
-                let shared = Arc::clone(&self.shared);
-                let me = ctx.address();
-                Box::pin(async move {
-                    operator::expire_overdue(shared, me, overdue).await;
-                    drop(alone);
-                })
+        let alone = Arc::clone(&self.expiring).try_acquire_owned();
+        let shared = Arc::clone(&self.shared);
+        let me = ctx.address();
+        Box::pin(async move {
+            summarize(&shared).await;
+            if let (Ok(alone), false) = (alone, overdue.is_empty()) {
+                operator::expire_overdue(shared, me, overdue).await;
+                drop(alone);
             }
-            _ => Box::pin(std::future::ready(())),
-        }
+        })
     }
 }
 
@@ -157,9 +167,7 @@ impl Handler<PkiOperation> for ProfileActor {
 
     fn handle(&mut self, operation: PkiOperation, ctx: &mut Self::Context) -> Self::Result {
         let instant = self.shared.services.clock.instant();
-        if self.guesses.is_blocked(operation.origin.source, instant) {
-            return unread(Ending::Guessing, Outcome::TooManyGuesses);
-        }
+        let locked_out = self.guesses.is_blocked(operation.origin.source, instant);
         // Before any RSA: whatever it asks for, its answer or its audit event could not be kept.
         if !self.shared.services.is_writable() {
             return unread(
@@ -180,7 +188,11 @@ impl Handler<PkiOperation> for ProfileActor {
         let shared = Arc::clone(&self.shared);
         let me = ctx.address();
         Box::pin(async move {
-            let served = enroll::serve(shared, me, operation).await;
+            let served = if locked_out {
+                enroll::serve_locked_out(shared, me, operation).await
+            } else {
+                enroll::serve(shared, me, operation).await
+            };
             drop(permit);
             served
         })
@@ -236,7 +248,8 @@ impl ProfileActor {
         }
         // Of guesses that come in together none has been counted yet when the first is let in.
         let instant = self.shared.services.clock.instant();
-        if self.guesses.is_blocked(ask.source, instant) {
+        let proves_itself = ask.by_holder && !matches!(ask.asks, Asks::Refused { .. });
+        if !proves_itself && self.guesses.is_blocked(ask.source, instant) {
             return Decision::Guessing;
         }
         let marks = match ask.asks {
@@ -443,6 +456,8 @@ impl Handler<Apply> for ProfileActor {
         if shared.spec.unverified_per_minute != self.shared.spec.unverified_per_minute {
             shared.garbage = Arc::new(Noise::of_garbage(shared.spec.unverified_per_minute));
         }
+        let verified = shared.spec.refusals_per_source_per_minute;
+        shared.verified.set_limit(verified);
         self.shared = Arc::new(shared);
     }
 }

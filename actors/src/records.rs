@@ -97,6 +97,11 @@ pub(crate) fn certificate(
             .renews
             .as_ref()
             .map(|serial| serial.as_bytes().to_vec()),
+        through_gates: candidate
+            .evidence
+            .as_ref()
+            .ok()
+            .map(|evidence| evidence.through_gates),
         ..certificate_of_transaction(
             shared,
             certificate,
@@ -133,6 +138,7 @@ pub(crate) fn certificate_of_transaction(
         transaction_id: transaction_id.to_owned(),
         device: None,
         renews: None,
+        through_gates: None,
         revoked: None,
     }
 }

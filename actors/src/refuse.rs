@@ -35,7 +35,11 @@ pub(crate) async fn refuse(
     let left_out = if refusal.anonymous {
         shared.refusals.admit()
     } else {
-        Some(0)
+        let instant = shared.services.clock.instant();
+        let admitted = shared
+            .verified
+            .admits(origin.source, refusal.reason, instant);
+        admitted.then_some(0)
     };
     let mut change = Change::new();
     if let Some(left_out) = left_out {
@@ -133,6 +137,22 @@ pub(crate) async fn reject(
         }
     }
     Answer::refused(rejected.fail_info, &rejected.text)
+}
+
+/// Writes one event about the verified refusals that were counted and not written.
+pub(crate) async fn summarize(shared: &Shared) {
+    let Some(left_out) = shared.verified.left_out(shared.services.clock.instant()) else {
+        return;
+    };
+    tracing::warn!(
+        profile = shared.spec.path_id,
+        "{left_out}; if such sources are many devices behind one address, raise audit.refusals_per_source_per_minute"
+    );
+    let event = audit::left_out(shared, &left_out, shared.now());
+    if let Err(error) = commit(shared, Change::new().with(event), None).await {
+        shared.verified.put_back(left_out);
+        tracing::error!(profile = shared.spec.path_id, %error, "refusals that were left out could not be audited");
+    }
 }
 
 /// What is no PKIMessage at all: counted, and written now and then.

@@ -3,17 +3,26 @@
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
-use pki::{Certificate, Csr};
+use pki::{Certificate, Csr, PublicKey};
 use scep::FailInfo;
+use store::{CertificateRecord, Store};
+
+/// Of a record that does not say how its device was let in, so many renewals are followed back.
+const RENEWALS_FOLLOWED: usize = 64;
 
 /// What the signer's certificate is to this profile.
 pub(crate) enum Standing {
     /// Not one of this issuer's: self-signed, a proxy's, somebody else's.
     Foreign,
     /// Issued through this profile, valid, not revoked.
-    Holder,
-    /// One of this issuer's, but no ground for a renewal. With a challenge the device may start
-    /// anew.
+    Holder {
+        /// Whether the gates of a signed challenge let the device in.
+        through_gates: bool,
+    },
+    /// Issued through this profile, not revoked, and past its end: no ground for a renewal. With a challenge the device
+    /// may start anew.
+    Expired(Refusal),
+    /// One of this issuer's, but no ground for a renewal.
     Unfit(Refusal),
     /// One of this issuer's that was revoked: nothing that it signed is served, challenge or not.
     Revoked(Refusal),
@@ -29,7 +38,9 @@ pub(crate) fn standing(
     now: DateTime<Utc>,
 ) -> store::Result<Standing> {
     Ok(match holder(shared, signer, now)? {
-        Standing::Holder | Standing::Unfit(_) if !shared.spec.renewal.enabled => {
+        Standing::Holder { .. } | Standing::Expired(_) | Standing::Unfit(_)
+            if !shared.spec.renewal.enabled =>
+        {
             let words = "this profile does not renew certificates";
             Standing::Unfit(unfit("renewal_off", words))
         }
@@ -47,7 +58,10 @@ pub(crate) fn is_holder(
     signer: &Certificate,
     now: DateTime<Utc>,
 ) -> store::Result<bool> {
-    Ok(matches!(holder(shared, signer, now)?, Standing::Holder))
+    Ok(matches!(
+        holder(shared, signer, now)?,
+        Standing::Holder { .. }
+    ))
 }
 
 fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::Result<Standing> {
@@ -82,17 +96,36 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
                 record.profile
             ),
         ),
-        Some(_) if !signer.valid_at(now) => unfit(
-            "renewal_expired",
-            &format!(
+        Some(_) if !signer.valid_at(now) => {
+            let words = format!(
                 "the signer's certificate is valid from {} to {} only",
                 signer.not_before(),
                 signer.not_after()
-            ),
-        ),
-        Some(_) => return Ok(Standing::Holder),
+            );
+            return Ok(Standing::Expired(unfit("renewal_expired", &words)));
+        }
+        Some(record) => {
+            let through_gates = came_through_gates(&*shared.services.store, record)?;
+            return Ok(Standing::Holder { through_gates });
+        }
     };
     Ok(Standing::Unfit(refusal))
+}
+
+/// Whether the gates of a signed challenge let in who was issued this certificate, or the first of those that it renews.
+fn came_through_gates(store: &dyn Store, record: CertificateRecord) -> store::Result<bool> {
+    let mut record = record;
+    for _ in 0..RENEWALS_FOLLOWED {
+        if record.through_gates.is_some() || record.device.is_some() {
+            break;
+        }
+        let Some(serial) = &record.renews else { break };
+        match store.certificate(&record.issuer_id, serial)? {
+            Some(before) => record = before,
+            None => break,
+        }
+    }
+    Ok(record.is_through_gates())
 }
 
 /// Whether the CSR asks for the names of the certificate that it renews, if it must.
@@ -114,6 +147,33 @@ pub(crate) fn same_names(shared: &Shared, csr: &Csr, signer: &Certificate) -> Re
         ),
     )
     .telling("a renewal must keep subject and alternative names"))
+}
+
+/// The refusal of a renewal that comes around the gates.
+pub(crate) fn around_gates() -> Refusal {
+    unfit(
+        "renewal_gates",
+        "the signer's certificate was issued to a signed challenge and is renewed with one only; renewal.without_gates \
+         = true allows renewals without",
+    )
+    .telling("a renewal of this certificate needs a challenge of the device management")
+}
+
+/// Whether a certificate of this CA for one of these keys was revoked as compromised.
+///
+/// # Errors
+/// The store cannot be read.
+pub(crate) fn is_compromised(shared: &Shared, keys: &[&PublicKey]) -> store::Result<bool> {
+    let services = &shared.services;
+    let issuer_id = shared.spec.issuer.id();
+    services.compromised.has(&*services.store, issuer_id, keys)
+}
+
+/// The refusal of a request for or with a key that was revoked as compromised.
+pub(crate) fn compromised() -> Refusal {
+    let words = "a certificate of this CA for the key of the request, or for the key that signed it, was revoked for \
+                 keyCompromise; the device must make a new key";
+    unfit("key_compromised", words).telling("this key was reported as compromised; make a new one")
 }
 
 /// The refusal of a RenewalReq whose signer is nobody's.

@@ -75,13 +75,13 @@ pub async fn revoke(
             outcome: Some(Outcome::Success),
             reason: Some(revocation.reason.name().to_owned()),
             message: Some("certificate revoked".to_owned()),
-            profile: Some(record.profile),
+            profile: Some(record.profile.clone()),
             issuer_id: Some(revocation.issuer_id.clone()),
             serial: Some(revocation.serial.to_hex()),
-            common_name: Some(record.common_name),
-            sans: (!record.sans.is_empty()).then_some(record.sans),
-            transaction_id: Some(record.transaction_id),
-            device: record.device,
+            common_name: Some(record.common_name.clone()),
+            sans: (!record.sans.is_empty()).then(|| record.sans.clone()),
+            transaction_id: Some(record.transaction_id.clone()),
+            device: record.device.clone(),
             note: revocation.note,
             request_id: Some(revocation.request_id),
             ..AuditDetails::default()
@@ -91,6 +91,7 @@ pub async fn revoke(
     match services.journal.commit(change, None).await {
         Ok(_) => {
             services.crls.revoked(&revocation.issuer_id);
+            services.compromised.revoked(&record, revocation.reason);
             Ok(now)
         }
         Err(JournalError::Conflict(Conflict::AlreadyRevoked { .. })) => Err(RevokeError::Already),

@@ -1,6 +1,7 @@
 //! The threads of the house: the actix system with its arbiters, the compute pool, the journal.
 
 use crate::clock::SharedClock;
+use crate::compromised::CompromisedKeys;
 use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::directory::Directory;
@@ -69,6 +70,7 @@ impl House {
             clock,
             steady,
             crls: Crls::default(),
+            compromised: CompromisedKeys::default(),
         };
         let directory = Directory::default();
         let (tell, told) = mpsc::channel();

@@ -1,10 +1,13 @@
 //! What an enrollment takes along when it leaves the actor: immutable, or safe to share.
 
+use crate::budget::Budget;
 use crate::clock::SharedClock;
+use crate::compromised::CompromisedKeys;
 use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::fence::Fence;
 use crate::journal::Journal;
+use crate::limits::RequestGate;
 use crate::meters::Meters;
 use crate::noise::Noise;
 use crate::spec::ProfileSpec;
@@ -28,6 +31,8 @@ pub struct Services {
     pub steady: Arc<Steady>,
     /// Each issuer's newest CRL.
     pub crls: Crls,
+    /// Keys that get no certificate any more.
+    pub compromised: CompromisedKeys,
 }
 
 impl Services {
@@ -45,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) fence: Fence,
     pub(crate) refusals: Arc<Noise>,
     pub(crate) garbage: Arc<Noise>,
+    pub(crate) verified: Arc<Budget>,
+    pub(crate) behind_lock_out: Arc<RequestGate>,
     pub(crate) meters: Arc<Meters>,
 }
 
@@ -60,6 +67,8 @@ impl Shared {
             fence: self.fence.clone(),
             refusals: Arc::clone(&self.refusals),
             garbage: Arc::clone(&self.garbage),
+            verified: Arc::clone(&self.verified),
+            behind_lock_out: Arc::clone(&self.behind_lock_out),
             meters: Arc::clone(&self.meters),
         }
     }

@@ -46,6 +46,9 @@ pub struct ProfileSpec {
     /// Audit events a minute about requests of which nothing could be verified; the rest is
     /// counted only.
     pub unverified_per_minute: u32,
+    /// Audit events a minute about refusals of verified requests from one source; the rest is counted, and said in one event.
+    /// 0 = each is written.
+    pub refusals_per_source_per_minute: u32,
     /// Wrong challenges a minute from one source before it is turned away, messages that could not be opened counted in;
     /// 0 = no limit.
     pub guesses_per_minute: u32,
@@ -97,6 +100,11 @@ pub struct RenewalRules {
     pub subject_may_change: bool,
     /// So may the SANs.
     pub sans_may_change: bool,
+    /// What was issued to a signed challenge is renewed without one as well.
+    pub without_gates: bool,
+    /// A RenewalReq signed with an expired certificate is a first enrollment where its challenge is good; else it is
+    /// refused.
+    pub expired_with_challenge: bool,
 }
 
 impl Default for RenewalRules {
@@ -106,6 +114,8 @@ impl Default for RenewalRules {
             challenge_required: false,
             subject_may_change: false,
             sans_may_change: false,
+            without_gates: false,
+            expired_with_challenge: true,
         }
     }
 }

@@ -33,7 +33,9 @@ pub use error::{Error, Errors};
 pub use example::EXAMPLE;
 pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
 pub use load::{Effective, Notice, Sources};
-pub use profile::{Compliance, Crypto, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal};
+pub use profile::{
+    Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal,
+};
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;

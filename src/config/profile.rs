@@ -136,6 +136,21 @@ pub struct Renewal {
     pub allow_subject_change: bool,
     /// Whether subject alternative names may change.
     pub allow_san_change: bool,
+    /// Whether what was issued to a signed challenge is renewed without one.
+    pub without_gates: bool,
+    /// What becomes of a RenewalReq that is signed with an expired certificate.
+    pub expired: Expired,
+}
+
+/// What becomes of a RenewalReq that is signed with an expired certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expired {
+    /// With a good challenge it is a first enrollment.
+    #[default]
+    WithChallenge,
+    /// It is refused.
+    Never,
 }
 
 impl Default for Renewal {
@@ -145,6 +160,8 @@ impl Default for Renewal {
             require_challenge: false,
             allow_subject_change: false,
             allow_san_change: false,
+            without_gates: false,
+            expired: Expired::WithChallenge,
         }
     }
 }

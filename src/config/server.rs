@@ -120,6 +120,9 @@ pub struct Audit {
     /// How many events a minute may be written about requests of which nothing could be verified;
     /// the rest is counted only.
     pub unverified_per_minute: u32,
+    /// How many events a minute may be written about refusals of verified requests from one source; the rest is counted
+    /// and said in one event. 0 = each is written.
+    pub refusals_per_source_per_minute: u32,
 }
 
 impl Default for Audit {
@@ -127,6 +130,7 @@ impl Default for Audit {
         Self {
             retention: Span::ZERO,
             unverified_per_minute: 6,
+            refusals_per_source_per_minute: 120,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From what the checks let through to what the actors work with.
 
 use crate::checks::{Loaded, LoadedProfile};
-use crate::config::{self, Config, Crypto, ExtraName, Span};
+use crate::config::{self, Config, Crypto, Expired, ExtraName, Span};
 use crate::hooks::compliance::ComplianceWebhook;
 use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
 use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
@@ -66,11 +66,14 @@ fn spec(
             challenge_required: settings.renewal.require_challenge,
             subject_may_change: settings.renewal.allow_subject_change,
             sans_may_change: settings.renewal.allow_san_change,
+            without_gates: settings.renewal.without_gates,
+            expired_with_challenge: settings.renewal.expired == Expired::WithChallenge,
         },
         signer_key_must_match: settings.require_signer_key_match,
         open_get_cert: settings.get_cert_open,
         in_flight: settings.max_in_flight.max(1),
         unverified_per_minute: config.audit.unverified_per_minute,
+        refusals_per_source_per_minute: config.audit.refusals_per_source_per_minute,
         guesses_per_minute: settings.limits.bad_challenges_per_source_per_minute,
         request_limits: RequestLimits {
             per_source_per_minute: settings.limits.per_source_per_minute,

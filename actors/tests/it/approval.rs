@@ -178,6 +178,38 @@ async fn a_failed_approval_leaves_the_request_waiting() {
 }
 
 #[actix::test]
+async fn a_key_that_was_compromised_while_it_waited_is_not_approved() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world), world.spec("iot")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let issued = device.enroll(&world, &running, "iot").await;
+    ask(
+        &world,
+        &running,
+        "corp",
+        &device.pkcs_req(&world, CHALLENGE),
+    )
+    .await;
+    let order = actors::Revocation {
+        issuer_id: "local".to_owned(),
+        serial: issued.serial().clone(),
+        reason: pki::RevocationReason::KeyCompromise,
+        by: "ops".to_owned(),
+        by_type: "APIKey".to_owned(),
+        note: None,
+        request_id: "1".to_owned(),
+    };
+    actors::revoke(&running.house.services, order)
+        .await
+        .unwrap();
+    assert!(matches!(
+        decide(&running, true).await,
+        Err(DecideError::Policy(_))
+    ));
+    assert_eq!(running.certificates(), 1);
+}
+
+#[actix::test]
 async fn the_sweep_ends_what_nobody_decided_on_and_nothing_else() {
     let world = World::new();
     let running = Rc::new(world.open(vec![spec(&world)]).await);

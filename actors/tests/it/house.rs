@@ -216,6 +216,7 @@ impl World {
             in_flight: 256,
             guesses_per_minute: 0,
             unverified_per_minute: 1,
+            refusals_per_source_per_minute: 0,
         }
     }
 

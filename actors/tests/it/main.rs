@@ -17,6 +17,7 @@ mod hindered;
 mod house;
 mod intune;
 mod intune_records;
+mod lock_out;
 mod questions;
 mod renewal;
 mod restart;

@@ -1,8 +1,10 @@
 use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, World};
+use crate::house::{CHALLENGE, Running, World};
 use crate::intune::{challenge, enroll};
+use actors::Clock;
 use challenge::Label;
 use chrono::TimeDelta;
+use issuer::{CertificatePolicy, Issuer};
 use pki::{Certificate, KeyKind, PrivateKey};
 use scep::client::{Content, RequestBuilder};
 
@@ -134,26 +136,16 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
 }
 
 #[actix::test]
-async fn a_holder_does_not_enroll_under_another_name_unless_that_may_change() {
+async fn a_renewal_req_for_another_name_is_refused_unless_that_may_change() {
     let world = World::new();
     let running = world.open(vec![world.intune_spec("corp")]).await;
     let device = Device::new(&world, "laptop-1");
     let request = device.pkcs_req(&world, CHALLENGE);
     let old = issued(ask(&world, &running, "corp", &request).await);
     let other = Device::with_key(&world, "laptop-2", device.key.clone());
-    let static_one = renewal(&world, &old, &device.key, &other, Some(CHALLENGE), false);
     let minted = challenge(&world, "laptop-2");
-    let intune = |renewal_req| {
-        renewal(
-            &world,
-            &old,
-            &device.key,
-            &other,
-            Some(&minted),
-            renewal_req,
-        )
-    };
-    for request in [static_one, intune(false), intune(true)] {
+    for challenge in [CHALLENGE, &minted] {
+        let request = renewal(&world, &old, &device.key, &other, Some(challenge), true);
         let reply = ask(&world, &running, "corp", &request).await;
         assert_eq!(
             words(&reply),
@@ -167,8 +159,8 @@ async fn a_holder_does_not_enroll_under_another_name_unless_that_may_change() {
         event.details.device.as_deref(),
         Some("device-guid-laptop-2")
     );
-    // Refused before gates 7 and 8 took anything, and counted once each.
-    assert_eq!(running.counter("corp", Label::Malformed).await, (2, 2));
+    // Refused before gates 7 and 8 took anything, and counted once.
+    assert_eq!(running.counter("corp", Label::Malformed).await, (1, 1));
     issued(ask(&world, &running, "corp", &enroll(&world, &other, &minted)).await);
     running.close();
 
@@ -179,8 +171,145 @@ async fn a_holder_does_not_enroll_under_another_name_unless_that_may_change() {
     spec.policy = std::sync::Arc::new(policy);
     let running = world.open(vec![spec]).await;
     let minted = challenge(&world, "laptop-2");
-    let request = renewal(&world, &old, &device.key, &other, Some(&minted), false);
+    let request = renewal(&world, &old, &device.key, &other, Some(&minted), true);
     issued(ask(&world, &running, "corp", &request).await);
+}
+
+/// The record of a certificate.
+fn record(running: &Running, certificate: &Certificate) -> store::CertificateRecord {
+    let serial = certificate.serial().as_bytes();
+    let record = running.store.certificate("local", serial).unwrap();
+    record.unwrap()
+}
+
+#[actix::test]
+async fn a_holder_with_a_good_challenge_starts_anew_under_another_name() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let old = device.enroll(&world, &running, "corp").await;
+    let other = Device::with_key(&world, "laptop-2", device.key.clone());
+    let minted = challenge(&world, "laptop-2");
+    for challenge in [CHALLENGE, &minted] {
+        let request = renewal(&world, &old, &device.key, &other, Some(challenge), false);
+        let new = issued(ask(&world, &running, "corp", &request).await);
+        assert_eq!(new.subject(), &other.name);
+        assert_eq!(record(&running, &new).renews, None, "a new start");
+        let message = running.audit().remove(0).event.details.message;
+        assert_eq!(message.as_deref(), Some("certificate issued"));
+    }
+    for challenge in [None, Some("wrong")] {
+        let request = renewal(&world, &old, &device.key, &other, challenge, false);
+        let reply = ask(&world, &running, "corp", &request).await;
+        assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    }
+    assert_eq!(running.certificates(), 3);
+}
+
+#[actix::test]
+async fn what_the_gates_let_in_is_renewed_through_the_gates_only() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
+    let old = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(record(&running, &old).through_gates, Some(true));
+    for (challenge, renewal_req) in [(None, true), (None, false), (Some(CHALLENGE), true)] {
+        let request = renewal(&world, &old, &device.key, &device, challenge, renewal_req);
+        let reply = ask(&world, &running, "corp", &request).await;
+        assert_eq!(
+            words(&reply),
+            "FAILURE badRequest a renewal of this certificate needs a challenge of the device management"
+        );
+        let reason = running.audit().remove(0).event.details.reason;
+        assert_eq!(reason.as_deref(), Some("renewal_gates"));
+    }
+    let minted = challenge(&world, "laptop-1");
+    let request = renewal(&world, &old, &device.key, &device, Some(&minted), true);
+    let next = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(record(&running, &next).through_gates, Some(true));
+    assert!(record(&running, &next).renews.is_some());
+    // What the static challenge let in is renewed as it came.
+    let printer = Device::new(&world, "printer-1");
+    let theirs = printer.enroll(&world, &running, "corp").await;
+    assert_eq!(record(&running, &theirs).through_gates, Some(false));
+    let request = renewal(&world, &theirs, &printer.key, &printer, None, true);
+    let renewed = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(record(&running, &renewed).through_gates, Some(false));
+    // The static challenge lets anybody in, so this device too; then it is no renewal.
+    let request = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
+    let anew = issued(ask(&world, &running, "corp", &request).await);
+    assert_eq!(record(&running, &anew).renews, None);
+    running.close();
+
+    // The same where the profile has no gates any more.
+    let running = world.open(vec![world.spec("corp")]).await;
+    let request = renewal(&world, &next, &device.key, &device, None, false);
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    running.close();
+
+    for only_gates in [false, true] {
+        let mut spec = world.intune_spec("corp");
+        spec.renewal.without_gates = true;
+        if only_gates {
+            spec.challenge = None;
+        }
+        let running = world.open(vec![spec]).await;
+        let request = renewal(&world, &next, &device.key, &device, None, true);
+        let new = issued(ask(&world, &running, "corp", &request).await);
+        let kept = record(&running, &new).through_gates;
+        assert_eq!(
+            kept,
+            Some(true),
+            "remembered for when the setting is off again"
+        );
+        running.close();
+    }
+}
+
+#[actix::test]
+async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
+    let world = World::new();
+    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let device = Device::new(&world, "laptop-1");
+    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
+    let first = issued(ask(&world, &running, "corp", &request).await);
+    // As an earlier version wrote a renewal: without a device, and without a word of the gates.
+    let certify = |before: &Certificate| {
+        let csr = device.csr(None, "");
+        let policy = CertificatePolicy::new("device");
+        let wish = issuer::Wish {
+            csr: &csr,
+            vouched_sid: None,
+            previous: Some(before),
+        };
+        let now = world.clock.now();
+        let approved = policy.approve(wish, now).unwrap();
+        world.issuer.issue(&approved, now).unwrap()
+    };
+    let put = |certificate: &Certificate, renews: &Certificate| {
+        let record = store::CertificateRecord {
+            serial: certificate.serial().as_bytes().to_vec(),
+            der: certificate.der().to_vec(),
+            device: None,
+            renews: Some(renews.serial().as_bytes().to_vec()),
+            through_gates: None,
+            ..record(&running, &first)
+        };
+        let change = store::Change::new().with(record);
+        running.store.commit(&[change], world.clock.now()).unwrap()[0]
+            .clone()
+            .unwrap();
+    };
+    let second = certify(&first);
+    put(&second, &first);
+    let third = certify(&second);
+    put(&third, &second);
+    let request = renewal(&world, &third, &device.key, &device, None, true);
+    ask(&world, &running, "corp", &request).await;
+    let reason = running.audit().remove(0).event.details.reason;
+    assert_eq!(reason.as_deref(), Some("renewal_gates"));
 }
 
 #[actix::test]
@@ -209,7 +338,7 @@ async fn the_gates_come_before_the_rules_of_renewal() {
 }
 
 #[actix::test]
-async fn an_expired_certificate_does_not_renew() {
+async fn an_expired_certificate_does_not_renew_but_its_device_may_start_anew() {
     let world = World::new();
     let running = world.open(vec![world.spec("corp")]).await;
     let device = Device::new(&world, "laptop-1");
@@ -223,7 +352,26 @@ async fn an_expired_certificate_does_not_renew() {
         Some("renewal_expired")
     );
     // With the challenge it may start anew, like any device.
-    let anew = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
+    for renewal_req in [true, false] {
+        let with = Some(CHALLENGE);
+        let anew = renewal(&world, &old, &device.key, &device, with, renewal_req);
+        let new = issued(ask(&world, &running, "corp", &anew).await);
+        assert_eq!(record(&running, &new).renews, None);
+    }
+    running.close();
+
+    let mut spec = world.spec("corp");
+    spec.renewal.expired_with_challenge = false;
+    let running = world.open(vec![spec]).await;
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let rekeyed = Device::with_key(&world, "laptop-1", key);
+    let with = Some(CHALLENGE);
+    let refused = renewal(&world, &old, &device.key, &rekeyed, with, true);
+    let reply = ask(&world, &running, "corp", &refused).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    let reason = running.audit().remove(0).event.details.reason;
+    assert_eq!(reason.as_deref(), Some("renewal_expired"));
+    let anew = renewal(&world, &old, &device.key, &rekeyed, with, false);
     issued(ask(&world, &running, "corp", &anew).await);
 }
 
@@ -240,4 +388,61 @@ async fn a_profile_may_demand_the_challenge_for_renewals_too() {
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     let with = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), true);
     issued(ask(&world, &running, "corp", &with).await);
+}
+
+async fn revoke(running: &Running, certificate: &Certificate, reason: pki::RevocationReason) {
+    let order = actors::Revocation {
+        issuer_id: "local".to_owned(),
+        serial: certificate.serial().clone(),
+        reason,
+        by: "ops".to_owned(),
+        by_type: "APIKey".to_owned(),
+        note: None,
+        request_id: "1".to_owned(),
+    };
+    actors::revoke(&running.house.services, order)
+        .await
+        .unwrap();
+}
+
+#[actix::test]
+async fn a_compromised_key_gets_nothing_in_any_profile_of_its_ca() {
+    let world = World::new();
+    let specs = || vec![world.intune_spec("corp"), world.spec("iot")];
+    let running = world.open(specs()).await;
+    let device = Device::new(&world, "laptop-1");
+    let old = device.enroll(&world, &running, "corp").await;
+    let other = Device::new(&world, "laptop-2");
+    let theirs = other.enroll(&world, &running, "corp").await;
+    // Another reason says nothing about the key.
+    revoke(&running, &theirs, pki::RevocationReason::Superseded).await;
+    other.enroll(&world, &running, "corp").await;
+    revoke(&running, &old, pki::RevocationReason::KeyCompromise).await;
+    let certificates = running.certificates();
+    let refused = async |running: &Running, path_id: &str, challenge: &str| {
+        let request = device.pkcs_req(&world, challenge);
+        let reply = ask(&world, running, path_id, &request).await;
+        assert_eq!(
+            words(&reply),
+            "FAILURE badRequest this key was reported as compromised; make a new one"
+        );
+        let reason = running.audit().remove(0).event.details.reason;
+        assert_eq!(reason.as_deref(), Some("key_compromised"));
+    };
+    refused(&running, "corp", CHALLENGE).await;
+    refused(&running, "corp", &challenge(&world, "laptop-1")).await;
+    refused(&running, "iot", CHALLENGE).await;
+    running.close();
+    // Nor after a restart, and not for another key that this one vouches for.
+    let running = world.open(specs()).await;
+    refused(&running, "corp", CHALLENGE).await;
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    let rekeyed = Device::with_key(&world, "laptop-1", key);
+    let signer = &device.signer;
+    let with = Some(CHALLENGE);
+    let request = renewal(&world, signer, &device.key, &rekeyed, with, false);
+    let reply = ask(&world, &running, "corp", &request).await;
+    assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
+    assert_eq!(running.certificates(), certificates);
+    rekeyed.enroll(&world, &running, "corp").await;
 }

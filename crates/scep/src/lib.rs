@@ -21,6 +21,7 @@ pub mod get;
 mod message_type;
 mod mode;
 mod open;
+mod peek;
 mod reply;
 
 pub use attributes::{MAX_NONCE, MAX_TRANSACTION_ID};
@@ -30,4 +31,5 @@ pub use error::{Error, ReplyProblem};
 pub use message_type::{FailInfo, MessageType, PkiStatus};
 pub use mode::CryptoMode;
 pub use open::{NOT_FOUND, OpenError, Opened, RaIdentity, ReplyTo, can_encrypt_to, open};
+pub use peek::{Peeked, peek};
 pub use reply::{Answer, cert_rep};

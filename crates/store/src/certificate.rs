@@ -27,8 +27,20 @@ pub struct CertificateRecord {
     pub device: Option<String>,
     /// The serial of the certificate that this one renews.
     pub renews: Option<Vec<u8>>,
+    /// Whether the gates of a signed challenge let its device in, as against a static challenge. `None`: written before
+    /// this was kept, see [`is_through_gates`](Self::is_through_gates).
+    pub through_gates: Option<bool>,
     /// Set once revoked. Not written by `PutCertificate`: use `Op::Revoke`.
     pub revoked: Option<Revocation>,
+}
+
+impl CertificateRecord {
+    /// Whether the gates of a signed challenge let its device in. Of a record that does not say, the device tells: only
+    /// those gates name one.
+    #[must_use]
+    pub fn is_through_gates(&self) -> bool {
+        self.through_gates.unwrap_or(self.device.is_some())
+    }
 }
 
 /// When and why a certificate was revoked.

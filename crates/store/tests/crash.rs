@@ -217,6 +217,7 @@ fn certificate(n: u64) -> CertificateRecord {
         transaction_id: format!("{n}"),
         device: None,
         renews: None,
+        through_gates: None,
         revoked: None,
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
         transaction_id: hex::encode_upper(random::<20>()?),
         device: Some(device(n)),
         renews: None,
+        through_gates: None,
         revoked: None,
     })
 }

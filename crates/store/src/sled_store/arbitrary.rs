@@ -50,13 +50,13 @@ prop_compose! {
         der in prop::collection::vec(any::<u8>(), 1..60),
         names in (".{0,20}", ".{0,40}", ".{0,40}"), times in (time(), time(), time()),
         device in option::of(".{0,36}"), renews in option::of(octets()),
-        revoked in option::of((time(), any::<u8>())),
+        revoked in option::of((time(), any::<u8>())), through_gates in option::of(any::<bool>()),
     ) -> CertificateRecord {
         CertificateRecord {
             issuer_id, serial, profile, der,
             common_name: names.0, sans: names.1, transaction_id: names.2,
             not_before: times.0, not_after: times.1, issued_at: times.2,
-            device, renews,
+            device, renews, through_gates,
             revoked: revoked.map(|(at, reason)| Revocation { at, reason }),
         }
     }
@@ -153,6 +153,7 @@ pub(super) fn plain_certificate(n: u64) -> CertificateRecord {
         transaction_id: format!("TX{n}"),
         device: Some(format!("guid-{n}")),
         renews: None,
+        through_gates: None,
         revoked: None,
     }
 }

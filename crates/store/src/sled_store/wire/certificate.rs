@@ -1,11 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use super::{decode, encode, fits, micros, time};
+use super::{corrupt, decode, encode, fits, micros, time};
 use crate::{CertificateRecord, Conflict, CrlRecord, Result, Revocation};
 
 const WHAT: &str = "a certificate's facts";
 
 /// All that is kept of a certificate beside its DER.
+///
+/// Behind it stands one octet, [`GATES`] or [`NO_GATES`], where it is known how the device was let in; older records end
+/// without.
 #[derive(Serialize, Deserialize)]
 pub(in crate::sled_store) struct CertificateFacts<'a> {
     pub(in crate::sled_store) issuer_id: &'a str,
@@ -20,7 +23,14 @@ pub(in crate::sled_store) struct CertificateFacts<'a> {
     pub(in crate::sled_store) transaction_id: &'a str,
     pub(in crate::sled_store) device: Option<&'a str>,
     pub(in crate::sled_store) renews: Option<&'a [u8]>,
+    #[serde(skip)]
+    pub(in crate::sled_store) through_gates: Option<bool>,
 }
+
+/// The octet behind the facts of a certificate that was issued to a static challenge, or without one.
+const NO_GATES: u8 = 0;
+/// The octet behind the facts of one whose device the gates of a signed challenge let in.
+const GATES: u8 = 1;
 
 impl<'a> CertificateFacts<'a> {
     pub(in crate::sled_store) fn of(record: &'a CertificateRecord) -> Self {
@@ -36,11 +46,20 @@ impl<'a> CertificateFacts<'a> {
             transaction_id: &record.transaction_id,
             device: record.device.as_deref(),
             renews: record.renews.as_deref(),
+            through_gates: record.through_gates,
         }
     }
 
     pub(in crate::sled_store) fn decode(octets: &'a [u8]) -> Result<Self> {
-        decode(WHAT, octets)
+        let (mut facts, rest): (Self, _) =
+            postcard::take_from_bytes(octets).map_err(|error| corrupt(WHAT, &error.to_string()))?;
+        facts.through_gates = match rest {
+            [] => None,
+            [NO_GATES] => Some(false),
+            [GATES] => Some(true),
+            _ => return Err(corrupt(WHAT, &format!("{} octets too many", rest.len()))),
+        };
+        Ok(facts)
     }
 
     /// The whole record.
@@ -62,6 +81,7 @@ impl<'a> CertificateFacts<'a> {
             transaction_id: self.transaction_id.to_owned(),
             device: self.device.map(str::to_owned),
             renews: self.renews.map(<[u8]>::to_vec),
+            through_gates: self.through_gates,
             revoked,
         })
     }
@@ -71,7 +91,13 @@ pub(in crate::sled_store) fn encode_certificate(
     record: &CertificateRecord,
 ) -> std::result::Result<Vec<u8>, Conflict> {
     fits("a certificate", record.der.len())?;
-    encode(WHAT, &CertificateFacts::of(record))
+    let mut octets = encode(WHAT, &CertificateFacts::of(record))?;
+    octets.extend(
+        record
+            .through_gates
+            .map(|gates| if gates { GATES } else { NO_GATES }),
+    );
+    Ok(octets)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +190,29 @@ mod tests {
             let _ = decode_crl("ca", &octets);
             let _ = decode_revocation(&octets);
         }
+    }
+
+    #[test]
+    fn a_record_from_before_the_gates_were_kept_says_nothing_of_them() {
+        let mut record = arbitrary::plain_certificate(1);
+        for (kept, octet) in [(Some(true), GATES), (Some(false), NO_GATES)] {
+            record.through_gates = kept;
+            let mut octets = encode_certificate(&record).unwrap();
+            assert_eq!(
+                CertificateFacts::decode(&octets).unwrap().through_gates,
+                kept
+            );
+            assert_eq!(octets.pop(), Some(octet));
+            let old = CertificateFacts::decode(&octets).unwrap();
+            assert_eq!(old.through_gates, None);
+            octets.push(2);
+            assert!(CertificateFacts::decode(&octets).is_err());
+        }
+        record.through_gates = None;
+        record.device = Some("device".to_owned());
+        assert!(record.is_through_gates());
+        record.device = None;
+        assert!(!record.is_through_gates());
     }
 
     #[test]
