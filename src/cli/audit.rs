@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::Failure;
-use super::orders::{carry_out, carry_out_with, print, unexpected};
+use super::orders::{VerifyArgs, carry_out_with, unexpected};
 use super::sources::SourceArgs;
 use crate::control::{Answer, Order};
 
@@ -23,15 +23,6 @@ enum Action {
     Verify(#[command(flatten)] Box<VerifyArgs>),
     /// Write events to standard output, oldest first, one JSON object a line
     Export(#[command(flatten)] Box<ExportArgs>),
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    #[command(flatten)]
-    sources: SourceArgs,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -52,10 +43,7 @@ struct ExportArgs {
 pub(super) fn run(args: AuditArgs) -> Result<(), Failure> {
     super::process::keep_files_private();
     match args.action {
-        Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyAudit)? {
-            Answer::Checked(checked) => print(&checked, args.json, "the audit chain"),
-            _ => Err(unexpected()),
-        },
+        Action::Verify(args) => args.run(&Order::VerifyAudit, "the audit chain"),
         Action::Export(args) => {
             let order = Order::ExportAudit {
                 from_id: args.from_id,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
+use clap::Args;
 use store::{SledOptions, SledStore, Store};
 
 use super::Failure;
@@ -80,8 +81,28 @@ fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
     }
 }
 
+/// `verify` of what the store holds: the flags that the commands share.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl VerifyArgs {
+    /// Has `what` checked by `order`, prints what came of it, and fails when something is wrong.
+    pub(super) fn run(&self, order: &Order, what: &str) -> Result<(), Failure> {
+        match carry_out(&self.sources, order)? {
+            Answer::Checked(checked) => print(&checked, self.json, what),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
 /// Prints what a check came to, and fails when something is wrong.
-pub(super) fn print(checked: &Checked, json: bool, what: &str) -> Result<(), Failure> {
+fn print(checked: &Checked, json: bool, what: &str) -> Result<(), Failure> {
     if json {
         let text = serde_json::to_string_pretty(&checked.report)
             .map_err(Failure::while_doing("the report"))?;

@@ -8,9 +8,10 @@ use pki::Certificate;
 use serde_json::{Value, json};
 
 use super::Failure;
+use super::errand::Errand;
 use super::server_args::failure;
 use crate::client::folder::PENDING as PENDING_FILE;
-use crate::client::{Device, Folder, Issued, Outcome, Pending};
+use crate::client::{Difference, Folder, Issued, Outcome, Pending, differences};
 
 /// The exit code of a request that waits for a decision.
 pub(super) const PENDING: u8 = 3;
@@ -29,23 +30,29 @@ pub(super) fn nothing_waits(folder: &Folder) -> Result<(), Failure> {
 }
 
 /// Keeps what came in the directory and prints it.
-pub(super) fn settle(
-    outcome: Outcome,
-    folder: &Folder,
-    pending: &Pending,
-    device: &Device,
-    as_json: bool,
-) -> Result<(), Failure> {
+pub(super) fn settle(outcome: Outcome, errand: &Errand) -> Result<(), Failure> {
+    let (folder, pending) = (&errand.folder, &errand.pending);
+    let as_json = errand.answer.json;
     match outcome {
-        Outcome::Issued(issued) => {
-            let key = folder
-                .write_issued(&issued, &pending.key)
-                .map_err(failure)?;
+        Outcome::Issued(mut issued) => {
+            let (changed, wrong): (Vec<_>, Vec<_>) =
+                differences(&errand.asked, &issued.certificate)
+                    .into_iter()
+                    .partition(Difference::is_change);
+            if !wrong.is_empty() || (!changed.is_empty() && !errand.answer.accept_changes) {
+                return Err(not_as_asked(errand, &issued, &changed, &wrong)?);
+            }
+            issued
+                .findings
+                .extend(changed.iter().map(Difference::to_string));
+            let key = folder.write_issued(&issued, pending).map_err(failure)?;
             print_issued(&issued, folder, &key, pending, as_json);
             Ok(())
         }
         Outcome::Pending => {
-            folder.write_pending(pending, device).map_err(failure)?;
+            folder
+                .write_pending(pending, &errand.device)
+                .map_err(failure)?;
             let dir = folder.path();
             if as_json {
                 print_json(&json!({
@@ -80,6 +87,44 @@ pub(super) fn settle(
             )))
         }
     }
+}
+
+/// Says what is wrong with a certificate. One with mere changes can be had still: the request is kept for `poll`.
+fn not_as_asked(
+    errand: &Errand,
+    issued: &Issued,
+    changed: &[Difference],
+    wrong: &[Difference],
+) -> Result<Failure, Failure> {
+    let (folder, pending) = (&errand.folder, &errand.pending);
+    let all: Vec<String> = wrong
+        .iter()
+        .chain(changed)
+        .map(ToString::to_string)
+        .collect();
+    if errand.answer.json {
+        print_json(&json!({
+            "status": if wrong.is_empty() { "changed" } else { "not_as_asked" },
+            "url": pending.url,
+            "transaction_id": pending.transaction_id,
+            "certificate": describe(&issued.certificate),
+            "differences": all,
+        }));
+    }
+    let what = all.join("; ");
+    if !wrong.is_empty() {
+        return Ok(Failure::new(format!(
+            "the certificate that came is not what was asked for, and was not kept: {what}"
+        )));
+    }
+    folder
+        .write_pending(pending, &errand.device)
+        .map_err(failure)?;
+    Ok(Failure::new(format!(
+        "the server changed what was asked for, and the certificate was not kept: {what}. To take it as it is: scepd poll \
+         --accept-changes --out {}",
+        shell(folder.path())
+    )))
 }
 
 fn print_issued(issued: &Issued, folder: &Folder, key: &Path, pending: &Pending, as_json: bool) {

@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pki::Name;
+use pki::{Name, SubjectAltNames};
 
 use super::Failure;
-use super::enroll::WaitArgs;
-use super::errand::Errand;
+use super::errand::{AnswerArgs, Errand};
 use super::server_args::{ServerArgs, block_on, failure};
 use crate::client::folder::read_key;
-use crate::client::{Dialect, Error, Folder, Method, Request};
+use crate::client::{Asked, Dialect, Error, Folder, Method, Request};
 
 /// Ask what became of a request that is pending.
 ///
-/// Server, transaction and keys are those that `enroll` or `renew` kept in the directory. Exit code 3 means that the
+/// Server, transaction and keys are those that `enroll` or `renew` kept in the directory, and so is what was asked for. Exit code 3 means that the
 /// request still waits.
 #[derive(Debug, Args)]
 pub(super) struct PollArgs {
@@ -25,12 +24,9 @@ pub(super) struct PollArgs {
     #[arg(long)]
     url: Option<String>,
     #[command(flatten)]
-    wait: WaitArgs,
+    answer: AnswerArgs,
     #[command(flatten)]
     server: ServerArgs,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: PollArgs) -> Result<(), Failure> {
@@ -44,19 +40,28 @@ async fn poll(args: PollArgs) -> Result<(), Failure> {
         pending.url = url;
     }
     // The CA was found trustworthy when the request was made: now it has to be the same.
-    let server = args
-        .server
-        .meet_pinned(&pending.url, &pending.ca_fingerprint)
-        .await?;
+    let server = args.server.meet_again(&pending).await?;
     let mut dialect = Dialect::choose(&server.capabilities, pending.legacy).map_err(failure)?;
     if pending.by_get {
         dialect.method = Method::Get;
     }
     let key = read_key(&folder.file(&pending.key)).map_err(failure)?;
-    let request = Request::Poll {
+    let asked = Asked {
         subject: Name::parse(&pending.subject)
             .map_err(Error::from)
             .map_err(failure)?,
+        sans: pending
+            .sans
+            .as_deref()
+            .map(SubjectAltNames::parse)
+            .transpose()
+            .map_err(Error::from)
+            .map_err(failure)?,
+        previous: pending.previous,
+        sha1: pending.legacy,
+    };
+    let request = Request::Poll {
+        subject: asked.subject.clone(),
         key: key.public_key().clone(),
     };
     let errand = Errand {
@@ -64,11 +69,11 @@ async fn poll(args: PollArgs) -> Result<(), Failure> {
         dialect,
         request: request.clone(),
         poll: request,
+        asked,
         device,
         pending,
         folder,
-        patience: args.wait.patience(),
-        json: args.json,
+        answer: args.answer,
     };
     errand.run().await
 }

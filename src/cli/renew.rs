@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pki::{Csr, KeyKind, PrivateKey};
-use scep::client::new_transaction_id;
+use pki::{KeyKind, PrivateKey};
 
 use super::Failure;
-use super::enroll::{WaitArgs, challenge};
-use super::errand::Errand;
+use super::errand::{AnswerArgs, ChallengeArgs, Wish};
 use super::outcome::nothing_waits;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read_certificate, read_key};
-use crate::client::{Device, Error, Folder, Method, Pending, Request};
+use crate::client::{Device, Error, Folder};
 
 /// Renew a certificate: RenewalReq where the server has it, else PKCSReq signed with the old certificate.
 ///
-/// Subject and alternative names are those of the old certificate. Exit code 3 means that the request waits for approval.
+/// Subject and alternative names are those of the old certificate. A certificate that is not what was asked for is refused
+/// by name, and nothing is overwritten. Exit code 3 means that the request waits for approval.
 #[derive(Debug, Args)]
 pub(super) struct RenewArgs {
     /// The server.
@@ -31,29 +30,18 @@ pub(super) struct RenewArgs {
     /// Keep the old key. Without this flag a new one is made, of the same kind.
     #[arg(long)]
     same_key: bool,
-    /// A challenge password, for servers that want one with renewals too.
-    #[arg(
-        long,
-        env = "SCEPD_CHALLENGE",
-        hide_env_values = true,
-        conflicts_with = "challenge_file"
-    )]
-    challenge: Option<String>,
-    /// File with the challenge password.
-    #[arg(long, value_name = "FILE")]
-    challenge_file: Option<PathBuf>,
-    /// Directory for key.pem, cert.pem, chain.pem and ca.pem. An old key.pem there is kept as key-old.pem when the key changes.
+    #[command(flatten)]
+    challenge: ChallengeArgs,
+    /// Directory for key.pem, cert.pem, chain.pem and ca.pem. They change together, by one rename; what they were before
+    /// stays as key.pem.previous and cert.pem.previous.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
-    wait: WaitArgs,
+    answer: AnswerArgs,
     #[command(flatten)]
     server: ServerArgs,
     #[command(flatten)]
     dialect: DialectArgs,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 pub(super) fn run(args: RenewArgs) -> Result<(), Failure> {
@@ -61,7 +49,7 @@ pub(super) fn run(args: RenewArgs) -> Result<(), Failure> {
 }
 
 async fn renew(args: RenewArgs) -> Result<(), Failure> {
-    let challenge = challenge(args.challenge, args.challenge_file.as_deref())?;
+    let challenge = args.challenge.read()?;
     let folder = Folder::open(&args.out).map_err(failure)?;
     nothing_waits(&folder)?;
     let cert_file = args.cert.unwrap_or_else(|| folder.file("cert.pem"));
@@ -99,39 +87,16 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
         (key, file)
     };
 
-    let server = args.server.meet(&args.url).await?;
-    let dialect = args.dialect.choose(&server)?;
-    let (subject, sans) = (
-        old.certificate.subject().clone(),
-        old.certificate.sans().clone(),
-    );
-    let csr = Csr::build(&subject, &sans, challenge.as_deref(), &[], &key)
-        .map_err(Error::from)
-        .map_err(failure)?;
-    let id = new_transaction_id().map_err(Error::from).map_err(failure)?;
-    let poll = Request::Poll {
-        subject,
-        key: key.public_key().clone(),
-    };
-    let pending = Pending {
-        url: args.url,
-        transaction_id: id,
-        subject: csr.subject().to_string(),
-        ca_fingerprint: hex::encode(server.ca.issuing().fingerprint()),
-        by_get: dialect.method == Method::Get,
-        legacy: args.dialect.legacy(),
-        key: key_file,
-    };
-    let errand = Errand {
-        server,
-        dialect,
-        request: Request::Renewal(csr),
-        poll,
-        device: old,
-        pending,
+    let wish = Wish {
+        subject: old.certificate.subject().clone(),
+        sans: old.certificate.sans().clone(),
+        challenge,
+        key,
+        key_file,
+        renews: Some((old.certificate.not_before(), old.certificate.not_after())),
+        signer: old,
         folder,
-        patience: args.wait.patience(),
-        json: args.json,
     };
-    errand.run().await
+    wish.send(args.url, &args.server, &args.dialect, args.answer)
+        .await
 }

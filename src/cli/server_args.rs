@@ -5,24 +5,30 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args;
+use pki::Certificate;
 use scep::client::CaCertificates;
 
 use super::Failure;
 use crate::client::folder::{read_certificates, read_key};
 use crate::client::{
-    CaTrust, Dialect, Endpoint, Error, Method, Server, ServerTrust, Session, TlsIdentity,
+    CaTrust, Dialect, Endpoint, Error, Method, Pending, Server, ServerTrust, Session, TlsIdentity,
 };
 
 /// Flags of every command that talks to a SCEP server.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServerArgs {
-    /// PEM file with the CA of the https server. Over plain http, the SCEP CA must be in it or issued by a CA in it.
+    /// PEM file with the CA of the https server's certificate, which is verified with the system's root certificates
+    /// otherwise. Over plain http, the SCEP CA must be in it or issued by a CA in it.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// SHA-256 fingerprint of the SCEP CA, in hex. Nothing else has to be believed then, over http or https.
-    #[arg(long, value_name = "HEX", conflicts_with_all = ["ca_file", "insecure"])]
+    /// SHA-256 fingerprint of the SCEP CA, or of a CA above it, in hex. Over plain http, nothing else has to be believed
+    /// then; an https server is verified all the same.
+    #[arg(long, value_name = "HEX", conflicts_with = "insecure")]
     ca_fingerprint: Option<String>,
-    /// Believe any https server and any CA. For trials only.
+    /// Do not verify the https server's certificate. The SCEP CA has to be pinned with --ca-fingerprint; `poll` knows it.
+    #[arg(long, conflicts_with = "ca_file")]
+    insecure_tls: bool,
+    /// Believe any https server, any CA and any RA. For trials only.
     #[arg(long, conflicts_with = "ca_file")]
     insecure: bool,
     /// PEM file with the client certificate for servers that ask for one (mTLS), and its chain.
@@ -88,54 +94,72 @@ impl ServerArgs {
     /// Connects, and asks for capabilities and CA certificates. What has to be said about trust goes to stderr.
     pub(super) async fn meet(&self, url: &str) -> Result<Server, Failure> {
         let endpoint: Endpoint = url.parse().map_err(failure)?;
-        let pin = self
-            .ca_fingerprint
-            .as_deref()
-            .map(fingerprint)
-            .transpose()?;
-        let anchors = match &self.ca_file {
-            Some(path) => Some(read_certificates(path).map_err(failure)?),
-            None => None,
-        };
+        let pin = self.pin()?;
+        if self.insecure_tls && pin.is_none() && !self.insecure {
+            return Err(Failure::usage(
+                "--insecure-tls needs --ca-fingerprint: somebody has to vouch for the SCEP CA",
+            ));
+        }
         if self.insecure {
             eprintln!(
                 "WARNING: --insecure: nothing is known about who answers at {endpoint}. Anybody could issue to you now."
             );
         }
-        let unproven = pin.is_none() && anchors.is_none() && !endpoint.is_secure();
-        let (server_trust, ca_trust) = match (pin, anchors) {
-            (Some(pin), _) => (ServerTrust::Unchecked, CaTrust::Fingerprint(pin)),
-            (None, Some(anchors)) if endpoint.is_secure() => {
-                let anchors = anchors.iter().map(|anchor| anchor.der().to_vec()).collect();
-                (ServerTrust::Anchors(anchors), CaTrust::AsGiven)
+        let named = self.named_trust()?;
+        let ca_trust = match (pin, &self.ca_file) {
+            (Some(pin), _) => CaTrust::Fingerprint(pin),
+            (None, Some(path)) if !endpoint.is_secure() => {
+                CaTrust::Anchors(read_certificates(path).map_err(failure)?)
             }
-            (None, Some(anchors)) => (ServerTrust::Unchecked, CaTrust::Anchors(anchors)),
-            (None, None) if self.insecure => (ServerTrust::Unchecked, CaTrust::AsGiven),
-            (None, None) => (ServerTrust::System, CaTrust::AsGiven),
+            (None, None) if self.insecure => CaTrust::Anybody,
+            (None, _) => CaTrust::AsGiven,
         };
-        let server = self.connect(endpoint, &server_trust, &ca_trust).await?;
-        if unproven && !self.insecure {
+        let unproven = matches!(ca_trust, CaTrust::AsGiven) && !endpoint.is_secure();
+        let trust = named.unwrap_or_default();
+        let server = self.connect(endpoint, trust, &ca_trust).await?;
+        if unproven {
             say_unproven(&server.ca);
+        }
+        for why in &server.unfit_ras {
+            eprintln!("WARNING: what the server shows as its RA is none: {why}");
         }
         Ok(server)
     }
 
-    /// Connects to a server whose issuing CA is known already.
-    pub(super) async fn meet_pinned(&self, url: &str, pin: &str) -> Result<Server, Failure> {
-        let endpoint: Endpoint = url.parse().map_err(failure)?;
-        let pin = fingerprint(pin)?;
-        self.connect(
-            endpoint,
-            &ServerTrust::Unchecked,
-            &CaTrust::Fingerprint(pin),
-        )
-        .await
+    /// Connects to the server of a request that is pending: its issuing CA is known, and how TLS was verified.
+    pub(super) async fn meet_again(&self, pending: &Pending) -> Result<Server, Failure> {
+        let endpoint: Endpoint = pending.url.parse().map_err(failure)?;
+        let pin = match self.pin()? {
+            Some(pin) => pin,
+            None => fingerprint(&pending.ca_fingerprint)?,
+        };
+        let trust = self.named_trust()?.unwrap_or_else(|| pending.tls.clone());
+        self.connect(endpoint, trust, &CaTrust::Fingerprint(pin))
+            .await
+    }
+
+    fn pin(&self) -> Result<Option<[u8; 32]>, Failure> {
+        let pin = self.ca_fingerprint.as_deref();
+        pin.map(fingerprint).transpose()
+    }
+
+    /// How the flags say that TLS is verified; `None` when they say nothing.
+    fn named_trust(&self) -> Result<Option<ServerTrust>, Failure> {
+        if self.insecure_tls || self.insecure {
+            return Ok(Some(ServerTrust::Unchecked));
+        }
+        let Some(path) = &self.ca_file else {
+            return Ok(None);
+        };
+        let anchors = read_certificates(path).map_err(failure)?;
+        let anchors = anchors.iter().map(Certificate::to_pem).collect();
+        Ok(Some(ServerTrust::Anchors(anchors)))
     }
 
     async fn connect(
         &self,
         endpoint: Endpoint,
-        trust: &ServerTrust,
+        trust: ServerTrust,
         ca: &CaTrust,
     ) -> Result<Server, Failure> {
         let limit = Duration::from_secs(self.timeout.max(1));

@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use store::{SledOptions, SledStore, Store};
 
 use super::Failure;
-use super::orders::{carry_out, print, unexpected};
+use super::orders::VerifyArgs;
 use super::sources::SourceArgs;
 use crate::checks;
-use crate::control::{Answer, Order};
+use crate::control::Order;
 
 /// Look after the store
 #[derive(Debug, Args)]
@@ -29,15 +29,6 @@ enum Action {
     Backup(#[command(flatten)] Box<BackupArgs>),
     /// Make the store from a backup, where there is none yet; the server must be stopped
     Restore(#[command(flatten)] Box<RestoreArgs>),
-}
-
-#[derive(Debug, Args)]
-struct VerifyArgs {
-    #[command(flatten)]
-    sources: SourceArgs,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -77,10 +68,7 @@ fn place(sources: &SourceArgs) -> Result<PathBuf, Failure> {
 pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
     super::process::keep_files_private();
     match args.action {
-        Action::Verify(args) => match carry_out(&args.sources, &Order::VerifyStore)? {
-            Answer::Checked(checked) => print(&checked, args.json, "the store"),
-            _ => Err(unexpected()),
-        },
+        Action::Verify(args) => args.run(&Order::VerifyStore, "the store"),
         Action::Backup(args) => {
             let file = one(args.file, args.out)?;
             println!("{}", backup(&place(&args.sources)?, &file)?);

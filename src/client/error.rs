@@ -53,6 +53,12 @@ pub enum Error {
     /// The CA of the server is not the expected one.
     #[error("the server's CA is not the expected one: {0}")]
     Untrusted(String),
+    /// What the server shows as its RA is none, or may be a device.
+    #[error(
+        "the server's RA is not believed: {0}. Give the server an RA certificate with the extended key usage \
+         1.3.6.1.4.1.311.20.2.1, or with none; --insecure takes any RA, and any CA"
+    )]
+    UnfitRa(String),
     /// The protocol layer refused.
     #[error(transparent)]
     Scep(#[from] scep::Error),

@@ -1,14 +1,28 @@
 //! The directory in which a device keeps its key, its certificate, and a request that is pending.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `durable` | files that are there whole after a crash, or not at all |
+//! | `pairs` | key and certificate, switched by one rename, and the pair before |
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+mod durable;
+mod pairs;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use pki::{Certificate, PrivateKey};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::{Device, Error, Issued};
+use super::{Device, Error, Issued, ServerTrust};
+use durable::Access;
+use pairs::{Pairs, Parts};
 
 /// A request that waits for a decision: what `poll` needs beside the keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +33,17 @@ pub struct Pending {
     pub transaction_id: String,
     /// The name asked for.
     pub subject: String,
+    /// The alternative names asked for; `None` where an earlier version did not keep them.
+    #[serde(default)]
+    pub sans: Option<String>,
+    /// The validity of the certificate that is renewed, its first and last second.
+    #[serde(default)]
+    pub previous: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// SHA-256 of the issuing CA's certificate, in hex: `poll` talks to no other.
     pub ca_fingerprint: String,
+    /// How the https server was judged.
+    #[serde(default)]
+    pub tls: ServerTrust,
     /// Whether the request was sent by GET.
     pub by_get: bool,
     /// Whether triple DES and SHA-1 were allowed.
@@ -29,29 +52,45 @@ pub struct Pending {
     pub key: PathBuf,
 }
 
-/// The directory.
+/// The directory, which no other command of scepd works in while this value lives.
 #[derive(Debug, Clone)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    _lock: Arc<File>,
+}
 
 impl Folder {
-    /// Makes the directory where it is missing, closed to others.
+    /// Makes the directory where it is missing, and does what a run that was killed has left to be done.
     ///
     /// # Errors
-    /// [`Error::File`].
+    /// [`Error::File`], also when another command works in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Folder, Error> {
         let path = path.into();
-        fs::create_dir_all(&path).map_err(|error| Error::file(&path, error))?;
-        Ok(Folder(path))
+        durable::make_dir(&path)?;
+        let lock = File::open(&path).map_err(|error| Error::file(&path, error))?;
+        // Where the file system knows no locks, there is none.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(Error::file(
+                path,
+                "another scepd command works in this directory: wait for its end",
+            ));
+        }
+        let folder = Folder {
+            path,
+            _lock: Arc::new(lock),
+        };
+        folder.finish()?;
+        Ok(folder)
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// A file in it. An absolute path stays itself.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// `key.pem`: read where it is there already, so that no key is ever lost.
@@ -59,7 +98,7 @@ impl Folder {
     /// # Errors
     /// [`Error::File`].
     pub fn key(&self) -> Result<Option<PrivateKey>, Error> {
-        let path = self.file("key.pem");
+        let path = self.file(KEY);
         if path.exists() {
             read_key(&path).map(Some)
         } else {
@@ -72,7 +111,7 @@ impl Folder {
     /// # Errors
     /// [`Error::File`].
     pub fn write_key(&self, key: &PrivateKey) -> Result<(), Error> {
-        write_secret(&self.file("key.pem"), key.to_pkcs8_pem()?.as_bytes())
+        self.write_secret(KEY, key)
     }
 
     /// Writes the key of a renewal beside the old one, and gives its name. It becomes `key.pem` when the certificate has
@@ -81,38 +120,61 @@ impl Folder {
     /// # Errors
     /// [`Error::File`].
     pub fn write_next_key(&self, key: &PrivateKey) -> Result<PathBuf, Error> {
-        write_secret(&self.file(NEXT_KEY), key.to_pkcs8_pem()?.as_bytes())?;
+        self.write_secret(NEXT_KEY, key)?;
         Ok(PathBuf::from(NEXT_KEY))
     }
 
-    /// Writes `cert.pem`, `chain.pem` and `ca.pem`, forgets what was pending, and gives the file of the certificate's key.
+    /// Keeps a certificate with its key and chain, forgets what was pending, and gives the file of the key.
     ///
-    /// `ca.pem` is the last certificate of the chain, `chain.pem` all of it, the issuer first. The key of a renewal
-    /// becomes `key.pem`, and what was that becomes `key-old.pem`.
+    /// `ca.pem` is the last certificate of the chain, `chain.pem` all of it, the issuer first. Certificate, chain and the
+    /// key, where it is one of the directory, are put in the place of the old ones by one rename, when they are on the
+    /// disk. The old ones become `cert.pem.previous` and `key.pem.previous`.
     ///
     /// # Errors
-    /// [`Error::File`].
-    pub fn write_issued(&self, issued: &Issued, key: &Path) -> Result<PathBuf, Error> {
+    /// [`Error::File`]. The old pair is in force then, or the new one, and the next [`open`](Self::open) finishes what is
+    /// left.
+    pub fn write_issued(&self, issued: &Issued, pending: &Pending) -> Result<PathBuf, Error> {
+        let (key_file, own) = match pending.key.is_absolute() {
+            true => (pending.key.clone(), None),
+            false => {
+                let key = Zeroizing::new(read(&self.file(&pending.key))?);
+                (self.file(KEY), Some(key))
+            }
+        };
         let chain: String = issued.chain.iter().map(Certificate::to_pem).collect();
-        write(&self.file("chain.pem"), chain.as_bytes())?;
-        if let Some(top) = issued.chain.last() {
-            write(&self.file("ca.pem"), top.to_pem().as_bytes())?;
+        let top = issued.chain.last().map(|top| top.to_pem().into_bytes());
+        Pairs::of(&self.path).put(&Parts {
+            key: own,
+            certificate: Some(issued.certificate.to_pem().into_bytes()),
+            chain: Some(chain.into_bytes()),
+            ca: top,
+            transaction: pending.transaction_id.clone(),
+        })?;
+        self.finish()?;
+        Ok(key_file)
+    }
+
+    /// Does what is left to be done of a [`write_issued`](Self::write_issued).
+    fn finish(&self) -> Result<(), Error> {
+        let pairs = Pairs::of(&self.path);
+        pairs.finish()?;
+        let Some(transaction) = pairs.transaction() else {
+            return Ok(());
+        };
+        if let Ok(Some(pending)) = self.waiting()
+            && pending.transaction_id == transaction
+        {
+            self.forget_pending()?;
         }
-        write(
-            &self.file("cert.pem"),
-            issued.certificate.to_pem().as_bytes(),
-        )?;
-        self.forget_pending()?;
-        if key != Path::new(NEXT_KEY) {
-            return Ok(self.file(key));
+        let next = self.file(NEXT_KEY);
+        let same = |next: &Path| {
+            let (next, current) = (fs::read(next), fs::read(self.file(KEY)));
+            matches!((next, current), (Ok(next), Ok(current)) if next == current)
+        };
+        if next.exists() && same(&next) {
+            durable::remove(&next)?;
         }
-        let current = self.file("key.pem");
-        if current.exists() {
-            let old = self.file("key-old.pem");
-            fs::rename(&current, &old).map_err(|error| Error::file(&old, error))?;
-        }
-        fs::rename(self.file(key), &current).map_err(|error| Error::file(&current, error))?;
-        Ok(current)
+        Ok(())
     }
 
     /// Keeps a request that is pending, with the certificate and key that signed it.
@@ -120,14 +182,13 @@ impl Folder {
     /// # Errors
     /// [`Error::File`].
     pub fn write_pending(&self, pending: &Pending, device: &Device) -> Result<(), Error> {
-        write_secret(
-            &self.file(SIGNER_KEY),
-            device.key.to_pkcs8_pem()?.as_bytes(),
-        )?;
-        write(&self.file(SIGNER), device.certificate.to_pem().as_bytes())?;
+        self.write_secret(SIGNER_KEY, &device.key)?;
+        let signer = device.certificate.to_pem();
+        durable::write(&self.file(SIGNER), signer.as_bytes(), Access::Usual)?;
         let path = self.file(PENDING);
         let text = serde_json::to_vec_pretty(pending).map_err(|error| Error::file(&path, error))?;
-        write(&path, &text)
+        // The last one: what it names is there.
+        durable::write(&path, &text, Access::Usual)
     }
 
     /// What is known of a request that is pending, if there is one.
@@ -152,7 +213,7 @@ impl Folder {
         let Some(pending) = self.waiting()? else {
             return Err(Error::Usage(format!(
                 "nothing is pending in {}",
-                self.0.display()
+                self.path.display()
             )));
         };
         let device = Device {
@@ -167,16 +228,27 @@ impl Folder {
     /// # Errors
     /// [`Error::File`].
     pub fn forget_pending(&self) -> Result<(), Error> {
+        // The first one: without it the others mean nothing.
         for name in [PENDING, SIGNER, SIGNER_KEY] {
             let path = self.file(name);
             if path.exists() {
-                fs::remove_file(&path).map_err(|error| Error::file(&path, error))?;
+                durable::remove(&path)?;
             }
         }
-        Ok(())
+        durable::sync_dir(&self.path)
+    }
+
+    fn write_secret(&self, name: &str, key: &PrivateKey) -> Result<(), Error> {
+        durable::write(
+            &self.file(name),
+            key.to_pkcs8_pem()?.as_bytes(),
+            Access::Owner,
+        )
     }
 }
 
+const KEY: &str = "key.pem";
+const CERT: &str = "cert.pem";
 const NEXT_KEY: &str = "key-next.pem";
 /// The file of a request that is pending.
 pub const PENDING: &str = "pending.json";
@@ -216,24 +288,4 @@ pub fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
 /// [`Error::File`].
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| Error::file(path, error))
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
-    fs::write(path, content).map_err(|error| Error::file(path, error))
-}
-
-/// Readable by the owner only, from its first octet on.
-fn write_secret(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        // A file that was there already keeps its mode otherwise.
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        file.write_all(content)
-    };
-    write().map_err(|error: std::io::Error| Error::file(path, error))
 }

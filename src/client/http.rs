@@ -205,7 +205,7 @@ fn tls_words(error: &std::io::Error) -> String {
     }
     if text.contains("peer certificate") {
         format!(
-            "{text}; name the server's CA with --ca-file, or pin the SCEP CA with --ca-fingerprint"
+            "{text}; name the CA of its TLS certificate with --ca-file. Where --ca-fingerprint pins the SCEP CA, --insecure-tls leaves TLS unchecked"
         )
     } else {
         text

@@ -6,6 +6,7 @@
 //! | `session` | the SCEP operations over such a connection |
 //! | `server` | a server that has been met: capabilities, CA certificates, and who vouches for them |
 //! | `enroll` | asking for a certificate, and for what became of the request |
+//! | `difference` | a certificate that came, held against what was asked for |
 //! | `folder` | the directory in which keys and certificates are kept |
 //! | `probe` | what a server can do |
 //! | [`mod@bench`] | many enrollments at once, and what the machine could do at best |
@@ -13,6 +14,7 @@
 //! The protocol itself is [`scep::client`]; here are the network, files and the clock.
 
 pub mod bench;
+mod difference;
 mod endpoint;
 mod enroll;
 mod error;
@@ -29,6 +31,7 @@ mod session;
 mod tests;
 mod trust;
 
+pub use difference::{Asked, Difference, differences};
 pub use endpoint::Endpoint;
 pub use enroll::{Device, Issued, Outcome, Patience, Request, ask, wait_for_decision};
 pub use error::Error;

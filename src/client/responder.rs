@@ -25,6 +25,10 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
+mod lies;
+
+pub(crate) use lies::Lie;
+
 /// What the server is like.
 #[derive(Debug, Clone)]
 pub(crate) struct Behaviour {
@@ -47,6 +51,10 @@ pub(crate) struct Behaviour {
     pub(crate) no_crl: bool,
     /// Every so manieth PKIOperation is answered with 503; 0 for none.
     pub(crate) busy_every: usize,
+    /// In what certificates are not what was asked for.
+    pub(crate) lie: Option<Lie>,
+    /// The extended key usages of the RA; none for no such extension.
+    pub(crate) ra_usages: &'static [&'static str],
 }
 
 impl Default for Behaviour {
@@ -63,6 +71,8 @@ impl Default for Behaviour {
             no_root: false,
             no_crl: false,
             busy_every: 0,
+            lie: None,
+            ra_usages: &[],
         }
     }
 }
@@ -212,14 +222,20 @@ impl State {
         );
         let ra = || {
             let key = rsa();
-            let certificate = issue(
+            let mut builder = builder(
                 &name("CN=RA"),
                 &name("CN=Issuing"),
                 key.public_key(),
                 &ca_key,
-                false,
+                (false, DEVICE_USAGE),
                 &none,
             );
+            if !behaviour.ra_usages.is_empty() {
+                let usages = Extension::ext_key_usage(behaviour.ra_usages).unwrap();
+                builder.extensions.push(usages);
+            }
+            let scheme = ca_key.scheme(Digest::Sha256).unwrap();
+            let certificate = builder.sign(&ca_key, &scheme).unwrap();
             RaIdentity { certificate, key }
         };
         State {
@@ -388,6 +404,8 @@ impl State {
             seen.waiting.insert(id, (self.behaviour.pending - 1, csr));
             return reply(Answer::Pending);
         }
+        // Who asks again for what was issued gets it.
+        seen.waiting.insert(id, (0, csr.clone()));
         self.success(&csr, reply)
     }
 
@@ -405,19 +423,24 @@ impl State {
     }
 
     fn success(&self, csr: &Csr, reply: impl Fn(Answer<'_>) -> Vec<u8>) -> Vec<u8> {
-        let certificate = issue(
-            csr.subject(),
-            self.ca.subject(),
-            csr.public_key(),
-            &self.ca_key,
-            false,
-            csr.sans(),
-        );
+        let certificate = match self.behaviour.lie {
+            Some(lie) => lies::certificate(lie, csr, &self.ca, &self.ca_key),
+            None => issue(
+                csr.subject(),
+                self.ca.subject(),
+                csr.public_key(),
+                &self.ca_key,
+                false,
+                csr.sans(),
+            ),
+        };
         reply(Answer::Success {
             certificates: &[certificate],
         })
     }
 }
+
+const DEVICE_USAGE: KeyUsage = KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT);
 
 fn issue(
     subject: &Name,
@@ -429,8 +452,21 @@ fn issue(
 ) -> Certificate {
     let usage = match is_ca {
         true => KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN,
-        false => KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT,
+        false => DEVICE_USAGE,
     };
+    builder(subject, issuer, key, signing, (is_ca, usage), sans)
+        .sign(signing, &signing.scheme(Digest::Sha256).unwrap())
+        .unwrap()
+}
+
+fn builder(
+    subject: &Name,
+    issuer: &Name,
+    key: &PublicKey,
+    signing: &PrivateKey,
+    (is_ca, usage): (bool, KeyUsage),
+    sans: &SubjectAltNames,
+) -> CertificateBuilder {
     let mut extensions = vec![
         Extension::basic_constraints(is_ca, None),
         Extension::key_usage(usage),
@@ -440,7 +476,7 @@ fn issue(
     if !sans.is_empty() {
         extensions.push(Extension::subject_alt_names(sans, subject).unwrap());
     }
-    let builder = CertificateBuilder {
+    CertificateBuilder {
         subject: subject.clone(),
         issuer: issuer.clone(),
         serial: Serial::random().unwrap(),
@@ -448,8 +484,5 @@ fn issue(
         not_after: Utc::now() + TimeDelta::days(100),
         public_key: key.clone(),
         extensions,
-    };
-    builder
-        .sign(signing, &signing.scheme(Digest::Sha256).unwrap())
-        .unwrap()
+    }
 }

@@ -3,14 +3,16 @@
 use chrono::{DateTime, Utc};
 use pki::{Certificate, ContentCipher, Digest, KeyTransport};
 use scep::caps::Capabilities;
-use scep::client::CaCertificates;
+use scep::client::{CaCertificates, unfit_as_ra};
 
 use super::{Error, Method, Session};
 
 /// Who vouches for the CA that GetCACert gives.
 #[derive(Debug, Clone)]
 pub enum CaTrust {
-    /// The TLS connection, or nobody.
+    /// Nobody, and whoever asked wants it so. An RA is believed whatever it is.
+    Anybody,
+    /// The TLS connection; over plain http nobody.
     AsGiven,
     /// A SHA-256 fingerprint: the issuing CA, or a CA above it in the reply, has it.
     Fingerprint([u8; 32]),
@@ -20,7 +22,7 @@ pub enum CaTrust {
 
 impl CaTrust {
     fn check(&self, ca: &CaCertificates, now: DateTime<Utc>) -> Result<(), Error> {
-        if matches!(self, CaTrust::AsGiven) {
+        if matches!(self, CaTrust::Anybody | CaTrust::AsGiven) {
             return Ok(());
         }
         // The server may leave out what is above the issuing CA; then that one itself has to be vouched for.
@@ -30,7 +32,7 @@ impl CaTrust {
         let mut path = vec![ca.issuing().clone()];
         path.extend(above);
         match self {
-            CaTrust::AsGiven => Ok(()),
+            CaTrust::Anybody | CaTrust::AsGiven => Ok(()),
             CaTrust::Fingerprint(wanted) => {
                 if path
                     .iter()
@@ -128,10 +130,12 @@ pub struct Server {
     pub capabilities: Capabilities,
     /// GetCACert.
     pub ca: CaCertificates,
+    /// What speaks against certificates that the server shows as those of an RA.
+    pub unfit_ras: Vec<String>,
 }
 
 impl Server {
-    /// Asks for capabilities and CA certificates, and checks who vouches for them.
+    /// Asks for capabilities and CA certificates, and checks who vouches for them, and that the RA is one.
     ///
     /// # Errors
     /// [`Error::Untrusted`], or whatever goes wrong on the way.
@@ -141,12 +145,20 @@ impl Server {
         now: DateTime<Utc>,
     ) -> Result<Server, Error> {
         let capabilities = session.capabilities().await?;
-        let ca = session.ca_certificates().await?;
+        let mut ca = session.ca_certificates().await?;
         trust.check(&ca, now)?;
+        let unfit_ras = if let CaTrust::Anybody = trust {
+            let ras = ca.ras().iter();
+            ras.filter_map(|ra| unfit_as_ra(ra, now)).collect()
+        } else {
+            ca.keep_fit_ras(now)
+                .map_err(|error| Error::UnfitRa(error.to_string()))?
+        };
         Ok(Server {
             session,
             capabilities,
             ca,
+            unfit_ras,
         })
     }
 }

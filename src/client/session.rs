@@ -25,6 +25,7 @@ pub enum Method {
 /// A client's end of a SCEP server.
 pub struct Session {
     endpoint: Endpoint,
+    trust: ServerTrust,
     tls: Option<Arc<ClientConfig>>,
     connection: Option<Connection>,
     limit: Duration,
@@ -37,7 +38,7 @@ impl Session {
     /// [`Error::Tls`] when the trust or the identity cannot be used.
     pub fn new(
         endpoint: Endpoint,
-        trust: &ServerTrust,
+        trust: ServerTrust,
         identity: Option<TlsIdentity>,
         limit: Duration,
     ) -> Result<Session, Error> {
@@ -48,6 +49,7 @@ impl Session {
         };
         Ok(Session {
             endpoint,
+            trust,
             tls,
             connection: None,
             limit,
@@ -57,6 +59,11 @@ impl Session {
     /// The server's address.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// How the server's TLS certificate is judged.
+    pub fn trust(&self) -> &ServerTrust {
+        &self.trust
     }
 
     /// The TLS settings; none for plain http.

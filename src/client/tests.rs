@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Utc};
 use pki::KeyKind;
 
 use super::bench::{self, BenchOptions, Challenges, Progress, Recipe, Report};
-use super::responder::{Behaviour, Responder};
+use super::responder::{Behaviour, Lie, Responder};
 use super::{CaTrust, Dialect, Method, ProbeOptions, Server, ServerTrust, Session, probe};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -22,7 +22,7 @@ async fn meet(responder: &Responder) -> Server {
     let endpoint = responder.url().parse().unwrap();
     let session = Session::new(
         endpoint,
-        &ServerTrust::Unchecked,
+        ServerTrust::Unchecked,
         None,
         Duration::from_secs(20),
     )
@@ -255,6 +255,29 @@ fn a_probe_finds_that_the_enrollment_failed() {
     let said = "the enrollment did not work: badRequest: the challenge is wrong";
     assert!(all.contains(said), "{all}");
     assert!(found.renewal.is_none());
+}
+
+#[test]
+fn a_probe_finds_what_is_not_as_it_was_asked_for() {
+    let responder = Responder::start(Behaviour {
+        lie: Some(Lie::CertSign),
+        ..Behaviour::default()
+    });
+    let found = block_on(async {
+        let mut server = meet(&responder).await;
+        let options = ProbeOptions {
+            challenge: Some("s3cret".to_owned()),
+            subject: None,
+        };
+        probe(&mut server, &options, Utc::now()).await.unwrap()
+    });
+    let said = "is not as it was asked for: its key usage is a CA's: keyCertSign";
+    let certificates = ["the certificate", "the renewed certificate"];
+    let expected: Vec<String> = certificates
+        .iter()
+        .map(|what| format!("{what} {said}"))
+        .collect();
+    assert_eq!(found.findings, expected);
 }
 
 #[test]

@@ -7,19 +7,21 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::Error;
 
 /// How the server's TLS certificate is judged.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ServerTrust {
     /// By the system's root certificates.
+    #[default]
     System,
-    /// By these certificates (DER) and no others.
-    Anchors(Vec<Vec<u8>>),
-    /// Not at all: either the user said so, or the CA is pinned and SCEP's own signatures and envelopes protect everything.
+    /// By these certificates (PEM) and no others.
+    Anchors(String),
+    /// Not at all: the user said so.
     Unchecked,
 }
 
@@ -46,10 +48,9 @@ impl ServerTrust {
             ServerTrust::System => builder.with_root_certificates(system_roots()?),
             ServerTrust::Anchors(anchors) => {
                 let mut roots = RootCertStore::empty();
-                for anchor in anchors {
-                    roots
-                        .add(CertificateDer::from(anchor.clone()))
-                        .map_err(tls)?;
+                for anchor in CertificateDer::pem_slice_iter(anchors.as_bytes()) {
+                    let anchor = anchor.map_err(|error| Error::Tls(error.to_string()))?;
+                    roots.add(anchor).map_err(tls)?;
                 }
                 builder.with_root_certificates(roots)
             }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{Cli, Failure};
 use crate::client::responder::{Behaviour, Responder};
 
+mod asked;
 mod pending;
 mod renewal;
 mod trust;
@@ -250,6 +251,7 @@ fn words_that_make_no_sense_are_refused_before_anything_is_sent() {
             "cannot be used with",
         ),
         (&["--subject", "CN=x", "--tls-cert", "x"], "--tls-key"),
+        (&["--subject", "CN=x", "--insecure-tls"], "--ca-fingerprint"),
     ] {
         let (code, words) = complaint(type_in(&[&base[..], more].concat()));
         assert_eq!(code, 2, "{words}");

@@ -29,8 +29,10 @@ fn renewals_change_the_key_and_keep_the_names() {
     assert_eq!(second.public_key(), second_key.public_key());
     assert_eq!(second.subject(), first.subject());
     assert_eq!(second.sans(), first.sans());
-    let old = PrivateKey::from_pem(&read(&dir, "key-old.pem")).unwrap();
+    let old = PrivateKey::from_pem(&read(&dir, "key.pem.previous")).unwrap();
     assert_eq!(old.public_key(), first_key.public_key());
+    let old = Certificate::from_pem(&read(&dir, "cert.pem.previous")).unwrap();
+    assert_eq!(old, first);
     assert_eq!(server.renewals(), 1);
 
     type_in(&[&renew[..], &["--same-key"]].concat()).unwrap();

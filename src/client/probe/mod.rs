@@ -12,7 +12,7 @@ use pki::{
 use scep::client::{Content, Reply, RequestBuilder, new_transaction_id, self_signed};
 use scep::{FailInfo, caps::Capabilities};
 
-use super::{Device, Dialect, Error, Method, Outcome, Request, Server, ask};
+use super::{Asked, Device, Dialect, Error, Method, Outcome, Request, Server, ask, differences};
 pub use report::{AlgorithmReport, CertificateReport, Probe, Trial};
 use report::{describe, judge, role};
 
@@ -112,7 +112,7 @@ pub async fn probe(
     let (mut enrollment, mut renewal) = (None, None);
     if let Some(challenge) = &options.challenge {
         let (first, second) =
-            enroll_and_renew(server, &device, &subject, challenge, usual, now).await?;
+            enroll_and_renew(server, &device, &subject, challenge, usual, &mut findings).await?;
         for (what, trial) in [("enrollment", Some(&first)), ("renewal", second.as_ref())] {
             if let Some(failed) = trial.filter(|trial| !trial.works) {
                 findings.push(format!("the {what} did not work: {}", failed.answer));
@@ -129,6 +129,8 @@ pub async fn probe(
         .map(|c| describe(c, role(c, server.ca.issuing(), server.ca.ras()), now))
         .collect();
     judge(&certificates, &caps, &mut findings);
+    let unfit = server.unfit_ras.iter();
+    findings.extend(unfit.map(|why| format!("what the server shows as its RA is none: {why}")));
     Ok(Probe {
         url: server.session.endpoint().to_string(),
         at: now,
@@ -254,8 +256,15 @@ async fn enroll_and_renew(
     subject: &Name,
     challenge: &str,
     dialect: Dialect,
-    now: DateTime<Utc>,
+    findings: &mut Vec<String>,
 ) -> Result<(Trial, Option<Trial>), Error> {
+    let now = Utc::now();
+    let mut asked = Asked {
+        subject: subject.clone(),
+        sans: Some(SubjectAltNames::default()),
+        previous: None,
+        sha1: false,
+    };
     let sans = SubjectAltNames::default();
     let csr = Csr::build(subject, &sans, Some(challenge), &[], &device.key)?;
     let start = Instant::now();
@@ -266,6 +275,11 @@ async fn enroll_and_renew(
         Ok(Outcome::Issued(issued)) => issued,
         other => return Ok((trial(false, in_words(other), took), None)),
     };
+    compare(&asked, &issued.certificate, "the certificate", findings);
+    asked.previous = Some((
+        issued.certificate.not_before(),
+        issued.certificate.not_after(),
+    ));
     let first = trial(
         true,
         format!("a certificate, serial {}", issued.certificate.serial()),
@@ -281,10 +295,28 @@ async fn enroll_and_renew(
     let id = new_transaction_id()?;
     let outcome = ask(server, &Request::Renewal(csr), &renewing, &id, dialect, now).await;
     let works = matches!(outcome, Ok(Outcome::Issued(_)));
+    if let Ok(Outcome::Issued(issued)) = &outcome {
+        compare(
+            &asked,
+            &issued.certificate,
+            "the renewed certificate",
+            findings,
+        );
+    }
     Ok((
         first,
         Some(trial(works, in_words(outcome), start.elapsed())),
     ))
+}
+
+/// Adds in what a certificate is not as it was asked for.
+fn compare(asked: &Asked, got: &Certificate, what: &str, findings: &mut Vec<String>) {
+    let found = differences(asked, got);
+    findings.extend(
+        found
+            .iter()
+            .map(|difference| format!("{what} is not as it was asked for: {difference}")),
+    );
 }
 
 fn in_words(outcome: Result<Outcome, Error>) -> String {

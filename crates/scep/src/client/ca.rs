@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use pki::cms::{self, Signed};
-use pki::{Certificate, KeyKind, KeyUsage};
+use pki::{Certificate, KeyKind, KeyUsage, oid};
 
 use crate::{Error, ReplyProblem};
 
@@ -15,7 +15,7 @@ pub struct CaCertificates {
     all: Vec<Certificate>,
     /// The CA that issues: a CA that did not issue another CA of the reply.
     issuing: Certificate,
-    /// RA certificates, each with the signature of a CA of the reply. Empty when the CA does its own SCEP.
+    /// RA certificates, each with the signature of the issuing CA. Empty when the CA does its own SCEP.
     ras: Vec<Certificate>,
 }
 
@@ -71,8 +71,43 @@ impl CaCertificates {
             })
             .map(|ca| (*ca).clone())
             .ok_or_else(|| problem("there is no CA certificate in the reply".to_owned()))?;
-        let ras = ras.into_iter().cloned().collect();
+        // Who knows the issuing CA knows nothing of another CA that came along, nor of its RA.
+        let ras = ras.into_iter().filter(|ra| issues(&issuing, ra));
+        let ras = ras.cloned().collect();
         Ok(CaCertificates { all, issuing, ras })
+    }
+
+    /// Drops the RA certificates that [`unfit_as_ra`] speaks against at `now`, and gives what it says of each.
+    ///
+    /// # Errors
+    /// [`ReplyProblem::CaCertificates`] when there were RA certificates, and none is left to encrypt to or to sign.
+    pub fn keep_fit_ras(&mut self, now: DateTime<Utc>) -> Result<Vec<String>, Error> {
+        if self.ras.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut unfit = Vec::new();
+        self.ras.retain(|ra| match unfit_as_ra(ra, now) {
+            None => true,
+            Some(why) => {
+                unfit.push(why);
+                false
+            }
+        });
+        for (usage, what) in [
+            (KeyUsage::KEY_ENCIPHERMENT, "to encrypt to"),
+            (KeyUsage::DIGITAL_SIGNATURE, "to sign replies"),
+        ] {
+            let allows = |ra: &Certificate| ra.key_usage().is_some_and(|has| has.contains(usage));
+            if !self.ras.iter().any(allows) {
+                let mut words = format!("no certificate of an RA is fit {what}");
+                for why in &unfit {
+                    words.push_str("; ");
+                    words.push_str(why);
+                }
+                return Err(problem(words));
+            }
+        }
+        Ok(unfit)
     }
 
     /// All certificates, as sent.
@@ -181,6 +216,51 @@ impl CaCertificates {
             }
         }
     }
+}
+
+/// The extended key usages of an RA: Microsoft's Certificate Request Agent, which NDES and scepd have, and id-kp-cmcRA
+/// (RFC 6402, section 2.10).
+const RA_USAGES: [&str; 2] = ["1.3.6.1.4.1.311.20.2.1", "1.3.6.1.5.5.7.3.28"];
+
+/// Why a certificate that a CA has issued is none of its RA at `now`; `None` where it may be.
+///
+/// Every device has a certificate of the CA. What tells an RA from a device is its keyUsage, which must be there with
+/// digitalSignature or keyEncipherment, and its extKeyUsage: one of an RA, or none at all.
+#[must_use]
+pub fn unfit_as_ra(certificate: &Certificate, now: DateTime<Utc>) -> Option<String> {
+    let why = if !certificate.valid_at(now) {
+        format!(
+            "is valid from {} to {}, not now",
+            certificate.not_before(),
+            certificate.not_after()
+        )
+    } else {
+        let role = |usage: KeyUsage| {
+            usage.contains(KeyUsage::DIGITAL_SIGNATURE)
+                || usage.contains(KeyUsage::KEY_ENCIPHERMENT)
+        };
+        let usages = certificate.ext_key_usages();
+        let has_usages = certificate.extension(oid::EXT_KEY_USAGE).is_some();
+        if !certificate.key_usage().is_some_and(role) {
+            "has no keyUsage with digitalSignature or keyEncipherment".to_owned()
+        } else if has_usages
+            && !usages
+                .iter()
+                .any(|usage| RA_USAGES.contains(&usage.as_str()))
+        {
+            let usages = if usages.is_empty() {
+                "one that cannot be read".to_owned()
+            } else {
+                usages.join(", ")
+            };
+            format!(
+                "has an extKeyUsage of a device and not of an RA ({usages}): whoever holds it could read challenges"
+            )
+        } else {
+            return None;
+        }
+    };
+    Some(format!("\"{}\" {why}", certificate.subject()))
 }
 
 /// Reads a GetNextCACert body: SignedData by a CA that is known already, over the next CA's certificates.

@@ -7,6 +7,6 @@ mod ca;
 mod reply;
 mod request;
 
-pub use ca::{CaCertificates, open_next_ca};
+pub use ca::{CaCertificates, open_next_ca, unfit_as_ra};
 pub use reply::{Reply, peek_fail_info, peek_status};
 pub use request::{Content, Request, RequestBuilder, new_transaction_id, self_signed};

@@ -114,9 +114,12 @@ impl Request {
             None if certificates.is_empty() => Err(ReplyProblem::Content(
                 "there is no certificate in the reply",
             )),
-            None => Err(ReplyProblem::Content(
-                "no certificate in the reply is the one that was asked for",
-            )),
+            None => Err(ReplyProblem::Content(match self.expected {
+                Expected::CertificateFor(_) => {
+                    "the certificate in the reply is about another key than that of the request"
+                }
+                _ => "no certificate in the reply is the one that was asked for",
+            })),
         }
     }
 }

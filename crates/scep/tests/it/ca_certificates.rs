@@ -1,6 +1,10 @@
 //! GetCACert and GetNextCACert, both ways.
 
-use pki::{Certificate, Curve, KeyKind, PrivateKey};
+use chrono::{DateTime, TimeDelta, Utc};
+use pki::{
+    Certificate, CertificateBuilder, Curve, Digest, Extension, KeyKind, KeyUsage, Name, PrivateKey,
+    Serial, oid,
+};
 use scep::client::{CaCertificates, open_next_ca};
 use scep::{Error, ca_cert_body, content_type, next_ca_body};
 
@@ -154,4 +158,110 @@ fn the_next_ca_is_vouched_for_by_the_current_one() {
     *changed.last_mut().unwrap() ^= 1;
     assert!(open_next_ca(&changed, &current).is_err());
     assert!(next_ca_body(&WORLD.ca.certificate, &WORLD.ca.key, &[]).is_err());
+}
+
+/// A certificate of the issuing CA, as devices and RAs have.
+fn certified(cn: &str, usage: Option<KeyUsage>, ekus: &[&str]) -> Certificate {
+    let mut extensions = Vec::new();
+    extensions.extend(usage.map(Extension::key_usage));
+    if !ekus.is_empty() {
+        extensions.push(Extension::ext_key_usage(ekus).unwrap());
+    }
+    let builder = CertificateBuilder {
+        subject: Name::parse(&format!("CN={cn}")).unwrap(),
+        issuer: WORLD.ca.certificate.subject().clone(),
+        serial: Serial::random().unwrap(),
+        not_before: now() - TimeDelta::days(1),
+        not_after: now() + TimeDelta::days(1),
+        public_key: WORLD.device.key.public_key().clone(),
+        extensions,
+    };
+    let scheme = WORLD.ca.key.scheme(Digest::Sha256).unwrap();
+    builder.sign(&WORLD.ca.key, &scheme).unwrap()
+}
+
+const SIGN: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
+const ENCIPHER: KeyUsage = KeyUsage::KEY_ENCIPHERMENT;
+/// Certificate Request Agent, as NDES has it.
+const AGENT: &str = "1.3.6.1.4.1.311.20.2.1";
+
+fn fit(ras: &[Certificate], at: DateTime<Utc>) -> Result<CaCertificates, String> {
+    let all = [chain().as_slice(), ras].concat();
+    let mut read = CaCertificates::from_certificates(all).unwrap();
+    read.keep_fit_ras(at)
+        .map(|_| read)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_ra_is_told_from_a_device() {
+    let both = Some(SIGN | ENCIPHER);
+    let good = [
+        certified("automatic", both, &[]),
+        certified("agent", both, &[AGENT]),
+        certified("agent and more", both, &[oid::EKU_CLIENT_AUTH, AGENT]),
+        certified("cmc", both, &["1.3.6.1.5.5.7.3.28"]),
+    ];
+    for ra in &good {
+        let read = fit(std::slice::from_ref(ra), now()).unwrap();
+        assert_eq!(read.recipient().unwrap(), ra);
+    }
+    for (device, why) in [
+        (
+            certified("client", both, &[oid::EKU_CLIENT_AUTH]),
+            "1.3.6.1.5.5.7.3.2)",
+        ),
+        (
+            certified("server", both, &[oid::EKU_SERVER_AUTH]),
+            "1.3.6.1.5.5.7.3.1)",
+        ),
+        (certified("any", both, &[oid::EKU_ANY]), "2.5.29.37.0"),
+        (
+            certified("card", both, &["1.3.6.1.4.1.311.20.2.2"]),
+            "20.2.2",
+        ),
+        (certified("unknown", both, &["1.2.3.4"]), "1.2.3.4"),
+        (certified("no usage", None, &[]), "no keyUsage"),
+        (
+            certified("other usage", Some(KeyUsage::KEY_AGREEMENT), &[]),
+            "no keyUsage",
+        ),
+    ] {
+        let words = fit(std::slice::from_ref(&device), now()).unwrap_err();
+        assert!(words.contains(why), "{words}");
+        // Beside an RA it is nobody.
+        let read = fit(&[device, good[0].clone()], now()).unwrap();
+        assert_eq!(read.ras(), &good[..1]);
+    }
+    let late = fit(&good[..1], now() + TimeDelta::days(2)).unwrap_err();
+    assert!(late.contains("not now"), "{late}");
+    assert!(fit(&[], now()).unwrap().ras().is_empty(), "the CA itself");
+}
+
+#[test]
+fn ndes_has_one_ra_to_sign_and_one_to_encrypt_to() {
+    let signs = certified("EnrollmentAgentOffline", Some(SIGN), &[AGENT]);
+    let deciphers = certified("CEPEncryption", Some(ENCIPHER), &[AGENT]);
+    let read = fit(&[signs.clone(), deciphers.clone()], now()).unwrap();
+    assert_eq!(read.recipient().unwrap(), &deciphers);
+    assert_eq!(read.reply_signers(), [&signs]);
+    let words = fit(&[signs], now()).unwrap_err();
+    assert!(words.contains("to encrypt to"), "{words}");
+    let words = fit(&[deciphers], now()).unwrap_err();
+    assert!(words.contains("to sign replies"), "{words}");
+}
+
+#[test]
+fn an_ra_of_a_ca_that_came_along_gets_nothing() {
+    // Whoever stands between shows the CA that is expected, a certificate of it, and a CA and RA of his own.
+    let key = rsa();
+    let ca = issue("CN=Mine", None, key.public_key(), &key, true);
+    let mine = issue("CN=My RA", Some(&ca), key.public_key(), &key, false);
+    let device = certified("device", Some(SIGN | ENCIPHER), &[oid::EKU_CLIENT_AUTH]);
+    let mut all = chain();
+    all.extend([mine, ca, device.clone()]);
+    let mut read = CaCertificates::from_certificates(all).unwrap();
+    assert_eq!(read.issuing(), &WORLD.ca.certificate);
+    assert_eq!(read.ras(), [device]);
+    assert!(read.keep_fit_ras(now()).is_err());
 }
