@@ -1,6 +1,7 @@
 //! From octets to something that can be decided on. Runs on the compute pool: everything here may
 //! cost RSA time or a look into the store, and nothing here changes anything.
 
+use crate::pending::Waiting;
 use crate::query::Question;
 use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
@@ -12,6 +13,7 @@ use issuer::{Approved, CertificatePolicy, Wish};
 use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a PKIMessage turned out to be.
@@ -50,6 +52,10 @@ pub(crate) struct Candidate {
     pub(crate) facts: CsrFacts,
     pub(crate) key: Key,
     pub(crate) poll_key: Key,
+    /// A digest of the PKIMessage as it came.
+    pub(crate) message: Key,
+    /// What it is told apart by where it is to wait for an operator.
+    pub(crate) waiting: Option<Arc<Waiting>>,
     /// The serial of the certificate that this renews.
     pub(crate) renews: Option<Serial>,
     /// Whether an Intune challenge came along.
@@ -106,47 +112,13 @@ impl Candidate {
     }
 }
 
-/// Whether a message from a source that is locked out is worth opening: it asks for the CRL, its signer shows a
-/// certificate of this profile that is in force, or its transaction is known. Anybody can write such a message, so
-/// what opens may still be turned away. Costs no RSA.
-///
-/// # Errors
-/// The store cannot be read.
-pub(crate) fn may_prove_itself(
-    shared: &Shared,
-    message: &[u8],
-    now: DateTime<Utc>,
-) -> store::Result<bool> {
-    let Some(peeked) = scep::peek(message) else {
-        return Ok(false);
-    };
-    if peeked.message_type == Some(MessageType::GetCrl) {
-        return Ok(true);
-    }
-    let spec = &shared.spec;
-    let store = &shared.services.store;
-    let (issuer_id, serial) = (spec.issuer.id(), peeked.signer.serial().as_bytes());
-    if store.is_revoked(issuer_id, serial) == Some(false)
-        && peeked.signer.valid_at(now)
-        && let Some(record) = store.certificate(issuer_id, serial)?
-        && record.profile == spec.path_id
-        && record.der == peeked.signer.der()
-    {
-        return Ok(true);
-    }
-    let transaction_id = peeked.transaction_id.unwrap_or_default();
-    let poll_key = poll_key(&transaction_id, &peeked.signer);
-    let known = store.transaction_by_poll(&spec.path_id, &poll_key)?;
-    Ok(known.is_some())
-}
-
 /// What a CertPoll names a request by.
-fn poll_key(transaction_id: &str, signer: &Certificate) -> Key {
+pub(crate) fn poll_key(transaction_id: &str, signer: &Certificate) -> Key {
     digest(&[transaction_id.as_bytes(), signer.public_key().spki_der()])
 }
 
 /// Opens a message and gathers all that its decision needs.
-pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read {
+pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTime<Utc>) -> Read {
     let spec = &shared.spec;
     let Opened {
         reply,
@@ -178,7 +150,8 @@ pub(crate) fn read(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> Read 
     let poll_key = poll_key(transaction_id(&reply), &reply.signer);
     match body {
         Body::PkcsReq(csr) | Body::RenewalReq(csr) => {
-            match candidate(shared, reply, csr, poll_key, findings, now) {
+            let keys = (poll_key, digest(&[message]));
+            match candidate(shared, reply, csr, keys, source, findings, now) {
                 Ok(candidate) => Read::Enrollment(Arc::new(candidate)),
                 Err(error) => Read::Unavailable(error),
             }
@@ -202,7 +175,8 @@ fn candidate(
     shared: &Shared,
     reply: ReplyTo,
     csr: Csr,
-    poll_key: Key,
+    (poll_key, message): (Key, Key),
+    source: IpAddr,
     findings: Vec<String>,
     now: DateTime<Utc>,
 ) -> store::Result<Candidate> {
@@ -220,13 +194,17 @@ fn candidate(
             .challenge_password()
             .is_some_and(challenge::looks_like_challenge);
     let mut by_holder = false;
-    let (renews, evidence) = match CertificatePolicy::bounds(&csr) {
+    let bounds = match csr.der().len() {
+        octets if octets > spec.max_csr_bytes => Err(too_large(octets, spec.max_csr_bytes)),
+        _ => CertificatePolicy::bounds(&csr).map_err(Refusal::from),
+    };
+    let (renews, evidence) = match bounds {
         Ok(()) => {
             let standing = renewal::standing(shared, &reply.signer, now)?;
             by_holder = matches!(standing, Standing::Holder { .. });
             authenticate(shared, &reply, &csr, &facts, intune, standing, now)
         }
-        Err(refused) => (None, Err(Refusal::from(refused).anonymous())),
+        Err(refused) => (None, Err(refused.anonymous())),
     };
     let keys = [csr.public_key(), reply.signer.public_key()];
     let evidence = match evidence {
@@ -248,6 +226,8 @@ fn candidate(
         }
         Err(refusal) => Err(refusal.clone()),
     };
+    let waits = spec.approval.is_some() && renews.is_none() && approval.is_ok();
+    let waiting = waits.then(|| Arc::new(Waiting::new(&csr, Some(source))));
     let (evidence, approval) = match intune {
         true => (
             evidence.map_err(Refusal::counted),
@@ -258,6 +238,8 @@ fn candidate(
     Ok(Candidate {
         key,
         poll_key,
+        message,
+        waiting,
         renews,
         intune,
         by_holder,
@@ -269,6 +251,12 @@ fn candidate(
         csr,
         facts,
     })
+}
+
+fn too_large(octets: usize, most: usize) -> Refusal {
+    let words = format!("the CSR has {octets} octets, and limits.max_csr_bytes allows {most}");
+    Refusal::new(FailInfo::BadRequest, "csr_too_large", words)
+        .telling(&format!("the CSR is larger than {most} octets"))
 }
 
 /// Why the device may enroll, and the serial of what it renews, if it does.
@@ -414,7 +402,7 @@ fn transaction_id(reply: &ReplyTo) -> &str {
 }
 
 /// The first half of a SHA-256 over the parts, each with its length.
-fn digest(parts: &[&[u8]]) -> Key {
+pub(crate) fn digest(parts: &[&[u8]]) -> Key {
     let mut input = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
         input.extend_from_slice(&(part.len() as u64).to_be_bytes());

@@ -4,6 +4,7 @@ use crate::audit;
 use crate::candidate::Candidate;
 use crate::excerpt;
 use crate::messages::Origin;
+use crate::transactions::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::TransactionRecord;
@@ -29,6 +30,61 @@ pub(crate) struct Context {
     /// The id under which the request is in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<String>,
+    /// A digest of the PKIMessage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<Key>,
+    /// Other transactions that ask for the same with the same key: they end as this one does. The oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) joined: Vec<Joined>,
+}
+
+/// Other transactions that a waiting request remembers; of more the oldest are forgotten.
+const MOST_JOINED: usize = 16;
+
+/// A transaction that joined a waiting request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Joined {
+    /// [`TransactionRecord::key`]
+    pub(crate) key: Key,
+    /// [`TransactionRecord::poll_key`]
+    pub(crate) poll: Key,
+    /// [`TransactionRecord::transaction_id`]
+    pub(crate) transaction_id: String,
+    /// [`TransactionRecord::message_type`]
+    pub(crate) message_type: u8,
+}
+
+/// What is kept of the context of a request that was not approved.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// A digest of the PKIMessage that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<Key>,
+    /// Whether a newer request of the same key took its place.
+    #[serde(default)]
+    pub(crate) replaced: bool,
+}
+
+impl Ended {
+    /// Of a request that waited.
+    pub(crate) fn new(context: &Context, replaced: bool) -> Self {
+        Self {
+            message: context.message,
+            replaced,
+        }
+    }
+
+    /// Of a request that ended; records of earlier versions have nothing.
+    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
+        let kept = record.context.as_deref();
+        kept.and_then(|octets| serde_json::from_slice(octets).ok())
+            .unwrap_or_default()
+    }
+
+    /// For the record.
+    pub(crate) fn octets(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok()
+    }
 }
 
 impl Context {
@@ -42,6 +98,8 @@ impl Context {
             csr: candidate.intune.then(|| audit::csr_facts(&candidate.facts)),
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
+            message: Some(candidate.message),
+            joined: Vec::new(),
         };
         excerpt::context(&mut context);
         context
@@ -55,6 +113,15 @@ impl Context {
                 intune: record.device.is_some(),
                 ..Self::default()
             })
+    }
+
+    /// Notes that another transaction joined.
+    pub(crate) fn join(&mut self, joined: Joined) {
+        self.joined.retain(|one| one.key != joined.key);
+        if self.joined.len() >= MOST_JOINED {
+            self.joined.remove(0);
+        }
+        self.joined.push(joined);
     }
 
     /// For the record.

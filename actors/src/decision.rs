@@ -1,18 +1,24 @@
 //! What an enrollment asks its actor, what the actor says, and the ticket in between.
 
 use crate::answer::Answer;
+use crate::pending::Waiting;
 use crate::profile::ProfileActor;
 use crate::transactions::{Key, Known, Marks};
 use actix::{Addr, Message};
 use challenge::{DeviceKey, Label, RateLimited, ReplayKey};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Asks whether an enrollment may go on, and reserves what it takes.
 #[derive(Message)]
 #[rtype(result = "Decision")]
 pub(crate) struct Decide {
     pub(crate) key: Key,
+    /// A digest of the PKIMessage as it came.
+    pub(crate) message: Key,
+    /// What it is told apart by where it is to wait for an operator.
+    pub(crate) waiting: Option<Arc<Waiting>>,
     /// What the store knew of the same request, looked up off the actor.
     pub(crate) known: Option<Known>,
     pub(crate) asks: Asks,
@@ -52,8 +58,14 @@ impl Asks {
 
 /// What the actor says to [`Decide`].
 pub(crate) enum Decision {
-    /// Go on; the ticket must be settled.
-    Proceed(Ticket),
+    /// Go on; the tickets must be settled. The second is for a request that waits, and ends when this one begins to.
+    Proceed(Ticket, Option<Box<Ticket>>),
+    /// Wait together with the request of the second ticket, which asks for the same.
+    WaitWith(Ticket, Box<Ticket>),
+    /// It joined a request that waits.
+    Waits,
+    /// As many wait for an operator as may, or the request in whose place it belongs is being decided on.
+    Full,
     /// The same request was decided before.
     Known(Known),
     /// The same request is under way; its answer comes here.
@@ -79,6 +91,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// Whose it is.
+    pub(crate) fn key(&self) -> Key {
+        self.key
+    }
+
     /// For an enrollment that took `marks`.
     pub(crate) fn new(key: Key, marks: Option<Marks>, me: Addr<ProfileActor>) -> Self {
         Self {
@@ -136,6 +153,8 @@ pub(crate) enum Settlement {
         answer: Answer,
         label: Option<Label>,
     },
+    /// It waits with another one; what was taken is kept.
+    Joined,
     /// Nothing was stored; what was taken goes back.
     Failed {
         answer: Answer,
@@ -155,6 +174,16 @@ pub(crate) struct Settle {
 #[derive(Message)]
 #[rtype(result = "Option<Ticket>")]
 pub(crate) struct Claim(pub(crate) Key);
+
+/// Notes that a device was told, by a CertPoll, that its request was not approved.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Told(pub(crate) Key);
+
+/// Asks whether a transaction with this poll key waits together with another one.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct WaitsWith(pub(crate) Key);
 
 /// Counts a message that could not be opened: one alone is a mishap, many from one source are a search for what an
 /// envelope holds. The answer is whether the source has been wrong too often already.

@@ -13,7 +13,7 @@ use crate::audit;
 use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
-use crate::durable::{Failure, commit, send_off};
+use crate::durable::{Failure, send_off};
 use crate::hooks::{ComplianceQuestion, Verdict};
 use crate::messages::{Origin, Outcome, PkiOperation, Served};
 use crate::meters::Stage as Timed;
@@ -26,50 +26,18 @@ use crate::refuse::{failed, garbage, refuse, reject};
 use crate::requests::{Ending, Operation};
 use crate::shared::Shared;
 use crate::transactions::{Known, Marks};
+use crate::waiting;
 use actix::Addr;
 use bytes::Bytes;
 use challenge::Label;
 use issuer::Approved;
 use pki::Certificate;
 use scep::ReplyTo;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use store::Change;
 use tokio::sync::oneshot;
-
-/// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
-pub(crate) async fn serve_locked_out(
-    shared: Arc<Shared>,
-    me: Addr<ProfileActor>,
-    operation: PkiOperation,
-) -> Served {
-    let unread = |ending, outcome| Served {
-        operation: Operation::PkiOperation,
-        ending,
-        outcome,
-    };
-    let (job, message, now) = (Arc::clone(&shared), operation.message.clone(), shared.now());
-    let looking = move || candidate::may_prove_itself(&job, &message, now);
-    let may = match shared.services.pool.run(Stage::Start, looking).await {
-        Ok(Ok(may)) => may,
-        Ok(Err(error)) => {
-            tracing::error!(
-                profile = shared.spec.path_id,
-                request_id = operation.origin.request_id,
-                %error,
-                "the store cannot be read"
-            );
-            return unread(Ending::Busy, BUSY);
-        }
-        Err(_) => return unread(Ending::Shed, BUSY),
-    };
-    let instant = shared.services.clock.instant();
-    let source = operation.origin.source;
-    if may && shared.behind_lock_out.admits(source, instant) {
-        return serve(shared, me, operation).await;
-    }
-    unread(Ending::Guessing, Outcome::TooManyGuesses)
-}
 
 /// Serves one PKIOperation.
 pub(crate) async fn serve(
@@ -84,7 +52,7 @@ pub(crate) async fn serve(
         ending,
         outcome,
     };
-    let read = match open(&shared, message).await {
+    let read = match open(&shared, message, origin.source).await {
         Ok(read) => read,
         Err(ComputeError::Full) => return unread(Ending::Shed, BUSY),
         Err(error) => {
@@ -119,7 +87,7 @@ pub(crate) async fn serve(
             (candidate.reply.clone(), answer)
         }
         Read::Query { reply, question } => {
-            match query::answer(&shared, &origin, &reply.signer, question).await {
+            match query::answer(&shared, &me, &origin, &reply.signer, question).await {
                 Ok(answer) => (*reply, answer.into()),
                 Err(missing) => {
                     let rejected = missing.reject(*reply);
@@ -139,7 +107,7 @@ pub(crate) async fn serve(
 }
 
 /// What a device is told where the server is not able to answer.
-const BUSY: Outcome = Outcome::Busy {
+pub(crate) const BUSY: Outcome = Outcome::Busy {
     retry_after: RETRY_AFTER,
 };
 
@@ -160,14 +128,16 @@ async fn turned_away(
     served
 }
 
-async fn open(shared: &Arc<Shared>, message: Bytes) -> Result<Read, ComputeError> {
+async fn open(shared: &Arc<Shared>, message: Bytes, source: IpAddr) -> Result<Read, ComputeError> {
     let begun = shared.services.clock.instant();
     let now = shared.now();
     let job = Arc::clone(shared);
     let read = shared
         .services
         .pool
-        .run(Stage::Start, move || candidate::read(&job, &message, now))
+        .run(Stage::Start, move || {
+            candidate::read(&job, &message, source, now)
+        })
         .await;
     shared.meters.stage(Timed::Open, begun.elapsed());
     read
@@ -191,6 +161,8 @@ async fn enroll(
     let begun = shared.services.clock.instant();
     let asked = Decide {
         key: candidate.key,
+        message: candidate.message,
+        waiting: candidate.waiting.clone(),
         known: candidate.known.clone(),
         asks: asks(candidate),
         source: origin.source,
@@ -203,7 +175,14 @@ async fn enroll(
     };
     shared.meters.stage(Timed::Decide, begun.elapsed());
     let answer = match decision {
-        Decision::Proceed(ticket) => return proceed(shared, origin, candidate, ticket).await,
+        Decision::Proceed(ticket, replaced) => {
+            return proceed(shared, origin, candidate, ticket, replaced).await;
+        }
+        Decision::WaitWith(ticket, row) => {
+            waiting::join(shared, origin, candidate, ticket, row).await
+        }
+        Decision::Waits => Answer::Pending,
+        Decision::Full => Answer::Busy,
         Decision::Known(known) => {
             let again = is_resent(candidate, Some(&known));
             let answer = query::known(shared, origin, known).await;
@@ -269,6 +248,7 @@ async fn proceed(
     origin: &Origin,
     candidate: &Arc<Candidate>,
     ticket: Ticket,
+    replaced: Option<Box<Ticket>>,
 ) -> Answered {
     let (approved, let_in) = match ask_compliance(shared, candidate).await {
         Ok(approved) => approved,
@@ -284,9 +264,8 @@ async fn proceed(
         }
     };
     let marks = ticket.marks;
-    let waits = shared.spec.approval.is_some() && candidate.renews.is_none();
-    let result = if waits {
-        wait(shared, origin, candidate, let_in, marks).await
+    let result = if candidate.waiting.is_some() {
+        waiting::begin(shared, origin, candidate, let_in, marks, replaced).await
     } else {
         issue(shared, origin, candidate, approved, let_in, marks).await
     };
@@ -316,7 +295,7 @@ async fn proceed(
 }
 
 /// Why a device was let in that the compliance hook could not be asked about.
-type LetIn = Option<String>;
+pub(crate) type LetIn = Option<String>;
 
 /// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
 async fn ask_compliance(
@@ -360,10 +339,10 @@ async fn ask_compliance(
 }
 
 /// An enrollment that is durable now.
-struct Done {
-    known: Known,
-    answered: Answered,
-    label: Option<Label>,
+pub(crate) struct Done {
+    pub(crate) known: Known,
+    pub(crate) answered: Answered,
+    pub(crate) label: Option<Label>,
 }
 
 /// Signs the certificate, seals its CertRep, and makes it durable: one visit to the compute pool, which sends its result on
@@ -458,31 +437,6 @@ fn issued(
         label,
     };
     (change, done)
-}
-
-/// Makes a pending request durable.
-async fn wait(
-    shared: &Arc<Shared>,
-    origin: &Origin,
-    candidate: &Candidate,
-    let_in: LetIn,
-    marks: Option<Marks>,
-) -> Result<Done, Failure> {
-    let now = shared.now();
-    let transaction = records::pending(shared, origin, candidate, now);
-    let known = Known::from(&transaction);
-    let mut change = Change::new()
-        .with(transaction)
-        .with(audit::pending(shared, origin, candidate, let_in, now));
-    if let Some(marks) = marks {
-        records::push_marks(&mut change, &shared.spec.path_id, &marks);
-    }
-    commit(shared, change, None).await?;
-    Ok(Done {
-        known,
-        answered: Answer::Pending.into(),
-        label: None,
-    })
 }
 
 /// Encrypts and signs the reply.

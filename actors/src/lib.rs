@@ -6,12 +6,12 @@
 //! | `supervisor`, `directory`, `revive` | which profiles there are; starting, exchanging, bringing back |
 //! | `spec`, `view`, `hooks` | what a profile is, what it says about itself, whom it asks |
 //! | `profile`, `messages`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
-//! | `transactions`, `pending` | enrollments under way and just finished; those that wait for an operator |
-//! | `enroll`, `durable` | one PKIOperation, top to bottom; signing and the one durable step |
+//! | `transactions`, `pending`, `told` | enrollments under way and just finished; those that wait for an operator; those that were not approved |
+//! | `enroll`, `waiting`, `durable` | one PKIOperation, top to bottom; beginning to wait for an operator; signing and the one durable step |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
-//! | `limits`, `guesses`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
+//! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
@@ -39,6 +39,7 @@ mod guesses;
 mod hooks;
 mod journal;
 mod limits;
+mod lock_out;
 mod messages;
 mod meters;
 mod network;
@@ -61,8 +62,10 @@ mod shared;
 mod spec;
 mod steady;
 mod supervisor;
+mod told;
 mod transactions;
 mod view;
+mod waiting;
 
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use compromised::CompromisedKeys;
@@ -82,7 +85,7 @@ pub use requests::{Counting, Ending, Operation, Requests};
 pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
-pub use spec::{ChainSettings, Intune, ProfileSpec, RenewalRules, RequestLimits};
+pub use spec::{ChainSettings, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits};
 pub use steady::Steady;
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
 pub use view::{Body, View, ViewError};

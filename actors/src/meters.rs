@@ -1,6 +1,6 @@
 //! One profile's metrics: times have their histograms at hand, counters are looked up by their labels.
 
-use metrics::{Histogram, counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use std::time::Duration;
 
 /// A stage of an enrollment.
@@ -25,6 +25,9 @@ pub(crate) struct Meters {
 impl Meters {
     pub(crate) fn new(profile: &str) -> Self {
         let of = |stage: &'static str| histogram!("scepd_enroll_seconds", "profile" => profile.to_owned(), "stage" => stage);
+        for bound in ["profile", "source"] {
+            pending_full(profile, bound).increment(0);
+        }
         Self {
             profile: profile.to_owned(),
             open: of("open"),
@@ -57,6 +60,11 @@ impl Meters {
         }
     }
 
+    /// A request that may not wait for an operator, because as many wait as may.
+    pub(crate) fn pending_full(&self, bound: &'static str) {
+        pending_full(&self.profile, bound).increment(1);
+    }
+
     /// One outcome of the nine gates.
     pub(crate) fn intune(&self, label: challenge::Label) {
         counter!(
@@ -65,4 +73,8 @@ impl Meters {
         )
         .increment(1);
     }
+}
+
+fn pending_full(profile: &str, bound: &'static str) -> Counter {
+    counter!("scepd_pending_full_total", "profile" => profile.to_owned(), "bound" => bound)
 }

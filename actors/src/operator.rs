@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::audit;
-use crate::context::Context;
+use crate::context::{Context, Ended};
 use crate::decision::{Claim, Settlement, Ticket};
 use crate::durable::{self, Failure};
 use crate::messages::{DecideError, OperatorDecision, state_word};
@@ -35,13 +35,13 @@ pub(crate) async fn decide(
     if record.deadline.is_some_and(|deadline| now > deadline) {
         return Err(DecideError::NotPending("expired"));
     }
-    let intune = Context::of_record(&record).intune;
-    let (record, answer, change) = if decision.approve {
+    let context = Context::of_record(&record);
+    let carried = if decision.approve {
         approve(&shared, &record, &decision, now).await?
     } else {
-        deny(&shared, record, &decision, now)
+        deny(&shared, record, &context, &decision, now)
     };
-    finish(&shared, ticket, record, intune, answer, change).await
+    finish(&shared, ticket, &context, carried).await
 }
 
 async fn claim(me: &Addr<ProfileActor>, key: Key) -> Result<Ticket, DecideError> {
@@ -54,7 +54,7 @@ async fn claim(me: &Addr<ProfileActor>, key: Key) -> Result<Ticket, DecideError>
     }
 }
 
-async fn load(shared: &Arc<Shared>, key: Key) -> Result<TransactionRecord, DecideError> {
+pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<TransactionRecord, DecideError> {
     let job = Arc::clone(shared);
     let found = shared
         .services
@@ -150,6 +150,7 @@ async fn approve(
 fn deny(
     shared: &Shared,
     record: TransactionRecord,
+    context: &Context,
     decision: &OperatorDecision,
     now: DateTime<Utc>,
 ) -> Carried {
@@ -182,7 +183,7 @@ fn deny(
     let denied = TransactionRecord {
         state,
         csr: None,
-        context: None,
+        context: Ended::new(context, false).octets(),
         updated_at: now,
         ..record
     };
@@ -195,11 +196,11 @@ fn deny(
 async fn finish(
     shared: &Shared,
     ticket: Ticket,
-    record: TransactionRecord,
-    intune: bool,
-    answer: Answer,
-    change: Change,
+    context: &Context,
+    (record, answer, mut change): Carried,
 ) -> Result<TransactionState, DecideError> {
+    records::push_joined(&mut change, context, &record);
+    let intune = context.intune;
     let issued = matches!(record.state, TransactionState::Issued { .. });
     // A refusal that is none of the gates' counts as malformed, as everywhere.
     let label = match issued {
@@ -249,7 +250,7 @@ async fn expire(
     if !record.state.is_open() || !overdue {
         return Ok(());
     }
-    let intune = Context::of_record(&record).intune;
+    let context = Context::of_record(&record);
     let words = "nobody approved the request in time";
     let event = audit::of_record(
         shared,
@@ -262,13 +263,13 @@ async fn expire(
     let expired = TransactionRecord {
         state: TransactionState::Expired,
         csr: None,
-        context: None,
+        context: Ended::new(&context, false).octets(),
         updated_at: now,
         ..record
     };
     let change = Change::new().with(expired.clone()).with(event);
     let answer = Answer::refused(FailInfo::BadRequest, words);
-    finish(shared, ticket, expired, intune, answer, change)
+    finish(shared, ticket, &context, (expired, answer, change))
         .await
         .map(|_| ())
 }

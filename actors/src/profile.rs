@@ -5,22 +5,26 @@
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
+mod room;
+
 use crate::decision::{Asks, Claim, Decide, Decision, Guess, Settle, Settlement, Ticket};
 use crate::enroll;
 use crate::guesses::Guesses;
 use crate::limits::RequestGate;
+use crate::lock_out;
 use crate::messages::{
     Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
     Served, Status, Sweep,
 };
 use crate::operator;
-use crate::pending::Pending;
+use crate::pending::{Pending, Place, Waiting};
 use crate::records;
 use crate::refuse::summarize;
 use crate::requests::{Ending, Operation};
 use crate::revive::Obituary;
 use crate::shared::{Services, Shared};
 use crate::spec::{ProfileSpec, RequestLimits};
+use crate::told::Told;
 use crate::transactions::{Known, Marks, Transactions};
 use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
@@ -62,6 +66,9 @@ pub struct ProfileActor {
     rate: RateWindow,
     counters: Counters,
     guesses: Guesses,
+    told: Told,
+    /// Whether it was said that as many wait as may, since there was last room.
+    said_full: bool,
     /// Tells the supervisor when this actor is gone, for whatever reason.
     _obituary: Obituary,
 }
@@ -89,7 +96,8 @@ impl ProfileActor {
         }
         let mut pending = Pending::default();
         for record in &state.pending {
-            pending.insert(record.key, record.deadline);
+            let waiting = Arc::new(Waiting::of_record(record));
+            pending.insert(record.key, waiting, record.deadline);
         }
         let meters = Arc::new(Meters::new(&spec.path_id));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
@@ -112,6 +120,8 @@ impl ProfileActor {
             rate,
             counters,
             guesses: Guesses::new(spec.guesses_per_minute),
+            told: Told::default(),
+            said_full: false,
             shared: Arc::new(Shared {
                 spec,
                 services,
@@ -189,7 +199,7 @@ impl Handler<PkiOperation> for ProfileActor {
         let me = ctx.address();
         Box::pin(async move {
             let served = if locked_out {
-                enroll::serve_locked_out(shared, me, operation).await
+                lock_out::serve(shared, me, operation).await
             } else {
                 enroll::serve(shared, me, operation).await
             };
@@ -226,8 +236,10 @@ impl ProfileActor {
             .as_ref()
             .and_then(|intune| intune.retransmission);
         // What the store said may be older than what was settled since.
-        let known = self.transactions.recent(&ask.key).cloned().or(ask.known);
+        let recent = self.transactions.recent(&ask.key).cloned();
+        let known = recent.or_else(|| ask.known.clone());
         let known = known.filter(|known| !intune || answers_again(known, window, ask.now));
+        let known = known.filter(|known| !self.begins_anew(known, &ask));
         if let Some(known) = &known
             && !known.state.is_open()
         {
@@ -252,6 +264,15 @@ impl ProfileActor {
         if !proves_itself && self.guesses.is_blocked(ask.source, instant) {
             return Decision::Guessing;
         }
+        let place = match ask
+            .waiting
+            .as_ref()
+            .map(|waiting| self.place(&ask.key, waiting))
+        {
+            Some(Err(decision)) => return decision,
+            Some(Ok(place)) => Some(place),
+            None => None,
+        };
         let marks = match ask.asks {
             Asks::Plain => None,
             Asks::Refused { label, guess, .. } => {
@@ -273,7 +294,20 @@ impl ProfileActor {
             },
         };
         self.transactions.begin(ask.key, marks);
-        Decision::Proceed(Ticket::new(ask.key, marks, ctx.address()))
+        let ticket = Ticket::new(ask.key, marks, ctx.address());
+        let mut of_row = |row| {
+            self.transactions.begin(row, None);
+            Box::new(Ticket::claimed(row, ctx.address()))
+        };
+        let replaced = match place {
+            Some(Place::With(row)) => return Decision::WaitWith(ticket, of_row(row)),
+            Some(Place::InsteadOf(row)) => Some(of_row(row)),
+            _ => None,
+        };
+        if let Some(waiting) = ask.waiting {
+            self.pending.reserve(ask.key, waiting);
+        }
+        Decision::Proceed(ticket, replaced)
     }
 
     /// Gates 7 and 8, in one step.
@@ -342,16 +376,29 @@ impl Handler<Settle> for ProfileActor {
                 label,
             } => {
                 self.transactions.end(&settle.key, &answer);
-                if known.state.is_open() {
-                    self.pending.insert(settle.key, known.deadline);
-                } else {
-                    self.pending.remove(&settle.key);
-                }
                 let instant = self.shared.services.clock.instant();
+                if let Some(waiting) = &known.waiting {
+                    let waiting = Arc::clone(waiting);
+                    self.pending.insert(settle.key, waiting, known.deadline);
+                    self.told.forget(&settle.key);
+                } else {
+                    self.said_full = false;
+                    for joined in self.pending.remove(&settle.key) {
+                        self.transactions.remember(joined, known.clone(), instant);
+                    }
+                }
                 self.transactions.remember(settle.key, known, instant);
                 (None, label)
             }
-            Settlement::Failed { answer, label } => (Some(answer), label),
+            Settlement::Joined => {
+                self.transactions
+                    .end(&settle.key, &crate::answer::Answer::Pending);
+                (None, None)
+            }
+            Settlement::Failed { answer, label } => {
+                self.pending.release(&settle.key);
+                (Some(answer), label)
+            }
         };
         if let Some(answer) = answer
             && let Some(marks) = self.transactions.end(&settle.key, &answer)

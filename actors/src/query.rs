@@ -10,12 +10,16 @@ use crate::audit;
 use crate::candidate::{self, Candidate, Rejected};
 use crate::compute::Stage;
 use crate::crl::CrlError;
+use crate::decision::{Told, WaitsWith};
 use crate::durable;
 use crate::messages::Origin;
+use crate::profile::ProfileActor;
 use crate::renewal;
 use crate::shared::Shared;
 use crate::spec::ProfileSpec;
 use crate::transactions::{Key, Known};
+use crate::waiting;
+use actix::Addr;
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
@@ -75,6 +79,7 @@ impl Question {
 /// Answers a question of `signer`.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
+    me: &Addr<ProfileActor>,
     origin: &Origin,
     signer: &Certificate,
     question: Question,
@@ -88,7 +93,24 @@ pub(crate) async fn answer(
     let (job, from) = (Arc::clone(shared), origin.clone());
     let answered = match question {
         Question::CertPoll { poll_key, .. } => {
-            blocking(shared, move || cert_poll(&job, &from, &poll_key)).await
+            let polled = blocking(shared, move || cert_poll(&job, &from, &poll_key)).await;
+            match polled {
+                Ok(Ok(Polled {
+                    answer,
+                    not_approved,
+                })) => {
+                    if let Some(key) = not_approved {
+                        me.do_send(Told(key));
+                    }
+                    Ok(Ok(answer))
+                }
+                Ok(Err(missing)) => match me.send(WaitsWith(poll_key)).await {
+                    Ok(true) => Ok(Ok(Answer::Pending)),
+                    Ok(false) => Ok(Err(missing)),
+                    Err(_) => Ok(Ok(Answer::Busy)),
+                },
+                Err(error) => Err(error),
+            }
         }
         Question::GetCert { issuer, serial } => {
             let signer = signer.clone();
@@ -112,13 +134,30 @@ fn is_ours(spec: &ProfileSpec, name: &Name) -> bool {
         })
 }
 
+/// The answer to a CertPoll, and the request that it says was not approved.
+struct Polled {
+    answer: Answer,
+    not_approved: Option<Key>,
+}
+
 /// CertPoll: PENDING, or SUCCESS however often asked.
-fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Answer, NotFound> {
+fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Polled, NotFound> {
     let store = &shared.services.store;
+    let polled = |answer, not_approved| Polled {
+        answer,
+        not_approved,
+    };
     match store.transaction_by_poll(&shared.spec.path_id, poll_key) {
-        Ok(Some(record)) => Ok(stored(shared, origin, &Known::from(&record))),
+        Ok(Some(record)) => {
+            let known = Known::from(&record);
+            let not_approved = known.ended.is_some().then_some(record.key);
+            Ok(polled(stored(shared, origin, &known), not_approved))
+        }
         Ok(None) => Err(NotFound::here("there is no such request in this profile")),
-        Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
+        Err(error) => Ok(polled(
+            unavailable(shared, origin, &error.to_string()),
+            None,
+        )),
     }
 }
 
@@ -245,6 +284,9 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
         }
         TransactionState::Denied { .. } => {
             Answer::refused(FailInfo::BadRequest, "an operator refused this request")
+        }
+        TransactionState::Expired if known.ended.as_ref().is_some_and(|end| end.replaced) => {
+            waiting::replaced_answer()
         }
         TransactionState::Expired => expired(),
     }

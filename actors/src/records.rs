@@ -68,11 +68,7 @@ fn transaction(
         poll_key: candidate.poll_key,
         state: TransactionState::Pending,
         transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
-        message_type: if candidate.is_renewal_message() {
-            RENEWAL_REQ
-        } else {
-            PKCS_REQ
-        },
+        message_type: message_type(candidate),
         created_at: now,
         updated_at: now,
         deadline: None,
@@ -82,6 +78,28 @@ fn transaction(
         source_ip: Some(origin.source),
         csr: Some(candidate.csr.der().to_vec()),
         context: None,
+    }
+}
+
+/// The messageType's number.
+pub(crate) fn message_type(candidate: &Candidate) -> u8 {
+    if candidate.is_renewal_message() {
+        RENEWAL_REQ
+    } else {
+        PKCS_REQ
+    }
+}
+
+/// The transactions that waited together with one that was decided on: they end as it did.
+pub(crate) fn push_joined(change: &mut Change, context: &Context, decided: &TransactionRecord) {
+    for joined in &context.joined {
+        change.push(TransactionRecord {
+            key: joined.key,
+            poll_key: joined.poll,
+            transaction_id: joined.transaction_id.clone(),
+            message_type: joined.message_type,
+            ..decided.clone()
+        });
     }
 }
 

@@ -35,6 +35,10 @@ pub struct ProfileSpec {
     pub request_limits: RequestLimits,
     /// With approval: how long a request may wait for an operator.
     pub approval: Option<Duration>,
+    /// How many requests may wait for an operator.
+    pub pending: PendingLimits,
+    /// Most octets of a CSR.
+    pub max_csr_bytes: usize,
     /// What a renewal must bring.
     pub renewal: RenewalRules,
     /// Refuse requests whose signer key is not the CSR's key.
@@ -87,6 +91,15 @@ pub struct RequestLimits {
     pub per_source_per_minute: u32,
     /// A second, for the whole profile.
     pub per_profile_per_second: u32,
+}
+
+/// Requests that may wait for an operator at once; 0 = no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PendingLimits {
+    /// In the whole profile.
+    pub per_profile: usize,
+    /// From one source address.
+    pub per_source: usize,
 }
 
 /// What a renewal must bring.

@@ -5,9 +5,12 @@
 //! enrollment must stay there for longer than a request can take.
 
 use crate::answer::Answer;
+use crate::context::Ended;
+use crate::pending::Waiting;
 use challenge::{DeviceKey, ReplayKey};
 use chrono::{DateTime, Utc};
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{TransactionRecord, TransactionState};
 use tokio::sync::oneshot;
@@ -40,6 +43,10 @@ pub(crate) struct Known {
     pub(crate) state: TransactionState,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) deadline: Option<DateTime<Utc>>,
+    /// Of one that waits.
+    pub(crate) waiting: Option<Arc<Waiting>>,
+    /// Of one that was not approved.
+    pub(crate) ended: Option<Ended>,
 }
 
 impl Known {
@@ -55,6 +62,15 @@ impl From<&TransactionRecord> for Known {
             state: record.state.clone(),
             updated_at: record.updated_at,
             deadline: record.deadline,
+            waiting: record
+                .state
+                .is_open()
+                .then(|| Arc::new(Waiting::of_record(record))),
+            ended: matches!(
+                record.state,
+                TransactionState::Denied { .. } | TransactionState::Expired
+            )
+            .then(|| Ended::of_record(record)),
         }
     }
 }
@@ -151,6 +167,8 @@ mod tests {
             state: TransactionState::Pending,
             updated_at: DateTime::UNIX_EPOCH,
             deadline: None,
+            waiting: None,
+            ended: None,
         }
     }
 

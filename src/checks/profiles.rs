@@ -359,6 +359,12 @@ fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
         &spot.at("max_in_flight"),
         findings,
     );
+    super::count(
+        profile.limits.max_csr_bytes,
+        1024..=1_048_576,
+        &spot.at("limits.max_csr_bytes"),
+        findings,
+    );
     if profile.approval {
         super::range(
             profile.approval_timeout,

@@ -176,6 +176,12 @@ pub struct Limits {
     pub per_profile_per_second: u32,
     /// Refused challenges, and messages that cannot be opened, a minute from one source; more are refused unread.
     pub bad_challenges_per_source_per_minute: u32,
+    /// Requests that may wait for an admin at once, with `approval`.
+    pub max_pending: usize,
+    /// Of these from one source.
+    pub max_pending_per_source: usize,
+    /// Most octets of a CSR.
+    pub max_csr_bytes: usize,
 }
 
 impl Default for Limits {
@@ -184,6 +190,9 @@ impl Default for Limits {
             per_source_per_minute: 120,
             per_profile_per_second: 0,
             bad_challenges_per_source_per_minute: 10,
+            max_pending: 1000,
+            max_pending_per_source: 200,
+            max_csr_bytes: 32 * 1024,
         }
     }
 }

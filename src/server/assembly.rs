@@ -3,7 +3,9 @@
 use crate::checks::{Loaded, LoadedProfile};
 use crate::config::{self, Config, Crypto, Expired, ExtraName, Span};
 use crate::hooks::compliance::ComplianceWebhook;
-use actors::{ChainSettings, ComplianceHook, Intune, ProfileSpec, RenewalRules, RequestLimits};
+use actors::{
+    ChainSettings, ComplianceHook, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
+};
 use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
 use chrono::{DateTime, Utc};
 use scep::CryptoMode;
@@ -69,6 +71,11 @@ fn spec(
             without_gates: settings.renewal.without_gates,
             expired_with_challenge: settings.renewal.expired == Expired::WithChallenge,
         },
+        pending: PendingLimits {
+            per_profile: settings.limits.max_pending,
+            per_source: settings.limits.max_pending_per_source,
+        },
+        max_csr_bytes: settings.limits.max_csr_bytes,
         signer_key_must_match: settings.require_signer_key_match,
         open_get_cert: settings.get_cert_open,
         in_flight: settings.max_in_flight.max(1),

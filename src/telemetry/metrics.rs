@@ -96,6 +96,10 @@ fn describe() {
         "scepd_profile_pending_requests",
         "Requests of a profile that wait for an operator."
     );
+    describe_counter!(
+        "scepd_pending_full_total",
+        "Requests turned away because as many wait for an operator as may; bound is profile or source."
+    );
     describe_gauge!(
         "scepd_profile_replay_entries",
         "Challenges that a profile remembers."

@@ -263,3 +263,186 @@ async fn the_sweep_ends_what_nobody_decided_on_and_nothing_else() {
     assert_eq!(ended.count(), 1);
     assert_eq!(running.status("corp").await.pending, 0);
 }
+
+/// The same CSR and signer in another message, with this transactionID.
+fn again(world: &World, device: &Device, csr: &pki::Csr, id: &str) -> Request {
+    device.builder(world, Content::PkcsReq(csr), |builder| {
+        builder.transaction_id(id)
+    })
+}
+
+const DENIED: &str = "FAILURE badRequest an operator refused this request";
+const IN_TIME: &str = "FAILURE badRequest nobody approved this request in time";
+
+async fn told(world: &World, running: &Running, request: &Request) -> String {
+    words(&ask(world, running, "corp", request).await)
+}
+
+#[actix::test]
+async fn a_denial_binds_one_request_and_the_next_one_may_wait_again() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let csr = device.csr(Some(CHALLENGE), "");
+    let first = again(&world, &device, &csr, "of-the-key");
+    assert_eq!(told(&world, &running, &first).await, "PENDING");
+    decide(&running, false).await.unwrap();
+    assert_eq!(told(&world, &running, &first).await, DENIED);
+    // Under another transactionID, and under the same: CSR and signer are those of before.
+    let other = again(&world, &device, &csr, "another");
+    assert_eq!(told(&world, &running, &other).await, "PENDING");
+    decide(&running, false).await.unwrap();
+    assert_eq!(
+        told(&world, &running, &poll(&world, &device, &first)).await,
+        DENIED
+    );
+    let next = again(&world, &device, &csr, "of-the-key");
+    assert_eq!(told(&world, &running, &next).await, "PENDING");
+    assert_eq!(running.status("corp").await.pending, 1);
+    world.clock.advance(TimeDelta::seconds(3601));
+    running.sweep("corp").await;
+    assert_eq!(told(&world, &running, &next).await, IN_TIME);
+    assert_eq!(
+        told(&world, &running, &next).await,
+        IN_TIME,
+        "the very same message"
+    );
+    let last = again(&world, &device, &csr, "of-the-key");
+    assert_eq!(told(&world, &running, &last).await, "PENDING");
+    decide(&running, true).await.unwrap();
+    issued(ask(&world, &running, "corp", &last).await);
+    issued(ask(&world, &running, "corp", &poll(&world, &device, &last)).await);
+    running.close();
+
+    // Who was not told before is told first, whatever the message; then the next one begins anew.
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-2");
+    let csr = device.csr(Some(CHALLENGE), "");
+    let [first, polled, next] = [(); 3].map(|()| again(&world, &device, &csr, "of-the-key"));
+    told(&world, &running, &first).await;
+    decide(&running, false).await.unwrap();
+    assert_eq!(told(&world, &running, &polled).await, DENIED);
+    assert_eq!(told(&world, &running, &polled).await, DENIED);
+    assert_eq!(told(&world, &running, &first).await, DENIED);
+    assert_eq!(told(&world, &running, &next).await, "PENDING");
+}
+
+#[actix::test]
+async fn a_key_that_asks_again_waits_in_one_row() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let csr = device.csr(Some(CHALLENGE), "dns:one.example");
+    let [first, second] = ["first", "second"].map(|id| again(&world, &device, &csr, id));
+    for request in [&first, &second, &second, &poll(&world, &device, &second)] {
+        assert_eq!(told(&world, &running, request).await, "PENDING");
+    }
+    assert_eq!(running.store.pending(Some("corp")).unwrap().len(), 1);
+    running.close();
+
+    let running = world.open(vec![spec(&world)]).await;
+    for request in [&second, &poll(&world, &device, &second)] {
+        assert_eq!(told(&world, &running, request).await, "PENDING");
+    }
+    assert_eq!(running.store.pending(Some("corp")).unwrap().len(), 1);
+    decide(&running, true).await.unwrap();
+    let mut certificates = Vec::new();
+    for request in [
+        &first,
+        &second,
+        &poll(&world, &device, &first),
+        &poll(&world, &device, &second),
+    ] {
+        certificates.push(issued(ask(&world, &running, "corp", request).await));
+    }
+    certificates.dedup();
+    assert_eq!(certificates.len(), 1);
+    assert_eq!(running.certificates(), 1);
+    assert_eq!(running.status("corp").await.pending, 0);
+}
+
+#[actix::test]
+async fn a_key_that_asks_for_something_else_takes_its_own_place() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world)]).await;
+    let device = Device::new(&world, "laptop-1");
+    let csr = device.csr(Some(CHALLENGE), "dns:one.example");
+    let [first, joined] = ["first", "joined"].map(|id| again(&world, &device, &csr, id));
+    for request in [&first, &joined] {
+        assert_eq!(told(&world, &running, request).await, "PENDING");
+    }
+    let csr = device.csr(Some(CHALLENGE), "dns:two.example");
+    let second = again(&world, &device, &csr, "second");
+    assert_eq!(told(&world, &running, &second).await, "PENDING");
+    let waiting = running.store.pending(Some("corp")).unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].sans, "dns:two.example");
+    assert_eq!(running.status("corp").await.pending, 1);
+    let replaced = "FAILURE badRequest another request of the same key took the place of this one";
+    for request in [&first, &joined, &poll(&world, &device, &joined)] {
+        assert_eq!(told(&world, &running, request).await, replaced);
+    }
+    let reasons = running
+        .audit()
+        .into_iter()
+        .filter_map(|event| event.event.details.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), ["replaced"]);
+    decide(&running, true).await.unwrap();
+    issued(ask(&world, &running, "corp", &second).await);
+    assert_eq!(told(&world, &running, &first).await, replaced);
+}
+
+#[actix::test]
+async fn as_many_wait_as_may_and_the_next_is_told_to_come_again() {
+    let world = World::new();
+    let mut spec = spec(&world);
+    spec.pending = actors::PendingLimits {
+        per_profile: 3,
+        per_source: 2,
+    };
+    let running = world.open(vec![spec.clone()]).await;
+    let devices: Vec<_> = (0..3)
+        .map(|n| Device::new(&world, &format!("laptop-{n}")))
+        .collect();
+    let busy = async |running: &Running, device: &Device| {
+        let request = device.pkcs_req(&world, CHALLENGE);
+        let outcome = running.send("corp", request.message().to_vec()).await;
+        matches!(outcome, actors::Outcome::Busy { .. })
+    };
+    assert!(!busy(&running, &devices[0]).await);
+    assert!(!busy(&running, &devices[1]).await);
+    assert!(busy(&running, &devices[2]).await, "from this source");
+    running.close();
+    // The bound holds over a restart, and who waits already is in nobody's way.
+    let running = world.open(vec![spec]).await;
+    assert!(busy(&running, &devices[2]).await);
+    assert!(!busy(&running, &devices[1]).await, "it joins itself");
+    assert_eq!(running.status("corp").await.pending, 2);
+    decide(&running, false).await.unwrap();
+    assert!(!busy(&running, &devices[2]).await);
+    assert_eq!(running.status("corp").await.pending, 2);
+}
+
+#[actix::test]
+async fn a_csr_beyond_its_bound_is_refused_before_anything_of_it_is_kept() {
+    let world = World::new();
+    let running = world
+        .open(vec![ProfileSpec {
+            max_csr_bytes: 2048,
+            ..spec(&world)
+        }])
+        .await;
+    let device = Device::new(&world, "laptop-1");
+    let names: Vec<String> = (0..100)
+        .map(|n| format!("dns:name-{n}.of-some-length.example"))
+        .collect();
+    let csr = device.csr(Some(CHALLENGE), &names.join(", "));
+    let request = again(&world, &device, &csr, "of-the-key");
+    assert_eq!(
+        told(&world, &running, &request).await,
+        "FAILURE badRequest the CSR is larger than 2048 octets"
+    );
+    let reason = running.audit().remove(0).event.details.reason;
+    assert_eq!(reason.as_deref(), Some("csr_too_large"));
+    assert_eq!(running.status("corp").await.pending, 0);
+}

@@ -3,7 +3,7 @@
 use crate::hindered::{Door, HinderedStore, Hindrance};
 use actors::{
     ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Origin, Outcome,
-    PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
+    PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
 };
 use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -210,6 +210,8 @@ impl World {
             mtls: None,
             request_limits: RequestLimits::default(),
             approval: None,
+            pending: PendingLimits::default(),
+            max_csr_bytes: 32 * 1024,
             renewal: RenewalRules::default(),
             signer_key_must_match: false,
             open_get_cert: false,

@@ -1,0 +1,77 @@
+//! Messages from a source that is locked out for wrong challenges: what may prove itself is opened, within bounds.
+
+use crate::candidate;
+use crate::compute::Stage;
+use crate::enroll::{self, BUSY};
+use crate::messages::{Outcome, PkiOperation, Served};
+use crate::profile::ProfileActor;
+use crate::requests::{Ending, Operation};
+use crate::shared::Shared;
+use actix::Addr;
+use chrono::{DateTime, Utc};
+use scep::MessageType;
+use std::sync::Arc;
+
+/// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    me: Addr<ProfileActor>,
+    operation: PkiOperation,
+) -> Served {
+    let unread = |ending, outcome| Served {
+        operation: Operation::PkiOperation,
+        ending,
+        outcome,
+    };
+    let (job, message, now) = (Arc::clone(&shared), operation.message.clone(), shared.now());
+    let looking = move || may_prove_itself(&job, &message, now);
+    let may = match shared.services.pool.run(Stage::Start, looking).await {
+        Ok(Ok(may)) => may,
+        Ok(Err(error)) => {
+            tracing::error!(
+                profile = shared.spec.path_id,
+                request_id = operation.origin.request_id,
+                %error,
+                "the store cannot be read"
+            );
+            return unread(Ending::Busy, BUSY);
+        }
+        Err(_) => return unread(Ending::Shed, BUSY),
+    };
+    let instant = shared.services.clock.instant();
+    let source = operation.origin.source;
+    if may && shared.behind_lock_out.admits(source, instant) {
+        return enroll::serve(shared, me, operation).await;
+    }
+    unread(Ending::Guessing, Outcome::TooManyGuesses)
+}
+
+/// Whether a message from a source that is locked out is worth opening: it asks for the CRL, its signer shows a
+/// certificate of this profile that is in force, or its transaction is known. Anybody can write such a message, so
+/// what opens may still be turned away. Costs no RSA.
+///
+/// # Errors
+/// The store cannot be read.
+fn may_prove_itself(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> store::Result<bool> {
+    let Some(peeked) = scep::peek(message) else {
+        return Ok(false);
+    };
+    if peeked.message_type == Some(MessageType::GetCrl) {
+        return Ok(true);
+    }
+    let spec = &shared.spec;
+    let store = &shared.services.store;
+    let (issuer_id, serial) = (spec.issuer.id(), peeked.signer.serial().as_bytes());
+    if store.is_revoked(issuer_id, serial) == Some(false)
+        && peeked.signer.valid_at(now)
+        && let Some(record) = store.certificate(issuer_id, serial)?
+        && record.profile == spec.path_id
+        && record.der == peeked.signer.der()
+    {
+        return Ok(true);
+    }
+    let transaction_id = peeked.transaction_id.unwrap_or_default();
+    let poll_key = candidate::poll_key(&transaction_id, &peeked.signer);
+    let known = store.transaction_by_poll(&spec.path_id, &poll_key)?;
+    Ok(known.is_some())
+}

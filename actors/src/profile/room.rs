@@ -1,0 +1,70 @@
+//! Which requests may wait for an operator, and where.
+
+use super::ProfileActor;
+use crate::decision::{Asks, Decide, Decision, Told, WaitsWith};
+use crate::pending::{Bound, Place, Waiting};
+use crate::transactions::{Key, Known};
+use actix::Handler;
+
+impl ProfileActor {
+    /// Where a request belongs that is to wait; if it cannot wait now, or waits already, what it is told.
+    pub(super) fn place(&mut self, key: &Key, waiting: &Waiting) -> Result<Place, Decision> {
+        let limits = self.shared.spec.pending;
+        match self.pending.place(key, waiting, limits) {
+            Place::Joined(_) => Err(Decision::Waits),
+            Place::Unsettled => Err(Decision::Full),
+            // Somebody is deciding on it.
+            Place::With(row) | Place::InsteadOf(row) if self.transactions.is_in_flight(&row) => {
+                Err(Decision::Full)
+            }
+            Place::Full(bound) => {
+                self.say_full(bound);
+                Err(Decision::Full)
+            }
+            place => Ok(place),
+        }
+    }
+
+    /// Whether a message starts a request anew that was not approved before.
+    pub(super) fn begins_anew(&mut self, known: &Known, ask: &Decide) -> bool {
+        // A signed challenge was used up by the request of before.
+        let with_challenge = ask.waiting.is_some() && matches!(ask.asks, Asks::Plain);
+        known.ended.as_ref().is_some_and(|ended| {
+            with_challenge && self.told.begins_anew(ask.key, ended.message, ask.message)
+        })
+    }
+
+    /// Counts a request that was turned away because too many wait; says so once until there is room again.
+    fn say_full(&mut self, bound: Bound) {
+        self.shared.meters.pending_full(bound.as_str());
+        if std::mem::replace(&mut self.said_full, true) {
+            return;
+        }
+        let limits = self.shared.spec.pending;
+        tracing::warn!(
+            profile = self.shared.spec.path_id,
+            waiting = self.pending.len(),
+            per_profile = limits.per_profile,
+            per_source = limits.per_source,
+            "as many requests wait for an operator as may ({}); devices are told to come again; decide on those that \
+             wait, or raise limits.max_pending or limits.max_pending_per_source",
+            bound.as_str()
+        );
+    }
+}
+
+impl Handler<Told> for ProfileActor {
+    type Result = ();
+
+    fn handle(&mut self, Told(key): Told, _: &mut Self::Context) {
+        self.told.note(key, None);
+    }
+}
+
+impl Handler<WaitsWith> for ProfileActor {
+    type Result = bool;
+
+    fn handle(&mut self, WaitsWith(poll_key): WaitsWith, _: &mut Self::Context) -> Self::Result {
+        self.pending.is_joined(&poll_key)
+    }
+}
