@@ -42,6 +42,12 @@ impl Endpoint {
         }
     }
 
+    /// The URL of a request target.
+    pub fn url(&self, target: &str) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{target}", self.authority())
+    }
+
     /// The request target of an operation; `message` is already escaped.
     pub fn target(&self, operation: &str, message: Option<&str>) -> String {
         match message {
@@ -94,8 +100,7 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.secure { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+        f.write_str(&self.url(&self.path))
     }
 }
 

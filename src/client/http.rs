@@ -1,213 +1,184 @@
-//! One HTTP/1.1 keep-alive connection, plain or TLS, straight on hyper: cheap enough to drive a benchmark with.
+//! Requests and replies over HTTP, with every way in which they fail in words.
 
-use std::sync::Arc;
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Uri};
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, redirect};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::{Endpoint, Error};
 
-/// Largest reply that is read. A CRL may be large; a certificate reply is a few kB.
-const MAX_REPLY: usize = 16 << 20;
+/// Largest reply that is read, in octets. A CRL may be large; a certificate reply is a few kB.
+pub(super) const MAX_REPLY: usize = 16 << 20;
 
 /// The longest that connecting may take, however patient the caller is.
-const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 
 /// A reply, read to its end.
 #[derive(Debug, Clone)]
-pub struct Response {
+pub(super) struct Response {
     /// The HTTP status.
-    pub status: u16,
-    /// The Content-Type header as it stands, or empty.
-    pub content_type: String,
+    pub(super) status: u16,
     /// The body.
-    pub body: Bytes,
+    pub(super) body: Bytes,
 }
 
-/// A connection that can carry one request at a time.
-pub struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: HeaderValue,
-    secure: bool,
+/// Connections to one server, kept open between requests: no proxy, no redirects, HTTP/1.1.
+pub(super) struct Http {
+    client: Client,
+    limit: Duration,
 }
 
-impl Connection {
-    /// Connects, and makes the TLS handshake when `tls` is given. It takes no longer than `limit`, nor 15 seconds.
+impl Http {
+    /// Without a connection yet. `limit` is the longest that a reply may take; connecting takes no longer either, nor 15
+    /// seconds.
     ///
     /// # Errors
-    /// [`Error::Connect`] with what the system or the TLS library said.
-    pub async fn open(
-        endpoint: &Endpoint,
-        tls: Option<&Arc<ClientConfig>>,
-        limit: Duration,
-    ) -> Result<Self, Error> {
-        let limit = limit.min(CONNECT_LIMIT);
-        match timeout(limit, Self::connect(endpoint, tls)).await {
-            Ok(result) => result,
-            Err(_) => Err(refused(
-                endpoint,
-                format!("no answer within {} seconds", limit.as_secs()),
-            )),
-        }
+    /// [`Error::Tls`] when the settings cannot be used.
+    pub(super) fn new(tls: ClientConfig, limit: Duration) -> Result<Http, Error> {
+        // reqwest panics where no provider is installed; a second installation changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(limit.min(CONNECT_LIMIT))
+            .user_agent(concat!("scepd/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Tls(innermost(&error)))?;
+        Ok(Http { client, limit })
     }
 
-    async fn connect(endpoint: &Endpoint, tls: Option<&Arc<ClientConfig>>) -> Result<Self, Error> {
-        let host =
-            HeaderValue::from_str(&endpoint.authority()).map_err(|e| refused(endpoint, e))?;
-        let stream = TcpStream::connect((endpoint.host(), endpoint.port()))
-            .await
-            .map_err(|e| refused(endpoint, e))?;
-        stream.set_nodelay(true).map_err(|e| refused(endpoint, e))?;
-        let sender = match tls {
-            None => handshake(endpoint, TokioIo::new(stream)).await?,
-            Some(config) => {
-                let name = ServerName::try_from(endpoint.host().to_owned())
-                    .map_err(|e| refused(endpoint, e))?;
-                let stream = TlsConnector::from(config.clone())
-                    .connect(name, stream)
-                    .await
-                    .map_err(|e| refused(endpoint, tls_words(&e)))?;
-                handshake(endpoint, TokioIo::new(stream)).await?
-            }
-        };
-        Ok(Connection {
-            sender,
-            host,
-            secure: tls.is_some(),
-        })
-    }
-
-    /// Whether the other end has closed it.
-    pub fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+    /// The longest that a reply may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Sends a request (GET without a body, POST with one) and reads the reply.
     ///
     /// # Errors
-    /// [`Error::Exchange`] when the connection breaks, the reply is too large, or `limit` passes.
-    pub async fn send(
-        &mut self,
+    /// [`Error::Connect`] with what the system or the TLS library said; [`Error::Exchange`] when the connection breaks,
+    /// the reply is too large, or the time is over.
+    pub(super) async fn send(
+        &self,
         operation: &'static str,
-        target: &Uri,
+        endpoint: &Endpoint,
+        target: &str,
         body: Option<Bytes>,
-        limit: Duration,
     ) -> Result<Response, Error> {
-        let broken = |why: String| Error::Exchange { operation, why };
-        let method = if body.is_some() {
-            Method::POST
-        } else {
-            Method::GET
+        let url = endpoint.url(target);
+        let request = match body {
+            Some(body) => self
+                .client
+                .post(url)
+                .header(CONTENT_TYPE, scep::content_type::PKI_MESSAGE)
+                .body(body),
+            None => self.client.get(url),
         };
-        let mut request = Request::new(Full::new(body.clone().unwrap_or_default()));
-        *request.method_mut() = method;
-        *request.uri_mut() = target.clone();
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("scepd/", env!("CARGO_PKG_VERSION"))),
-        );
-        if body.is_some() {
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static(scep::content_type::PKI_MESSAGE),
-            );
-        }
-        let secure = self.secure;
+        let failed = |error: reqwest::Error| self.failure(operation, endpoint, &error);
         let exchange = async {
-            self.sender.ready().await.map_err(|e| broken(words(&e)))?;
-            let reply = self.sender.send_request(request).await.map_err(|e| {
-                // A TLS port answers plain HTTP with an alert.
-                if e.is_parse() && !secure {
-                    broken(format!(
-                        "{}: this is no answer of an HTTP server; where the port speaks TLS, the URL begins with https://",
-                        words(&e)
-                    ))
-                } else {
-                    broken(words(&e))
-                }
-            })?;
+            let mut reply = request.send().await.map_err(failed)?;
             let status = reply.status().as_u16();
-            let content_type = reply
-                .headers()
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned();
-            let body = Limited::new(reply.into_body(), MAX_REPLY)
-                .collect()
-                .await
-                .map_err(|e| broken(format!("the reply could not be read: {e}")))?
-                .to_bytes();
+            let mut body = BytesMut::new();
+            while let Some(part) = reply.chunk().await.map_err(failed)? {
+                if body.len() + part.len() > MAX_REPLY {
+                    return Err(Error::Exchange {
+                        operation,
+                        why: format!("the reply is larger than {MAX_REPLY} octets"),
+                    });
+                }
+                body.extend_from_slice(&part);
+            }
             Ok(Response {
                 status,
-                content_type,
-                body,
+                body: body.freeze(),
             })
         };
-        match timeout(limit, exchange).await {
+        // Connecting has its own limit, and is not taken from the time for the reply.
+        let longest = self.limit + self.limit.min(CONNECT_LIMIT);
+        match timeout(longest, exchange).await {
             Ok(result) => result,
-            Err(_) => Err(broken(format!(
-                "no reply within {} seconds",
-                limit.as_secs()
-            ))),
+            Err(_) => Err(Error::Exchange {
+                operation,
+                why: format!("no reply within {} seconds", self.limit.as_secs()),
+            }),
         }
     }
-}
 
-async fn handshake<S>(endpoint: &Endpoint, stream: S) -> Result<SendRequest<Full<Bytes>>, Error>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(stream)
-        .await
-        .map_err(|e| refused(endpoint, words(&e)))?;
-    // It ends with the sender; what goes wrong in it is seen by the request that waits.
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(sender)
-}
-
-fn refused(endpoint: &Endpoint, why: impl ToString) -> Error {
-    Error::Connect {
-        address: format!("{}:{}", endpoint.host(), endpoint.port()),
-        why: why.to_string(),
+    fn failure(
+        &self,
+        operation: &'static str,
+        endpoint: &Endpoint,
+        error: &reqwest::Error,
+    ) -> Error {
+        let why = innermost(error);
+        if error.is_connect() {
+            let why = if error.is_timeout() {
+                let limit = self.limit.min(CONNECT_LIMIT);
+                format!("no answer within {} seconds", limit.as_secs())
+            } else {
+                connect_words(error, why)
+            };
+            return Error::Connect {
+                address: format!("{}:{}", endpoint.host(), endpoint.port()),
+                why,
+            };
+        }
+        // A TLS port answers plain HTTP with an alert.
+        let unreadable = cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+        let why = if unreadable && !endpoint.is_secure() {
+            format!(
+                "{why}: this is no answer of an HTTP server; where the port speaks TLS, the URL begins with https://"
+            )
+        } else {
+            why
+        };
+        Error::Exchange { operation, why }
     }
 }
 
-/// hyper keeps the cause one level down.
-fn words(error: &hyper::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+fn connect_words(error: &reqwest::Error, why: String) -> String {
+    match cause::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidMessage(_)) => format!(
+            "{why}: the port does not speak TLS; where it speaks plain HTTP, the URL begins with http://"
+        ),
+        Some(rustls::Error::InvalidCertificate(_)) => format!(
+            "{why}; name the CA of its TLS certificate with --ca-file. Where --ca-fingerprint pins the SCEP CA, \
+             --insecure-tls leaves TLS unchecked"
+        ),
+        _ => why,
     }
 }
 
-fn tls_words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    if let Some(rustls::Error::InvalidMessage(_)) = inner {
-        return format!(
-            "{text}: the port does not speak TLS; where it speaks plain HTTP, the URL begins with http://"
-        );
+/// reqwest's own texts name the URL; the cause at the bottom says what happened.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
-    if text.contains("peer certificate") {
-        format!(
-            "{text}; name the CA of its TLS certificate with --ca-file. Where --ca-fingerprint pins the SCEP CA, --insecure-tls leaves TLS unchecked"
-        )
-    } else {
-        text
+    cause.to_string()
+}
+
+/// The first cause of a type, at any depth.
+fn cause<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        // What an I/O error is made of stands in it and not below it.
+        next = match cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
     }
+    None
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `endpoint`, `trust`, `http` | the server's address, which https servers are believed, one keep-alive connection |
+//! | `endpoint`, `trust`, `http` | the server's address, which https servers are believed, requests and replies |
 //! | `session` | the SCEP operations over such a connection |
 //! | `server` | a server that has been met: capabilities, CA certificates, and who vouches for them |
 //! | `enroll` | asking for a certificate, and for what became of the request |
@@ -36,7 +36,6 @@ pub use endpoint::Endpoint;
 pub use enroll::{Device, Issued, Outcome, Patience, Request, ask, wait_for_decision};
 pub use error::Error;
 pub use folder::{Folder, Pending};
-pub use http::{Connection, Response};
 pub use probe::{AlgorithmReport, CertificateReport, Probe, ProbeOptions, Trial, probe};
 pub use server::{CaTrust, Dialect, Server};
 pub use session::{Method, Session};

@@ -1,17 +1,17 @@
-//! The SCEP operations over one connection, which is made again when the server has closed it.
+//! The SCEP operations.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Uri;
 use rustls::ClientConfig;
 use scep::caps::Capabilities;
 use scep::client::{CaCertificates, open_next_ca};
 use scep::get;
 
 use super::error::excerpt;
-use super::{Connection, Endpoint, Error, Response, ServerTrust, TlsIdentity};
+use super::http::{Http, Response};
+use super::{Endpoint, Error, ServerTrust, TlsIdentity};
 
 /// How a PKIMessage is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,9 +26,8 @@ pub enum Method {
 pub struct Session {
     endpoint: Endpoint,
     trust: ServerTrust,
-    tls: Option<Arc<ClientConfig>>,
-    connection: Option<Connection>,
-    limit: Duration,
+    tls: Arc<ClientConfig>,
+    http: Http,
 }
 
 impl Session {
@@ -43,16 +42,17 @@ impl Session {
         limit: Duration,
     ) -> Result<Session, Error> {
         let tls = if endpoint.is_secure() {
-            Some(trust.tls_config(identity)?)
+            trust.tls_config(identity)?
         } else {
-            None
+            // Of no use over plain http, where even a system without root certificates will do.
+            ServerTrust::Anchors(String::new()).tls_config(None)?
         };
+        let http = Http::new(tls.as_ref().clone(), limit)?;
         Ok(Session {
             endpoint,
             trust,
             tls,
-            connection: None,
-            limit,
+            http,
         })
     }
 
@@ -68,12 +68,12 @@ impl Session {
 
     /// The TLS settings; none for plain http.
     pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
-        self.tls.as_ref()
+        self.endpoint.is_secure().then_some(&self.tls)
     }
 
     /// The longest that a reply may take.
     pub fn limit(&self) -> Duration {
-        self.limit
+        self.http.limit()
     }
 
     /// GetCACaps. A server that answers with an error has no capabilities (RFC 8894, section 3.5.2).
@@ -160,19 +160,9 @@ impl Session {
         body: Option<Bytes>,
     ) -> Result<Response, Error> {
         let target = self.endpoint.target(operation, message);
-        let target: Uri = target.parse().map_err(|error| Error::Exchange {
-            operation,
-            why: format!("{error}"),
-        })?;
-        let mut connection = match self.connection.take() {
-            Some(open) if !open.is_closed() => open,
-            _ => Connection::open(&self.endpoint, self.tls.as_ref(), self.limit).await?,
-        };
-        let response = connection
-            .send(operation, &target, body, self.limit)
-            .await?;
-        self.connection = Some(connection);
-        Ok(response)
+        self.http
+            .send(operation, &self.endpoint, &target, body)
+            .await
     }
 }
 

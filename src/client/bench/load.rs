@@ -10,9 +10,10 @@ use rustls::ClientConfig;
 use scep::client::{peek_fail_info, peek_status};
 use scep::{PkiStatus, get};
 
+use super::connection::Connection;
 use super::prepare::Prepared;
 use super::{BenchOptions, Failures, Latencies, Measured, Progress, Sample, cpu};
-use crate::client::{Connection, Endpoint, Error, Method, Server};
+use crate::client::{Endpoint, Error, Method, Server};
 
 const OPERATION: &str = "PKIOperation";
 

@@ -4,6 +4,7 @@
 //! (`checks`). While it runs (`load`), prepared octets go out over keep-alive connections and replies are only counted.
 
 mod checks;
+mod connection;
 pub mod cpu;
 pub mod floor;
 mod load;
