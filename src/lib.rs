@@ -8,7 +8,6 @@
 //! - [`config`]: file, environment and flags merged into one immutable configuration
 //! - [`control`]: how commands get at the store of a running server
 //! - [`checks`]: every file that it names, read and checked, all findings at once
-//! - [`json`]: JSON objects in which no member may stand twice
 //! - [`quickstart`]: a directory with everything a first server needs
 //! - [`server`], [`http`]: the running server and its listeners
 //! - [`telemetry`]: log lines and metrics
@@ -21,7 +20,6 @@ pub mod config;
 pub mod control;
 pub mod hooks;
 pub mod http;
-pub mod json;
 pub mod quickstart;
 pub mod server;
 pub mod telemetry;

@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
 use crate::shared::Shared;
 use crate::transactions::{Key, Known};
-use challenge::{Claim, CsrFacts, DeviceKey, ReplayKey};
+use challenge::{Check, Claim, CsrFacts, NotVouched, Proven, Request, Validator};
 use chrono::{DateTime, Utc};
 use issuer::{Approved, CertificatePolicy, Wish};
 use pki::{Certificate, Csr, Serial};
@@ -58,12 +58,12 @@ pub(crate) struct Candidate {
     pub(crate) waiting: Option<Arc<Waiting>>,
     /// The serial of the certificate that this renews.
     pub(crate) renews: Option<Serial>,
-    /// Whether an Intune challenge came along.
+    /// Whether a signed (Intune) challenge came along.
     pub(crate) intune: bool,
     /// Whether it is signed with a certificate of this profile that is in force.
     pub(crate) by_holder: bool,
     pub(crate) known: Option<Known>,
-    pub(crate) evidence: Result<Evidence, Refusal>,
+    pub(crate) evidence: Result<Box<Evidence>, Refusal>,
     pub(crate) approval: Result<Approved, Refusal>,
     /// Tolerated oddities, for the log.
     pub(crate) findings: Vec<String>,
@@ -72,20 +72,9 @@ pub(crate) struct Candidate {
 /// Why the device may enroll.
 #[derive(Clone, Default)]
 pub(crate) struct Evidence {
-    /// What gates 7 to 9 need, when it was an Intune challenge.
-    pub(crate) intune: Option<IntuneEvidence>,
+    pub(crate) proven: Proven,
     /// Whether the gates let the device in, now or when it first came.
     pub(crate) through_gates: bool,
-}
-
-/// Gates 1 to 6 passed.
-#[derive(Clone)]
-pub(crate) struct IntuneEvidence {
-    pub(crate) claim: Claim,
-    pub(crate) replay: ReplayKey,
-    pub(crate) remember_until: DateTime<Utc>,
-    pub(crate) device: DeviceKey,
-    pub(crate) sid: Option<String>,
 }
 
 impl Candidate {
@@ -106,8 +95,20 @@ impl Candidate {
     /// What the challenge claims, as far as it could be read.
     pub(crate) fn claim(&self) -> Option<&Claim> {
         match &self.evidence {
-            Ok(evidence) => evidence.intune.as_ref().map(|intune| &intune.claim),
+            Ok(evidence) => evidence.proven.grounds.claim.as_ref(),
             Err(refusal) => refusal.claim.as_deref(),
+        }
+    }
+
+    /// The device, as whoever vouches for it knows it, or as somebody wrote.
+    pub(crate) fn device(&self) -> Option<&str> {
+        match &self.evidence {
+            Ok(evidence) => evidence.proven.grounds.device.as_deref(),
+            Err(refusal) => refusal
+                .claim
+                .as_deref()
+                .map(|claim| claim.sub.as_str())
+                .filter(|device| !device.is_empty()),
         }
     }
 }
@@ -189,10 +190,8 @@ fn candidate(
     ]);
     let record = shared.services.store.transaction(&spec.path_id, &key)?;
     let facts = CsrFacts::from_csr(&csr);
-    let intune = spec.intune.is_some()
-        && csr
-            .challenge_password()
-            .is_some_and(challenge::looks_like_challenge);
+    let validator = spec.validator(csr.challenge_password());
+    let intune = validator.is_some_and(Validator::is_counted);
     let mut by_holder = false;
     let bounds = match csr.der().len() {
         octets if octets > spec.max_csr_bytes => Err(too_large(octets, spec.max_csr_bytes)),
@@ -202,24 +201,23 @@ fn candidate(
         Ok(()) => {
             let standing = renewal::standing(shared, &reply.signer, now)?;
             by_holder = matches!(standing, Standing::Holder { .. });
-            authenticate(shared, &reply, &csr, &facts, intune, standing, now)
+            authenticate(shared, &reply, &csr, &facts, validator, standing, now)
         }
         Err(refused) => (None, Err(refused.anonymous())),
     };
     let keys = [csr.public_key(), reply.signer.public_key()];
     let evidence = match evidence {
         Ok(evidence) if renewal::is_compromised(shared, &keys)? => {
-            Err(renewal::compromised().after(evidence))
+            Err(renewal::compromised().after(evidence.proven.grounds))
         }
         evidence => evidence,
     };
     // Policy costs time, and what nobody vouches for needs none: the refusal stands.
     let approval = match &evidence {
         Ok(evidence) => {
-            let vouched = evidence.intune.as_ref();
             let wish = Wish {
                 csr: &csr,
-                vouched_sid: vouched.and_then(|intune| intune.sid.as_deref()),
+                vouched_sid: evidence.proven.grounds.sid.as_deref(),
                 previous: renews.as_ref().map(|_| &reply.signer),
             };
             spec.policy.approve(wish, now).map_err(Refusal::from)
@@ -265,12 +263,13 @@ fn authenticate(
     reply: &ReplyTo,
     csr: &Csr,
     facts: &CsrFacts,
-    intune: bool,
+    validator: Option<&dyn Validator>,
     standing: Standing,
     now: DateTime<Utc>,
-) -> (Option<Serial>, Result<Evidence, Refusal>) {
+) -> (Option<Serial>, Result<Box<Evidence>, Refusal>) {
     let spec = &shared.spec;
     let rules = &spec.renewal;
+    let intune = validator.is_some_and(Validator::is_counted);
     let renewal_message = reply.message_type == MessageType::RenewalReq;
     // Signed by a certificate that this profile issued, and for its names, a PKCSReq is a renewal too. Any other
     // certificate proves nothing and harms nothing there: a key like any other.
@@ -296,9 +295,17 @@ fn authenticate(
     {
         return (None, Err(refusal));
     }
-    let by_challenge = match &spec.intune {
-        Some(settings) if intune => intune_evidence(settings, csr, facts, now),
-        _ => static_evidence(shared, csr),
+    let by_challenge = match validator {
+        Some(validator) => {
+            let request = Request {
+                challenge: csr.challenge_password(),
+                names: facts,
+                transaction_id: transaction_id(reply),
+                csr: csr.der(),
+            };
+            vouched(validator.check(&request, now))
+        }
+        None => Err(nobody(csr)),
     };
     // Around the gates there is no renewal. Who knows the static challenge may start anew, as anybody may who does.
     let (around_gates, through_gates) = match &renewal {
@@ -334,11 +341,13 @@ fn authenticate(
     };
     let evidence = match (by_challenge, renewal) {
         // The gates, and besides the rules of renewal.
-        (Ok(evidence), Some(Err(unfit))) if must_renew => Err(unfit.after(evidence)),
-        (Ok(evidence), _) => Ok(Evidence {
+        (Ok(evidence), Some(Err(unfit))) if must_renew => {
+            Err(unfit.after(evidence.proven.grounds))
+        }
+        (Ok(evidence), _) => Ok(Box::new(Evidence {
             through_gates,
-            ..evidence
-        }),
+            ..*evidence
+        })),
         // A device that holds its certificate needs no challenge, unless the profile demands one,
         // or brought one for the gates, or the gates are all there is.
         (Err(_), Some(Ok(_)))
@@ -346,10 +355,10 @@ fn authenticate(
                 && !rules.challenge_required
                 && (spec.challenge_free_renewals() || rules.without_gates) =>
         {
-            Ok(Evidence {
+            Ok(Box::new(Evidence {
                 through_gates,
                 ..Evidence::default()
-            })
+            }))
         }
         // An unfit certificate says more about what went wrong than a missing challenge.
         (Err(_), Some(Err(unfit))) if !intune && csr.challenge_password().is_none() => Err(unfit),
@@ -358,43 +367,30 @@ fn authenticate(
     (renews, evidence)
 }
 
-fn intune_evidence(
-    intune: &crate::spec::Intune,
-    csr: &Csr,
-    facts: &CsrFacts,
-    now: DateTime<Utc>,
-) -> Result<Evidence, Refusal> {
-    let password = csr.challenge_password().unwrap_or_default();
-    let verified = challenge::verify(password, &intune.anchors, &intune.settings, facts, now)?;
-    Ok(Evidence {
-        intune: Some(IntuneEvidence {
-            claim: verified.claim,
-            replay: verified.replay_key,
-            remember_until: verified.remember_until,
-            device: verified.device_key,
-            sid: verified.vouched_sid,
-        }),
-        through_gates: true,
-    })
+fn vouched(check: Check) -> Result<Box<Evidence>, Refusal> {
+    match check {
+        Check::Proven(proven) => Ok(Box::new(Evidence {
+            proven: *proven,
+            through_gates: false,
+        })),
+        Check::Refused(refused) => Err(Refusal::from(*refused)),
+        Check::Ask(_) | Check::Later { .. } => Err(Refusal::new(
+            FailInfo::BadRequest,
+            "not_validated",
+            "nobody has vouched for this request",
+        )),
+    }
 }
 
-fn static_evidence(shared: &Shared, csr: &Csr) -> Result<Evidence, Refusal> {
-    let words = match (&shared.spec.challenge, csr.challenge_password()) {
-        (Some(expected), Some(password)) if expected.matches(password) => {
-            return Ok(Evidence::default());
+/// The refusal of a challenge that none of the profile's validators takes.
+fn nobody(csr: &Csr) -> Refusal {
+    let words = match csr.challenge_password() {
+        Some(_) => {
+            "the challengePassword is not shaped like an Intune challenge, and the profile has no static one"
         }
-        (Some(_), Some(_)) => "the static challenge is wrong",
-        (Some(_), None) => "the CSR holds no challengePassword",
-        (None, Some(_)) => {
-            let words = "the challengePassword is not shaped like an Intune challenge, and the profile has no static one";
-            return Err(Refusal::no_challenge(words));
-        }
-        (None, None) => {
-            let words = "the CSR holds no challengePassword; the profile wants an Intune challenge";
-            return Err(Refusal::no_challenge(words));
-        }
+        None => "the CSR holds no challengePassword; the profile wants an Intune challenge",
     };
-    Err(Refusal::wrong_challenge(words))
+    Refusal::from(NotVouched::of_challenge(words))
 }
 
 fn transaction_id(reply: &ReplyTo) -> &str {

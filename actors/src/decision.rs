@@ -5,7 +5,7 @@ use crate::pending::Waiting;
 use crate::profile::ProfileActor;
 use crate::transactions::{Key, Known, Marks};
 use actix::{Addr, Message};
-use challenge::{DeviceKey, Label, RateLimited, ReplayKey};
+use challenge::{Label, RateLimited, Reservation};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,28 +31,25 @@ pub(crate) struct Decide {
 
 /// What a request has shown so far.
 pub(crate) enum Asks {
-    /// Authenticated by a static challenge or a certificate.
-    Plain,
-    /// Gates 1 to 6 passed.
-    Intune {
-        replay: ReplayKey,
-        remember_until: DateTime<Utc>,
-        device: DeviceKey,
+    /// The device may enroll, if this can be reserved.
+    Proven {
+        reservations: Vec<Reservation>,
+        counted: bool,
     },
     /// Refused; by a gate, if it has a label.
     Refused {
         label: Option<Label>,
         guess: bool,
-        intune: bool,
+        counted: bool,
     },
 }
 
 impl Asks {
-    pub(crate) fn is_intune(&self) -> bool {
-        matches!(
-            self,
-            Self::Intune { .. } | Self::Refused { intune: true, .. }
-        )
+    /// Whether its outcome moves one of the eleven counters.
+    pub(crate) fn is_counted(&self) -> bool {
+        match self {
+            Self::Proven { counted, .. } | Self::Refused { counted, .. } => *counted,
+        }
     }
 }
 
@@ -84,7 +81,7 @@ pub(crate) enum Decision {
 /// it gives everything back.
 pub(crate) struct Ticket {
     key: Key,
-    pub(crate) marks: Option<Marks>,
+    pub(crate) marks: Marks,
     /// Whether the request waits for an operator, as before, when it is dropped.
     waits: bool,
     me: Option<Addr<ProfileActor>>,
@@ -97,7 +94,7 @@ impl Ticket {
     }
 
     /// For an enrollment that took `marks`.
-    pub(crate) fn new(key: Key, marks: Option<Marks>, me: Addr<ProfileActor>) -> Self {
+    pub(crate) fn new(key: Key, marks: Marks, me: Addr<ProfileActor>) -> Self {
         Self {
             key,
             marks,
@@ -108,8 +105,8 @@ impl Ticket {
 
     /// For an operator's decision, or the end of a request's time: without it, the request waits
     /// as before.
-    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>) -> Self {
-        let mut ticket = Self::new(key, None, me);
+    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>, now: DateTime<Utc>) -> Self {
+        let mut ticket = Self::new(key, Marks::none(now), me);
         ticket.waits = true;
         ticket
     }

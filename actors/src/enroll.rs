@@ -10,7 +10,7 @@
 
 use crate::answer::{self, Answer, Answered};
 use crate::audit;
-use crate::candidate::{self, Candidate, IntuneEvidence, Read, Rejected};
+use crate::candidate::{self, Candidate, Read, Rejected};
 use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Settlement, Ticket};
 use crate::durable::{Failure, send_off};
@@ -226,18 +226,14 @@ fn is_resent(candidate: &Candidate, known: Option<&Known>) -> bool {
 
 fn asks(candidate: &Candidate) -> Asks {
     match &candidate.evidence {
-        Ok(evidence) => match &evidence.intune {
-            Some(intune) => Asks::Intune {
-                replay: intune.replay,
-                remember_until: intune.remember_until,
-                device: intune.device,
-            },
-            None => Asks::Plain,
+        Ok(evidence) => Asks::Proven {
+            reservations: evidence.proven.reservations.clone(),
+            counted: candidate.intune,
         },
         Err(refusal) => Asks::Refused {
             label: refusal.label,
             guess: refusal.guess,
-            intune: candidate.intune,
+            counted: candidate.intune,
         },
     }
 }
@@ -263,7 +259,7 @@ async fn proceed(
             return answer.into();
         }
     };
-    let marks = ticket.marks;
+    let marks = ticket.marks.clone();
     let result = if candidate.waiting.is_some() {
         waiting::begin(shared, origin, candidate, let_in, marks, replaced).await
     } else {
@@ -308,12 +304,9 @@ async fn ask_compliance(
         .intune
         .as_ref()
         .and_then(|intune| intune.compliance.clone());
-    let evidence = candidate
-        .evidence
-        .as_ref()
-        .ok()
-        .and_then(|evidence| evidence.intune.as_ref());
-    if let (Some(hook), Some(IntuneEvidence { claim, .. })) = (hook, evidence) {
+    let vouched = candidate.evidence.as_ref().ok();
+    let claim = vouched.and_then(|evidence| evidence.proven.grounds.claim.as_ref());
+    if let (Some(hook), Some(claim)) = (hook, claim) {
         let verdict = hook
             .ask(ComplianceQuestion {
                 profile: shared.spec.path_id.clone(),
@@ -353,7 +346,7 @@ async fn issue(
     candidate: &Arc<Candidate>,
     approved: Approved,
     let_in: LetIn,
-    marks: Option<Marks>,
+    marks: Marks,
 ) -> Result<Done, Failure> {
     let job = Arc::clone(shared);
     let origin = origin.clone();
@@ -412,7 +405,7 @@ fn issued(
     candidate: &Candidate,
     certificate: Certificate,
     notes: &[String],
-    marks: Option<Marks>,
+    marks: Marks,
     sealed: Vec<u8>,
 ) -> (Change, Done) {
     let now = shared.now();
@@ -423,10 +416,8 @@ fn issued(
         .with(records::certificate(shared, candidate, &certificate, now))
         .with(transaction)
         .with(event);
-    let label = marks.map(|marks| {
-        records::push_marks(&mut change, &shared.spec.path_id, &marks);
-        Label::Success
-    });
+    records::push_marks(&mut change, &shared.spec.path_id, &marks);
+    let label = candidate.intune.then_some(Label::Success);
     let answered = Answered {
         answer: Answer::Certificate(certificate),
         sealed: Some(sealed),

@@ -28,7 +28,7 @@ use crate::told::Told;
 use crate::transactions::{Known, Marks, Transactions};
 use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
-use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory};
+use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory, Reservation};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl ProfileActor {
         let limit = spec
             .intune
             .as_ref()
-            .map_or(0, |intune| intune.settings.per_device_limit_24h);
+            .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
         let mut rate = RateWindow::new(limit, records::RATE_WINDOW);
         for mark in &state.rate {
             rate.restore(DeviceKey(mark.key), mark.at);
@@ -228,7 +228,7 @@ impl Handler<Decide> for ProfileActor {
 
 impl ProfileActor {
     fn decide(&mut self, ask: Decide, ctx: &mut Context<Self>) -> Decision {
-        let intune = ask.asks.is_intune();
+        let intune = ask.asks.is_counted();
         let window = self
             .shared
             .spec
@@ -274,7 +274,6 @@ impl ProfileActor {
             None => None,
         };
         let marks = match ask.asks {
-            Asks::Plain => None,
             Asks::Refused { label, guess, .. } => {
                 if guess {
                     self.guesses.note(ask.source, instant);
@@ -284,20 +283,16 @@ impl ProfileActor {
                     None => Decision::Refused,
                 };
             }
-            Asks::Intune {
-                replay,
-                remember_until,
-                device,
-            } => match self.reserve(replay, remember_until, device, ask.now) {
-                Ok(marks) => Some(marks),
+            Asks::Proven { reservations, .. } => match self.reserve(&reservations, ask.now) {
+                Ok(marks) => marks,
                 Err(refused) => return refused,
             },
         };
-        self.transactions.begin(ask.key, marks);
+        self.transactions.begin(ask.key, marks.clone());
         let ticket = Ticket::new(ask.key, marks, ctx.address());
         let mut of_row = |row| {
-            self.transactions.begin(row, None);
-            Box::new(Ticket::claimed(row, ctx.address()))
+            self.transactions.begin(row, Marks::none(ask.now));
+            Box::new(Ticket::claimed(row, ctx.address(), ask.now))
         };
         let replaced = match place {
             Some(Place::With(row)) => return Decision::WaitWith(ticket, of_row(row)),
@@ -310,33 +305,47 @@ impl ProfileActor {
         Decision::Proceed(ticket, replaced)
     }
 
-    /// Gates 7 and 8, in one step.
+    /// Everything or nothing, in one step: gates 7 and 8.
     fn reserve(
         &mut self,
-        replay: ReplayKey,
-        remember_until: DateTime<Utc>,
-        device: DeviceKey,
+        reservations: &[Reservation],
         now: DateTime<Utc>,
     ) -> Result<Marks, Decision> {
         // What is live stays, however far the wall clock jumps.
         self.replay.expire(self.shared.services.steady.now());
-        if !self.replay.insert(replay, remember_until) {
-            return Err(self.refuse(Label::Replay, Decision::Replay));
+        let mut marks = Marks::none(now);
+        for reservation in reservations {
+            let refused = match *reservation {
+                Reservation::Once { key, until } => {
+                    if self.replay.insert(ReplayKey(key), until) {
+                        marks.once.push((ReplayKey(key), until));
+                        continue;
+                    }
+                    self.refuse(Label::Replay, Decision::Replay)
+                }
+                Reservation::Quota { key, .. } => match self.rate.try_take(DeviceKey(key), now) {
+                    Ok(_) => {
+                        if self.rate.limit() > 0 {
+                            marks.quota.push(DeviceKey(key));
+                        }
+                        continue;
+                    }
+                    Err(limited) => self.refuse(Label::RateLimited, Decision::RateLimited(limited)),
+                },
+            };
+            self.give_back(&marks);
+            return Err(refused);
         }
-        match self.rate.try_take(device, now) {
-            Ok(_) => {}
-            Err(limited) => {
-                self.replay.remove(&replay);
-                return Err(self.refuse(Label::RateLimited, Decision::RateLimited(limited)));
-            }
+        Ok(marks)
+    }
+
+    fn give_back(&mut self, marks: &Marks) {
+        for (key, _) in &marks.once {
+            self.replay.remove(key);
         }
-        Ok(Marks {
-            replay,
-            remember_until,
-            device,
-            at: now,
-            rated: self.rate.limit() > 0,
-        })
+        for device in &marks.quota {
+            self.rate.give_back(device, marks.at);
+        }
     }
 
     fn refuse(&mut self, label: Label, decision: Decision) -> Decision {
@@ -403,10 +412,7 @@ impl Handler<Settle> for ProfileActor {
         if let Some(answer) = answer
             && let Some(marks) = self.transactions.end(&settle.key, &answer)
         {
-            self.replay.remove(&marks.replay);
-            if marks.rated {
-                self.rate.give_back(&marks.device, marks.at);
-            }
+            self.give_back(&marks);
         }
         if let Some(label) = label {
             self.counters.add(label);
@@ -422,8 +428,9 @@ impl Handler<Claim> for ProfileActor {
         if self.transactions.is_in_flight(&key) {
             return None;
         }
-        self.transactions.begin(key, None);
-        Some(Ticket::claimed(key, ctx.address()))
+        let now = self.shared.now();
+        self.transactions.begin(key, Marks::none(now));
+        Some(Ticket::claimed(key, ctx.address(), now))
     }
 }
 
@@ -491,7 +498,7 @@ impl Handler<Apply> for ProfileActor {
         let limit = spec
             .intune
             .as_ref()
-            .map_or(0, |intune| intune.settings.per_device_limit_24h);
+            .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
         self.rate.set_limit(limit);
         self.guesses.set_limit(spec.guesses_per_minute);
         if spec.in_flight != self.permits_limit {

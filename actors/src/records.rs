@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::messages::Origin;
 use crate::shared::Shared;
 use crate::transactions::Marks;
+use challenge::SignedChallenges;
 use chrono::{DateTime, TimeDelta, Utc};
 use pki::Certificate;
 use store::{CertificateRecord, Change, Op, TransactionRecord, TransactionState};
@@ -16,7 +17,7 @@ const PKCS_REQ: u8 = 19;
 pub(crate) const RENEWAL_REQ: u8 = 17;
 
 /// For how long an enrollment counts for its device (gate 8).
-pub(crate) const RATE_WINDOW: TimeDelta = TimeDelta::hours(24);
+pub(crate) const RATE_WINDOW: TimeDelta = SignedChallenges::RATE_WINDOW;
 
 pub(crate) fn issued(
     shared: &Shared,
@@ -161,17 +162,19 @@ pub(crate) fn certificate_of_transaction(
     }
 }
 
-/// What gates 7 and 8 took becomes durable with the enrollment.
+/// What an enrollment took becomes durable with it.
 pub(crate) fn push_marks(change: &mut Change, profile: &str, marks: &Marks) {
-    change.push(Op::PutReplay {
-        profile: profile.to_owned(),
-        key: marks.replay.0,
-        until: marks.remember_until,
-    });
-    if marks.rated {
+    for (key, until) in &marks.once {
+        change.push(Op::PutReplay {
+            profile: profile.to_owned(),
+            key: key.0,
+            until: *until,
+        });
+    }
+    for device in &marks.quota {
         change.push(Op::PutRate {
             profile: profile.to_owned(),
-            device: marks.device.0,
+            device: device.0,
             at: marks.at,
             until: marks
                 .at
@@ -191,8 +194,5 @@ pub(crate) fn common_name(candidate: &Candidate) -> String {
 }
 
 pub(crate) fn device(candidate: &Candidate) -> Option<String> {
-    candidate
-        .claim()
-        .map(|claim| claim.sub.clone())
-        .filter(|device| !device.is_empty())
+    candidate.device().map(str::to_owned)
 }

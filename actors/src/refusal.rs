@@ -1,9 +1,8 @@
 //! Why an enrollment is refused. What the device is told and what the operator reads are
 //! separate fields: the first says nothing that helps to guess.
 
-use crate::candidate::Evidence;
 use crate::excerpt;
-use challenge::{Claim, Label, Mismatch, Refused};
+use challenge::{Claim, Grounds, Label, Mismatch, NotVouched};
 use issuer::PolicyRefusal;
 use scep::FailInfo;
 
@@ -64,15 +63,6 @@ impl Refusal {
         self
     }
 
-    /// A wrong or missing challenge.
-    pub(crate) fn wrong_challenge(message: &str) -> Self {
-        let mut refusal = Self::new(FailInfo::BadRequest, "challenge_wrong", message)
-            .telling("the challenge was refused")
-            .anonymous();
-        refusal.guess = true;
-        refusal
-    }
-
     /// The refusal of a request with an Intune challenge, by whatever it was refused: one of the
     /// eleven counters goes up, and a reason that is none of their labels counts as malformed.
     pub(crate) fn counted(mut self) -> Self {
@@ -81,17 +71,10 @@ impl Refusal {
     }
 
     /// The refusal of a request that had passed what proves who asks.
-    pub(crate) fn after(mut self, evidence: Evidence) -> Self {
-        self.claim = evidence.intune.map(|intune| Box::new(intune.claim));
+    pub(crate) fn after(mut self, grounds: Grounds) -> Self {
+        self.claim = grounds.claim.map(Box::new);
         self.anonymous = false;
         self
-    }
-
-    /// A refusal where no secret is set that could be guessed.
-    pub(crate) fn no_challenge(message: &str) -> Self {
-        let mut refusal = Self::wrong_challenge(message);
-        refusal.guess = false;
-        refusal
     }
 
     /// One of the Intune gates.
@@ -99,23 +82,27 @@ impl Refusal {
         Self {
             label: Some(label),
             claim: claim.map(Box::new),
-            ..Self::new(fail_info(label), label.as_str(), message)
+            ..Self::new(
+                numbered(challenge::fail_info(label)),
+                label.as_str(),
+                message,
+            )
         }
-        .telling(&format!(
-            "the Intune challenge was refused: {}",
-            label.as_str()
-        ))
+        .telling(&label.told())
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<NotVouched> for Refusal {
+    fn from(refused: NotVouched) -> Self {
         Self {
+            label: refused.label,
+            claim: refused.claim.map(Box::new),
             mismatches: refused.mismatches,
-            // Anybody could have written it.
-            anonymous: !refused.authentic,
-            ..Self::gate(refused.label, refused.reason, refused.claim)
+            anonymous: refused.is_anonymous,
+            guess: refused.is_guess,
+            ..Self::new(numbered(refused.fail_info), refused.reason, refused.message)
         }
+        .telling(&refused.told)
     }
 }
 
@@ -151,9 +138,9 @@ fn plain(text: String) -> String {
     out
 }
 
-/// The failInfo of a gate's label (`challenge::fail_info` gives its number).
-fn fail_info(label: Label) -> FailInfo {
-    match challenge::fail_info(label) {
+/// The failInfo with that number, as validators give it.
+fn numbered(fail_info: u8) -> FailInfo {
+    match fail_info {
         1 => FailInfo::BadMessageCheck,
         _ => FailInfo::BadRequest,
     }

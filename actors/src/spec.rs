@@ -2,7 +2,7 @@
 //! configuration file; who builds a [`ProfileSpec`] has already refused what is wrong.
 
 use crate::hooks::ComplianceHook;
-use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
+use challenge::{SignedChallenges, StaticChallenge, Validator};
 use issuer::{CertificatePolicy, Issuer};
 use scep::{CryptoMode, RaIdentity};
 use std::sync::Arc;
@@ -24,10 +24,12 @@ pub struct ProfileSpec {
     pub mode: CryptoMode,
     /// Which certificates go out beside the leaf.
     pub chain: ChainSettings,
-    /// The static challenge, if there is one.
-    pub challenge: Option<StaticChallenge>,
-    /// Intune's signed challenges, if on.
+    /// Intune's signed challenges, if on: the first validator.
     pub intune: Option<Intune>,
+    /// Validators beside the two that are built in, asked after the signed challenges and before the static one.
+    pub validators: Vec<Arc<dyn Validator>>,
+    /// The static challenge, if there is one: the last validator, which takes what no other does.
+    pub challenge: Option<StaticChallenge>,
     /// The CAs whose client certificates the mTLS listener takes for this profile; `None`: the
     /// profile is not served there.
     pub mtls: Option<Vec<pki::Certificate>>,
@@ -59,6 +61,20 @@ pub struct ProfileSpec {
 }
 
 impl ProfileSpec {
+    /// Who decides on a challenge: the first validator whose shape fits.
+    pub(crate) fn validator(&self, challenge: Option<&str>) -> Option<&dyn Validator> {
+        let signed = self
+            .intune
+            .iter()
+            .map(|intune| &intune.signed as &dyn Validator);
+        let others = self.validators.iter().map(|validator| &**validator);
+        let fixed = self.challenge.iter().map(|fixed| fixed as &dyn Validator);
+        signed
+            .chain(others)
+            .chain(fixed)
+            .find(|validator| validator.recognises(challenge))
+    }
+
     /// Whether a renewal may come without a challenge. Where Intune is all that authenticates a
     /// device, the gates hold for renewals too.
     pub(crate) fn challenge_free_renewals(&self) -> bool {
@@ -136,10 +152,8 @@ impl Default for RenewalRules {
 /// Intune's signed challenges on one profile.
 #[derive(Clone)]
 pub struct Intune {
-    /// Audience, validity, skew, limits.
-    pub settings: IntuneSettings,
-    /// The connector certificates that are trusted.
-    pub anchors: Arc<TrustAnchors>,
+    /// What the gates go by, and whose signatures count.
+    pub signed: SignedChallenges,
     /// For how long the very same enrollment gets its stored certificate again instead of
     /// `replay`; `None` = never.
     pub retransmission: Option<Duration>,

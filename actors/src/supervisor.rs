@@ -352,7 +352,7 @@ impl Supervisor {
             let Some(intune) = &mut spec.intune else {
                 return Err(ApplyError::IntuneOff(reload.path_id));
             };
-            intune.anchors = anchors;
+            intune.signed.anchors = anchors;
         }
         if let Some(client_cas) = reload.client_cas {
             let Some(mtls) = &mut spec.mtls else {

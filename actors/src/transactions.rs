@@ -21,19 +21,29 @@ pub(crate) type Key = [u8; 16];
 /// Longer than any request between its look into the store and its decision.
 const REMEMBER: Duration = Duration::from_secs(90);
 
-/// What gates 7 and 8 took, to be given back when a later step fails.
-#[derive(Debug, Clone, Copy)]
+/// What an enrollment took, to be given back when a later step fails.
+#[derive(Debug, Clone)]
 pub(crate) struct Marks {
-    pub(crate) replay: ReplayKey,
-    pub(crate) remember_until: DateTime<Utc>,
-    pub(crate) device: DeviceKey,
+    /// What is taken once, and until when: used challenges.
+    pub(crate) once: Vec<(ReplayKey, DateTime<Utc>)>,
+    /// Whose allowance was drawn on, where it is limited.
+    pub(crate) quota: Vec<DeviceKey>,
+    /// When.
     pub(crate) at: DateTime<Utc>,
-    /// Whether gate 8 counted this one (it does not when the limit is off).
-    pub(crate) rated: bool,
+}
+
+impl Marks {
+    pub(crate) fn none(at: DateTime<Utc>) -> Self {
+        Self {
+            once: Vec::new(),
+            quota: Vec::new(),
+            at,
+        }
+    }
 }
 
 struct InFlight {
-    marks: Option<Marks>,
+    marks: Marks,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
@@ -104,7 +114,7 @@ impl Transactions {
         self.recent.get(key).map(|(_, known)| known)
     }
 
-    pub(crate) fn begin(&mut self, key: Key, marks: Option<Marks>) {
+    pub(crate) fn begin(&mut self, key: Key, marks: Marks) {
         self.in_flight.insert(
             key,
             InFlight {
@@ -122,7 +132,7 @@ impl Transactions {
             // Who no longer waits needs no answer.
             let _ = waiting.send(answer.clone());
         }
-        ended.marks
+        Some(ended.marks)
     }
 
     pub(crate) fn remember(&mut self, key: Key, known: Known, now: Instant) {
@@ -177,7 +187,7 @@ mod tests {
         let mut transactions = Transactions::default();
         let key = [1; 16];
         assert!(transactions.join(&key).is_none());
-        transactions.begin(key, None);
+        transactions.begin(key, Marks::none(DateTime::UNIX_EPOCH));
         let mut first = transactions.join(&key).unwrap();
         let mut second = transactions.join(&key).unwrap();
         transactions.end(&key, &Answer::Pending);

@@ -25,7 +25,7 @@ pub(crate) async fn begin(
     origin: &Origin,
     candidate: &Candidate,
     let_in: LetIn,
-    marks: Option<Marks>,
+    marks: Marks,
     replaced: Option<Box<Ticket>>,
 ) -> Result<Done, Failure> {
     let now = shared.now();
@@ -34,9 +34,7 @@ pub(crate) async fn begin(
     let mut change = Change::new()
         .with(transaction)
         .with(audit::pending(shared, origin, candidate, let_in, now));
-    if let Some(marks) = marks {
-        records::push_marks(&mut change, &shared.spec.path_id, &marks);
-    }
+    records::push_marks(&mut change, &shared.spec.path_id, &marks);
     let old = match replaced {
         // One that cannot be read is in nobody's way.
         Some(ticket) => match operator::load(shared, ticket.key()).await {
@@ -148,9 +146,7 @@ pub(crate) async fn join(
     if shared.verified.admits(origin.source, "joined", instant) {
         change.push(audit::pending(shared, origin, candidate, Some(note), now));
     }
-    if let Some(marks) = ticket.marks {
-        records::push_marks(&mut change, &shared.spec.path_id, &marks);
-    }
+    records::push_marks(&mut change, &shared.spec.path_id, &ticket.marks);
     if let Err(failure) = commit(shared, change, None).await {
         failed(shared, origin, candidate, &failure).await;
         return Answer::Busy;

@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use super::caller::{Caller, CallerKind};
 use super::secret::Digest;
-use crate::json;
+use challenge::json;
 
 /// Keys of a provider are not asked for more often than this, whatever tokens come.
 const SOONEST_REFRESH: Duration = Duration::from_secs(30);

@@ -11,7 +11,6 @@ use pki::Csr;
 
 use super::{Failure, SourceArgs, intune_files};
 use crate::config::{ExtraName, Profile, Span};
-use crate::server::assembly::gates;
 
 /// Explain an Intune challenge gate by gate, against a profile or a trust-anchor file, without touching any state
 ///
@@ -156,7 +155,7 @@ impl IntuneInspectArgs {
             );
         }
         Ok((
-            gates(&profile.intune),
+            IntuneSettings::from(&profile.intune),
             profile.intune.connector_cert_path.clone(),
         ))
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use challenge::{ExtraNames, IntuneSettings};
 use serde::{Deserialize, Serialize};
 
 use super::{AskedUrl, Secret, Span};
@@ -258,6 +259,24 @@ impl Default for Intune {
             extra_names: Vec::new(),
             retransmission_window: Span::ZERO,
             compliance: Compliance::default(),
+        }
+    }
+}
+
+/// What the gates go by.
+impl From<&Intune> for IntuneSettings {
+    fn from(settings: &Intune) -> Self {
+        Self {
+            audience: settings.audience.clone(),
+            challenge_validity: settings.challenge_validity.unless_zero().map(Span::chrono),
+            clock_skew: settings.clock_skew_tolerance.chrono(),
+            per_device_limit_24h: settings.per_device_rate_limit_24h,
+            pinned_only: settings.pinned_only,
+            extra_names: ExtraNames {
+                ip: settings.extra_names.contains(&ExtraName::Ip),
+                uri: settings.extra_names.contains(&ExtraName::Uri),
+                other: settings.extra_names.contains(&ExtraName::Other),
+            },
         }
     }
 }

@@ -66,6 +66,12 @@ impl Span {
         chrono::Duration::from_std(self.0).unwrap_or(chrono::Duration::MAX)
     }
 
+    /// The span, unless it is no time at all.
+    #[must_use]
+    pub fn unless_zero(self) -> Option<Self> {
+        (!self.is_zero()).then_some(self)
+    }
+
     /// Whether it is no time at all.
     #[must_use]
     pub const fn is_zero(self) -> bool {

@@ -1,12 +1,12 @@
 //! From what the checks let through to what the actors work with.
 
 use crate::checks::{Loaded, LoadedProfile};
-use crate::config::{self, Config, Crypto, Expired, ExtraName, Span};
+use crate::config::{Config, Crypto, Expired, Span};
 use crate::hooks::compliance::ComplianceWebhook;
 use actors::{
     ChainSettings, ComplianceHook, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
 };
-use challenge::{ExtraNames, IntuneSettings, StaticChallenge};
+use challenge::{SignedChallenges, StaticChallenge};
 use chrono::{DateTime, Utc};
 use scep::CryptoMode;
 use std::sync::Arc;
@@ -59,6 +59,7 @@ fn spec(
             .as_ref()
             .map(|password| StaticChallenge::new(password.expose())),
         intune: intune(profile)?,
+        validators: Vec::new(),
         mtls: profile.mtls.clone(),
         approval: settings
             .approval
@@ -95,27 +96,16 @@ fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
     };
     let settings = &profile.settings.intune;
     Ok(Some(Intune {
-        settings: gates(settings),
-        anchors: Arc::clone(anchors),
-        retransmission: some(settings.retransmission_window).map(|span| span.duration()),
+        signed: SignedChallenges {
+            settings: settings.into(),
+            anchors: Arc::clone(anchors),
+        },
+        retransmission: settings
+            .retransmission_window
+            .unless_zero()
+            .map(Span::duration),
         compliance: compliance(profile)?,
     }))
-}
-
-/// What gates 2 to 8 go by.
-pub(crate) fn gates(settings: &config::Intune) -> IntuneSettings {
-    IntuneSettings {
-        audience: settings.audience.clone(),
-        challenge_validity: some(settings.challenge_validity).map(|span| span.chrono()),
-        clock_skew: settings.clock_skew_tolerance.chrono(),
-        per_device_limit_24h: settings.per_device_rate_limit_24h,
-        pinned_only: settings.pinned_only,
-        extra_names: ExtraNames {
-            ip: settings.extra_names.contains(&ExtraName::Ip),
-            uri: settings.extra_names.contains(&ExtraName::Uri),
-            other: settings.extra_names.contains(&ExtraName::Other),
-        },
-    }
 }
 
 fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {
@@ -134,8 +124,4 @@ fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>
             profile: profile.settings.label().to_owned(),
             reason: error.to_string(),
         })
-}
-
-fn some(span: Span) -> Option<Span> {
-    (!span.is_zero()).then_some(span)
 }

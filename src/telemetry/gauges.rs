@@ -126,7 +126,7 @@ fn of_profile(current: &Current) -> Vec<(&'static str, DateTime<Utc>)> {
             "trust_anchor",
             spec.intune
                 .as_ref()
-                .and_then(|intune| first(intune.anchors.anchors())),
+                .and_then(|intune| first(intune.signed.anchors.anchors())),
         ),
         ("mtls_ca", spec.mtls.as_deref().and_then(first)),
     ]

@@ -5,7 +5,7 @@ use actors::{
     ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Origin, Outcome,
     PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
 };
-use challenge::{IntuneSettings, StaticChallenge, TrustAnchors};
+use challenge::{IntuneSettings, SignedChallenges, StaticChallenge, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
 use issuer::{Approved, CertificatePolicy, Issuer, LocalCa, LocalCaParts};
 use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, PublicKey, RevokedEntry, SubjectAltNames};
@@ -207,6 +207,7 @@ impl World {
             chain: ChainSettings::default(),
             challenge: Some(StaticChallenge::new(CHALLENGE)),
             intune: None,
+            validators: Vec::new(),
             mtls: None,
             request_limits: RequestLimits::default(),
             approval: None,
@@ -228,8 +229,10 @@ impl World {
         let anchors = TrustAnchors::parse("anchors.pem", pem.as_bytes(), self.clock.now()).unwrap();
         ProfileSpec {
             intune: Some(Intune {
-                settings: IntuneSettings::default(),
-                anchors: Arc::new(anchors),
+                signed: SignedChallenges {
+                    settings: IntuneSettings::default(),
+                    anchors: Arc::new(anchors),
+                },
                 retransmission: None,
                 compliance: None,
             }),

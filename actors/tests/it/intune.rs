@@ -64,7 +64,12 @@ async fn a_challenge_enrolls_once_and_its_copies_are_replays() {
     let world = World::new();
     let spec = || {
         let mut spec = world.intune_spec("corp");
-        spec.intune.as_mut().unwrap().settings.per_device_limit_24h = 0;
+        spec.intune
+            .as_mut()
+            .unwrap()
+            .signed
+            .settings
+            .per_device_limit_24h = 0;
         spec
     };
     let mut running = world.open(vec![spec()]).await;
@@ -128,7 +133,12 @@ async fn replay_rate_and_counters_survive_a_restart() {
 async fn a_wall_clock_that_jumps_and_is_put_right_frees_nothing() {
     let world = World::new();
     let mut spec = world.intune_spec("corp");
-    spec.intune.as_mut().unwrap().settings.per_device_limit_24h = 2;
+    spec.intune
+        .as_mut()
+        .unwrap()
+        .signed
+        .settings
+        .per_device_limit_24h = 2;
     let running = world.open(vec![spec.clone()]).await;
     let device = Device::new(&world, "laptop-1");
     let used = challenge(&world, "laptop-1");

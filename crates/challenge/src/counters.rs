@@ -1,21 +1,21 @@
-//! Eleven counters, one a label.
+//! Counters, one a label.
 
 use crate::Label;
 
 /// How often each [`Label`] was the outcome. Plain numbers: who owns them stores them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters([u64; 11]);
+pub struct Counters([u64; Label::COUNT]);
 
 impl Counters {
     /// Counters with these values, in the order of [`Label::ALL`].
     #[must_use]
-    pub const fn from_array(values: [u64; 11]) -> Self {
+    pub const fn from_array(values: [u64; Label::COUNT]) -> Self {
         Self(values)
     }
 
     /// The values in the order of [`Label::ALL`].
     #[must_use]
-    pub const fn to_array(self) -> [u64; 11] {
+    pub const fn to_array(self) -> [u64; Label::COUNT] {
         self.0
     }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_full_counter_stays_full() {
-        let mut values = [0; 11];
+        let mut values = [0; Label::COUNT];
         values[0] = u64::MAX;
         let mut counters = Counters::from_array(values);
         counters.add(Label::Success);

@@ -1,4 +1,4 @@
-//! The eleven outcomes of a signed challenge: names, failInfo, words for the device.
+//! The outcomes of a signed challenge: names, failInfo, words for the device.
 
 use serde::Serialize;
 use std::fmt;
@@ -32,8 +32,11 @@ pub enum Label {
 }
 
 impl Label {
+    /// How many there are.
+    pub const COUNT: usize = 11;
+
     /// Every label, in the order of the counters.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Success,
         Self::SignatureInvalid,
         Self::Expired,
@@ -93,23 +96,11 @@ impl Label {
         }
     }
 
-    /// What the device is told (failInfoText). It says no more than the label: the details are
-    /// for the operator, in the audit event.
+    /// What the device is told (failInfoText): no more than the label, for the details are the operator's, in the
+    /// audit event.
     #[must_use]
-    pub const fn device_text(self) -> &'static str {
-        match self {
-            Self::Success => "issued",
-            Self::SignatureInvalid => "the challenge is not signed by a trusted connector",
-            Self::Expired => "the challenge has expired",
-            Self::NotYetValid => "the challenge is not valid yet",
-            Self::WrongAudience => "the challenge is meant for another server",
-            Self::Replay => "the challenge was used before",
-            Self::RateLimited => "too many enrollments of this device; try again later",
-            Self::ClaimMismatch => "the request asks for other names than the challenge",
-            Self::ComplianceFailed => "the device was not found compliant",
-            Self::Malformed => "the challenge cannot be read",
-            Self::UnknownVersion => "the challenge has an unknown version",
-        }
+    pub fn told(self) -> String {
+        format!("the Intune challenge was refused: {}", self.as_str())
     }
 
     /// Position in [`Label::ALL`].

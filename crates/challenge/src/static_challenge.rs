@@ -1,5 +1,7 @@
 //! The profile's one static password.
 
+use crate::validator::{Check, NotVouched, Request, Validator};
+use chrono::{DateTime, Utc};
 use ring::digest;
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -32,6 +34,29 @@ impl StaticChallenge {
             (Some(expected), Some(given)) => expected.ct_eq(&given).into(),
             _ => false,
         }
+    }
+}
+
+impl Validator for StaticChallenge {
+    fn id(&self) -> &str {
+        "static"
+    }
+
+    /// Whatever no other validator took; what is no password is a wrong one.
+    fn recognises(&self, _: Option<&str>) -> bool {
+        true
+    }
+
+    fn check(&self, request: &Request<'_>, _: DateTime<Utc>) -> Check {
+        let message = match request.challenge {
+            Some(password) if self.matches(password) => return Check::Proven(Box::default()),
+            Some(_) => "the static challenge is wrong",
+            None => "the CSR holds no challengePassword",
+        };
+        Check::Refused(Box::new(NotVouched {
+            is_guess: true,
+            ..NotVouched::of_challenge(message)
+        }))
     }
 }
 

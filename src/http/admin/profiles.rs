@@ -138,7 +138,7 @@ fn section(
     anchor_path: String,
     now: DateTime<Utc>,
 ) -> IntuneSection {
-    let settings = &intune.settings;
+    let settings = &intune.signed.settings;
     let nanoseconds = |span: chrono::Duration| span.num_nanoseconds().unwrap_or(i64::MAX);
     IntuneSection {
         trust_anchor_path: anchor_path,

@@ -15,8 +15,8 @@ use super::reply::Problem;
 use crate::auth::{Presented, Refused, SignedIn};
 use crate::http::origin::origin;
 use crate::http::{Channel, Peer};
-use crate::json;
 use crate::server::Server;
+use challenge::json;
 
 /// The largest body of an admin request, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;

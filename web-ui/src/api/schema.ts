@@ -657,9 +657,8 @@ export interface components {
             expired: boolean;
         };
         /**
-         * @description Enrollments by outcome since the profile was made, keys in alphabetical order: `claim_mismatch`, `compliance_failed`,
-         *     `expired`, `malformed`, `not_yet_valid`, `rate_limited`, `replay`, `signature_invalid`, `success`, `unknown_version`,
-         *     `wrong_audience`. Empty where Intune is off.
+         * @description Enrollments by outcome since the profile was made: `success` and the labels of the gates (docs/scep-intune.md), keys in
+         *     alphabetical order. Empty where Intune is off.
          */
         Counters: {
             [key: string]: number;

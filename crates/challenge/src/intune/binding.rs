@@ -2,8 +2,7 @@
 
 use super::claim::Claim;
 use super::csr_facts::CsrFacts;
-use super::jws::quoted;
-use super::settings::IntuneSettings;
+use super::quoted::quoted;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,6 +52,17 @@ impl fmt::Display for Dimension {
     }
 }
 
+/// Kinds of names that no claim speaks of. Each is refused at gate 6 unless allowed here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExtraNames {
+    /// IP addresses.
+    pub ip: bool,
+    /// URIs, except a SID URI, which the challenge itself must vouch for.
+    pub uri: bool,
+    /// Any other kind.
+    pub other: bool,
+}
+
 /// One dimension in which claim and CSR differ, with the values as they were written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mismatch {
@@ -100,7 +110,8 @@ pub(crate) fn mismatches(
     claim: &Claim,
     vouched_sid: Option<&str>,
     csr: &CsrFacts,
-    settings: &IntuneSettings,
+    pinned_only: bool,
+    allowed: ExtraNames,
 ) -> Vec<Mismatch> {
     let sans = [
         (Dimension::SanDns, &claim.san_dns, &csr.sans.dns),
@@ -109,7 +120,7 @@ pub(crate) fn mismatches(
     ];
     let mut found: Vec<_> = device_name(claim, csr).into_iter().collect();
     for (dimension, said, asked) in sans {
-        if said.is_none() && settings.pinned_only {
+        if said.is_none() && pinned_only {
             continue;
         }
         let said = said.as_deref().unwrap_or_default();
@@ -121,7 +132,7 @@ pub(crate) fn mismatches(
             });
         }
     }
-    found.extend(unclaimed(vouched_sid, csr, settings));
+    found.extend(unclaimed(vouched_sid, csr, allowed));
     found
 }
 
@@ -152,12 +163,7 @@ fn device_name(claim: &Claim, csr: &CsrFacts) -> Option<Mismatch> {
 }
 
 /// Names that no claim speaks of.
-fn unclaimed(
-    vouched_sid: Option<&str>,
-    csr: &CsrFacts,
-    settings: &IntuneSettings,
-) -> Vec<Mismatch> {
-    let allowed = settings.extra_names;
+fn unclaimed(vouched_sid: Option<&str>, csr: &CsrFacts, allowed: ExtraNames) -> Vec<Mismatch> {
     let vouched = vouched_sid.map(|sid| format!("{SID_URI_PREFIX}{sid}"));
     let refused_uris = csr.sans.uri.iter().filter(|uri| match is_sid(uri) {
         true => vouched.as_ref() != Some(uri),

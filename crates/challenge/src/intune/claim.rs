@@ -1,9 +1,13 @@
 //! The claims of version 1, strictly typed.
 
-use super::json::{Json, Object};
-use super::jws::quoted;
+use super::quoted::quoted;
+use crate::json::kind;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A challenge's claims, by their names.
+pub(crate) type Object = Map<String, Value>;
 
 /// What the connector vouches for. Serialises to the claims' own names, without those that are
 /// absent.
@@ -152,15 +156,15 @@ fn is_illegible(time: &i64) -> bool {
     *time == Claim::ILLEGIBLE
 }
 
-fn wrong_type(name: &str, expected: &str, found: &Json) -> String {
-    format!("the claim `{name}` is {}, not {expected}", found.kind())
+fn wrong_type(name: &str, expected: &str, found: &Value) -> String {
+    format!("the claim `{name}` is {}, not {expected}", kind(found))
 }
 
 /// A string, or nothing when absent.
 pub(crate) fn text(object: &Object, name: &str) -> Result<Option<String>, String> {
     match object.get(name) {
         None => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(wrong_type(name, "a string", other)),
     }
 }
@@ -168,16 +172,16 @@ pub(crate) fn text(object: &Object, name: &str) -> Result<Option<String>, String
 fn texts(object: &Object, name: &str) -> Result<Option<Vec<String>>, String> {
     let items = match object.get(name) {
         None => return Ok(None),
-        Some(Json::Array(items)) => items,
+        Some(Value::Array(items)) => items,
         Some(other) => return Err(wrong_type(name, "an array of strings", other)),
     };
     let texts: Result<Vec<_>, _> = items
         .iter()
         .map(|item| match item {
-            Json::String(text) => Ok(text.clone()),
+            Value::String(text) => Ok(text.clone()),
             other => Err(format!(
                 "the claim `{name}` holds {}, not only strings",
-                other.kind()
+                kind(other)
             )),
         })
         .collect();
@@ -187,8 +191,8 @@ fn texts(object: &Object, name: &str) -> Result<Option<Vec<String>>, String> {
 fn time(object: &Object, name: &str) -> Result<i64, String> {
     match object.get(name) {
         None => Err(format!("the claim `{name}` is missing")),
-        Some(Json::Integer(seconds)) => i64::try_from(*seconds)
-            .ok()
+        Some(Value::Number(seconds)) if !seconds.is_f64() => seconds
+            .as_i64()
             .filter(|seconds| (0..=Claim::LATEST).contains(seconds))
             .ok_or_else(|| format!("the claim `{name}` is out of range: {seconds}")),
         Some(other) => Err(wrong_type(name, "a whole number of seconds", other)),

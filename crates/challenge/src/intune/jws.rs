@@ -1,10 +1,11 @@
 //! The compact serialisation (RFC 7515, section 3.1), taken apart without re-encoding anything.
 
-use super::json::{self, Json, Object};
+use super::quoted::quoted;
 use super::refused::Refused;
-use crate::Label;
+use crate::{Label, json};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
 
 /// A signature algorithm that a challenge may name (RFC 7518, section 3.1). There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Algorithm {
 pub(crate) struct Jws<'a> {
     /// Segment 1, a dot, segment 2, exactly as they came: what is signed.
     pub(crate) signing_input: &'a [u8],
-    pub(crate) header: Object,
+    pub(crate) header: Map<String, Value>,
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: Vec<u8>,
 }
@@ -38,7 +39,7 @@ pub(crate) struct Jws<'a> {
 impl<'a> Jws<'a> {
     /// Splits and decodes.
     pub(crate) fn parse(challenge: &'a str) -> Result<Self, Refused> {
-        let malformed = |reason| Refused::new(2, Label::Malformed, reason);
+        let malformed = |reason| Refused::new(Label::Malformed, reason);
         let mut segments = challenge.split('.');
         let (Some(header), Some(payload), Some(signature), None) = (
             segments.next(),
@@ -56,7 +57,7 @@ impl<'a> Jws<'a> {
         let header = decode("header", header).map_err(malformed)?;
         let payload = decode("payload", payload).map_err(malformed)?;
         let signature = decode("signature", signature).map_err(malformed)?;
-        let header = json::parse_object(&header)
+        let header = json::described(&header)
             .map_err(|error| malformed(format!("the header is {error}")))?;
         Ok(Self {
             signing_input: signing_input.as_bytes(),
@@ -68,12 +69,12 @@ impl<'a> Jws<'a> {
 
     /// The algorithm, if it is one that is allowed and nothing in the header stands against it.
     pub(crate) fn algorithm(&self) -> Result<Algorithm, Refused> {
-        let refuse = |reason| Err(Refused::new(2, Label::SignatureInvalid, reason));
+        let refuse = |reason| Err(Refused::new(Label::SignatureInvalid, reason));
         if self.header.contains_key("crit") {
             return refuse("the header has `crit`, which is not supported".into());
         }
         match self.header.get("alg") {
-            Some(Json::String(name)) => {
+            Some(Value::String(name)) => {
                 match [Algorithm::Rs256, Algorithm::Es256]
                     .into_iter()
                     .find(|alg| alg.as_str() == name)
@@ -84,7 +85,7 @@ impl<'a> Jws<'a> {
             }
             Some(other) => refuse(format!(
                 "the header's `alg` is {}, not a string",
-                other.kind()
+                json::kind(other)
             )),
             None => refuse("the header names no algorithm".into()),
         }
@@ -102,15 +103,6 @@ fn decode(what: &str, segment: &str) -> Result<Vec<u8>, String> {
     URL_SAFE_NO_PAD
         .decode(bare)
         .map_err(|error| format!("the {what} is not base64url: {error}"))
-}
-
-/// Text of unknown origin for a log line: quoted, escaped, not long.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 100;
-    match text.char_indices().nth(LONGEST) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
-    }
 }
 
 #[cfg(test)]
@@ -153,12 +145,6 @@ mod tests {
             (jws.payload.as_slice(), jws.signature.as_slice()),
             (&b"{}"[..], &[0][..])
         );
-    }
-
-    #[test]
-    fn strange_text_is_quoted_and_cut() {
-        assert_eq!(quoted("a\r\nb\u{202e}"), r#""a\r\nb\u{202e}""#);
-        assert_eq!(quoted(&"é".repeat(1000)).chars().count(), 105);
     }
 
     proptest! {

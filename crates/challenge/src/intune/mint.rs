@@ -1,7 +1,7 @@
 //! Making challenges and throwaway connectors: for tests, demonstrations and drills.
 
+use super::gates::looks_like_challenge;
 use super::jws::Algorithm;
-use super::verify::looks_like_challenge;
 use crate::Error;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,9 +2,9 @@
 //!
 //! | gate | where | what |
 //! |---|---|---|
-//! | 1 | [`looks_like_challenge`] | shape |
+//! | all | [`gates`] | the table, and what a profile sets |
 //! | 2 | [`jws`], [`ecdsa`], [`signature`] | three segments, header, signature by an anchor |
-//! | 3 | [`version`], [`json`], [`claim`] | strict JSON, version table, claims |
+//! | 3 | [`version`], [`claim`] | strict JSON, version table, claims |
 //! | 4, 5 | [`time`] | times and audience |
 //! | 6 | [`binding`] | the CSR asks for exactly what the claim says |
 //!
@@ -15,24 +15,30 @@ mod binding;
 mod claim;
 mod csr_facts;
 pub(crate) mod ecdsa;
+mod gates;
 mod inspect;
-pub(crate) mod json;
 mod jws;
 mod keys;
 pub mod mint;
+mod quoted;
 mod refused;
-mod settings;
 mod signature;
 mod time;
+mod validator;
+mod verdict;
 mod verify;
 mod version;
 
-pub use binding::{Dimension, Mismatch, SID_URI_PREFIX};
+pub use binding::{Dimension, ExtraNames, Mismatch, SID_URI_PREFIX};
 pub use claim::Claim;
 pub use csr_facts::CsrFacts;
-pub use inspect::{GateReport, GateVerdict, Report, inspect};
+pub use gates::{
+    Check, Facts, GATES, Gate, Input, IntuneSettings, Judged, Seen, looks_like_challenge,
+};
+pub use inspect::{GateReport, Report, inspect};
 pub use jws::Algorithm;
 pub use keys::{DeviceKey, ReplayKey};
 pub use refused::Refused;
-pub use settings::{ExtraNames, IntuneSettings};
-pub use verify::{Verified, looks_like_challenge, verify};
+pub use validator::SignedChallenges;
+pub use verdict::GateVerdict;
+pub use verify::{Verified, verify};

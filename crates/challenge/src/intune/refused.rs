@@ -6,7 +6,7 @@ use crate::Label;
 use std::fmt;
 
 /// A challenge that did not pass. For the log and the audit event; the device gets no more than
-/// [`Refused::fail_info`] and [`Label::device_text`].
+/// [`Refused::fail_info`] and the label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// What is counted.
@@ -18,32 +18,23 @@ pub struct Refused {
     pub claim: Option<Claim>,
     /// Whether a trust anchor's key made the signature, in date or not.
     pub authentic: bool,
-    /// The gate that refused, 2 to 9.
+    /// The number of the gate that refused.
     pub gate: u8,
     /// Gate 6: each dimension in which claim and CSR differ.
     pub mismatches: Vec<Mismatch>,
 }
 
 impl Refused {
-    /// A refusal by `gate` (2 to 9). Gates 7 to 9 are decided by the caller of this crate. From
-    /// gate 3 on the signature was good.
-    #[must_use]
-    pub fn new(gate: u8, label: Label, reason: String) -> Self {
+    /// A refusal by the gate that is being asked; who asks it fills in which one that is.
+    pub(super) fn new(label: Label, reason: String) -> Self {
         Self {
             label,
             reason,
             claim: None,
-            authentic: gate > 2,
-            gate,
+            authentic: false,
+            gate: 0,
             mismatches: Vec::new(),
         }
-    }
-
-    /// The same with what the challenge says, for the audit event.
-    #[must_use]
-    pub fn saying(mut self, claim: Option<Claim>) -> Self {
-        self.claim = claim;
-        self
     }
 
     /// The failInfo for the CertRep: 1 = badMessageCheck, 2 = badRequest.

@@ -88,6 +88,6 @@ fn refusal(
     };
     Refused {
         authentic: out_of_date.is_some(),
-        ..Refused::new(2, label, reason)
+        ..Refused::new(label, reason)
     }
 }

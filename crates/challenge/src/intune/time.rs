@@ -1,24 +1,24 @@
 //! Gates 4 and 5: when and where a challenge may be used.
 
 use super::claim::Claim;
-use super::jws::quoted;
+use super::quoted::quoted;
 use super::refused::Refused;
-use super::settings::IntuneSettings;
 use crate::Label;
 use chrono::{DateTime, Duration, Utc};
 
 /// Gate 4: `now + skew >= iat`, `now - skew < exp`, and `now - iat <= validity`.
 pub(crate) fn check_time(
     claim: &Claim,
-    settings: &IntuneSettings,
+    skew: Duration,
+    validity: Option<Duration>,
     now: DateTime<Utc>,
 ) -> Result<(), Refused> {
-    let refuse = |label, reason| Err(Refused::new(4, label, reason));
+    let refuse = |label, reason| Err(Refused::new(label, reason));
     let (Some(issued), Some(expires)) = (claim.issued_at(), claim.expires_at()) else {
         return refuse(Label::Malformed, "`iat` or `exp` is out of range".into());
     };
     // Saturated: an absurd skew makes every time fit rather than overflow.
-    let skew = settings.clock_skew.max(Duration::zero());
+    let skew = skew.max(Duration::zero());
     let latest_now = now
         .checked_add_signed(skew)
         .unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -44,7 +44,7 @@ pub(crate) fn check_time(
             ),
         );
     }
-    if let Some(validity) = settings.challenge_validity
+    if let Some(validity) = validity
         && now - issued > validity
     {
         return refuse(
@@ -59,27 +59,17 @@ pub(crate) fn check_time(
     Ok(())
 }
 
-/// Gate 5: the audience, when the profile has one.
-pub(crate) fn check_audience(claim: &Claim, settings: &IntuneSettings) -> Result<(), Refused> {
-    let Some(expected) = &settings.audience else {
-        return Ok(());
+/// Gate 5: the audience, where the profile has one.
+pub(crate) fn check_audience(claim: &Claim, expected: &str) -> Result<(), Refused> {
+    let meant_for = match &claim.aud {
+        Some(audience) if audience == expected => return Ok(()),
+        Some(audience) => quoted(audience),
+        None => "nobody in particular".to_owned(),
     };
-    match &claim.aud {
-        Some(audience) if audience == expected => Ok(()),
-        Some(audience) => Err(Refused::new(
-            5,
-            Label::WrongAudience,
-            format!(
-                "meant for {}; this profile's audience is {expected:?}",
-                quoted(audience)
-            ),
-        )),
-        None => Err(Refused::new(
-            5,
-            Label::WrongAudience,
-            format!("meant for nobody in particular; this profile's audience is {expected:?}"),
-        )),
-    }
+    Err(Refused::new(
+        Label::WrongAudience,
+        format!("meant for {meant_for}; this profile's audience is {expected:?}"),
+    ))
 }
 
 /// A length of time as an operator would say it.

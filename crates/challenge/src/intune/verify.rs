@@ -1,15 +1,13 @@
-//! Gates 1 to 6 in a row.
+//! Gates 2 to 6 in a row: the first that refuses is the answer.
 
-use super::binding;
 use super::claim::Claim;
 use super::csr_facts::CsrFacts;
-use super::jws::Jws;
+use super::gates::{Facts, GATES, Input, IntuneSettings, Judged, Seen, remember_until};
 use super::keys::{DeviceKey, ReplayKey};
 use super::refused::Refused;
-use super::settings::IntuneSettings;
-use super::{signature, time, version};
+use super::version;
 use crate::{Label, TrustAnchors};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use pki::Certificate;
 
 /// A challenge that passed gates 1 to 6, and what gates 7 and 8 have to reserve for it.
@@ -31,18 +29,8 @@ pub struct Verified {
     pub vouched_sid: Option<String>,
 }
 
-/// How much longer a challenge is remembered than any skew could let it pass.
-const MARGIN: Duration = Duration::minutes(10);
-
-/// Gate 1: longer than 200 characters, with exactly two dots. Anything else is for the static
-/// challenge to decide.
-#[must_use]
-pub fn looks_like_challenge(text: &str) -> bool {
-    text.len() > 200 && text.bytes().filter(|octet| *octet == b'.').count() == 2
-}
-
-/// Gates 2 to 6, for a challenge that passed gate 1. Pure, and the expensive part: to be run
-/// off the actor.
+/// The gates that need no state, for a challenge that passed gate 1. Pure, and the expensive
+/// part: to be run off the actor.
 ///
 /// # Errors
 /// [`Refused`] by the first gate that does not pass.
@@ -53,14 +41,34 @@ pub fn verify(
     csr: &CsrFacts,
     now: DateTime<Utc>,
 ) -> Result<Verified, Refused> {
-    let jws = Jws::parse(challenge)?;
-    let anchor = signature::check(&jws, anchors, settings.clock_skew, now)
-        .map_err(|refused| refused.saying(version::legible(&jws.payload)))?;
-    let claim = version::parse(&jws.payload)
-        .map_err(|refused| refused.saying(version::legible(&jws.payload)))?;
-    if let Err(refused) = check_claim(&claim, settings, csr, now) {
-        return Err(refused.saying(Some(claim)));
+    let input = Input {
+        challenge,
+        anchors: Some(anchors),
+        settings,
+        csr: Some(csr),
+        now,
+    };
+    let mut facts = Facts::default();
+    for gate in &GATES {
+        let Judged::Here { check, .. } = gate.judged else {
+            continue;
+        };
+        let refused = match check(&input, &mut facts) {
+            Ok(Seen::Passes) => continue,
+            Ok(Seen::NotAsked(why)) => Refused::new(Label::Malformed, why),
+            Err(refused) => refused,
+        };
+        return Err(Refused {
+            gate: gate.number,
+            authentic: refused.authentic || facts.anchor.is_some(),
+            claim: said(facts),
+            ..refused
+        });
     }
+    let (Some(jws), Some(anchor), Some(claim)) = (facts.jws, facts.anchor, facts.claim) else {
+        let words = "the gates left no claim".to_owned();
+        return Err(Refused::new(Label::Malformed, words));
+    };
     Ok(Verified {
         replay_key: ReplayKey::of(&claim, jws.signing_input),
         remember_until: remember_until(&claim, settings.clock_skew),
@@ -71,44 +79,9 @@ pub fn verify(
     })
 }
 
-fn check_claim(
-    claim: &Claim,
-    settings: &IntuneSettings,
-    csr: &CsrFacts,
-    now: DateTime<Utc>,
-) -> Result<(), Refused> {
-    time::check_time(claim, settings, now)?;
-    time::check_audience(claim, settings)?;
-    check_binding(claim, settings, csr)
-}
-
-/// Gate 6.
-pub(crate) fn check_binding(
-    claim: &Claim,
-    settings: &IntuneSettings,
-    csr: &CsrFacts,
-) -> Result<(), Refused> {
-    let mismatches = binding::mismatches(claim, None, csr, settings);
-    if mismatches.is_empty() {
-        return Ok(());
-    }
-    let reason = mismatches
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ");
-    Err(Refused {
-        mismatches,
-        ..Refused::new(6, Label::ClaimMismatch, reason)
-    })
-}
-
-pub(crate) fn remember_until(claim: &Claim, skew: Duration) -> DateTime<Utc> {
-    claim
-        .expires_at()
-        .and_then(|expires| {
-            expires.checked_add_signed(skew.max(IntuneSettings::LARGEST_CLOCK_SKEW))
-        })
-        .and_then(|until| until.checked_add_signed(MARGIN))
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+/// What a refused challenge says, as far as it can be read.
+fn said(facts: Facts<'_>) -> Option<Claim> {
+    facts
+        .claim
+        .or_else(|| facts.jws.and_then(|jws| version::legible(&jws.payload)))
 }

@@ -1,10 +1,9 @@
 //! Gate 3: which parser reads the payload. A new version is one more row.
 
-use super::claim::{self, Claim};
-use super::json::{self, Object};
-use super::jws::quoted;
+use super::claim::{self, Claim, Object};
+use super::quoted::quoted;
 use super::refused::Refused;
-use crate::Label;
+use crate::{Label, json};
 
 type Parser = fn(&Object) -> Result<Claim, String>;
 
@@ -14,28 +13,42 @@ const VERSIONS: [(&str, Parser); 1] = [("v1", Claim::from_object)];
 /// What a payload without a version, or with an empty one, is.
 const DEFAULT: &str = "v1";
 
-/// Reads a payload whose signature is good.
-pub(crate) fn parse(payload: &[u8]) -> Result<Claim, Refused> {
-    let malformed = |gate, reason| Refused::new(gate, Label::Malformed, reason);
-    let object = json::parse_object(payload)
-        .map_err(|error| malformed(3, format!("the payload is {error}")))?;
+/// A payload of a version that is known.
+pub(crate) struct Readable {
+    object: Object,
+    parser: Parser,
+}
+
+impl Readable {
+    /// Reads the claims.
+    pub(crate) fn read(&self) -> Result<Claim, Refused> {
+        (self.parser)(&self.object).map_err(malformed)
+    }
+}
+
+/// Finds out who reads a payload.
+pub(crate) fn known(payload: &[u8]) -> Result<Readable, Refused> {
+    let object =
+        json::described(payload).map_err(|error| malformed(format!("the payload is {error}")))?;
     let parser = parser_for(&object)?;
-    // The claims' types are the time gate's matter, as `iat` and `exp` are.
-    parser(&object).map_err(|reason| malformed(4, reason))
+    Ok(Readable { object, parser })
 }
 
 /// What can be read of a payload that is refused, whatever its version.
 pub(crate) fn legible(payload: &[u8]) -> Option<Claim> {
-    let object = json::parse_object(payload).ok()?;
+    let object = json::object(payload).ok()?;
     Some(Claim::legible(&object))
 }
 
+fn malformed(reason: String) -> Refused {
+    Refused::new(Label::Malformed, reason)
+}
+
 fn parser_for(object: &Object) -> Result<Parser, Refused> {
-    claim::refuse_other_case_of(object, "version")
-        .map_err(|reason| Refused::new(3, Label::Malformed, reason))?;
+    claim::refuse_other_case_of(object, "version").map_err(malformed)?;
     // Whoever numbers versions, or names none by null, speaks another version than this one.
     let announced = claim::text(object, "version")
-        .map_err(|reason| Refused::new(3, Label::UnknownVersion, reason))?;
+        .map_err(|reason| Refused::new(Label::UnknownVersion, reason))?;
     let version = announced
         .as_deref()
         .filter(|version| !version.is_empty())
@@ -51,6 +64,6 @@ fn parser_for(object: &Object) -> Result<Parser, Refused> {
                 quoted(version),
                 known.join(", ")
             );
-            Refused::new(3, Label::UnknownVersion, reason)
+            Refused::new(Label::UnknownVersion, reason)
         })
 }
