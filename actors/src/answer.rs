@@ -91,7 +91,7 @@ pub(crate) fn seal(
         Answer::Certificate(certificate) => {
             chain = if spec.chain.chain_in_reply {
                 std::iter::once(certificate.clone())
-                    .chain(spec.issuer.chain())
+                    .chain(spec.issuer.authority().chain().iter().cloned())
                     .collect()
             } else {
                 vec![certificate.clone()]

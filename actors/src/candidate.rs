@@ -341,9 +341,7 @@ fn authenticate(
     };
     let evidence = match (by_challenge, renewal) {
         // The gates, and besides the rules of renewal.
-        (Ok(evidence), Some(Err(unfit))) if must_renew => {
-            Err(unfit.after(evidence.proven.grounds))
-        }
+        (Ok(evidence), Some(Err(unfit))) if must_renew => Err(unfit.after(evidence.proven.grounds)),
         (Ok(evidence), _) => Ok(Box::new(Evidence {
             through_gates,
             ..*evidence

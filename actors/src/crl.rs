@@ -105,7 +105,7 @@ impl Crls {
     ) -> Result<Arc<[u8]>, CrlError> {
         let id = issuer.id();
         let slot = self.slot(id);
-        let signer = issuer.ca_certificate().fingerprint();
+        let signer = issuer.authority().certificate().fingerprint();
         let old = match slot.usable(&signer, now) {
             Some((crl, true)) => return Ok(crl),
             Some((crl, false)) => Some(crl),
@@ -146,7 +146,12 @@ fn make(
     revocations: u64,
     now: DateTime<Utc>,
 ) -> Result<Newest, CrlError> {
-    let ca = issuer.ca_certificate();
+    let no_crl = || issuer::Error::NoCrl {
+        id: issuer.id().to_owned(),
+    };
+    let signer = issuer.crl().ok_or_else(no_crl)?;
+    let authority = issuer.authority();
+    let ca = authority.certificate();
     let before = store.crl(issuer.id())?;
     let mut entries = Vec::new();
     for revoked in store.revoked(issuer.id())? {
@@ -156,7 +161,7 @@ fn make(
         let Some(record) = store.certificate(issuer.id(), &revoked.serial)? else {
             continue;
         };
-        if is_signed_by(&Certificate::from_der(&record.der)?, &ca) {
+        if is_signed_by(&Certificate::from_der(&record.der)?, ca) {
             entries.push(RevokedEntry {
                 serial: Serial::new(revoked.serial),
                 revoked_at: revoked.revocation.at,
@@ -165,7 +170,7 @@ fn make(
         }
     }
     let number = before.map_or(0, |crl| crl.number).saturating_add(1);
-    let crl = issuer.crl(&entries, number, now)?;
+    let crl = signer.sign_crl(&entries, number, now)?;
     let this_update = crl.this_update();
     let next_update = crl.next_update().unwrap_or(this_update);
     let record = CrlRecord {

@@ -48,7 +48,12 @@ pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Cer
     let signed = shared
         .services
         .pool
-        .run(Stage::Finish, move || issuer.issue(&approved, now))
+        .run(Stage::Finish, move || match issuer.local() {
+            Some(local) => local.sign_approved(&approved, now),
+            None => Err(issuer::Error::Argument(
+                "this issuer is not in this process",
+            )),
+        })
         .await?;
     shared.meters.stage(Timed::Issue, begun.elapsed());
     Ok(signed?)

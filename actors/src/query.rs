@@ -128,7 +128,10 @@ pub(crate) async fn answer(
 
 /// Whether clients of this profile may take this for the name of its CA: some name the RA, or a CA of before.
 fn is_ours(spec: &ProfileSpec, name: &Name) -> bool {
-    spec.issuer.names().iter().any(|ours| ours.matches(name))
+    spec.issuer
+        .authority()
+        .names()
+        .any(|ours| ours.matches(name))
         || spec.ras.iter().any(|ra| {
             ra.certificate.subject().matches(name) || ra.certificate.issuer().matches(name)
         })
@@ -245,7 +248,8 @@ async fn get_crl(
     if !shared
         .spec
         .issuer
-        .ca_certificate()
+        .authority()
+        .certificate()
         .subject()
         .matches(issuer)
     {
@@ -259,6 +263,9 @@ async fn get_crl(
         Ok(crl) => Ok(Answer::Crl(crl)),
         Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. })) => {
             Err(NotFound::here(format!("there is no CRL: {missing}")))
+        }
+        Err(CrlError::Issuer(error @ issuer::Error::NoCrl { .. })) => {
+            Err(NotFound::here(error.to_string()))
         }
         Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
     }

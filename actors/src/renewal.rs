@@ -66,7 +66,7 @@ pub(crate) fn is_holder(
 
 fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::Result<Standing> {
     let issuer = &shared.spec.issuer;
-    if signer.is_ca() || !issuer.issued(signer) {
+    if signer.is_ca() || !issuer.authority().issued(signer) {
         return Ok(Standing::Foreign);
     }
     let record = shared

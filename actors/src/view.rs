@@ -45,12 +45,16 @@ impl View {
     /// [`ViewError`].
     pub fn new(spec: &ProfileSpec) -> Result<Self, ViewError> {
         let ra = spec.ras.first().ok_or(ViewError::NoRa)?;
-        let next = spec.issuer.sign_next_ca()?;
-        let mut chain = spec.issuer.chain();
+        let next = match spec.issuer.local() {
+            Some(local) => local.sign_next_ca()?,
+            None => None,
+        };
+        let authority = spec.issuer.authority();
+        let mut chain = authority.chain().to_vec();
         if !spec.chain.root_in_ca_cert && chain.len() > 1 {
             chain.pop_if(|last| last.is_self_issued());
         }
-        let ca_is_ra = ra.certificate.der() == spec.issuer.ca_certificate().der();
+        let ca_is_ra = ra.certificate.der() == authority.certificate().der();
         let (content_type, octets) =
             scep::ca_cert_body(ca_is_ra, std::slice::from_ref(ra), &chain)?;
         Ok(Self {

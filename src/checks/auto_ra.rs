@@ -135,13 +135,14 @@ impl Keeping<'_> {
     /// one would not live longer.
     fn due(&self, certificate: &Certificate) -> Option<DateTime<Utc>> {
         let lives_as_long_as_its_ca =
-            certificate.not_after() >= self.issuer.ca_certificate().not_after();
+            certificate.not_after() >= self.issuer.authority().certificate().not_after();
         let life = certificate.not_after() - certificate.not_before();
         (!lives_as_long_as_its_ca).then(|| certificate.not_after() - life / 3)
     }
 
     fn is_due(&self, certificate: &Certificate, now: DateTime<Utc>) -> bool {
-        let ca = self.issuer.ca_certificate();
+        let authority = self.issuer.authority();
+        let ca = authority.certificate();
         let of_this_ca = certificate.issuer().matches(ca.subject())
             && certificate.verify_signature_by(ca.public_key()).is_ok();
         !of_this_ca
@@ -163,7 +164,11 @@ impl Keeping<'_> {
             .and_then(|key| {
                 let certificate = self
                     .issuer
-                    .issue_ra(key.public_key(), self.path_id, now)
+                    .ra()
+                    .ok_or_else(|| issuer::Error::NoRa {
+                        id: self.issuer.id().to_owned(),
+                    })
+                    .and_then(|ra| ra.certify_ra(key.public_key(), self.path_id, now))
                     .map_err(|error| error.to_string())?;
                 Ok(RaIdentity { certificate, key })
             })

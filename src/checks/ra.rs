@@ -233,7 +233,7 @@ fn of_issuer(certificate: &Certificate, issuer: &Ready, spot: &Spot, findings: &
         return;
     }
     let subject = certificate.subject();
-    if issuer.issuer.issued(certificate) {
+    if issuer.issuer.authority().issued(certificate) {
         findings.warn(
             spot,
             format!("the RA certificate {subject} was not issued by the profile's issuer as it is now, but by its previous or next CA"),

@@ -89,7 +89,7 @@ pub(super) fn tls(dir: &Path, ca: &LocalCa, now: DateTime<Utc>) -> Result<(), Er
         _ => None,
     };
     if let Some((certificate, _)) = &present
-        && ca.issued(certificate)
+        && ca.authority().issued(certificate)
         && certificate.not_after() > now + TLS_MARGIN
         && place::own_names()
             .ip

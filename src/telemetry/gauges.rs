@@ -117,11 +117,11 @@ fn of_profile(current: &Current) -> Vec<(&'static str, DateTime<Utc>)> {
     let spec = &current.spec;
     let first =
         |certificates: &[Certificate]| certificates.iter().map(Certificate::not_after).min();
-    let next = spec.issuer.next_ca();
+    let authority = spec.issuer.authority();
     [
         ("ra", spec.ras.first().map(|ra| ra.certificate.not_after())),
-        ("ca", first(&spec.issuer.chain())),
-        ("next_ca", next.as_deref().and_then(first)),
+        ("ca", first(authority.chain())),
+        ("next_ca", authority.next().and_then(first)),
         (
             "trust_anchor",
             spec.intune

@@ -107,7 +107,7 @@ impl Damage {
     }
 }
 
-use issuer::Issuer;
+use issuer::RaCertifier;
 
 /// The same certificate, but its time is over.
 fn expired(house: &House, certificate: &Certificate) -> Certificate {
@@ -451,7 +451,7 @@ impl State {
     fn new(house: &House, key: &PrivateKey) -> State {
         let ra = house
             .local
-            .issue_ra(key.public_key(), "corp", Utc::now())
+            .certify_ra(key.public_key(), "corp", Utc::now())
             .unwrap();
         let anchors = ["one", "two"].map(|name| intune::connector(name).certificate);
         State {

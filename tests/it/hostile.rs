@@ -91,7 +91,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
 
     // Made by the CA, but not for a device.
     let local = &server.house.local;
-    let ra = issuer::Issuer::issue_ra(local, fresh.key.public_key(), "corp", now).unwrap();
+    let ra = issuer::RaCertifier::certify_ra(local, fresh.key.public_key(), "corp", now).unwrap();
     // Everything as in the device's own certificate, but another's signature.
     let forger = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
     let forged = CertificateBuilder {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Clock;
-use issuer::{Issuer, LocalCa, LocalCaParts, create_root};
+use issuer::{LocalCa, LocalCaParts, RaCertifier, create_root};
 use pki::{Certificate, Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scepd::config::Sources;
 use scepd::server::{Server, ServerError, Sockets};
@@ -143,7 +143,10 @@ impl House {
     /// An RA pair of the CA, as the files `ra.pem` and `ra.key`.
     pub(crate) fn renew_ra(&self, key: &PrivateKey) -> Certificate {
         let now = self.clock.now();
-        let ra = self.local.issue_ra(key.public_key(), "corp", now).unwrap();
+        let ra = self
+            .local
+            .certify_ra(key.public_key(), "corp", now)
+            .unwrap();
         self.replace("ra.pem", ra.to_pem().as_bytes());
         self.replace("ra.key", key.to_pkcs8_pem().unwrap().as_bytes());
         ra

@@ -28,7 +28,8 @@ impl ProfileActor {
     /// Whether a message starts a request anew that was not approved before.
     pub(super) fn begins_anew(&mut self, known: &Known, ask: &Decide) -> bool {
         // A signed challenge was used up by the request of before.
-        let with_challenge = ask.waiting.is_some() && matches!(ask.asks, Asks::Proven { counted: false, .. });
+        let with_challenge =
+            ask.waiting.is_some() && matches!(ask.asks, Asks::Proven { counted: false, .. });
         known.ended.as_ref().is_some_and(|ended| {
             with_challenge && self.told.begins_anew(ask.key, ended.message, ask.message)
         })

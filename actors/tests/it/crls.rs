@@ -125,7 +125,7 @@ async fn a_crl_lists_what_its_own_ca_has_signed() {
     let (certificate, key) = issuer::create_root(&name, kind, world.clock.now(), 10).unwrap();
     let mut parts = LocalCaParts::new(certificate, key);
     parts.previous = vec![PreviousCa {
-        certificate: world.issuer.ca_certificate(),
+        certificate: world.issuer.authority().certificate().clone(),
         key: None,
     }];
     let ca = LocalCa::from_parts("local", parts).unwrap();

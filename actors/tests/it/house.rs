@@ -7,8 +7,11 @@ use actors::{
 };
 use challenge::{IntuneSettings, SignedChallenges, StaticChallenge, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
-use issuer::{Approved, CertificatePolicy, Issuer, LocalCa, LocalCaParts};
-use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, PublicKey, RevokedEntry, SubjectAltNames};
+use issuer::{
+    Answering, Approved, Authority, CertificatePolicy, CrlSigner, Issuance, Issuer, LocalCa,
+    LocalCaParts, LocalSigner, Order, RaCertifier,
+};
+use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, RevokedEntry};
 use scep::{CryptoMode, RaIdentity};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -86,26 +89,39 @@ impl Issuer for Breakable {
     fn id(&self) -> &str {
         self.ca.id()
     }
-    fn ca_certificate(&self) -> Certificate {
-        self.ca.ca_certificate()
+    fn authority(&self) -> Arc<Authority> {
+        self.ca.authority()
     }
-    fn chain(&self) -> Vec<Certificate> {
-        self.ca.chain()
+    fn issue<'a>(&'a self, order: &'a Order) -> Answering<'a, Issuance> {
+        self.ca.issue(order)
     }
-    fn names(&self) -> Vec<Name> {
-        self.ca.names()
+    fn local(&self) -> Option<&dyn LocalSigner> {
+        Some(self)
     }
-    fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, issuer::Error> {
+    fn crl(&self) -> Option<&dyn CrlSigner> {
+        Some(self)
+    }
+}
+
+impl LocalSigner for Breakable {
+    fn sign_approved(
+        &self,
+        approved: &Approved,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, issuer::Error> {
         self.door.pass();
         if self.broken.load(Ordering::SeqCst) {
             return Err(issuer::Error::Argument("broken on purpose"));
         }
-        self.ca.issue(approved, now)
+        self.ca.sign_approved(approved, now)
     }
-    fn issued(&self, certificate: &Certificate) -> bool {
-        self.ca.issued(certificate)
+    fn sign_next_ca(&self) -> Result<Option<Vec<u8>>, issuer::Error> {
+        self.ca.sign_next_ca()
     }
-    fn crl(
+}
+
+impl CrlSigner for Breakable {
+    fn sign_crl(
         &self,
         revoked: &[RevokedEntry],
         number: u64,
@@ -114,33 +130,11 @@ impl Issuer for Breakable {
         self.crl_door.pass();
         if self.without_crls.load(Ordering::SeqCst) {
             return Err(issuer::Error::NotACa {
-                subject: self.ca_certificate().subject().to_string(),
+                subject: self.ca.ca_certificate().subject().to_string(),
                 missing: "its key usage lacks cRLSign",
             });
         }
-        self.ca.crl(revoked, number, now)
-    }
-    fn next_ca(&self) -> Option<Vec<Certificate>> {
-        self.ca.next_ca()
-    }
-    fn sign_next_ca(&self) -> Result<Option<Vec<u8>>, issuer::Error> {
-        self.ca.sign_next_ca()
-    }
-    fn issue_ra(
-        &self,
-        key: &PublicKey,
-        path_id: &str,
-        now: DateTime<Utc>,
-    ) -> Result<Certificate, issuer::Error> {
-        self.ca.issue_ra(key, path_id, now)
-    }
-    fn issue_tls(
-        &self,
-        key: &PublicKey,
-        names: &SubjectAltNames,
-        now: DateTime<Utc>,
-    ) -> Result<Certificate, issuer::Error> {
-        self.ca.issue_tls(key, names, now)
+        self.ca.sign_crl(revoked, number, now)
     }
 }
 
@@ -163,7 +157,7 @@ impl World {
         let (certificate, key) = issuer::create_root(&subject, kind, now, 10).unwrap();
         let ca = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
         let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        let certificate = ca.issue_ra(ra_key.public_key(), "corp", now).unwrap();
+        let certificate = ca.certify_ra(ra_key.public_key(), "corp", now).unwrap();
         let connector = challenge::mint::Connector::throwaway(
             challenge::Algorithm::Es256,
             "Connector",
@@ -191,7 +185,7 @@ impl World {
     }
 
     pub fn issuer_name(&self) -> Name {
-        self.issuer.ca_certificate().subject().clone()
+        self.issuer.authority().certificate().subject().clone()
     }
 
     /// A profile with a static challenge.

@@ -4,7 +4,7 @@ use crate::intune::{challenge, enroll};
 use actors::Clock;
 use challenge::Label;
 use chrono::TimeDelta;
-use issuer::{CertificatePolicy, Issuer};
+use issuer::{CertificatePolicy, LocalSigner};
 use pki::{Certificate, KeyKind, PrivateKey};
 use scep::client::{Content, RequestBuilder};
 
@@ -286,7 +286,7 @@ async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
         };
         let now = world.clock.now();
         let approved = policy.approve(wish, now).unwrap();
-        world.issuer.issue(&approved, now).unwrap()
+        world.issuer.sign_approved(&approved, now).unwrap()
     };
     let put = |certificate: &Certificate, renews: &Certificate| {
         let record = store::CertificateRecord {

@@ -63,6 +63,18 @@ pub enum Error {
         /// Subject of the CA certificate.
         subject: String,
     },
+    /// This server makes no CRLs for this issuer.
+    #[error("no CRLs are made here for the issuer `{id}`")]
+    NoCrl {
+        /// The issuer's id.
+        id: String,
+    },
+    /// This issuer certifies no registration authorities.
+    #[error("the issuer `{id}` makes no RA certificates")]
+    NoRa {
+        /// The issuer's id.
+        id: String,
+    },
     /// A caller's mistake: the argument makes no certificate.
     #[error("{0}")]
     Argument(&'static str),

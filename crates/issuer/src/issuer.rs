@@ -1,72 +1,196 @@
-//! What every kind of CA answers.
+//! The seam for whoever signs certificates.
 
 use chrono::{DateTime, Utc};
-use pki::{Certificate, Crl, Name, PublicKey, RevokedEntry, SubjectAltNames};
+use pki::{Certificate, Crl, PublicKey, RevocationReason, RevokedEntry};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Approved, Error};
+use crate::{Approved, Authority, Error};
 
-/// A certification authority as the enrollment sees it.
+/// An answer of an issuer that is still to come.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, IssueError>> + Send + 'a>>;
+
+/// A certification authority as the enrollment sees it: in this process or somewhere else. It has no policy and keeps
+/// nothing; what has to survive is kept by who asks.
 ///
-/// Implementations hold no clock: `now` is the caller's.
+/// What only some issuers can do are faces: [`local`](Self::local), [`crl`](Self::crl), [`ra`](Self::ra).
 pub trait Issuer: Send + Sync {
     /// The id under which profiles name this issuer.
     fn id(&self) -> &str;
 
-    /// The certificate whose key signs what is issued now.
-    fn ca_certificate(&self) -> Certificate;
+    /// What the CA says of itself, as far as is known now. Never waits.
+    fn authority(&self) -> Arc<Authority>;
 
-    /// The issuing CA first, its root last. A root CA's chain is itself alone.
-    fn chain(&self) -> Vec<Certificate>;
+    /// Has an approved certificate made. Asked again with an order of the same id, an issuer that can tell gives the same
+    /// certificate. Whoever asks compares the answer with what was approved.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    fn issue<'a>(&'a self, order: &'a Order) -> Answering<'a, Issuance>;
 
-    /// Every name under which this CA signs, has signed, or will: the current one first.
-    fn names(&self) -> Vec<Name>;
+    /// Looks for the certificate that was not ready before.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    fn resume<'a>(&'a self, order: &'a Order, handle: &'a Handle) -> Answering<'a, Issuance> {
+        let _ = handle;
+        self.issue(order)
+    }
 
+    /// Looks for what became of an order whose answer was lost.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    fn find<'a>(&'a self, order: &'a Order) -> Answering<'a, Found> {
+        let _ = order;
+        Box::pin(std::future::ready(Ok(Found::CannotTell)))
+    }
+
+    /// Revokes a certificate where it was issued. Revoking it twice is no fault.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    fn revoke<'a>(
+        &'a self,
+        certificate: &'a Certificate,
+        reason: RevocationReason,
+    ) -> Answering<'a, ()> {
+        let _ = (certificate, reason);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Whether the CA's key is here, so that signing is a matter of this process alone: sign and seal in one visit to the
+    /// compute pool, and no stage that has to be durable before.
+    fn local(&self) -> Option<&dyn LocalSigner> {
+        None
+    }
+
+    /// Signs CRLs, if this server makes them.
+    fn crl(&self) -> Option<&dyn CrlSigner> {
+        None
+    }
+
+    /// Makes certificates for SCEP registration authorities, if it does.
+    fn ra(&self) -> Option<&dyn RaCertifier> {
+        None
+    }
+}
+
+/// The face of a CA whose key this process holds.
+pub trait LocalSigner: Send + Sync {
     /// Signs an approved certificate: a fresh random serial, the approved lifetime cut to the CA's own.
     ///
     /// # Errors
     /// When the CA is not valid at `now`, or cannot sign. Nothing is recorded: trying again is safe.
-    fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, Error>;
+    fn sign_approved(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, Error>;
 
-    /// Whether `certificate` is an end-entity certificate signed by the current, a previous or the next key of
-    /// this CA. Validity and revocation are the caller's to check.
-    fn issued(&self, certificate: &Certificate) -> bool;
-
-    /// A CRL over `revoked` (RFC 5280, section 5), signed by the current key, with `number` as CRL number.
-    ///
-    /// # Errors
-    /// When the CA cannot sign CRLs.
-    fn crl(&self, revoked: &[RevokedEntry], number: u64, now: DateTime<Utc>) -> Result<Crl, Error>;
-
-    /// The next CA's chain, issuing CA first, while a rollover is announced.
-    fn next_ca(&self) -> Option<Vec<Certificate>>;
-
-    /// The body of GetNextCACert (RFC 8894, section 4.7.1): a degenerate certs-only message with
-    /// [`next_ca`](Issuer::next_ca), as the data of a SignedData by the current CA key. DER. `None` when there is no next CA.
+    /// The body of GetNextCACert (RFC 8894, section 4.7.1): a degenerate certs-only message with the next CA's chain, as
+    /// the data of a SignedData by the current CA key. DER. `None` when there is no next CA.
     ///
     /// # Errors
     /// When the CA cannot sign.
     fn sign_next_ca(&self) -> Result<Option<Vec<u8>>, Error>;
+}
 
+/// The face of an issuer whose CRLs this server makes.
+pub trait CrlSigner: Send + Sync {
+    /// A CRL over `revoked` (RFC 5280, section 5), signed by the current key, with `number` as CRL number.
+    ///
+    /// # Errors
+    /// When the CA cannot sign CRLs.
+    fn sign_crl(
+        &self,
+        revoked: &[RevokedEntry],
+        number: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Crl, Error>;
+}
+
+/// The face of an issuer that certifies registration authorities.
+pub trait RaCertifier: Send + Sync {
     /// A certificate for a SCEP registration authority: digitalSignature and keyEncipherment. `path_id` is the
     /// SCEP profile's, empty for the root profile.
     ///
     /// # Errors
     /// When the CA is not valid at `now`, or cannot sign.
-    fn issue_ra(
+    fn certify_ra(
         &self,
         key: &PublicKey,
         path_id: &str,
         now: DateTime<Utc>,
     ) -> Result<Certificate, Error>;
+}
 
-    /// A TLS server certificate for this server's own listeners, under DNS names and IP addresses.
-    ///
-    /// # Errors
-    /// When `names` holds none, when the CA is not valid at `now`, or cannot sign.
-    fn issue_tls(
-        &self,
-        key: &PublicKey,
-        names: &SubjectAltNames,
-        now: DateTime<Utc>,
-    ) -> Result<Certificate, Error>;
+/// An approved certificate to be made.
+#[derive(Clone)]
+pub struct Order {
+    /// The enrollment's id: the same for every try (idempotency key).
+    pub id: [u8; 16],
+    /// The SCEP transactionID, for the issuer's records; empty when there is none.
+    pub transaction_id: String,
+    /// What policy agreed to.
+    pub approved: Approved,
+    /// The CSR, DER, for issuers that insist on one: its key is the approved one, what else it wishes for counts nothing.
+    pub csr: Vec<u8>,
+    /// When it was ordered.
+    pub at: DateTime<Utc>,
+}
+
+/// What an issuer knows an order by while it is not ready. Only the issuer reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle(pub String);
+
+/// What an issuer answers.
+#[derive(Debug, Clone)]
+pub enum Issuance {
+    /// The certificate.
+    Issued(Certificate),
+    /// Not yet: look again.
+    Later {
+        /// What to look for.
+        handle: Handle,
+        /// In how long.
+        after: Duration,
+    },
+}
+
+/// What became of an order whose answer was lost.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// It was issued.
+    Issued(Certificate),
+    /// It is being worked on.
+    Pending(Handle),
+    /// The issuer knows of no such order: nothing was issued.
+    Nothing,
+    /// The issuer cannot tell: there may be a certificate that nobody has heard of.
+    CannotTell,
+}
+
+/// Why there is no certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// The issuer refuses this certificate: asking again is of no use.
+    #[error("the issuer refused: {0}")]
+    Refused(String),
+    /// It could not be asked, or did not answer: to be tried again. Whether a certificate was made is not known.
+    #[error("{why}")]
+    Again {
+        /// Why, in words.
+        why: String,
+        /// How long the issuer wants to be left alone, where it says so (`Retry-After`).
+        after: Option<Duration>,
+    },
+}
+
+impl From<Error> for IssueError {
+    /// A local CA that cannot sign now may sign later.
+    fn from(error: Error) -> Self {
+        Self::Again {
+            why: error.to_string(),
+            after: None,
+        }
+    }
 }

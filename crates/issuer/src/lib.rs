@@ -4,29 +4,40 @@
 //!
 //! 1. [`CertificatePolicy::approve`] looks at what a CSR wishes for and answers with an [`Approved`] or a
 //!    [`PolicyRefusal`] that names the rule. Nothing else makes an [`Approved`].
-//! 2. [`Issuer::issue`] takes the [`Approved`], never the CSR, and signs.
+//! 2. [`Issuer::issue`] takes the [`Approved`] and has it signed; what a CSR wishes for beside it counts nothing.
+//!
+//! What an issuer elsewhere sends back is held against the approval, field by field, by [`Approved::matches`].
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`policy`] | the rules for keys, names, usages, extensions and lifetime |
 //! | [`approved`] | what policy let through, and refusals |
 //! | [`pattern`] | the `*` and `?` patterns that names are held against |
-//! | [`issuer`] | the [`Issuer`] trait: what every kind of CA answers |
+//! | [`matching`] | is a certificate what was approved? |
+//! | [`issuer`] | the [`Issuer`] trait: what every kind of CA answers, and the faces that only some have |
+//! | [`authority`] | what a CA says of itself |
 //! | [`local`] | [`LocalCa`]: a CA whose key this process holds |
 //!
 //! No I/O and no clock: times are arguments.
 
 pub mod approved;
+pub mod authority;
 pub mod error;
 pub mod issuer;
 pub mod local;
+pub mod matching;
 pub mod pattern;
 pub mod policy;
 
 pub use approved::{Approved, PolicyRefusal, Rule};
+pub use authority::Authority;
 pub use error::Error;
-pub use issuer::Issuer;
+pub use issuer::{
+    Answering, CrlSigner, Found, Handle, Issuance, IssueError, Issuer, LocalSigner, Order,
+    RaCertifier,
+};
 pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_root, create_sub};
+pub use matching::Difference;
 pub use pattern::Pattern;
 pub use policy::{
     CertificatePolicy, KeyRules, NameRule, PolicyProblem, SanRules, SubjectRules, Wish,

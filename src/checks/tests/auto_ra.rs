@@ -38,7 +38,7 @@ fn a_pair_is_made_once_and_found_again() {
     let first = kept(&house, now());
     assert_eq!(first.ras.len(), 1);
     let usage = current(&first).key_usage().unwrap();
-    assert!(usage.contains(ra_usage()) && house.ca.issued(current(&first)));
+    assert!(usage.contains(ra_usage()) && house.ca.authority().issued(current(&first)));
     let again = kept(&house, now() + Duration::days(100));
     assert_eq!(current(&again), current(&first));
     let files: Vec<_> = fs::read_dir(house.path("ra"))

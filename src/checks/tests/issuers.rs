@@ -58,8 +58,10 @@ fn the_next_ca_is_read_with_or_without_its_key() {
             .issuers
             .get("local")
             .unwrap()
-            .next_ca()
+            .authority()
+            .next()
             .unwrap()
+            .to_vec()
     };
     assert_eq!(next_of(&house), [next]);
     house.config.issuers.first_mut().unwrap().next_ca_key_path = Some(key);

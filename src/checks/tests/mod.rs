@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use challenge::{Algorithm, mint::Connector};
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use issuer::{Issuer, LocalCa, LocalCaParts, create_root};
+use issuer::{LocalCa, LocalCaParts, RaCertifier, create_root};
 use pki::{
     Certificate, CertificateBuilder, Curve, Digest, Extension, KeyKind, KeyUsage, Name, PrivateKey,
     Serial, SubjectAltNames,
@@ -66,7 +66,7 @@ impl House {
         write_key(&root.join("tls.key"), &tls_key);
 
         let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        let ra = ca.issue_ra(ra_key.public_key(), "corp", now()).unwrap();
+        let ra = ca.certify_ra(ra_key.public_key(), "corp", now()).unwrap();
         write(&root.join("ra.pem"), ra.to_pem().as_bytes());
         write_key(&root.join("ra.key"), &ra_key);
 

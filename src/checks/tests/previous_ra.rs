@@ -21,7 +21,7 @@ fn the_ra_before_can_be_given_as_files() {
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
     let old = house
         .ca
-        .issue_ra(key.public_key(), "corp", now() - Duration::hours(12))
+        .certify_ra(key.public_key(), "corp", now() - Duration::hours(12))
         .unwrap();
     write(&house.path("old.pem"), old.to_pem().as_bytes());
     write_key(&house.path("old.key"), &key);
@@ -91,7 +91,10 @@ fn a_hundred_rotations_within_the_overlap_keep_every_pair() {
         .clone();
     for round in 0..100_usize {
         let key = keys.get(round % 2).unwrap();
-        let ra = house.ca.issue_ra(key.public_key(), "corp", now()).unwrap();
+        let ra = house
+            .ca
+            .certify_ra(key.public_key(), "corp", now())
+            .unwrap();
         write(&house.path("ra.pem"), ra.to_pem().as_bytes());
         write_key(&house.path("ra.key"), key);
         let mut next = house.load().loaded.unwrap();

@@ -82,7 +82,10 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
     house.profile().ra_overlap = Span::hours(2);
     let before = house.load().loaded.unwrap();
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    let certificate = house.ca.issue_ra(key.public_key(), "corp", now()).unwrap();
+    let certificate = house
+        .ca
+        .certify_ra(key.public_key(), "corp", now())
+        .unwrap();
     write(&house.path("ra.pem"), certificate.to_pem().as_bytes());
     write_key(&house.path("ra.key"), &key);
 
@@ -156,7 +159,7 @@ fn an_ra_of_a_ca_of_the_past_is_a_warning() {
     // As the previous pair it is what one expects.
     let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
     let new = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
-    let ra = new.issue_ra(ra_key.public_key(), "corp", now()).unwrap();
+    let ra = new.certify_ra(ra_key.public_key(), "corp", now()).unwrap();
     let (old, old_key) = (house.path("old-ra.pem"), house.path("old-ra.key"));
     fs::rename(house.path("ra.pem"), &old).unwrap();
     fs::rename(house.path("ra.key"), &old_key).unwrap();

@@ -191,7 +191,7 @@ fn chain_of(server: &Server, issuer_id: &str, certificate: &Certificate) -> Vec<
         .values()
         .map(|entry| entry.current())
         .find(|current| current.spec.issuer.id() == issuer_id)
-        .map(|current| current.spec.issuer.chain())
+        .map(|current| current.spec.issuer.authority().chain().to_vec())
         .unwrap_or_default();
     let signed = chain
         .first()

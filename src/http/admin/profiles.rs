@@ -143,6 +143,7 @@ fn section(
     IntuneSection {
         trust_anchor_path: anchor_path,
         trust_anchors: intune
+            .signed
             .anchors
             .anchors()
             .iter()

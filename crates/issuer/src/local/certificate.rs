@@ -26,7 +26,7 @@ struct Content<'a> {
 }
 
 impl LocalCa {
-    pub(super) fn sign_approved(
+    pub(super) fn device_certificate(
         &self,
         approved: &Approved,
         now: DateTime<Utc>,

@@ -11,13 +11,15 @@ pub mod create;
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use pki::cms::{Signed, SignedParts, degenerate};
 use pki::{
-    Certificate, Crl, CrlBuilder, Curve, Digest, KeyKind, KeyUsage, Name, PrivateKey, PublicKey,
+    Certificate, Crl, CrlBuilder, Curve, Digest, KeyKind, KeyUsage, PrivateKey, PublicKey,
     RevocationReason, RevokedEntry, SignatureScheme, SubjectAltNames, oid,
 };
+use std::sync::Arc;
 
 pub use create::{certify_root, create_root, create_sub};
 
-use crate::{Approved, Error, Issuer};
+use crate::issuer::{Answering, CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier};
+use crate::{Approved, Authority, Error, IssueError, Issuer};
 
 /// What a [`LocalCa`] is made of. [`LocalCaParts::new`] fills in all but certificate and key.
 pub struct LocalCaParts {
@@ -92,9 +94,7 @@ pub struct PreviousCa {
 pub struct LocalCa {
     id: String,
     parts: LocalCaParts,
-    /// The issuing CA first, the root last.
-    chain: Vec<Certificate>,
-    next_chain: Option<Vec<Certificate>>,
+    authority: Arc<Authority>,
 }
 
 impl LocalCa {
@@ -123,11 +123,14 @@ impl LocalCa {
                 check_pair(&previous.certificate, key)?;
             }
         }
+        let previous = parts.previous.iter().map(|ca| ca.certificate.clone());
+        let authority = Authority::new(parts.certificate.clone(), chain.into_iter().skip(1))
+            .with_next(next_chain)
+            .with_previous(previous.collect());
         Ok(LocalCa {
             id: id.to_owned(),
             parts,
-            chain,
-            next_chain,
+            authority: Arc::new(authority),
         })
     }
 
@@ -201,13 +204,23 @@ impl LocalCa {
 }
 
 impl LocalCa {
-    /// The current certificate, the next one, those of before.
-    fn certificates(&self) -> impl Iterator<Item = &Certificate> {
-        let next = self.parts.next.iter().map(|ca| &ca.certificate);
-        let previous = self.parts.previous.iter().map(|ca| &ca.certificate);
-        std::iter::once(&self.parts.certificate)
-            .chain(next)
-            .chain(previous)
+    /// The certificate whose key signs what is issued now.
+    #[must_use]
+    pub fn ca_certificate(&self) -> Certificate {
+        self.parts.certificate.clone()
+    }
+
+    /// A TLS server certificate for this server's own listeners, under DNS names and IP addresses.
+    ///
+    /// # Errors
+    /// When `names` holds none, when the CA is not valid at `now`, or cannot sign.
+    pub fn issue_tls(
+        &self,
+        key: &PublicKey,
+        names: &SubjectAltNames,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error> {
+        self.sign_tls(key, names, now)
     }
 }
 
@@ -216,42 +229,41 @@ impl Issuer for LocalCa {
         &self.id
     }
 
-    fn ca_certificate(&self) -> Certificate {
-        self.parts.certificate.clone()
+    fn authority(&self) -> Arc<Authority> {
+        Arc::clone(&self.authority)
     }
 
-    fn chain(&self) -> Vec<Certificate> {
-        self.chain.clone()
+    fn issue<'a>(&'a self, order: &'a Order) -> Answering<'a, Issuance> {
+        let signed = self.device_certificate(&order.approved, order.at);
+        let answer = signed.map(Issuance::Issued).map_err(IssueError::from);
+        Box::pin(std::future::ready(answer))
     }
 
-    fn names(&self) -> Vec<Name> {
-        self.certificates().map(|ca| ca.subject().clone()).collect()
+    /// What is not in the store was never issued: the CA keeps nothing.
+    fn find<'a>(&'a self, _: &'a Order) -> Answering<'a, Found> {
+        Box::pin(std::future::ready(Ok(Found::Nothing)))
     }
 
-    fn issue(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, Error> {
-        self.sign_approved(approved, now)
+    fn local(&self) -> Option<&dyn LocalSigner> {
+        Some(self)
     }
 
-    fn issued(&self, certificate: &Certificate) -> bool {
-        if certificate.is_ca() {
-            return false;
-        }
-        self.certificates().any(|ca| {
-            certificate.issuer().matches(ca.subject())
-                && certificate.verify_signature_by(ca.public_key()).is_ok()
-        })
+    fn crl(&self) -> Option<&dyn CrlSigner> {
+        Some(self)
     }
 
-    fn crl(&self, revoked: &[RevokedEntry], number: u64, now: DateTime<Utc>) -> Result<Crl, Error> {
-        self.crl_of(&self.parts.certificate, revoked, number, now)
+    fn ra(&self) -> Option<&dyn RaCertifier> {
+        Some(self)
     }
+}
 
-    fn next_ca(&self) -> Option<Vec<Certificate>> {
-        self.next_chain.clone()
+impl LocalSigner for LocalCa {
+    fn sign_approved(&self, approved: &Approved, now: DateTime<Utc>) -> Result<Certificate, Error> {
+        self.device_certificate(approved, now)
     }
 
     fn sign_next_ca(&self) -> Result<Option<Vec<u8>>, Error> {
-        let Some(next) = &self.next_chain else {
+        let Some(next) = self.authority.next() else {
             return Ok(None);
         };
         let certificates: Vec<&Certificate> = next.iter().collect();
@@ -271,23 +283,27 @@ impl Issuer for LocalCa {
         })?;
         Ok(Some(body))
     }
+}
 
-    fn issue_ra(
+impl CrlSigner for LocalCa {
+    fn sign_crl(
+        &self,
+        revoked: &[RevokedEntry],
+        number: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Crl, Error> {
+        self.crl_of(&self.parts.certificate, revoked, number, now)
+    }
+}
+
+impl RaCertifier for LocalCa {
+    fn certify_ra(
         &self,
         key: &PublicKey,
         path_id: &str,
         now: DateTime<Utc>,
     ) -> Result<Certificate, Error> {
         self.sign_ra(key, path_id, now)
-    }
-
-    fn issue_tls(
-        &self,
-        key: &PublicKey,
-        names: &SubjectAltNames,
-        now: DateTime<Utc>,
-    ) -> Result<Certificate, Error> {
-        self.sign_tls(key, names, now)
     }
 }
 

@@ -1,7 +1,10 @@
 //! The local CA: every kind of key, what it signs, and what it refuses to be.
 
 use chrono::Duration;
-use issuer::{Error, Issuer, LocalCa, LocalCaParts, create_root, create_sub};
+use issuer::{
+    CrlSigner, Error, Issuer, LocalCa, LocalCaParts, LocalSigner, RaCertifier, create_root,
+    create_sub,
+};
 use pki::{
     Curve, Extension, KeyKind, KeyUsage, PrivateKey, RevocationReason, RevokedEntry, Serial, oid,
 };
@@ -33,8 +36,8 @@ fn each_kind_of_ca_issues_what_others_accept() {
                 &csr_for("C=US, O=Example, CN=device", names, &[], key),
             )
             .unwrap();
-            let certificate = ca.issue(&approved, now()).unwrap();
-            accept(&certificate, &ca.chain(), Purpose::Client, now());
+            let certificate = ca.sign_approved(&approved, now()).unwrap();
+            accept(&certificate, ca.authority().chain(), Purpose::Client, now());
             assert_eq!(certificate.sans(), &sans(names), "{kind}");
             assert_eq!(certificate.ski().unwrap(), key.public_key().key_id());
             assert_eq!(
@@ -55,8 +58,8 @@ fn each_kind_of_ca_issues_what_others_accept() {
                 );
             }
         }
-        let ra = ca.issue_ra(RSA.public_key(), "corp", now()).unwrap();
-        accept(&ra, &ca.chain(), Purpose::Client, now());
+        let ra = ca.certify_ra(RSA.public_key(), "corp", now()).unwrap();
+        accept(&ra, ca.authority().chain(), Purpose::Client, now());
         assert_eq!(
             ra.key_usage().unwrap(),
             KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT
@@ -66,7 +69,7 @@ fn each_kind_of_ca_issues_what_others_accept() {
         let tls = ca
             .issue_tls(EC.public_key(), &sans("dns:localhost,ip:127.0.0.1"), now())
             .unwrap();
-        accept(&tls, &ca.chain(), Purpose::Server, now());
+        accept(&tls, ca.authority().chain(), Purpose::Server, now());
 
         let revoked = [
             RevokedEntry {
@@ -85,7 +88,7 @@ fn each_kind_of_ca_issues_what_others_accept() {
                 reason: None,
             },
         ];
-        let crl = ca.crl(&revoked, 7, now()).unwrap();
+        let crl = ca.sign_crl(&revoked, 7, now()).unwrap();
         accept_crl(&crl, &ca.ca_certificate());
         assert_eq!(crl.number(), Some(7));
         assert_eq!(crl.this_update(), now() - Duration::milliseconds(250));
@@ -95,7 +98,7 @@ fn each_kind_of_ca_issues_what_others_accept() {
         );
         let reasons: Vec<_> = crl.entries().iter().map(|entry| entry.reason).collect();
         assert_eq!(reasons, [Some(RevocationReason::KeyCompromise), None, None]);
-        accept_crl(&ca.crl(&[], 8, now()).unwrap(), &ca.ca_certificate());
+        accept_crl(&ca.sign_crl(&[], 8, now()).unwrap(), &ca.ca_certificate());
     }
 }
 
@@ -105,7 +108,7 @@ fn serials_are_twenty_octets_positive_and_all_different() {
     let ca = ca();
     let mut serials = std::collections::HashSet::new();
     for _ in 0..50 {
-        let serial = ca.issue(&approved, now()).unwrap().serial().clone();
+        let serial = ca.sign_approved(&approved, now()).unwrap().serial().clone();
         assert_eq!(serial.as_bytes().len(), 20);
         assert!(serial.as_bytes()[0] < 0x80);
         assert!(serials.insert(serial.to_hex()));
@@ -123,9 +126,14 @@ fn what_it_issues_ends_with_it() {
     let approved_late = policy()
         .approve(crate::support::wish(&csr("", &[])), late)
         .unwrap();
-    assert_eq!(ca.issue(&approved_late, late).unwrap().not_after(), end);
     assert_eq!(
-        ca.issue_ra(RSA.public_key(), "", late).unwrap().not_after(),
+        ca.sign_approved(&approved_late, late).unwrap().not_after(),
+        end
+    );
+    assert_eq!(
+        ca.certify_ra(RSA.public_key(), "", late)
+            .unwrap()
+            .not_after(),
         end
     );
     for outside in [
@@ -133,11 +141,14 @@ fn what_it_issues_ends_with_it() {
         certificate.not_before() - Duration::seconds(1),
     ] {
         assert!(
-            matches!(ca.issue(&approved, outside), Err(Error::CaNotValid { .. })),
+            matches!(
+                ca.sign_approved(&approved, outside),
+                Err(Error::CaNotValid { .. })
+            ),
             "{outside}"
         );
         assert!(matches!(
-            ca.issue_ra(RSA.public_key(), "", outside),
+            ca.certify_ra(RSA.public_key(), "", outside),
             Err(Error::CaNotValid { .. })
         ));
     }
@@ -156,7 +167,7 @@ fn nothing_begins_before_the_ca() {
     .unwrap();
     let ca = LocalCa::from_parts("new", LocalCaParts::new(certificate.clone(), key)).unwrap();
     let issued = ca
-        .issue(&approve(&policy, &csr("", &[])).unwrap(), now())
+        .sign_approved(&approve(&policy, &csr("", &[])).unwrap(), now())
         .unwrap();
     assert_eq!(issued.not_before(), certificate.not_before());
 }
@@ -165,7 +176,10 @@ fn nothing_begins_before_the_ca() {
 fn the_cas_own_key_is_not_certified() {
     let (_, key) = ROOT.clone();
     let approved = approve(&policy(), &csr_for("CN=device", "", &[], &key)).unwrap();
-    assert!(matches!(ca().issue(&approved, now()), Err(Error::OwnKey)));
+    assert!(matches!(
+        ca().sign_approved(&approved, now()),
+        Err(Error::OwnKey)
+    ));
 }
 
 #[test]
@@ -238,6 +252,7 @@ fn a_chain_may_repeat_the_ca_itself() {
         parts.chain = chain;
         let ca = LocalCa::from_parts("sub", parts).unwrap();
         let fingerprints: Vec<_> = ca
+            .authority()
             .chain()
             .iter()
             .map(pki::Certificate::fingerprint)
@@ -284,10 +299,11 @@ fn a_sub_ca_ends_with_its_parent_and_has_no_cas_below() {
     parts.chain = vec![sub, root];
     let ca = LocalCa::from_parts("below", parts).unwrap();
     let leaf = ca
-        .issue(&approve(&policy(), &csr("", &[])).unwrap(), now())
+        .sign_approved(&approve(&policy(), &csr("", &[])).unwrap(), now())
         .unwrap();
     assert!(
-        crate::judges::openssl_accepts(&leaf, &ca.chain(), Purpose::Client, now()).is_err(),
+        crate::judges::openssl_accepts(&leaf, ca.authority().chain(), Purpose::Client, now())
+            .is_err(),
         "path length"
     );
 }
@@ -311,7 +327,7 @@ fn names_with_commas_pass_into_ra_certificates() {
     )
     .unwrap();
     let ca = LocalCa::from_parts("x", LocalCaParts::new(certificate, key)).unwrap();
-    let ra = ca.issue_ra(RSA.public_key(), "", now()).unwrap();
+    let ra = ca.certify_ra(RSA.public_key(), "", now()).unwrap();
     let organisation = ra
         .subject()
         .attributes()

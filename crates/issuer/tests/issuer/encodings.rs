@@ -1,6 +1,6 @@
 //! A certificate is written anew: careless or malformed encodings of a CSR do not reach it.
 
-use issuer::{Issuer, Rule};
+use issuer::{Issuer, LocalSigner, Rule};
 use pki::der::{self, tag};
 use pki::{Csr, Name, oid};
 
@@ -25,7 +25,12 @@ fn long_form(tag: u8, content: &[u8]) -> Vec<u8> {
 /// Issued, and taken by OpenSSL and rustls-webpki; gives the subject.
 fn issued(csr: &Csr) -> Name {
     let certificate = issue(&policy(), csr);
-    accept(&certificate, &ca().chain(), Purpose::Client, now());
+    accept(
+        &certificate,
+        ca().authority().chain(),
+        Purpose::Client,
+        now(),
+    );
     let theirs = openssl::x509::X509::from_der(certificate.der()).unwrap();
     assert_eq!(theirs.to_der().unwrap(), certificate.der());
     let key = theirs.public_key().unwrap();
@@ -198,7 +203,7 @@ fn the_cas_own_key_is_not_certified_in_any_encoding() {
     let parts = issuer::LocalCaParts::new(certificate, key);
     let ca = issuer::LocalCa::from_parts("rsa", parts).unwrap();
     assert!(matches!(
-        ca.issue(&approved, now()),
+        ca.sign_approved(&approved, now()),
         Err(issuer::Error::OwnKey)
     ));
 }

@@ -11,6 +11,7 @@
 mod authority;
 mod encodings;
 mod judges;
+mod matching;
 mod policy;
 mod properties;
 mod rollover;

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use issuer::policy::{IpRange, IpRule};
-use issuer::{CertificatePolicy, Issuer, KeyRules, NameRule, Pattern, PolicyRefusal, Rule, Wish};
+use issuer::{
+    CertificatePolicy, KeyRules, LocalSigner, NameRule, Pattern, PolicyRefusal, Rule, Wish,
+};
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use pki::{Csr, Curve, Extension, KeyKind, KeyUsage, PrivateKey, der, oid};
@@ -196,7 +198,7 @@ fn what_clients_send_by_habit_is_ignored() {
     let csr = csr_with_attributes(name("CN=device").der(), &attributes, &RSA);
     let approved = approve(&policy(), &csr).unwrap();
     assert!(approved.notes().is_empty(), "{:?}", approved.notes());
-    let certificate = ca().issue(&approved, now()).unwrap();
+    let certificate = ca().sign_approved(&approved, now()).unwrap();
     let ski = RSA.public_key().key_id();
     assert_eq!(
         certificate.ski().unwrap(),
@@ -241,7 +243,7 @@ fn unknown_extensions_end_the_request_only_when_critical() {
         "{:?}",
         approved.notes()
     );
-    let certificate = ca().issue(&approved, now()).unwrap();
+    let certificate = ca().sign_approved(&approved, now()).unwrap();
     assert!(
         !certificate
             .extensions()
@@ -292,7 +294,7 @@ fn the_sid_extension_is_dropped_and_said() {
             "{:?}",
             approved.notes()
         );
-        let certificate = ca().issue(&approved, now()).unwrap();
+        let certificate = ca().sign_approved(&approved, now()).unwrap();
         assert!(
             !certificate
                 .extensions()
@@ -746,7 +748,7 @@ fn a_renewal_keeps_its_names_to_the_letter() {
             ..wish(&csr)
         };
         let approved = policy.approve(wish, now());
-        approved.map(|approved| ca().issue(&approved, now()).unwrap())
+        approved.map(|approved| ca().sign_approved(&approved, now()).unwrap())
     };
     let spelling = ("O=EXAMPLE, CN=kiosk", "upn:K@X,dns:KIOSK.example.com");
     let renewed = renew(&policy, spelling.0, spelling.1).unwrap();
@@ -787,7 +789,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
             now(),
         )
         .unwrap();
-    let before = ca().issue(&first, now()).unwrap();
+    let before = ca().sign_approved(&first, now()).unwrap();
     let renewed = policy()
         .approve(
             Wish {

@@ -1,6 +1,8 @@
 //! From one CA to the next.
 
-use issuer::{Issuer, LocalCa, LocalCaParts, NextCa, PreviousCa, create_root};
+use issuer::{
+    CrlSigner, Issuer, LocalCa, LocalCaParts, LocalSigner, NextCa, PreviousCa, create_root,
+};
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::pkcs7::Pkcs7;
 use openssl::stack::Stack;
@@ -50,17 +52,24 @@ fn certificates_of_either_key_are_known_on_both_sides() {
         old, before, after, ..
     } = rollover(&KeyKind::Ec(Curve::P256));
     let approved = approve(&policy(), &csr("", &[])).unwrap();
-    let first = before.issue(&approved, now()).unwrap();
-    let second = after.issue(&approved, now()).unwrap();
+    let first = before.sign_approved(&approved, now()).unwrap();
+    let second = after.sign_approved(&approved, now()).unwrap();
     for ca in [&before, &after] {
-        assert!(ca.issued(&first));
-        assert!(ca.issued(&second));
+        assert!(ca.authority().issued(&first));
+        assert!(ca.authority().issued(&second));
     }
     assert_ne!(first.aki(), second.aki());
     let stranger = crate::support::ca();
-    assert!(!stranger.issued(&first));
-    assert!(!before.issued(&stranger.issue(&approved, now()).unwrap()));
-    assert!(!before.issued(&old.0), "a CA certificate is no device's");
+    assert!(!stranger.authority().issued(&first));
+    assert!(
+        !before
+            .authority()
+            .issued(&stranger.sign_approved(&approved, now()).unwrap())
+    );
+    assert!(
+        !before.authority().issued(&old.0),
+        "a CA certificate is no device's"
+    );
 }
 
 #[test]
@@ -69,9 +78,9 @@ fn a_certificate_that_only_claims_the_name_is_not_issued_by_it() {
     let impostor = create_root(&name("CN=CA"), KeyKind::Ec(Curve::P256), now(), 1).unwrap();
     let impostor = LocalCa::from_parts("x", LocalCaParts::new(impostor.0, impostor.1)).unwrap();
     let forged = impostor
-        .issue(&approve(&policy(), &csr("", &[])).unwrap(), now())
+        .sign_approved(&approve(&policy(), &csr("", &[])).unwrap(), now())
         .unwrap();
-    assert!(!before.issued(&forged));
+    assert!(!before.authority().issued(&forged));
 }
 
 #[test]
@@ -83,10 +92,11 @@ fn the_next_ca_is_announced_under_the_current_signature() {
             before,
             after,
         } = rollover(&kind);
-        assert!(after.next_ca().is_none());
+        assert!(after.authority().next().is_none());
         assert!(after.sign_next_ca().unwrap().is_none());
-        let next: Vec<_> = before
-            .next_ca()
+        let authority = before.authority();
+        let next: Vec<_> = authority
+            .next()
             .unwrap()
             .iter()
             .map(Certificate::fingerprint)
@@ -143,7 +153,7 @@ fn a_crl_can_still_be_made_for_the_previous_key() {
         after,
     } = rollover(&KeyKind::Ec(Curve::P256));
     let first = before
-        .issue(&approve(&policy(), &csr("", &[])).unwrap(), now())
+        .sign_approved(&approve(&policy(), &csr("", &[])).unwrap(), now())
         .unwrap();
     let revoked = [RevokedEntry {
         serial: first.serial().clone(),
@@ -151,7 +161,7 @@ fn a_crl_can_still_be_made_for_the_previous_key() {
         reason: None,
     }];
     accept_crl(&after.crl_of(&old.0, &revoked, 2, now()).unwrap(), &old.0);
-    accept_crl(&after.crl(&[], 3, now()).unwrap(), &new.0);
+    accept_crl(&after.sign_crl(&[], 3, now()).unwrap(), &new.0);
     let error = before
         .crl_of(&new.0, &[], 1, now())
         .map(|_| ())
@@ -163,7 +173,7 @@ fn a_crl_can_still_be_made_for_the_previous_key() {
 fn a_next_ca_must_be_one() {
     let Rollover { old, before, .. } = rollover(&KeyKind::Ec(Curve::P256));
     let leaf = before
-        .issue(&approve(&policy(), &csr("", &[])).unwrap(), now())
+        .sign_approved(&approve(&policy(), &csr("", &[])).unwrap(), now())
         .unwrap();
     let mut parts = LocalCaParts::new(old.0.clone(), old.1.clone());
     parts.next = Some(NextCa {

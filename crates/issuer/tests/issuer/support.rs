@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use issuer::{
-    Approved, CertificatePolicy, Issuer, LocalCa, LocalCaParts, PolicyRefusal, Wish, create_root,
-    create_sub,
+    Approved, CertificatePolicy, LocalCa, LocalCaParts, LocalSigner, PolicyRefusal, Wish,
+    create_root, create_sub,
 };
 use pki::{
     Certificate, Csr, Curve, Digest, Extension, KeyKind, Name, PrivateKey, SubjectAltNames, der,
@@ -160,5 +160,6 @@ pub fn approve(policy: &CertificatePolicy, csr: &Csr) -> Result<Approved, Policy
 
 /// Approves and issues by the root CA.
 pub fn issue(policy: &CertificatePolicy, csr: &Csr) -> Certificate {
-    ca().issue(&approve(policy, csr).unwrap(), now()).unwrap()
+    ca().sign_approved(&approve(policy, csr).unwrap(), now())
+        .unwrap()
 }

@@ -64,6 +64,19 @@ impl PublicKey {
         crate::digest::sha1(self.bits())
     }
 
+    /// Whether `id` is an identifier of this key: that of [`key_id`](Self::key_id), or one of the methods of RFC 7093, section
+    /// 2 (the left 160 bits of SHA-256, SHA-384 or SHA-512 of the bit string; SHA-256 of the SubjectPublicKeyInfo).
+    #[must_use]
+    pub fn is_key_id(&self, id: &[u8]) -> bool {
+        let cut = |digest: crate::Digest| digest.hash(self.bits()).starts_with(id);
+        id == self.key_id()
+            || (id.len() == 20
+                && (cut(crate::Digest::Sha256)
+                    || cut(crate::Digest::Sha384)
+                    || cut(crate::Digest::Sha512)))
+            || id == crate::sha256(self.spki_der())
+    }
+
     /// Checks a signature over `message`.
     ///
     /// # Errors
