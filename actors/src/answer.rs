@@ -1,8 +1,10 @@
 //! What a device is answered, and the CertRep that says it.
 
+use crate::enrollment::Known;
 use crate::refusal::Refusal;
 use crate::requests::Ending;
 use crate::spec::ProfileSpec;
+use challenge::Label;
 use pki::Certificate;
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
@@ -63,6 +65,13 @@ impl From<Answer> for Answered {
             sealed: None,
         }
     }
+}
+
+/// An enrollment that is durable now.
+pub(crate) struct Done {
+    pub(crate) known: Known,
+    pub(crate) answered: Answered,
+    pub(crate) label: Option<Label>,
 }
 
 /// Why a CertRep could not be built: never the device's doing.

@@ -1,18 +1,16 @@
 //! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
 
 use crate::budget::LeftOut;
-use crate::candidate::{Candidate, Rejected};
-use crate::context::Context;
+use crate::context::{Context, csr_facts};
 use crate::durable::Failure;
+use crate::enrollment::{Candidate, Rejected};
 use crate::messages::Origin;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use challenge::CsrFacts;
 use chrono::{DateTime, Utc};
 use pki::Certificate;
 use scep::MessageType;
-use serde_json::Value;
 use store::{AuditDetails, AuditEvent, Outcome, TransactionRecord};
 
 /// A certificate was issued.
@@ -303,12 +301,6 @@ fn details(shared: &Shared, origin: &Origin, outcome: Outcome, message: &str) ->
         request_id: Some(origin.request_id.clone()),
         ..AuditDetails::default()
     }
-}
-
-/// What the CSR says in each of the dimensions that a claim has, under the claim's names, and in
-/// those that no claim has.
-pub(crate) fn csr_facts(facts: &CsrFacts) -> Value {
-    serde_json::to_value(facts).unwrap_or_default()
 }
 
 fn action(renewal: bool, intune: bool) -> &'static str {

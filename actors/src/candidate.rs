@@ -1,18 +1,17 @@
 //! From octets to something that can be decided on. Runs on the compute pool: everything here may
 //! cost RSA time or a look into the store, and nothing here changes anything.
 
-use crate::pending::Waiting;
-use crate::query::Question;
+use crate::enrollment::{
+    Candidate, Evidence, Key, Known, Question, Rejected, Waiting, digest, poll_key,
+};
 use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
 use crate::shared::Shared;
-use crate::transactions::{Key, Known};
-use challenge::{Check, Claim, CsrFacts, NotVouched, Proven, Request, Validator};
+use challenge::{Check, CsrFacts, NotVouched, Request, Validator};
 use chrono::{DateTime, Utc};
-use issuer::{Approved, CertificatePolicy, Wish};
+use issuer::{CertificatePolicy, Wish};
 use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,93 +28,6 @@ pub(crate) enum Read {
     },
     /// The store could not be read.
     Unavailable(store::Error),
-}
-
-/// A message that was refused while it was opened.
-pub(crate) struct Rejected {
-    pub(crate) reply: ReplyTo,
-    pub(crate) fail_info: FailInfo,
-    pub(crate) text: Cow<'static, str>,
-    pub(crate) detail: String,
-    /// Whether the signature was good: then it is an enrollment's refusal, else noise.
-    pub(crate) verified: bool,
-    /// It is the one refusal for whatever went wrong from the decryption on: it leaves at a moment that tells nothing.
-    pub(crate) opaque: bool,
-    /// It may be one try of many to learn what a message holds: counts as a guess.
-    pub(crate) guess: bool,
-}
-
-/// An enrollment, ready to be decided on.
-pub(crate) struct Candidate {
-    pub(crate) reply: ReplyTo,
-    pub(crate) csr: Csr,
-    pub(crate) facts: CsrFacts,
-    pub(crate) key: Key,
-    pub(crate) poll_key: Key,
-    /// A digest of the PKIMessage as it came.
-    pub(crate) message: Key,
-    /// What it is told apart by where it is to wait for an operator.
-    pub(crate) waiting: Option<Arc<Waiting>>,
-    /// The serial of the certificate that this renews.
-    pub(crate) renews: Option<Serial>,
-    /// Whether a signed (Intune) challenge came along.
-    pub(crate) intune: bool,
-    /// Whether it is signed with a certificate of this profile that is in force.
-    pub(crate) by_holder: bool,
-    pub(crate) known: Option<Known>,
-    pub(crate) evidence: Result<Box<Evidence>, Refusal>,
-    pub(crate) approval: Result<Approved, Refusal>,
-    /// Tolerated oddities, for the log.
-    pub(crate) findings: Vec<String>,
-}
-
-/// Why the device may enroll.
-#[derive(Clone, Default)]
-pub(crate) struct Evidence {
-    pub(crate) proven: Proven,
-    /// Whether the gates let the device in, now or when it first came.
-    pub(crate) through_gates: bool,
-}
-
-impl Candidate {
-    pub(crate) fn is_renewal(&self) -> bool {
-        self.renews.is_some() || self.is_renewal_message()
-    }
-
-    /// Whether it came as a RenewalReq (17).
-    pub(crate) fn is_renewal_message(&self) -> bool {
-        self.reply.message_type == MessageType::RenewalReq
-    }
-
-    /// Whether [`Candidate::claim`] is only what somebody wrote: no trust anchor signed it.
-    pub(crate) fn claim_is_unverified(&self) -> bool {
-        matches!(&self.evidence, Err(refusal) if refusal.anonymous)
-    }
-
-    /// What the challenge claims, as far as it could be read.
-    pub(crate) fn claim(&self) -> Option<&Claim> {
-        match &self.evidence {
-            Ok(evidence) => evidence.proven.grounds.claim.as_ref(),
-            Err(refusal) => refusal.claim.as_deref(),
-        }
-    }
-
-    /// The device, as whoever vouches for it knows it, or as somebody wrote.
-    pub(crate) fn device(&self) -> Option<&str> {
-        match &self.evidence {
-            Ok(evidence) => evidence.proven.grounds.device.as_deref(),
-            Err(refusal) => refusal
-                .claim
-                .as_deref()
-                .map(|claim| claim.sub.as_str())
-                .filter(|device| !device.is_empty()),
-        }
-    }
-}
-
-/// What a CertPoll names a request by.
-pub(crate) fn poll_key(transaction_id: &str, signer: &Certificate) -> Key {
-    digest(&[transaction_id.as_bytes(), signer.public_key().spki_der()])
 }
 
 /// Opens a message and gathers all that its decision needs.
@@ -393,19 +305,6 @@ fn nobody(csr: &Csr) -> Refusal {
 
 fn transaction_id(reply: &ReplyTo) -> &str {
     reply.transaction_id.as_deref().unwrap_or_default()
-}
-
-/// The first half of a SHA-256 over the parts, each with its length.
-pub(crate) fn digest(parts: &[&[u8]]) -> Key {
-    let mut input = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
-    for part in parts {
-        input.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        input.extend_from_slice(part);
-    }
-    let full = pki::sha256(&input);
-    let mut key = Key::default();
-    key.copy_from_slice(&full[..16]);
-    key
 }
 
 /// The certificate that a record holds.

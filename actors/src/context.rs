@@ -1,13 +1,15 @@
 //! What a request that waits for an operator keeps of its arrival, for the events that end it.
 
-use crate::audit;
-use crate::candidate::Candidate;
+use crate::enrollment::{Candidate, Ended, Key, Known, Waiting};
 use crate::excerpt;
 use crate::messages::Origin;
-use crate::transactions::Key;
+use crate::network::network_of;
+use challenge::CsrFacts;
+use pki::Csr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::TransactionRecord;
+use std::sync::Arc;
+use store::{TransactionRecord, TransactionState};
 
 /// Kept in [`TransactionRecord::context`], as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -54,17 +56,6 @@ pub(crate) struct Joined {
     pub(crate) message_type: u8,
 }
 
-/// What is kept of the context of a request that was not approved.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ended {
-    /// A digest of the PKIMessage that was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) message: Option<Key>,
-    /// Whether a newer request of the same key took its place.
-    #[serde(default)]
-    pub(crate) replaced: bool,
-}
-
 impl Ended {
     /// Of a request that waited.
     pub(crate) fn new(context: &Context, replaced: bool) -> Self {
@@ -95,13 +86,13 @@ impl Context {
             intune: candidate.intune,
             claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
             claim_issuer: claim.map(|claim| claim.iss.clone()),
-            csr: candidate.intune.then(|| audit::csr_facts(&candidate.facts)),
+            csr: candidate.intune.then(|| csr_facts(&candidate.facts)),
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
             message: Some(candidate.message),
             joined: Vec::new(),
         };
-        excerpt::context(&mut context);
+        context.shorten();
         context
     }
 
@@ -113,6 +104,20 @@ impl Context {
                 intune: record.device.is_some(),
                 ..Self::default()
             })
+    }
+
+    /// Of texts from outside the beginning is kept.
+    fn shorten(&mut self) {
+        for text in [
+            &mut self.claim_issuer,
+            &mut self.user_agent,
+            &mut self.request_id,
+        ] {
+            excerpt::name(text);
+        }
+        for value in [&mut self.claim, &mut self.csr].into_iter().flatten() {
+            excerpt::facts(value);
+        }
     }
 
     /// Notes that another transaction joined.
@@ -128,4 +133,55 @@ impl Context {
     pub(crate) fn octets(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(self).ok()
     }
+}
+
+impl From<&TransactionRecord> for Known {
+    fn from(record: &TransactionRecord) -> Self {
+        Self {
+            state: record.state.clone(),
+            updated_at: record.updated_at,
+            deadline: record.deadline,
+            waiting: record
+                .state
+                .is_open()
+                .then(|| Arc::new(Waiting::of_record(record))),
+            ended: matches!(
+                record.state,
+                TransactionState::Denied { .. } | TransactionState::Expired
+            )
+            .then(|| Ended::of_record(record)),
+        }
+    }
+}
+
+impl Waiting {
+    /// Of a record that waits. One whose CSR cannot be read is joined by nobody.
+    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
+        let csr = record
+            .csr
+            .as_deref()
+            .and_then(|der| Csr::from_der(der).ok());
+        let mut waiting = match csr {
+            Some(csr) => Self::new(&csr, record.source_ip),
+            None => Self {
+                spki: record.key,
+                wish: record.key,
+                source: record.source_ip.map(network_of),
+                joined: Vec::new(),
+            },
+        };
+        let context = Context::of_record(record);
+        waiting.joined = context
+            .joined
+            .iter()
+            .map(|one| (one.key, one.poll))
+            .collect();
+        waiting
+    }
+}
+
+/// What the CSR says in each of the dimensions that a claim has, under the claim's names, and in
+/// those that no claim has.
+pub(crate) fn csr_facts(facts: &CsrFacts) -> Value {
+    serde_json::to_value(facts).unwrap_or_default()
 }

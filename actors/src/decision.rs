@@ -1,10 +1,8 @@
 //! What an enrollment asks its actor, what the actor says, and the ticket in between.
 
 use crate::answer::Answer;
-use crate::pending::Waiting;
-use crate::profile::ProfileActor;
-use crate::transactions::{Key, Known, Marks};
-use actix::{Addr, Message};
+use crate::enrollment::{Key, Known, Marks, Waiting};
+use actix::{Actor, Addr, Context, Handler, MailboxError, Message, Recipient};
 use challenge::{Label, RateLimited, Reservation};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
@@ -84,7 +82,7 @@ pub(crate) struct Ticket {
     pub(crate) marks: Marks,
     /// Whether the request waits for an operator, as before, when it is dropped.
     waits: bool,
-    me: Option<Addr<ProfileActor>>,
+    me: Option<Recipient<Settle>>,
 }
 
 impl Ticket {
@@ -94,7 +92,7 @@ impl Ticket {
     }
 
     /// For an enrollment that took `marks`.
-    pub(crate) fn new(key: Key, marks: Marks, me: Addr<ProfileActor>) -> Self {
+    pub(crate) fn new(key: Key, marks: Marks, me: Recipient<Settle>) -> Self {
         Self {
             key,
             marks,
@@ -105,7 +103,7 @@ impl Ticket {
 
     /// For an operator's decision, or the end of a request's time: without it, the request waits
     /// as before.
-    pub(crate) fn claimed(key: Key, me: Addr<ProfileActor>, now: DateTime<Utc>) -> Self {
+    pub(crate) fn claimed(key: Key, me: Recipient<Settle>, now: DateTime<Utc>) -> Self {
         let mut ticket = Self::new(key, Marks::none(now), me);
         ticket.waits = true;
         ticket
@@ -188,4 +186,60 @@ pub(crate) struct WaitsWith(pub(crate) Key);
 #[rtype(result = "bool")]
 pub(crate) struct Guess {
     pub(crate) source: IpAddr,
+}
+
+/// The way to the profile's actor for what runs beside it: what can be asked, not who is asked.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    decide: Recipient<Decide>,
+    claim: Recipient<Claim>,
+    guess: Recipient<Guess>,
+    told: Recipient<Told>,
+    waits_with: Recipient<WaitsWith>,
+}
+
+impl Desk {
+    /// The way to this actor.
+    pub(crate) fn of<A>(actor: &Addr<A>) -> Self
+    where
+        A: Actor<Context = Context<A>>
+            + Handler<Decide>
+            + Handler<Claim>
+            + Handler<Guess>
+            + Handler<Told>
+            + Handler<WaitsWith>,
+    {
+        Self {
+            decide: actor.clone().recipient(),
+            claim: actor.clone().recipient(),
+            guess: actor.clone().recipient(),
+            told: actor.clone().recipient(),
+            waits_with: actor.clone().recipient(),
+        }
+    }
+
+    /// Asks for a decision.
+    pub(crate) async fn decide(&self, ask: Decide) -> Result<Decision, MailboxError> {
+        self.decide.send(ask).await
+    }
+
+    /// Asks for the right to end what waits.
+    pub(crate) async fn claim(&self, key: Key) -> Result<Option<Ticket>, MailboxError> {
+        self.claim.send(Claim(key)).await
+    }
+
+    /// Counts a message that could not be opened.
+    pub(crate) async fn guess(&self, source: IpAddr) -> Result<bool, MailboxError> {
+        self.guess.send(Guess { source }).await
+    }
+
+    /// Notes that a device was told that its request was not approved.
+    pub(crate) fn told(&self, key: Key) {
+        self.told.do_send(Told(key));
+    }
+
+    /// Whether a transaction with this poll key waits together with another one.
+    pub(crate) async fn waits_with(&self, poll_key: Key) -> Result<bool, MailboxError> {
+        self.waits_with.send(WaitsWith(poll_key)).await
+    }
 }

@@ -4,7 +4,6 @@
 //! proven. Without a bound, a few requests a second would fill the disk. Lengths are octets of UTF-8; a text is cut
 //! between characters and says that it was cut. What decides (keys, digests, the CSR itself) is never touched.
 
-use crate::context::Context;
 use serde_json::Value;
 use store::{
     AuditDetails, AuditEvent, CertificateRecord, Change, Op, TransactionRecord, TransactionState,
@@ -43,20 +42,6 @@ pub(crate) fn change(change: &mut Change) {
             Op::Audit(audited) => event(audited),
             _ => {}
         }
-    }
-}
-
-/// Shortens what a waiting request keeps for the events that end it.
-pub(crate) fn context(context: &mut Context) {
-    for name in [
-        &mut context.claim_issuer,
-        &mut context.user_agent,
-        &mut context.request_id,
-    ] {
-        shorten_some(name, NAME);
-    }
-    for value in [&mut context.claim, &mut context.csr].into_iter().flatten() {
-        json(value, &mut { JSON });
     }
 }
 
@@ -149,6 +134,16 @@ fn json(value: &mut Value, left: &mut usize) {
         Value::Object(members) => members.values_mut().for_each(|member| json(member, left)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// At most a name's length of a text.
+pub(crate) fn name(text: &mut Option<String>) {
+    shorten_some(text, NAME);
+}
+
+/// At most what is kept of a claim, or of the names in a CSR.
+pub(crate) fn facts(value: &mut Value) {
+    json(value, &mut { JSON });
 }
 
 fn shorten_some(text: &mut Option<String>, most: usize) {

@@ -3,11 +3,12 @@
 //! | module | holds |
 //! |---|---|
 //! | `runtime`, `shared` | all threads together; what profiles use together |
-//! | `supervisor`, `directory`, `revive` | which profiles there are; starting, exchanging, bringing back |
+//! | `supervisor`, `directory`, `exit`, `revive` | which profiles there are; starting, exchanging, bringing back |
 //! | `spec`, `view`, `hooks` | what a profile is, what it says about itself, whom it asks |
 //! | `profile`, `messages`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
 //! | `transactions`, `pending`, `told` | enrollments under way and just finished; those that wait for an operator; those that were not approved |
-//! | `enroll`, `waiting`, `durable` | one PKIOperation, top to bottom; beginning to wait for an operator; signing and the one durable step |
+//! | `enroll`, `advance`, `waiting`, `durable` | one PKIOperation, top to bottom; what comes after the decision; beginning to wait for an operator; the one durable step |
+//! | `enrollment` | what an enrollment is made of: data, and nothing that is done with it |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
@@ -20,6 +21,7 @@
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
 
+mod advance;
 mod answer;
 mod audit;
 mod budget;
@@ -33,7 +35,9 @@ mod decision;
 mod directory;
 mod durable;
 mod enroll;
+mod enrollment;
 mod excerpt;
+mod exit;
 mod fence;
 mod guesses;
 mod hooks;

@@ -1,23 +1,18 @@
 //! Messages from a source that is locked out for wrong challenges: what may prove itself is opened, within bounds.
 
-use crate::candidate;
 use crate::compute::Stage;
+use crate::decision::Desk;
 use crate::enroll::{self, BUSY};
+use crate::enrollment::poll_key;
 use crate::messages::{Outcome, PkiOperation, Served};
-use crate::profile::ProfileActor;
 use crate::requests::{Ending, Operation};
 use crate::shared::Shared;
-use actix::Addr;
 use chrono::{DateTime, Utc};
 use scep::MessageType;
 use std::sync::Arc;
 
 /// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
-pub(crate) async fn serve(
-    shared: Arc<Shared>,
-    me: Addr<ProfileActor>,
-    operation: PkiOperation,
-) -> Served {
+pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperation) -> Served {
     let unread = |ending, outcome| Served {
         operation: Operation::PkiOperation,
         ending,
@@ -41,7 +36,7 @@ pub(crate) async fn serve(
     let instant = shared.services.clock.instant();
     let source = operation.origin.source;
     if may && shared.behind_lock_out.admits(source, instant) {
-        return enroll::serve(shared, me, operation).await;
+        return enroll::serve(shared, desk, operation).await;
     }
     unread(Ending::Guessing, Outcome::TooManyGuesses)
 }
@@ -71,7 +66,7 @@ fn may_prove_itself(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> stor
         return Ok(true);
     }
     let transaction_id = peeked.transaction_id.unwrap_or_default();
-    let poll_key = candidate::poll_key(&transaction_id, &peeked.signer);
-    let known = store.transaction_by_poll(&spec.path_id, &poll_key)?;
+    let polled = poll_key(&transaction_id, &peeked.signer);
+    let known = store.transaction_by_poll(&spec.path_id, &polled)?;
     Ok(known.is_some())
 }

@@ -58,6 +58,9 @@ pub enum Outcome {
     TooManyGuesses,
 }
 
+/// When a device that was turned away for lack of room should come again.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// Puts a new specification in the place of the current one; state stays.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -78,3 +78,8 @@ impl Meters {
 fn pending_full(profile: &str, bound: &'static str) -> Counter {
     counter!("scepd_pending_full_total", "profile" => profile.to_owned(), "bound" => bound)
 }
+
+/// How often a profile was brought back.
+pub(crate) fn restarts(path_id: &str) -> metrics::Counter {
+    metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.to_owned())
+}

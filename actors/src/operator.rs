@@ -2,16 +2,14 @@
 
 use crate::answer::Answer;
 use crate::audit;
-use crate::context::{Context, Ended};
-use crate::decision::{Claim, Settlement, Ticket};
+use crate::context::Context;
+use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
+use crate::enrollment::{Ended, Key, Known};
 use crate::messages::{DecideError, OperatorDecision, state_word};
-use crate::profile::ProfileActor;
 use crate::records;
 use crate::renewal;
 use crate::shared::Shared;
-use crate::transactions::{Key, Known};
-use actix::Addr;
 use challenge::Label;
 use chrono::{DateTime, Utc};
 use issuer::Wish;
@@ -23,10 +21,10 @@ use store::{AuditDetails, AuditEvent, Change, Outcome, TransactionRecord, Transa
 /// Carries out a decision: issues the certificate now, or denies it.
 pub(crate) async fn decide(
     shared: Arc<Shared>,
-    me: Addr<ProfileActor>,
+    desk: Desk,
     decision: OperatorDecision,
 ) -> Result<TransactionState, DecideError> {
-    let ticket = claim(&me, decision.key).await?;
+    let ticket = claim(&desk, decision.key).await?;
     let record = load(&shared, decision.key).await?;
     let now = shared.now();
     if !record.state.is_open() {
@@ -44,8 +42,8 @@ pub(crate) async fn decide(
     finish(&shared, ticket, &context, carried).await
 }
 
-async fn claim(me: &Addr<ProfileActor>, key: Key) -> Result<Ticket, DecideError> {
-    match me.send(Claim(key)).await {
+async fn claim(desk: &Desk, key: Key) -> Result<Ticket, DecideError> {
+    match desk.claim(key).await {
         Ok(Some(ticket)) => Ok(ticket),
         Ok(None) => Err(DecideError::Busy),
         Err(_) => Err(DecideError::Failed(
@@ -225,9 +223,9 @@ fn failed(failure: Failure) -> DecideError {
 }
 
 /// Ends requests whose time limit has passed, one after the other.
-pub(crate) async fn expire_overdue(shared: Arc<Shared>, me: Addr<ProfileActor>, overdue: Vec<Key>) {
+pub(crate) async fn expire_overdue(shared: Arc<Shared>, desk: Desk, overdue: Vec<Key>) {
     for key in overdue {
-        match expire(&shared, &me, key).await {
+        match expire(&shared, &desk, key).await {
             // An operator is deciding on it, and began in time.
             Ok(()) | Err(DecideError::Busy) => {}
             Err(error) => {
@@ -237,12 +235,8 @@ pub(crate) async fn expire_overdue(shared: Arc<Shared>, me: Addr<ProfileActor>, 
     }
 }
 
-async fn expire(
-    shared: &Arc<Shared>,
-    me: &Addr<ProfileActor>,
-    key: Key,
-) -> Result<(), DecideError> {
-    let ticket = claim(me, key).await?;
+async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), DecideError> {
+    let ticket = claim(desk, key).await?;
     // Read after the claim: somebody may have decided since the sweep began.
     let record = load(shared, key).await?;
     let now = shared.now();

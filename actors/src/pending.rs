@@ -3,77 +3,12 @@
 //! Of one key at most one request waits. Asked for again under another transactionID it joins the one that waits, if it
 //! asks for the same, and takes its place else; so nobody decides twice on one device.
 
-use crate::context::Context;
-use crate::network::network_of;
+use crate::enrollment::{Key, Waiting};
 use crate::spec::PendingLimits;
-use crate::transactions::Key;
 use chrono::{DateTime, Utc};
-use pki::Csr;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-use store::TransactionRecord;
-
-/// What a request that waits, or is about to, is told apart by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Waiting {
-    /// A digest of the key that is to be certified.
-    spki: Key,
-    /// A digest of everything in the CSR but the challenge and the signature.
-    wish: Key,
-    /// The network that it came from.
-    source: Option<IpAddr>,
-    /// Other transactions that joined this one: what each is known and polled by.
-    joined: Vec<(Key, Key)>,
-}
-
-impl Waiting {
-    pub(crate) fn new(csr: &Csr, source: Option<IpAddr>) -> Self {
-        let spki = csr.public_key().spki_der();
-        let extensions = csr.extensions().iter().flat_map(|extension| {
-            let critical: &[u8] = if extension.critical { b"critical" } else { b"" };
-            [
-                extension.oid.as_bytes(),
-                critical,
-                extension.value.as_slice(),
-            ]
-        });
-        let parts: Vec<&[u8]> = [spki, csr.subject().der()]
-            .into_iter()
-            .chain(extensions)
-            .collect();
-        Self {
-            spki: crate::candidate::digest(&[spki]),
-            wish: crate::candidate::digest(&parts),
-            source: source.map(network_of),
-            joined: Vec::new(),
-        }
-    }
-
-    /// Of a record that waits. One whose CSR cannot be read is joined by nobody.
-    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
-        let csr = record
-            .csr
-            .as_deref()
-            .and_then(|der| Csr::from_der(der).ok());
-        let mut waiting = match csr {
-            Some(csr) => Self::new(&csr, record.source_ip),
-            None => Self {
-                spki: record.key,
-                wish: record.key,
-                source: record.source_ip.map(network_of),
-                joined: Vec::new(),
-            },
-        };
-        let context = Context::of_record(record);
-        waiting.joined = context
-            .joined
-            .iter()
-            .map(|one| (one.key, one.poll))
-            .collect();
-        waiting
-    }
-}
 
 struct Row {
     waiting: Arc<Waiting>,

@@ -7,25 +7,26 @@
 
 mod room;
 
-use crate::decision::{Asks, Claim, Decide, Decision, Guess, Settle, Settlement, Ticket};
+use crate::decision::{Asks, Claim, Decide, Decision, Desk, Guess, Settle, Settlement, Ticket};
 use crate::enroll;
+use crate::enrollment::{Known, Marks, Waiting};
+use crate::exit::ExitGuard;
 use crate::guesses::Guesses;
 use crate::limits::RequestGate;
 use crate::lock_out;
 use crate::messages::{
     Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
-    Served, Status, Sweep,
+    RETRY_AFTER, Served, Status, Sweep,
 };
 use crate::operator;
-use crate::pending::{Pending, Place, Waiting};
+use crate::pending::{Pending, Place};
 use crate::records;
 use crate::refuse::summarize;
 use crate::requests::{Ending, Operation};
-use crate::revive::Obituary;
 use crate::shared::{Services, Shared};
 use crate::spec::{ProfileSpec, RequestLimits};
 use crate::told::Told;
-use crate::transactions::{Known, Marks, Transactions};
+use crate::transactions::Transactions;
 use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory, Reservation};
@@ -44,9 +45,6 @@ const BEHIND_LOCK_OUT: RequestLimits = RequestLimits {
     per_source_per_minute: 120,
     per_profile_per_second: 20,
 };
-
-/// When a device that was turned away for lack of room should come again.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// When it should while the store takes no changes: somebody has to see to the disk first.
 const RETRY_WHEN_STOPPED: Duration = Duration::from_secs(60);
@@ -70,7 +68,7 @@ pub struct ProfileActor {
     /// Whether it was said that as many wait as may, since there was last room.
     said_full: bool,
     /// Tells the supervisor when this actor is gone, for whatever reason.
-    _obituary: Obituary,
+    _exit: ExitGuard,
 }
 
 impl ProfileActor {
@@ -80,7 +78,7 @@ impl ProfileActor {
         services: Services,
         fence: Fence,
         state: ProfileState,
-        obituary: Obituary,
+        exit: ExitGuard,
     ) -> Self {
         let mut replay = ReplayMemory::new();
         for mark in &state.replay {
@@ -132,7 +130,7 @@ impl ProfileActor {
                 behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
                 meters,
             }),
-            _obituary: obituary,
+            _exit: exit,
         }
     }
 
@@ -149,11 +147,11 @@ impl ProfileActor {
         let overdue = self.pending.overdue(now);
         let alone = Arc::clone(&self.expiring).try_acquire_owned();
         let shared = Arc::clone(&self.shared);
-        let me = ctx.address();
+        let desk = Desk::of(&ctx.address());
         Box::pin(async move {
             summarize(&shared).await;
             if let (Ok(alone), false) = (alone, overdue.is_empty()) {
-                operator::expire_overdue(shared, me, overdue).await;
+                operator::expire_overdue(shared, desk, overdue).await;
                 drop(alone);
             }
         })
@@ -196,12 +194,12 @@ impl Handler<PkiOperation> for ProfileActor {
             );
         };
         let shared = Arc::clone(&self.shared);
-        let me = ctx.address();
+        let desk = Desk::of(&ctx.address());
         Box::pin(async move {
             let served = if locked_out {
-                lock_out::serve(shared, me, operation).await
+                lock_out::serve(shared, desk, operation).await
             } else {
-                enroll::serve(shared, me, operation).await
+                enroll::serve(shared, desk, operation).await
             };
             drop(permit);
             served
@@ -289,10 +287,10 @@ impl ProfileActor {
             },
         };
         self.transactions.begin(ask.key, marks.clone());
-        let ticket = Ticket::new(ask.key, marks, ctx.address());
+        let ticket = Ticket::new(ask.key, marks, ctx.address().recipient());
         let mut of_row = |row| {
             self.transactions.begin(row, Marks::none(ask.now));
-            Box::new(Ticket::claimed(row, ctx.address(), ask.now))
+            Box::new(Ticket::claimed(row, ctx.address().recipient(), ask.now))
         };
         let replaced = match place {
             Some(Place::With(row)) => return Decision::WaitWith(ticket, of_row(row)),
@@ -430,7 +428,7 @@ impl Handler<Claim> for ProfileActor {
         }
         let now = self.shared.now();
         self.transactions.begin(key, Marks::none(now));
-        Some(Ticket::claimed(key, ctx.address(), now))
+        Some(Ticket::claimed(key, ctx.address().recipient(), now))
     }
 }
 
@@ -454,7 +452,7 @@ impl Handler<OperatorDecision> for ProfileActor {
     fn handle(&mut self, decision: OperatorDecision, ctx: &mut Self::Context) -> Self::Result {
         Box::pin(operator::decide(
             Arc::clone(&self.shared),
-            ctx.address(),
+            Desk::of(&ctx.address()),
             decision,
         ))
     }

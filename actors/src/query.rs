@@ -7,19 +7,17 @@
 
 use crate::answer::Answer;
 use crate::audit;
-use crate::candidate::{self, Candidate, Rejected};
+use crate::candidate;
 use crate::compute::Stage;
 use crate::crl::CrlError;
-use crate::decision::{Told, WaitsWith};
+use crate::decision::Desk;
 use crate::durable;
+use crate::enrollment::{Candidate, Key, Known, Question, Rejected};
 use crate::messages::Origin;
-use crate::profile::ProfileActor;
 use crate::renewal;
 use crate::shared::Shared;
 use crate::spec::ProfileSpec;
-use crate::transactions::{Key, Known};
 use crate::waiting;
-use actix::Addr;
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
@@ -28,13 +26,6 @@ use store::{Change, TransactionState};
 /// Octets of a serial number in a GetCRL, at most (RFC 5280, 4.1.2.2). What came out of a changed envelope is longer:
 /// a name, and behind it in the same number everything that was not to be known.
 const LONGEST_SERIAL: usize = 20;
-
-/// What a CertPoll, GetCert or GetCRL asks for.
-pub(crate) enum Question {
-    CertPoll { issuer: Name, poll_key: Key },
-    GetCert { issuer: Name, serial: Serial },
-    GetCrl { issuer: Name, serial: Serial },
-}
 
 /// Why a question is not answered. For the log; the device is told nothing.
 pub(crate) struct NotFound {
@@ -66,20 +57,10 @@ impl NotFound {
     }
 }
 
-impl Question {
-    fn issuer(&self) -> &Name {
-        match self {
-            Self::CertPoll { issuer, .. }
-            | Self::GetCert { issuer, .. }
-            | Self::GetCrl { issuer, .. } => issuer,
-        }
-    }
-}
-
 /// Answers a question of `signer`.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    me: &Addr<ProfileActor>,
+    desk: &Desk,
     origin: &Origin,
     signer: &Certificate,
     question: Question,
@@ -100,11 +81,11 @@ pub(crate) async fn answer(
                     not_approved,
                 })) => {
                     if let Some(key) = not_approved {
-                        me.do_send(Told(key));
+                        desk.told(key);
                     }
                     Ok(Ok(answer))
                 }
-                Ok(Err(missing)) => match me.send(WaitsWith(poll_key)).await {
+                Ok(Err(missing)) => match desk.waits_with(poll_key).await {
                     Ok(true) => Ok(Ok(Answer::Pending)),
                     Ok(false) => Ok(Err(missing)),
                     Err(_) => Ok(Ok(Answer::Busy)),

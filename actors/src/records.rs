@@ -1,10 +1,9 @@
 //! What an enrollment leaves in the store.
 
-use crate::candidate::Candidate;
 use crate::context::Context;
+use crate::enrollment::{Candidate, Marks};
 use crate::messages::Origin;
 use crate::shared::Shared;
-use crate::transactions::Marks;
 use challenge::SignedChallenges;
 use chrono::{DateTime, TimeDelta, Utc};
 use pki::Certificate;

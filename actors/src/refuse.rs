@@ -2,15 +2,13 @@
 
 use crate::answer::Answer;
 use crate::audit;
-use crate::candidate::{Candidate, Rejected};
-use crate::decision::Guess;
+use crate::decision::Desk;
 use crate::durable::{Failure, commit};
+use crate::enrollment::{Candidate, Rejected};
 use crate::journal::JournalError;
 use crate::messages::Origin;
-use crate::profile::ProfileActor;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use actix::Addr;
 use std::sync::Arc;
 use store::Change;
 
@@ -93,15 +91,12 @@ pub(crate) async fn failed(
 /// A message that was refused before it was known what it asks for, or a question that is not answered.
 pub(crate) async fn reject(
     shared: &Arc<Shared>,
-    me: &Addr<ProfileActor>,
+    desk: &Desk,
     origin: &Origin,
     rejected: &Rejected,
 ) -> Answer {
     let turned_away = if rejected.guess {
-        let guess = Guess {
-            source: origin.source,
-        };
-        match me.send(guess).await {
+        match desk.guess(origin.source).await {
             Ok(false) => None,
             Ok(true) => Some(Answer::Guessing),
             // The actor is gone: it will be back in a moment.

@@ -1,9 +1,10 @@
-//! Profile actors that died: noticed by a value that is dropped with them, brought back from the
-//! store once all that they let through is in it.
+//! Profile actors that died are brought back from the store, once all that they let through is in it.
 
 use crate::directory::Current;
+use crate::exit::ActorStopped;
+use crate::meters::restarts;
 use crate::supervisor::{ApplyError, Supervisor, load};
-use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,43 +13,23 @@ use store::{AuditDetails, AuditEvent, Change, Outcome, ProfileState};
 /// How long to wait before trying again when a profile cannot be brought back at once.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Dropped with its actor, whatever ended that.
-pub(crate) struct Obituary {
-    pub(crate) path_id: String,
-    pub(crate) life: u64,
-    pub(crate) supervisor: Recipient<Died>,
-}
-
-impl Drop for Obituary {
-    fn drop(&mut self) {
-        self.supervisor.do_send(Died {
-            path_id: std::mem::take(&mut self.path_id),
-            life: self.life,
-        });
-    }
-}
-
-/// A profile actor is gone. Of a profile that is still served, that means a panic.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Died {
-    path_id: String,
-    life: u64,
-}
-
-impl Handler<Died> for Supervisor {
+impl Handler<ActorStopped> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Died { path_id, life }: Died, ctx: &mut Context<Self>) {
+    fn handle(
+        &mut self,
+        ActorStopped { path_id, instance }: ActorStopped,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(current) = self
             .lives
             .get(&path_id)
-            .filter(|current| current.number == life)
+            .filter(|current| current.number == instance)
         else {
             if self
                 .retired
                 .get(&path_id)
-                .is_some_and(|retired| retired.number == life)
+                .is_some_and(|retired| retired.number == instance)
             {
                 self.retired.remove(&path_id);
             }
@@ -82,10 +63,10 @@ impl Handler<Died> for Supervisor {
         };
         ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
             match state {
-                Ok(state) => this.revive(&path_id, life, state, ctx),
+                Ok(state) => this.revive(&path_id, instance, state, ctx),
                 Err(error) => {
                     tracing::error!(profile = path_id, %error, "the profile cannot be started again yet");
-                    ctx.notify_later(Died { path_id, life }, AGAIN);
+                    ctx.notify_later(ActorStopped { path_id, instance }, AGAIN);
                 }
             }
         }));
@@ -93,12 +74,18 @@ impl Handler<Died> for Supervisor {
 }
 
 impl Supervisor {
-    fn revive(&mut self, path_id: &str, life: u64, state: ProfileState, ctx: &mut Context<Self>) {
+    fn revive(
+        &mut self,
+        path_id: &str,
+        instance: u64,
+        state: ProfileState,
+        ctx: &mut Context<Self>,
+    ) {
         // Removed or replaced meanwhile: nothing to bring back.
         if self
             .lives
             .get(path_id)
-            .is_none_or(|current| current.number != life)
+            .is_none_or(|current| current.number != instance)
         {
             return;
         }
@@ -114,11 +101,6 @@ impl Supervisor {
         });
         tracing::info!(profile = path_id, "the profile serves again");
     }
-}
-
-/// How often a profile was brought back.
-pub(crate) fn restarts(path_id: &str) -> metrics::Counter {
-    metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.to_owned())
 }
 
 fn restart_event(path_id: &str, now: DateTime<Utc>) -> AuditEvent {

@@ -5,12 +5,13 @@
 //! the front reads is in the [`Directory`].
 
 use crate::directory::{Current, Directory, Entry, Profiles};
+use crate::exit::ExitGuard;
 use crate::fence::Fence;
 use crate::limits::RequestGate;
 use crate::messages::{Apply, End};
+use crate::meters::restarts;
 use crate::profile::ProfileActor;
 use crate::requests::Requests;
-use crate::revive::{Obituary, restarts};
 use crate::shared::Services;
 use crate::spec::ProfileSpec;
 use crate::view::{View, ViewError};
@@ -292,9 +293,9 @@ impl Supervisor {
             .unwrap_or_else(actix::Arbiter::current);
         let fence = Fence::default();
         let path_id = spec.path_id.clone();
-        let obituary = Obituary {
+        let exit = ExitGuard {
             path_id: path_id.clone(),
-            life: number,
+            instance: number,
             supervisor: ctx.address().recipient(),
         };
         self.lives.insert(
@@ -306,7 +307,7 @@ impl Supervisor {
         );
         let services = self.services.clone();
         ProfileActor::start_in_arbiter(&arbiter, move |_| {
-            ProfileActor::new(spec, services, fence, state, obituary)
+            ProfileActor::new(spec, services, fence, state, exit)
         })
     }
 }

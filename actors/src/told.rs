@@ -4,7 +4,7 @@
 //! transactionID send the next one under the same key; what tells the two apart is that the device has been told of the
 //! first one's end, and that the message is another one.
 
-use crate::transactions::Key;
+use crate::enrollment::Key;
 use std::collections::{HashMap, VecDeque};
 
 /// As many are remembered. One that is forgotten is told once more.

@@ -5,84 +5,17 @@
 //! enrollment must stay there for longer than a request can take.
 
 use crate::answer::Answer;
-use crate::context::Ended;
-use crate::pending::Waiting;
-use challenge::{DeviceKey, ReplayKey};
-use chrono::{DateTime, Utc};
+use crate::enrollment::{Key, Known, Marks};
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{TransactionRecord, TransactionState};
 use tokio::sync::oneshot;
-
-/// What identifies an enrollment: a digest of messageType, transactionID, signer and CSR.
-pub(crate) type Key = [u8; 16];
 
 /// Longer than any request between its look into the store and its decision.
 const REMEMBER: Duration = Duration::from_secs(90);
 
-/// What an enrollment took, to be given back when a later step fails.
-#[derive(Debug, Clone)]
-pub(crate) struct Marks {
-    /// What is taken once, and until when: used challenges.
-    pub(crate) once: Vec<(ReplayKey, DateTime<Utc>)>,
-    /// Whose allowance was drawn on, where it is limited.
-    pub(crate) quota: Vec<DeviceKey>,
-    /// When.
-    pub(crate) at: DateTime<Utc>,
-}
-
-impl Marks {
-    pub(crate) fn none(at: DateTime<Utc>) -> Self {
-        Self {
-            once: Vec::new(),
-            quota: Vec::new(),
-            at,
-        }
-    }
-}
-
 struct InFlight {
     marks: Marks,
     waiting: Vec<oneshot::Sender<Answer>>,
-}
-
-/// What is known of an earlier request, without what only lists need.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    pub(crate) state: TransactionState,
-    pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) deadline: Option<DateTime<Utc>>,
-    /// Of one that waits.
-    pub(crate) waiting: Option<Arc<Waiting>>,
-    /// Of one that was not approved.
-    pub(crate) ended: Option<Ended>,
-}
-
-impl Known {
-    /// Whether it went through approval: then its polls are no retransmissions.
-    pub(crate) fn was_pending(&self) -> bool {
-        self.deadline.is_some()
-    }
-}
-
-impl From<&TransactionRecord> for Known {
-    fn from(record: &TransactionRecord) -> Self {
-        Self {
-            state: record.state.clone(),
-            updated_at: record.updated_at,
-            deadline: record.deadline,
-            waiting: record
-                .state
-                .is_open()
-                .then(|| Arc::new(Waiting::of_record(record))),
-            ended: matches!(
-                record.state,
-                TransactionState::Denied { .. } | TransactionState::Expired
-            )
-            .then(|| Ended::of_record(record)),
-        }
-    }
 }
 
 #[derive(Default)]
@@ -171,6 +104,8 @@ impl Transactions {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use chrono::DateTime;
+    use store::TransactionState;
 
     fn known() -> Known {
         Known {

@@ -1,18 +1,16 @@
 //! Requests that begin to wait for an operator, in a row of their own or together with another one of the same key.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Done};
 use crate::audit;
-use crate::candidate::Candidate;
-use crate::context::{Context, Ended, Joined};
+use crate::context::{Context, Joined};
 use crate::decision::{Settlement, Ticket};
 use crate::durable::{Failure, commit};
-use crate::enroll::{Done, LetIn};
+use crate::enrollment::{Candidate, Ended, Known, LetIn, Marks};
 use crate::messages::Origin;
 use crate::operator;
 use crate::records;
 use crate::refuse::failed;
 use crate::shared::Shared;
-use crate::transactions::{Known, Marks};
 use challenge::Label;
 use chrono::{DateTime, Utc};
 use scep::FailInfo;

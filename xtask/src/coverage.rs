@@ -5,10 +5,10 @@
 
 use std::path::PathBuf;
 
+use crate::check::Context;
 use crate::command::Run;
 use crate::install::{self, CARGO_LLVM_COV};
 use crate::repo::Repo;
-use crate::suite::Context;
 
 /// Run the tests of these packages, or of all, and report; lcov.info and pages go to `target/coverage`.
 ///

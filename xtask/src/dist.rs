@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::build;
+use crate::check::Context;
 use crate::command::Run;
 use crate::install::{self, CARGO_CYCLONEDX, CARGO_DEB};
 use crate::repo::Repo;
-use crate::suite::Context;
 
 /// Make everything below `target/dist`, which is emptied first.
 ///

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::check::Context;
 use crate::command::Run;
 use crate::repo::{self, Repo};
-use crate::suite::Context;
 
 /// A program that `cargo install` brings. Versions are raised by hand.
 pub(crate) struct CargoTool {

@@ -13,6 +13,7 @@
 )]
 
 mod build;
+mod check;
 mod command;
 mod coverage;
 mod demo;

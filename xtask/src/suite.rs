@@ -4,25 +4,9 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::check::{Context, Done, Suite};
 use crate::repo::Repo;
-use crate::suites::{self, Done};
-
-/// One named check.
-pub(crate) struct Suite {
-    /// What `--only` and `--skip` take.
-    pub(crate) name: &'static str,
-    /// What it shows, in a few words.
-    pub(crate) what: &'static str,
-    /// The check; an error is a failure.
-    pub(crate) run: fn(&Context) -> Result<Done, String>,
-}
-
-/// What a check may ask for.
-pub(crate) struct Context {
-    pub(crate) repo: Repo,
-    /// Whether missing tools may be installed.
-    pub(crate) may_install: bool,
-}
+use crate::suites;
 
 struct Row {
     name: &'static str,

@@ -2,8 +2,8 @@
 
 use super::ProfileActor;
 use crate::decision::{Asks, Decide, Decision, Told, WaitsWith};
-use crate::pending::{Bound, Place, Waiting};
-use crate::transactions::{Key, Known};
+use crate::enrollment::{Key, Known, Waiting};
+use crate::pending::{Bound, Place};
 use actix::Handler;
 
 impl ProfileActor {

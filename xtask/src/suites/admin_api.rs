@@ -3,12 +3,12 @@
 
 use std::fs;
 
-use super::Done;
 use crate::build;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::install;
 use crate::server::Server;
-use crate::suite::Context;
 
 /// Seconds for all of it.
 const SECONDS: &str = "120";

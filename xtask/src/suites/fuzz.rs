@@ -9,11 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use super::Done;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::install;
 use crate::repo::Repo;
-use crate::suite::Context;
 
 /// Set where this binary is called as the compiler.
 const AS_COMPILER: &str = "SCEPD_FUZZ_COMPILER";

@@ -1,14 +1,16 @@
-//! Rules of the house that no compiler keeps: which room may know which, short files, links that lead somewhere.
+//! Rules of the house that no compiler keeps: which room may know which, no circles of imports, short files, links that
+//! lead somewhere.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::Done;
+use super::circles;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::repo::Repo;
-use crate::suite::Context;
 
 /// A room, the rooms it may know, and the outside crates it must not know. `docs/architecture.md` says why.
 type Arrow = (
@@ -72,6 +74,7 @@ pub(super) fn check(context: &Context) -> Result<Done, String> {
     let repo = &context.repo;
     let mut faults = arrows(repo)?;
     let files = tracked(repo)?;
+    faults.extend(circles::faults(repo, &files));
     for file in &files {
         let Ok(text) = std::fs::read_to_string(repo.path(file)) else {
             continue;
@@ -144,7 +147,7 @@ fn room(package: &Value) -> Option<(&str, Vec<&str>)> {
     Some((name, known))
 }
 
-fn tracked(repo: &Repo) -> Result<Vec<String>, String> {
+pub(super) fn tracked(repo: &Repo) -> Result<Vec<String>, String> {
     let list = Run::new(repo, "git").args(["ls-files"]).output()?;
     Ok(list.lines().map(str::to_owned).collect())
 }

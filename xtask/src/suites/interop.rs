@@ -1,11 +1,11 @@
 //! Clients that others wrote, against the release binary: the ignored tests of `tests/interop`, a client at a time.
 
-use super::Done;
 use crate::build;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::install;
 use crate::repo;
-use crate::suite::Context;
 
 pub(super) fn openssl(context: &Context) -> Result<Done, String> {
     client(context, "openssl", &["openssl"], &["openssl"], &[])

@@ -1,9 +1,9 @@
 //! Formatting, clippy, rustdoc and cargo-deny.
 
-use super::Done;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::install;
-use crate::suite::Context;
 
 pub(super) fn fmt(context: &Context) -> Result<Done, String> {
     Run::cargo(&context.repo, &["fmt", "--all", "--check"]).go()?;

@@ -1,6 +1,7 @@
 //! The checks, in the order in which they run: quick ones first, what needs the release binary last.
 
 mod admin_api;
+mod circles;
 pub(crate) mod fuzz;
 mod house;
 mod interop;
@@ -9,14 +10,7 @@ mod page;
 mod readme;
 mod rust;
 
-use crate::suite::Suite;
-
-/// How a check ended when it did not fail.
-pub(crate) enum Done {
-    Passed,
-    /// It did not run, for this reason. Never counted as passed.
-    Skipped(String),
-}
+use crate::check::Suite;
 
 /// Every check.
 pub(crate) fn all() -> Vec<Suite> {

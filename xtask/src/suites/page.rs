@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Done;
 use crate::build;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::install;
 use crate::repo::Repo;
-use crate::suite::Context;
 
 const NO_PAGE: &str = "this checkout has no admin page (web-ui)";
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::Done;
 use crate::build;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::repo::Repo;
 use crate::server::Server;
-use crate::suite::Context;
 
 pub(super) fn check(context: &Context) -> Result<Done, String> {
     let repo = &context.repo;

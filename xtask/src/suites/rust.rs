@@ -1,10 +1,10 @@
 //! Rust tests, doctests and the release build.
 
-use super::Done;
 use crate::build;
+use crate::check::Context;
+use crate::check::Done;
 use crate::command::Run;
 use crate::repo;
-use crate::suite::Context;
 
 pub(super) fn tests(context: &Context) -> Result<Done, String> {
     let repo = &context.repo;

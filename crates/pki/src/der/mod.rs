@@ -1,7 +1,7 @@
 //! DER by hand, where raw octets or the order of a SET matter: a slicing reader and a few writers.
 //!
-//! Typed content (extension values, parameters) goes through rasn; what is signed, echoed or compared is sliced here, so
-//! that it stays what was sent.
+//! What is signed, echoed or compared is sliced here, so that it stays what was sent. Two extensions, cRLDistributionPoints
+//! and authorityInfoAccess, are written with rasn (`extension.rs`).
 
 mod reader;
 mod time;

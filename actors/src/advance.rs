@@ -1,0 +1,210 @@
+//! What comes after the decision: the compliance hook is asked, then the certificate is issued or the request waits, and
+//! everything is made durable in one step.
+
+use crate::answer::{self, Answer, Answered, Done};
+use crate::audit;
+use crate::compute::Stage;
+use crate::decision::{Settlement, Ticket};
+use crate::durable::{Failure, send_off};
+use crate::enrollment::{Candidate, Known, LetIn, Marks};
+use crate::hooks::{ComplianceQuestion, Verdict};
+use crate::messages::Origin;
+use crate::meters::Stage as Timed;
+use crate::records;
+use crate::refusal::Refusal;
+use crate::refuse::{failed, refuse};
+use crate::shared::Shared;
+use crate::waiting;
+use challenge::Label;
+use issuer::Approved;
+use pki::Certificate;
+use scep::ReplyTo;
+use std::sync::Arc;
+use store::Change;
+use tokio::sync::oneshot;
+
+/// Everything after the decision. The ticket is settled on every way out.
+pub(crate) async fn proceed(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    candidate: &Arc<Candidate>,
+    ticket: Ticket,
+    replaced: Option<Box<Ticket>>,
+) -> Answered {
+    let (approved, let_in) = match ask_compliance(shared, candidate).await {
+        Ok(approved) => approved,
+        Err(refusal) => {
+            // The gate's counter is raised with the settlement, its record with the commit.
+            let answer = refuse(shared, origin, candidate, &refusal).await;
+            let label = refusal.label;
+            ticket.settle(Settlement::Failed {
+                answer: answer.clone(),
+                label,
+            });
+            return answer.into();
+        }
+    };
+    let marks = ticket.marks.clone();
+    let result = if candidate.waiting.is_some() {
+        waiting::begin(shared, origin, candidate, let_in, marks, replaced).await
+    } else {
+        issue(shared, origin, candidate, approved, let_in, marks).await
+    };
+    match result {
+        Ok(Done {
+            known,
+            answered,
+            label,
+        }) => {
+            let answer = answered.answer.clone();
+            ticket.settle(Settlement::Durable {
+                known,
+                answer,
+                label,
+            });
+            answered
+        }
+        Err(failure) => {
+            failed(shared, origin, candidate, &failure).await;
+            ticket.settle(Settlement::Failed {
+                answer: Answer::Busy,
+                label: None,
+            });
+            Answer::Busy.into()
+        }
+    }
+}
+
+/// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
+async fn ask_compliance(
+    shared: &Arc<Shared>,
+    candidate: &Candidate,
+) -> Result<(Approved, LetIn), Refusal> {
+    let approved = candidate.approval.clone()?;
+    let hook = shared
+        .spec
+        .intune
+        .as_ref()
+        .and_then(|intune| intune.compliance.clone());
+    let vouched = candidate.evidence.as_ref().ok();
+    let claim = vouched.and_then(|evidence| evidence.proven.grounds.claim.as_ref());
+    if let (Some(hook), Some(claim)) = (hook, claim) {
+        let verdict = hook
+            .ask(ComplianceQuestion {
+                profile: shared.spec.path_id.clone(),
+                transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
+                claim: claim.clone(),
+                csr: candidate.facts.clone(),
+            })
+            .await;
+        match verdict {
+            Verdict::Compliant => {}
+            Verdict::LetIn { why } => return Ok((approved, Some(why))),
+            Verdict::NotCompliant { reason } => {
+                let words = format!("the compliance check said no: {reason}");
+                return Err(Refusal::gate(
+                    Label::ComplianceFailed,
+                    words,
+                    Some(claim.clone()),
+                ));
+            }
+        }
+    }
+    Ok((approved, None))
+}
+
+/// Signs the certificate, seals its CertRep, and makes it durable: one visit to the compute pool, which sends its result on
+/// to the journal, which tells.
+async fn issue(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    candidate: &Arc<Candidate>,
+    approved: Approved,
+    let_in: LetIn,
+    marks: Marks,
+) -> Result<Done, Failure> {
+    let job = Arc::clone(shared);
+    let origin = origin.clone();
+    let candidate = Arc::clone(candidate);
+    let work = move |tell: oneshot::Sender<Result<Done, Failure>>| {
+        let signed = sign_and_seal(&job, &approved, &candidate.reply);
+        let (certificate, sealed) = match signed {
+            Ok(signed) => signed,
+            Err(failure) => {
+                let _ = tell.send(Err(failure));
+                return;
+            }
+        };
+        let notes: Vec<String> = approved.notes().iter().cloned().chain(let_in).collect();
+        let (change, done) = issued(
+            &job,
+            &origin,
+            &candidate,
+            certificate,
+            &notes,
+            marks,
+            sealed,
+        );
+        send_off(&job, change, done.label, move |durable| {
+            // Nothing of it leaves before this.
+            let _ = tell.send(durable.map(|()| done));
+        });
+    };
+    let pool = &shared.services.pool;
+    pool.run_and_pass_on(Stage::Finish, work).await?
+}
+
+/// The issuer's signature and the CertRep's.
+fn sign_and_seal(
+    shared: &Shared,
+    approved: &Approved,
+    reply: &ReplyTo,
+) -> Result<(Certificate, Vec<u8>), Failure> {
+    let begun = shared.services.clock.instant();
+    let Some(local) = shared.spec.issuer.local() else {
+        let words = "this issuer is not in this process";
+        return Err(issuer::Error::Argument(words).into());
+    };
+    let certificate = local.sign_approved(approved, shared.now())?;
+    shared.meters.stage(Timed::Issue, begun.elapsed());
+    let begun = shared.services.clock.instant();
+    let sealed = answer::seal(
+        &shared.spec,
+        reply,
+        &Answer::Certificate(certificate.clone()),
+    )?;
+    shared.meters.stage(Timed::Reply, begun.elapsed());
+    Ok((certificate, sealed))
+}
+
+/// What a new certificate leaves in the store, and what is to be done once it is there.
+fn issued(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    certificate: Certificate,
+    notes: &[String],
+    marks: Marks,
+    sealed: Vec<u8>,
+) -> (Change, Done) {
+    let now = shared.now();
+    let transaction = records::issued(shared, origin, candidate, &certificate, now);
+    let known = Known::from(&transaction);
+    let event = audit::success(shared, origin, candidate, &certificate, notes, now);
+    let mut change = Change::new()
+        .with(records::certificate(shared, candidate, &certificate, now))
+        .with(transaction)
+        .with(event);
+    records::push_marks(&mut change, &shared.spec.path_id, &marks);
+    let label = candidate.intune.then_some(Label::Success);
+    let answered = Answered {
+        answer: Answer::Certificate(certificate),
+        sealed: Some(sealed),
+    };
+    let done = Done {
+        known,
+        answered,
+        label,
+    };
+    (change, done)
+}
