@@ -124,6 +124,8 @@ pub(crate) struct Marks {
     pub(crate) once: Vec<(ReplayKey, DateTime<Utc>)>,
     /// Whose allowance was drawn on, where it is limited.
     pub(crate) quota: Vec<DeviceKey>,
+    /// The limit of that allowance.
+    pub(crate) limit: u32,
     /// When.
     pub(crate) at: DateTime<Utc>,
 }
@@ -133,6 +135,7 @@ impl Marks {
         Self {
             once: Vec::new(),
             quota: Vec::new(),
+            limit: 0,
             at,
         }
     }

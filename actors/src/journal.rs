@@ -8,10 +8,9 @@ use crate::compute::ComputePool;
 use crate::excerpt;
 use crate::steady::Steady;
 use inbox::Inbox;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use store::{Change, Committed, Conflict, Store};
+use store::{Change, Committed, Conflict, Op, Store};
 use tokio::sync::oneshot;
 use writer::Writer;
 
@@ -38,17 +37,8 @@ pub struct Count {
     pub name: &'static str,
 }
 
-enum Order {
-    Commit(Entry),
-    Adopt {
-        profile: String,
-        counters: BTreeMap<String, u64>,
-    },
-}
-
 struct Entry {
     change: Change,
-    count: Option<Count>,
     then: Then,
 }
 
@@ -80,7 +70,7 @@ impl Journal {
             .spawn(move || {
                 let end = End(&orders);
                 while let Some(batch) = orders.take() {
-                    writer.carry_out(batch);
+                    writer.write(batch);
                 }
                 drop(end);
             })?;
@@ -117,20 +107,15 @@ impl Journal {
         then: impl FnOnce(Result<Committed, JournalError>) + Send + 'static,
     ) {
         excerpt::change(&mut change);
+        if let Some(Count { profile, name }) = count {
+            change.push(Op::Count {
+                profile,
+                name: name.to_owned(),
+                by: 1,
+            });
+        }
         let then = Box::new(then);
-        self.inbox.send(Order::Commit(Entry {
-            change,
-            count,
-            then,
-        }));
-    }
-
-    /// Tells the journal where a profile's counters stand in the store, before the first count.
-    pub fn adopt(&self, profile: &str, counters: BTreeMap<String, u64>) {
-        self.inbox.send(Order::Adopt {
-            profile: profile.to_owned(),
-            counters,
-        });
+        self.inbox.send(Entry { change, then });
     }
 
     /// Whether changes are still taken.

@@ -104,9 +104,6 @@ impl ProfileActor {
         if spec.intune.is_some() {
             meters.resume(&counters);
         }
-        services
-            .journal
-            .adopt(&spec.path_id, state.counters.clone());
         Self {
             permits: Arc::new(Semaphore::new(spec.in_flight)),
             permits_limit: spec.in_flight,
@@ -312,6 +309,7 @@ impl ProfileActor {
         // What is live stays, however far the wall clock jumps.
         self.replay.expire(self.shared.services.steady.now());
         let mut marks = Marks::none(now);
+        marks.limit = self.rate.limit();
         for reservation in reservations {
             let refused = match *reservation {
                 Reservation::Once { key, until } => {

@@ -7,7 +7,7 @@ use crate::shared::Shared;
 use challenge::SignedChallenges;
 use chrono::{DateTime, TimeDelta, Utc};
 use pki::Certificate;
-use store::{CertificateRecord, Change, Op, TransactionRecord, TransactionState};
+use store::{CertificateRecord, Change, Reservation, TransactionRecord, TransactionState};
 
 /// messageType PKCSReq (RFC 8894 section 3.2.1.2).
 const PKCS_REQ: u8 = 19;
@@ -164,21 +164,19 @@ pub(crate) fn certificate_of_transaction(
 /// What an enrollment took becomes durable with it.
 pub(crate) fn push_marks(change: &mut Change, profile: &str, marks: &Marks) {
     for (key, until) in &marks.once {
-        change.push(Op::PutReplay {
-            profile: profile.to_owned(),
+        change.push(Reservation::Once {
+            scope: profile.to_owned(),
             key: key.0,
             until: *until,
         });
     }
     for device in &marks.quota {
-        change.push(Op::PutRate {
-            profile: profile.to_owned(),
-            device: device.0,
+        change.push(Reservation::Quota {
+            scope: profile.to_owned(),
+            key: device.0,
             at: marks.at,
-            until: marks
-                .at
-                .checked_add_signed(RATE_WINDOW)
-                .unwrap_or(DateTime::<Utc>::MAX_UTC),
+            limit: marks.limit,
+            window: RATE_WINDOW,
         });
     }
 }

@@ -1,7 +1,7 @@
 //! What the journal's thread has been sent. It is woken when the first change of a batch comes and
 //! when waiting for more makes no sense any longer, not for each change in between.
 
-use super::Order;
+use super::Entry;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ enum Sleeps {
 }
 
 struct State {
-    orders: VecDeque<Order>,
+    orders: VecDeque<Entry>,
     sleeps: Sleeps,
     closed: bool,
 }
@@ -60,7 +60,7 @@ impl Inbox {
     }
 
     /// Whether the order was taken: `false` once the inbox is closed.
-    pub(super) fn send(&self, order: Order) -> bool {
+    pub(super) fn send(&self, order: Entry) -> bool {
         let mut state = self.lock();
         if state.closed {
             return false;
@@ -81,7 +81,7 @@ impl Inbox {
 
     /// The next batch, in the order in which it was sent. Waits for it; `None` once the inbox is
     /// closed and empty.
-    pub(super) fn take(&self) -> Option<Vec<Order>> {
+    pub(super) fn take(&self) -> Option<Vec<Entry>> {
         let mut state = self.lock();
         while state.orders.is_empty() {
             if state.closed {
@@ -138,14 +138,13 @@ impl Inbox {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::collections::BTreeMap;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    fn order() -> Order {
-        Order::Adopt {
-            profile: String::new(),
-            counters: BTreeMap::new(),
+    fn order() -> Entry {
+        Entry {
+            change: store::Change::new(),
+            then: Box::new(|_| ()),
         }
     }
 
@@ -208,11 +207,10 @@ mod tests {
     fn whoever_waits_for_what_is_abandoned_is_told() {
         let inbox = Inbox::new(|| false);
         let (told, mut answer) = tokio::sync::oneshot::channel();
-        inbox.send(Order::Commit(super::super::Entry {
+        inbox.send(Entry {
             change: store::Change::new(),
-            count: None,
             then: Box::new(move |done| told.send(done).unwrap_or_default()),
-        }));
+        });
         inbox.abandon();
         assert!(matches!(
             answer.try_recv(),

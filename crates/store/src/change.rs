@@ -1,8 +1,8 @@
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
-use crate::{AuditEvent, CertificateRecord, CrlRecord, TokenRecord, TransactionRecord};
+use crate::{
+    AuditEvent, CertificateRecord, CrlRecord, Reservation, TokenRecord, TransactionRecord,
+};
 
 /// Writes that become durable together or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,32 +47,17 @@ pub enum Op {
     },
     /// A request's newest state; replaces the one with the same profile and key.
     PutTransaction(Box<TransactionRecord>),
-    /// A used challenge, remembered until `until`.
-    PutReplay {
+    /// Takes something that only so many may have. Refused when it is taken already.
+    Reserve(Reservation),
+    /// Adds to a counter of a profile. One that was never counted stands at 0; none goes past
+    /// `u64::MAX`.
+    Count {
         /// The SCEP profile.
         profile: String,
-        /// The challenge's digest.
-        key: [u8; 16],
-        /// From then on it is forgotten.
-        until: DateTime<Utc>,
-    },
-    /// One enrollment that counts for its device.
-    PutRate {
-        /// The SCEP profile.
-        profile: String,
-        /// The device's digest.
-        device: [u8; 16],
-        /// When the enrollment was. Several marks may have the same time.
-        at: DateTime<Utc>,
-        /// From then on it no longer counts.
-        until: DateTime<Utc>,
-    },
-    /// Sets counters of a profile; those not named keep their values.
-    Counters {
-        /// The SCEP profile.
-        profile: String,
-        /// New values by name.
-        values: BTreeMap<String, u64>,
+        /// The counter.
+        name: String,
+        /// How much to add.
+        by: u64,
     },
     /// Appends an audit event.
     Audit(Box<AuditEvent>),
@@ -118,6 +103,12 @@ impl From<CertificateRecord> for Op {
 impl From<TransactionRecord> for Op {
     fn from(record: TransactionRecord) -> Self {
         Self::PutTransaction(Box::new(record))
+    }
+}
+
+impl From<Reservation> for Op {
+    fn from(reservation: Reservation) -> Self {
+        Self::Reserve(reservation)
     }
 }
 
@@ -170,6 +161,30 @@ pub enum Conflict {
     AlreadyRevoked {
         /// The serial, hex.
         serial: String,
+    },
+    /// Another change took it once and for all, and it is remembered still.
+    #[error("`{scope}`: it was taken before, and is remembered until {until}")]
+    Taken {
+        /// Whose it is.
+        scope: String,
+        /// What was taken: its digest.
+        key: [u8; 16],
+        /// From then on it may be taken again.
+        until: DateTime<Utc>,
+    },
+    /// It was taken as often as it may be within its window.
+    #[error("`{scope}`: it was taken {used} times, the limit is {limit}; again from {frees_at} on")]
+    Limited {
+        /// Whose it is.
+        scope: String,
+        /// Whom it counts against: a digest.
+        key: [u8; 16],
+        /// How many may be taken within the window.
+        limit: u32,
+        /// How many were.
+        used: usize,
+        /// When the oldest that stands in the way leaves the window.
+        frees_at: DateTime<Utc>,
     },
     /// Another token in force has the name.
     #[error("there is a token named `{name}` already")]

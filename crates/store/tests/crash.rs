@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 
 use chrono::{DateTime, Duration, Utc};
 use store::{
-    AuditDetails, AuditEvent, CertificateRecord, Change, CrlRecord, Op, SledOptions, SledStore,
-    Store, TransactionRecord, TransactionState,
+    AuditDetails, AuditEvent, CertificateRecord, Change, CrlRecord, Op, Reservation, SledOptions,
+    SledStore, Store, TransactionRecord, TransactionState,
 };
 
 const ROUNDS: u64 = 24;
@@ -172,14 +172,15 @@ fn change(n: u64) -> Change {
         .with(certificate(n))
         .with(transaction(n))
         .with(audit(n))
-        .with(Op::PutReplay {
-            profile: "corp".into(),
+        .with(Reservation::Once {
+            scope: "corp".into(),
             key: key(n),
             until: at(1000),
         })
-        .with(Op::Counters {
+        .with(Op::Count {
             profile: "corp".into(),
-            values: [("success".into(), n)].into(),
+            name: "success".into(),
+            by: 1,
         });
     if n.is_multiple_of(50) {
         change.push(CrlRecord {

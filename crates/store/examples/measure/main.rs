@@ -18,8 +18,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::{
-    AuditQuery, CertificateQuery, CertificateStatus, Change, Op, Outcome, SledOptions, SledStore,
-    Store,
+    AuditQuery, CertificateQuery, CertificateStatus, Change, Outcome, Reservation, SledOptions,
+    SledStore, Store,
 };
 
 use records::{PROFILES, at, certificate, device, enrollment, event, random};
@@ -333,8 +333,8 @@ fn marks(dir: &Path, count: u64) -> Done {
         let changes = (first..(first + 1000).min(count))
             .map(|n| {
                 let (key, until) = (random::<16>()?, at(n + 100_000));
-                Ok(Change::new().with(Op::PutReplay {
-                    profile: "corp".into(),
+                Ok(Change::new().with(Reservation::Once {
+                    scope: "corp".into(),
                     key,
                     until,
                 }))

@@ -1,6 +1,5 @@
 //! What enrollments leave in the store, with members as long as real ones are.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,8 +7,8 @@ use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use store::{
-    AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome, TransactionRecord,
-    TransactionState,
+    AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome, Reservation,
+    TransactionRecord, TransactionState,
 };
 
 pub(super) const PROFILES: [&str; 3] = ["corp", "iot", "lab"];
@@ -54,28 +53,26 @@ pub(super) fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
     event.details.outcome = Some(Outcome::Success);
     event.details.serial = Some(hex::encode(&certificate.serial));
     let profile = certificate.profile.clone();
-    let counters: BTreeMap<String, u64> = LABELS
-        .iter()
-        .map(|label| ((*label).to_owned(), n))
-        .collect();
     Ok(Change::new()
         .with(certificate)
         .with(transaction)
         .with(event)
-        .with(Op::PutReplay {
-            profile: profile.clone(),
+        .with(Reservation::Once {
+            scope: profile.clone(),
             key: random()?,
             until: at(n + 3660),
         })
-        .with(Op::PutRate {
-            profile: profile.clone(),
-            device: random()?,
+        .with(Reservation::Quota {
+            scope: profile.clone(),
+            key: random()?,
             at: at(n),
-            until: at(n + 86_400),
+            limit: 5,
+            window: chrono::Duration::days(1),
         })
-        .with(Op::Counters {
+        .with(Op::Count {
             profile,
-            values: counters,
+            name: LABELS[(n % 11) as usize].to_owned(),
+            by: 1,
         }))
 }
 
@@ -150,7 +147,7 @@ pub(super) fn event(n: u64) -> Result<AuditEvent, Box<dyn Error>> {
             })),
             request_id: Some(hex::encode(random::<8>()?)),
             note: None,
-            extra: BTreeMap::new(),
+            extra: std::collections::BTreeMap::new(),
         },
     })
 }

@@ -41,7 +41,8 @@ impl SledStore {
             self.stage_upgrade(&state, &writer, &mut all, now)?;
             upgrade = all.writes.len();
             for change in changes {
-                match Stage::change(&self.engine, &state, &writer.sheets, &all, change) {
+                let now = wire::micros(now);
+                match Stage::change(&self.engine, &state, &writer.sheets, &all, change, now) {
                     Ok((staged, done)) => {
                         all.absorb(staged);
                         answers.push(Ok(done));
@@ -55,7 +56,7 @@ impl SledStore {
             return Ok(answers);
         }
         // Should what follows fail, a sheet that is not on disk counts as empty.
-        writer.sheets.advance(&all.sheets);
+        writer.sheets.advance(&all.sheets, &all.marks);
         writer
             .sheets
             .sweep(&self.engine, &mut all, wire::micros(now))?;

@@ -4,17 +4,25 @@
 //! page and spends a good deal of memory on each page. So marks are kept in sheets of a few, one
 //! record each, numbered from 1 for every profile; a new mark goes on the newest sheet.
 //!
+//! On which sheets a digest may be is known in memory by eight octets a mark, so that a reservation
+//! reads only sheets that hold it, or hold something that begins with the same 32 bits.
+//!
 //! Sheets whose marks have all passed their time are removed on the way: every commit looks at a
 //! few sheets, always going on where it stopped.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use hashbrown::HashTable;
 use sled::IVec;
 
 use super::engine::Engine;
 use super::keys::Kind;
 use super::stage::Staged;
-use super::wire::corrupt;
+use super::tables::Digest;
+use super::wire::{self, corrupt};
 use crate::{Conflict, Result};
 
 /// Marks on a sheet.
@@ -78,7 +86,7 @@ impl Owner {
         key
     }
 
-    fn is_rate(&self) -> bool {
+    pub(super) fn is_rate(&self) -> bool {
         self.prefix.first() == Some(&Kind::Rate.letter())
     }
 }
@@ -162,34 +170,90 @@ pub(super) struct Sheets {
     turn: Option<Owner>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Place {
     last: u64,
     /// The next sheet to look at.
     sweep: u64,
+    where_marks_are: Whereabouts,
+}
+
+/// On which sheets a digest may be.
+#[derive(Debug, Default)]
+struct Whereabouts {
+    rows: HashTable<Row>,
+    hasher: RandomState,
+}
+
+/// The beginning of a mark's digest, and its sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    beginning: [u8; 4],
+    sheet: u32,
+}
+
+impl Row {
+    fn of(digest: &Digest, sheet: u64) -> Self {
+        let [a, b, c, d, ..] = *digest;
+        Self {
+            beginning: [a, b, c, d],
+            sheet: u32::try_from(sheet).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Whereabouts {
+    fn insert(&mut self, digest: &Digest, sheet: u64) {
+        let row = Row::of(digest, sheet);
+        let Self { rows, hasher } = self;
+        let hash = hasher.hash_one(row.beginning);
+        rows.insert_unique(hash, row, |row| hasher.hash_one(row.beginning));
+    }
+
+    fn remove(&mut self, digest: &Digest, sheet: u64) {
+        let row = Row::of(digest, sheet);
+        let hash = self.hasher.hash_one(row.beginning);
+        if let Ok(entry) = self.rows.find_entry(hash, |other| *other == row) {
+            entry.remove();
+        }
+        let Self { rows, hasher } = self;
+        if rows.len() < rows.capacity() / 8 {
+            rows.shrink_to(rows.len() * 2, |row| hasher.hash_one(row.beginning));
+        }
+    }
+
+    fn sheets(&self, digest: &Digest) -> impl Iterator<Item = u64> {
+        let wanted = Row::of(digest, 0).beginning;
+        let rows = self.rows.iter_hash(self.hasher.hash_one(wanted));
+        rows.filter(move |row| row.beginning == wanted)
+            .map(|row| u64::from(row.sheet))
+    }
 }
 
 impl Sheets {
-    /// Finds them by skipping from one owner to the next.
+    /// Reads every sheet once. What cannot be read holds no mark; the check of the store names it.
     pub(super) fn load(engine: &Engine) -> Result<Self> {
         let mut sheets = Self::default();
         for kind in [Kind::Replay, Kind::Rate] {
-            let end = [kind.letter() + 1];
-            let mut from = vec![kind.letter()];
-            while let Some((key, _)) = engine.first_in(&from, &end)? {
-                let Some((owner, _)) = Owner::of_sheet(&key) else {
-                    from = key.to_vec();
-                    from.push(0);
-                    continue;
-                };
-                from = owner.end();
-                let last = engine.last_in(owner.prefix(), &from)?;
-                let last = last.and_then(|(key, _)| Owner::of_sheet(&key));
-                let last = last.map_or(0, |(_, number)| number);
-                sheets.owners.insert(owner, Place { last, sweep: 0 });
-            }
+            engine.scan(&[kind.letter()], |key, octets| {
+                if let Some((owner, number)) = Owner::of_sheet(key) {
+                    let marks = read_sheet(owner.is_rate(), octets).unwrap_or_default();
+                    let place = sheets.owners.entry(owner).or_default();
+                    place.last = number;
+                    for mark in marks {
+                        place.where_marks_are.insert(&mark.digest, number);
+                    }
+                }
+                Ok(true)
+            })?;
         }
         Ok(sheets)
+    }
+
+    /// The sheets on disk that may hold this digest. One may come twice.
+    pub(super) fn with(&self, owner: &Owner, digest: &Digest) -> impl Iterator<Item = u64> {
+        let place = self.owners.get(owner).into_iter();
+        place.flat_map(|place| place.where_marks_are.sheets(digest))
     }
 
     /// The number of the owner's newest sheet; 0 when there is none.
@@ -197,10 +261,19 @@ impl Sheets {
         self.owners.get(owner).map_or(0, |place| place.last)
     }
 
-    /// Takes over what was written.
-    pub(super) fn advance(&mut self, newest: &BTreeMap<Owner, u64>) {
+    /// Takes over what was written: the newest sheets, and the marks that are new on sheets.
+    pub(super) fn advance(
+        &mut self,
+        newest: &BTreeMap<Owner, u64>,
+        marks: &[(Owner, Digest, u64)],
+    ) {
         for (owner, last) in newest {
             self.owners.entry(owner.clone()).or_default().last = *last;
+        }
+        for (owner, digest, sheet) in marks {
+            if let Some(place) = self.owners.get_mut(owner) {
+                place.where_marks_are.insert(digest, *sheet);
+            }
         }
     }
 
@@ -209,7 +282,7 @@ impl Sheets {
     pub(super) fn sweep(&mut self, engine: &Engine, staged: &mut Staged, now: i64) -> Result<()> {
         let mut whose: BTreeSet<Owner> = staged.sheets.keys().cloned().collect();
         whose.extend(self.next_in_turn());
-        let most = SWEPT_SHEETS + staged.marks_put / (SHEET_MARKS / 2);
+        let most = SWEPT_SHEETS + staged.marks.len() / (SHEET_MARKS / 2);
         for owner in whose {
             let place = self.owners.entry(owner.clone()).or_default();
             let from = owner.sheet(place.sweep);
@@ -223,8 +296,13 @@ impl Sheets {
             }
             for (key, octets) in sheets {
                 let marks = read_sheet(owner.is_rate(), &octets)?;
-                if marks.iter().all(|mark| mark.until <= now) {
-                    staged.writes.entry(key.to_vec()).or_insert(None);
+                let void = marks.iter().all(|mark| mark.until <= now);
+                if let (true, Entry::Vacant(write)) = (void, staged.writes.entry(key.to_vec())) {
+                    write.insert(None);
+                    let number = Owner::of_sheet(&key).map_or(0, |(_, number)| number);
+                    for mark in &marks {
+                        place.where_marks_are.remove(&mark.digest, number);
+                    }
                 }
             }
         }
@@ -244,6 +322,38 @@ impl Sheets {
         });
         self.turn.clone()
     }
+}
+
+/// Whether one more may be taken `at` a time, given the times (microseconds since 1970) at which it was
+/// taken. One of the future counts: a clock was set back.
+pub(super) fn has_room(
+    scope: &str,
+    key: &Digest,
+    taken: impl Iterator<Item = i64>,
+    at: DateTime<Utc>,
+    limit: u32,
+    window: TimeDelta,
+) -> std::result::Result<(), Conflict> {
+    let from = at
+        .checked_sub_signed(window)
+        .map_or(i64::MIN, |from| from.timestamp_millis());
+    // In milliseconds, as the profile's actor counts them.
+    let counts = |micros: &i64| micros.div_euclid(1000) > from;
+    let mut taken: Vec<i64> = taken.filter(counts).collect();
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    if taken.len() < most {
+        return Ok(());
+    }
+    taken.sort_unstable();
+    let blocking = taken.get(taken.len() - most).copied().unwrap_or_default();
+    let blocking = wire::time("a rate mark", blocking).unwrap_or(at);
+    Err(Conflict::Limited {
+        scope: scope.to_owned(),
+        key: *key,
+        limit,
+        used: taken.len(),
+        frees_at: blocking.checked_add_signed(window).unwrap_or(at),
+    })
 }
 
 /// Every mark of an owner that is live at `now` (microseconds since 1970), oldest first.

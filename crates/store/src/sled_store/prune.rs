@@ -214,8 +214,9 @@ impl SledStore {
         earlier: &Staged,
         event: AuditEvent,
     ) -> Result<Staged> {
+        let now = wire::micros(event.timestamp);
         let change = Change::new().with(event);
-        match Stage::change(&self.engine, state, &writer.sheets, earlier, &change) {
+        match Stage::change(&self.engine, state, &writer.sheets, earlier, &change, now) {
             Ok((staged, _)) => Ok(staged),
             Err(Refusal::Failed(error)) => Err(error),
             Err(Refusal::Conflict(conflict)) => Err(Error::Engine {

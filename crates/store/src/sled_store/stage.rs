@@ -1,7 +1,7 @@
 //! Changes on their way to disk: what they will write, checked against what is stored and
 //! against each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sled::IVec;
@@ -14,8 +14,8 @@ use super::state::State;
 use super::tables::{Digest, TransactionEntry, certificate_digest, transaction_digest};
 use super::wire;
 use crate::{
-    CertificateRecord, Change, Committed, Conflict, CrlRecord, Error, Op, Revocation, TokenRecord,
-    TransactionRecord,
+    CertificateRecord, Change, Committed, Conflict, CrlRecord, Error, Op, Reservation, Revocation,
+    TokenRecord, TransactionRecord,
 };
 
 /// The numbers that the next records get.
@@ -41,8 +41,8 @@ pub(super) struct Staged {
     pub(super) tokens: Vec<TokenRecord>,
     /// The newest sheets of those that got marks.
     pub(super) sheets: BTreeMap<Owner, u64>,
-    /// How many marks there are.
-    pub(super) marks_put: usize,
+    /// The new marks, and on which sheets they are.
+    pub(super) marks: Vec<(Owner, Digest, u64)>,
     certificate_numbers: HashMap<Digest, u64>,
     transaction_numbers: HashMap<Digest, u64>,
 }
@@ -58,7 +58,7 @@ impl Staged {
             transactions: Vec::new(),
             tokens: Vec::new(),
             sheets: BTreeMap::new(),
-            marks_put: 0,
+            marks: Vec::new(),
             certificate_numbers: HashMap::new(),
             transaction_numbers: HashMap::new(),
         }
@@ -74,7 +74,7 @@ impl Staged {
         self.transactions.extend(later.transactions);
         self.tokens.extend(later.tokens);
         self.sheets.extend(later.sheets);
-        self.marks_put += later.marks_put;
+        self.marks.extend(later.marks);
         self.certificate_numbers.extend(later.certificate_numbers);
         self.transaction_numbers.extend(later.transaction_numbers);
     }
@@ -108,18 +108,22 @@ pub(super) struct Stage<'a> {
     state: &'a State,
     sheets: &'a Sheets,
     earlier: &'a Staged,
+    /// Microseconds since 1970.
+    now: i64,
     own: Staged,
     done: Committed,
 }
 
 impl<'a> Stage<'a> {
-    /// Stages a change; nothing is kept of one that is refused.
+    /// Stages a change; nothing is kept of one that is refused. What has passed its time at `now`
+    /// (microseconds since 1970) refuses none.
     pub(super) fn change(
         engine: &'a Engine,
         state: &'a State,
         sheets: &'a Sheets,
         earlier: &'a Staged,
         change: &Change,
+        now: i64,
     ) -> Step<(Staged, Committed)> {
         let own = Staged::new(earlier.next);
         let mut stage = Self {
@@ -127,6 +131,7 @@ impl<'a> Stage<'a> {
             state,
             sheets,
             earlier,
+            now,
             own,
             done: Committed::default(),
         };
@@ -153,29 +158,8 @@ impl<'a> Stage<'a> {
                 },
             ),
             Op::PutTransaction(record) => self.put_transaction(record),
-            Op::PutReplay {
-                profile,
-                key,
-                until,
-            } => {
-                let mark = replay_mark(key, *until);
-                self.put_mark(Owner::new(Kind::Replay, profile)?, mark)
-            }
-            Op::PutRate {
-                profile,
-                device,
-                at,
-                until,
-            } => {
-                let (at, until) = (wire::micros(*at), wire::micros(*until));
-                let mark = SheetMark {
-                    digest: *device,
-                    until,
-                    at,
-                };
-                self.put_mark(Owner::new(Kind::Rate, profile)?, mark)
-            }
-            Op::Counters { profile, values } => self.counters(profile, values),
+            Op::Reserve(reservation) => self.reserve(reservation),
+            Op::Count { profile, name, by } => self.count(profile, name, *by),
             Op::Audit(event) => {
                 let octets = wire::encode_event(event)?;
                 let id = self.own.next.event;
@@ -284,6 +268,72 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    fn reserve(&mut self, reservation: &Reservation) -> Step<()> {
+        match reservation {
+            Reservation::Once { scope, key, until } => {
+                let owner = Owner::new(Kind::Replay, scope)?;
+                let taken = self.marks_of(&owner, key)?;
+                let taken = taken.iter().map(|mark| mark.until).max();
+                if let Some(until) = taken.filter(|until| *until > self.now) {
+                    return Err(Conflict::Taken {
+                        scope: scope.clone(),
+                        key: *key,
+                        until: wire::time("a replay mark", until)?,
+                    }
+                    .into());
+                }
+                let mark = SheetMark {
+                    digest: *key,
+                    until: wire::micros(*until),
+                    at: 0,
+                };
+                self.put_mark(owner, mark)
+            }
+            Reservation::Quota {
+                scope,
+                key,
+                at,
+                limit,
+                window,
+            } => {
+                let owner = Owner::new(Kind::Rate, scope)?;
+                if *limit > 0 {
+                    let taken = self.marks_of(&owner, key)?;
+                    let taken = taken.iter().map(|mark| mark.at);
+                    marks::has_room(scope, key, taken, *at, *limit, *window)?;
+                }
+                let until = at.checked_add_signed(*window);
+                let mark = SheetMark {
+                    digest: *key,
+                    until: wire::micros(until.unwrap_or(DateTime::<Utc>::MAX_UTC)),
+                    at: wire::micros(*at),
+                };
+                self.put_mark(owner, mark)
+            }
+        }
+    }
+
+    /// The marks with this digest, those staged before included.
+    fn marks_of(&self, owner: &Owner, digest: &Digest) -> crate::Result<Vec<SheetMark>> {
+        let mut sheets: BTreeSet<u64> = self.sheets.with(owner, digest).collect();
+        for staged in [&self.own, self.earlier] {
+            let staged = staged.marks.iter();
+            sheets.extend(
+                staged
+                    .filter(|(of, mark, _)| mark == digest && of == owner)
+                    .map(|(_, _, sheet)| *sheet),
+            );
+        }
+        let mut found = Vec::new();
+        for number in sheets {
+            if let Some(sheet) = self.read(&owner.sheet(number))? {
+                let marks = marks::read_sheet(owner.is_rate(), &sheet)?;
+                found.extend(marks.into_iter().filter(|mark| mark.digest == *digest));
+            }
+        }
+        Ok(found)
+    }
+
     fn put_mark(&mut self, owner: Owner, mark: SheetMark) -> Step<()> {
         let staged = [&self.own, self.earlier];
         let last = staged
@@ -293,18 +343,19 @@ impl<'a> Stage<'a> {
         let sheet = self.read(&owner.sheet(last))?;
         let (number, octets) = marks::added(&owner, last, sheet.as_deref(), mark)?;
         self.put(owner.sheet(number), octets);
+        self.own.marks.push((owner.clone(), mark.digest, number));
         self.own.sheets.insert(owner, number);
-        self.own.marks_put += 1;
         Ok(())
     }
 
-    fn counters(&mut self, profile: &str, values: &BTreeMap<String, u64>) -> Step<()> {
+    fn count(&mut self, profile: &str, name: &str, by: u64) -> Step<()> {
         let key = Kind::Counters.name(profile);
         let mut all: BTreeMap<String, u64> = match self.read(&key)? {
             Some(octets) => wire::decode("counters", &octets)?,
             None => BTreeMap::new(),
         };
-        all.extend(values.iter().map(|(name, value)| (name.clone(), *value)));
+        let total = all.entry(name.to_owned()).or_default();
+        *total = total.saturating_add(by);
         let octets = wire::encode("counters", &all)?;
         self.put(key, octets);
         Ok(())
@@ -379,14 +430,5 @@ impl<'a> Stage<'a> {
             }
         }
         self.engine.get(key)
-    }
-}
-
-fn replay_mark(key: &Digest, until: DateTime<Utc>) -> SheetMark {
-    let until = wire::micros(until);
-    SheetMark {
-        digest: *key,
-        until,
-        at: 0,
     }
 }

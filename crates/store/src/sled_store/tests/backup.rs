@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::Error;
+use crate::{Error, Reservation};
 
 fn filled() -> (TempDir, SledStore) {
     let (dir, store) = fresh();
@@ -10,8 +10,8 @@ fn filled() -> (TempDir, SledStore) {
             .with(plain_certificate(n))
             .with(plain_transaction(n))
             .with(event(n))
-            .with(Op::PutReplay {
-                profile: "corp".into(),
+            .with(Reservation::Once {
+                scope: "corp".into(),
                 key: [n as u8; 16],
                 until: after(99),
             });

@@ -1,5 +1,6 @@
 use super::*;
-use crate::Mark;
+use crate::sled_store::marks::Owner;
+use crate::{Mark, Reservation};
 
 fn digest(n: u32) -> [u8; 16] {
     let mut digest = [0; 16];
@@ -7,28 +8,33 @@ fn digest(n: u32) -> [u8; 16] {
     digest
 }
 
-fn replay(profile: &str, n: u32, until: i64) -> Op {
-    Op::PutReplay {
-        profile: profile.into(),
+fn replay(profile: &str, n: u32, until: i64) -> Reservation {
+    Reservation::Once {
+        scope: profile.into(),
         key: digest(n),
         until: after(until),
     }
 }
 
-fn rate(profile: &str, n: u32, at: i64, until: i64) -> Op {
-    let (at, until) = (after(at), after(until));
-    Op::PutRate {
-        profile: profile.into(),
-        device: digest(n),
-        at,
-        until,
+fn rate(profile: &str, n: u32, at: i64, until: i64) -> Reservation {
+    limited(profile, n, at, (0, until - at))
+}
+
+/// One more of at most `limit` within `window` seconds.
+fn limited(profile: &str, n: u32, at: i64, (limit, window): (u32, i64)) -> Reservation {
+    Reservation::Quota {
+        scope: profile.into(),
+        key: digest(n),
+        at: after(at),
+        limit,
+        window: Duration::seconds(window),
     }
 }
 
 #[test]
 fn live_marks_come_back_and_void_ones_do_not() {
     let (dir, store) = fresh();
-    for op in [
+    for reservation in [
         replay("corp", 1, 100),
         replay("corp", 2, 50),
         replay("corp2", 3, 100),
@@ -37,7 +43,7 @@ fn live_marks_come_back_and_void_ones_do_not() {
         rate("corp", 2, 4, 101),
         rate("", 9, 4, 101),
     ] {
-        put(&store, op);
+        put(&store, reservation);
     }
     drop(store);
     let store = open(&dir.path().join("store"));
@@ -58,6 +64,106 @@ fn live_marks_come_back_and_void_ones_do_not() {
         store.profile_state("", after(0)).unwrap().rate,
         vec![mark(9, 4)]
     );
+}
+
+/// What becomes of one change at a time, in seconds.
+fn attempt(store: &SledStore, now: i64, change: Change) -> Result<Committed, Conflict> {
+    store.commit(&[change], after(now)).unwrap().remove(0)
+}
+
+#[test]
+fn what_is_taken_once_is_refused_until_it_is_forgotten() {
+    let (dir, store) = fresh();
+    let take = |n, until| Change::new().with(replay("corp", n, until));
+    let taken = |n, until| {
+        Err(Conflict::Taken {
+            scope: "corp".into(),
+            key: digest(n),
+            until: after(until),
+        })
+    };
+    // Within one change, one commit, and over several.
+    let twice = take(1, 100).with(replay("corp", 1, 100));
+    assert_eq!(attempt(&store, 0, twice), taken(1, 100));
+    let audited = take(1, 100).with(plain_event(1));
+    let other = take(1, 200).with(plain_event(2));
+    let answers = store.commit(&[audited, other], after(0)).unwrap();
+    assert!(answers[0].is_ok(), "nothing of the refused change was kept");
+    assert_eq!(answers[1], taken(1, 100));
+    assert_eq!(attempt(&store, 99, take(1, 300)), taken(1, 100));
+    let elsewhere = Change::new().with(replay("lab", 1, 100));
+    attempt(&store, 0, elsewhere).unwrap();
+    // Another digest that begins alike.
+    let mut alike = digest(1);
+    alike[15] = 1;
+    let alike = Reservation::Once {
+        scope: "corp".into(),
+        key: alike,
+        until: after(100),
+    };
+    attempt(&store, 0, Change::new().with(alike)).unwrap();
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    assert_eq!(attempt(&store, 99, take(1, 300)), taken(1, 100));
+    attempt(&store, 100, take(1, 300)).unwrap();
+    assert_eq!(attempt(&store, 101, take(1, 400)), taken(1, 300));
+    assert_eq!(store.sizes().unwrap().audit_events, 1);
+}
+
+#[test]
+fn a_window_that_is_full_is_refused_until_the_oldest_leaves_it() {
+    let (dir, store) = fresh();
+    let take = |at| Change::new().with(limited("corp", 7, at, (2, 60)));
+    let limited_until = |used, until| {
+        Err(Conflict::Limited {
+            scope: "corp".into(),
+            key: digest(7),
+            limit: 2,
+            used,
+            frees_at: after(until),
+        })
+    };
+    let answers = store.commit(&[take(0), take(10), take(20)], after(0));
+    let answers = answers.unwrap();
+    assert!(answers[0].is_ok() && answers[1].is_ok());
+    assert_eq!(answers[2], limited_until(2, 60));
+    let other = Change::new().with(limited("corp", 8, 20, (2, 60)));
+    attempt(&store, 20, other).unwrap();
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    assert_eq!(attempt(&store, 59, take(59)), limited_until(2, 60));
+    attempt(&store, 60, take(60)).unwrap();
+    assert_eq!(attempt(&store, 61, take(61)), limited_until(2, 70));
+    // A clock that was set back: those of the future count.
+    assert_eq!(attempt(&store, 61, take(5)), limited_until(3, 70));
+    let any = Change::new().with(limited("corp", 7, 61, (0, 60)));
+    attempt(&store, 61, any).unwrap();
+}
+
+#[test]
+fn what_is_swept_may_be_taken_again_and_leaves_nothing_in_memory() {
+    let (_dir, store) = fresh();
+    let all: Vec<Change> = (0..500)
+        .map(|n| Change::new().with(replay("corp", n, 10)))
+        .collect();
+    store.commit(&all, after(0)).unwrap();
+    for n in 0..60 {
+        attempt(&store, 11, Change::new().with(replay("lab", n, 900))).unwrap();
+    }
+    let report = store.verify().unwrap();
+    assert!(report.is_good() && report.replay_marks < 80, "{report:?}");
+    let owner = Owner::new(Kind::Replay, "corp").unwrap();
+    let held = |n| {
+        store
+            .writer()
+            .unwrap()
+            .sheets
+            .with(&owner, &digest(n))
+            .count()
+    };
+    assert!((0..480).all(|n| held(n) == 0));
+    attempt(&store, 12, Change::new().with(replay("corp", 3, 900))).unwrap();
+    assert_eq!(held(3), 1);
 }
 
 #[test]

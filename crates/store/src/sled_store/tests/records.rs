@@ -319,22 +319,35 @@ fn crl_numbers_only_rise_and_large_crls_are_kept() {
 }
 
 #[test]
-fn counters_and_settings_are_set_by_name() {
+fn counters_are_added_to_and_settings_are_set_by_name() {
     let (dir, store) = fresh();
-    let counters = |values: &[(&str, u64)]| Op::Counters {
+    let count = |name: &str, by: u64| Op::Count {
         profile: "corp".into(),
-        values: values
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value))
-            .collect(),
+        name: name.into(),
+        by,
     };
-    let change = Change::new().with(counters(&[("success", 1), ("replay", 4)]));
-    store
+    let refused = Change::new()
+        .with(count("success", 100))
+        .with(Op::RevokeToken {
+            id: "nobody's".into(),
+            at: start(),
+        });
+    let answers = store
         .commit(
-            &[change, Change::new().with(counters(&[("success", 2)]))],
+            &[
+                Change::new()
+                    .with(count("success", 1))
+                    .with(count("replay", 4))
+                    .with(count("replay", 1)),
+                refused,
+                Change::new().with(count("success", 1)),
+            ],
             start(),
         )
         .unwrap();
+    assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_ok());
+    put(&store, count("full", u64::MAX));
+    put(&store, count("full", 2));
     for (key, value) in [
         ("ra/corp", "1"),
         ("ra/iot", "2"),
