@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use chrono::{DateTime, Utc};
 use pki::Certificate;
 use scep::MessageType;
-use store::{AuditDetails, AuditEvent, Outcome, TransactionRecord};
+use store::{AuditDetails, AuditEvent, EnrollmentRecord, Outcome};
 
 /// A certificate was issued.
 pub(crate) fn success(
@@ -195,7 +195,7 @@ pub(crate) fn unreadable(
 /// A request that waited was issued, denied or ran out of time.
 pub(crate) fn of_record(
     shared: &Shared,
-    record: &TransactionRecord,
+    record: &EnrollmentRecord,
     outcome: Outcome,
     reason: Option<&str>,
     message: &str,
@@ -203,7 +203,8 @@ pub(crate) fn of_record(
 ) -> AuditEvent {
     let renewal = record.message_type == records::RENEWAL_REQ;
     let context = Context::of_record(record);
-    let actor = record
+    let grounds = &record.grounds;
+    let actor = grounds
         .device
         .clone()
         .unwrap_or_else(|| record.common_name.clone());
@@ -224,9 +225,9 @@ pub(crate) fn of_record(
             sans: (!record.sans.is_empty()).then(|| record.sans.clone()),
             transaction_id: Some(record.transaction_id.clone()),
             source_ip: record.source_ip,
-            device: record.device.clone(),
-            claim: context.claim,
-            claim_issuer: context.claim_issuer,
+            device: grounds.device.clone(),
+            claim: grounds.claim.clone(),
+            claim_issuer: grounds.claim_issuer.clone(),
             csr: context.csr,
             user_agent: context.user_agent,
             request_id: context.request_id,

@@ -2,7 +2,7 @@
 //! cost RSA time or a look into the store, and nothing here changes anything.
 
 use crate::enrollment::{
-    Candidate, Evidence, Key, Known, Question, Rejected, Waiting, digest, poll_key,
+    BY_CERTIFICATE, Candidate, Evidence, Key, Known, Question, Rejected, Waiting, digest, poll_key,
 };
 use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
@@ -14,6 +14,7 @@ use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
 use std::net::IpAddr;
 use std::sync::Arc;
+use store::CaId;
 
 /// What a PKIMessage turned out to be.
 pub(crate) enum Read {
@@ -100,7 +101,7 @@ fn candidate(
         reply.signer.der(),
         csr.der(),
     ]);
-    let record = shared.services.store.transaction(&spec.path_id, &key)?;
+    let record = shared.services.store.enrollment(&spec.path_id, &key)?;
     let facts = CsrFacts::from_csr(&csr);
     let validator = spec.validator(csr.challenge_password());
     let intune = validator.is_some_and(Validator::is_counted);
@@ -215,7 +216,7 @@ fn authenticate(
                 transaction_id: transaction_id(reply),
                 csr: csr.der(),
             };
-            vouched(validator.check(&request, now))
+            vouched(validator.id(), validator.check(&request, now))
         }
         None => Err(nobody(csr)),
     };
@@ -266,6 +267,7 @@ fn authenticate(
                 && (spec.challenge_free_renewals() || rules.without_gates) =>
         {
             Ok(Box::new(Evidence {
+                validator: BY_CERTIFICATE.to_owned(),
                 through_gates,
                 ..Evidence::default()
             }))
@@ -277,9 +279,10 @@ fn authenticate(
     (renews, evidence)
 }
 
-fn vouched(check: Check) -> Result<Box<Evidence>, Refusal> {
+fn vouched(validator: &str, check: Check) -> Result<Box<Evidence>, Refusal> {
     match check {
         Check::Proven(proven) => Ok(Box::new(Evidence {
+            validator: validator.to_owned(),
             proven: *proven,
             through_gates: false,
         })),
@@ -310,10 +313,10 @@ fn transaction_id(reply: &ReplyTo) -> &str {
 /// The certificate that a record holds.
 pub(crate) fn certificate_of(
     shared: &Shared,
-    issuer_id: &str,
+    ca: &CaId,
     serial: &[u8],
 ) -> Result<Certificate, String> {
-    match shared.services.store.certificate(issuer_id, serial) {
+    match shared.services.store.certificate(ca, serial) {
         Ok(Some(record)) => Certificate::from_der(&record.der).map_err(|error| error.to_string()),
         Ok(None) => Err(format!(
             "certificate {} is not in the store",

@@ -1,50 +1,54 @@
 //! The keys of which a CA's certificates were revoked as compromised: nobody gets another certificate for one of them,
 //! in any profile of that CA.
 //!
-//! The store holds the revocations and the certificates; the digests of the keys are read from there when an issuer's
-//! are first asked for, and kept.
+//! The store holds the revocations and the certificates; the digests of the keys are read from there when a CA's are
+//! first asked for, and kept.
 
+use issuer::Issuer;
 use pki::{Certificate, PublicKey, RevocationReason};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{CertificateRecord, Store};
+use store::{CaId, CertificateRecord, Store};
 
-/// Digests of the compromised keys of one issuer; `None` until they were read.
-type Digests = Mutex<Option<HashSet<[u8; 32]>>>;
+/// Of one CA; `None` until it was read.
+type Slot = Mutex<Option<Known>>;
 
-/// The compromised keys of all issuers. Cheap to clone.
+struct Known {
+    /// The CA itself, and those that its issuer had before a rollover.
+    cas: BTreeSet<CaId>,
+    /// Digests of their compromised keys.
+    keys: HashSet<[u8; 32]>,
+}
+
+/// The compromised keys of all CAs. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct CompromisedKeys {
-    issuers: Arc<Mutex<HashMap<String, Arc<Digests>>>>,
+    slots: Arc<Mutex<HashMap<CaId, Arc<Slot>>>>,
 }
 
 impl CompromisedKeys {
-    fn of(&self, issuer_id: &str) -> Arc<Digests> {
-        let mut issuers = lock(&self.issuers);
-        Arc::clone(issuers.entry(issuer_id.to_owned()).or_default())
-    }
-
-    /// Whether one of these is a compromised key of this issuer. Reads the store the first time.
+    /// Whether one of these is a compromised key of this issuer's CA. Reads the store the first time.
     ///
     /// # Errors
     /// The store cannot be read.
     pub(crate) fn has(
         &self,
         store: &dyn Store,
-        issuer_id: &str,
+        issuer: &dyn Issuer,
         keys: &[&PublicKey],
     ) -> store::Result<bool> {
-        let of_issuer = self.of(issuer_id);
-        let mut known = lock(&of_issuer);
-        let digests = match &mut *known {
-            Some(digests) => digests,
+        let ca = CaId::of_ca(issuer.authority().certificate());
+        let slot = Arc::clone(lock(&self.slots).entry(ca).or_default());
+        let mut slot = lock(&slot);
+        let known = match &mut *slot {
+            Some(known) => known,
             // Read under the lock: what is revoked meanwhile is noted afterwards.
-            unread => unread.insert(read(store, issuer_id)?),
+            unread => unread.insert(read(store, issuer.id(), ca)?),
         };
-        Ok(!digests.is_empty()
+        Ok(!known.keys.is_empty()
             && keys
                 .iter()
-                .any(|key| digests.contains(&pki::sha256(key.spki_der()))))
+                .any(|key| known.keys.contains(&pki::sha256(key.spki_der()))))
     }
 
     /// Notes that this certificate was revoked. To be called when that is durable.
@@ -52,23 +56,32 @@ impl CompromisedKeys {
         if reason != RevocationReason::KeyCompromise {
             return;
         }
-        let of_issuer = self.of(&record.issuer_id);
-        if let Some(digests) = &mut *lock(&of_issuer) {
-            digests.extend(digest(record));
+        let slots: Vec<Arc<Slot>> = lock(&self.slots).values().cloned().collect();
+        for slot in slots {
+            if let Some(known) = &mut *lock(&slot)
+                && known.cas.contains(&record.ca)
+            {
+                known.keys.extend(digest(record));
+            }
         }
     }
 }
 
-fn read(store: &dyn Store, issuer_id: &str) -> store::Result<HashSet<[u8; 32]>> {
-    let mut digests = HashSet::new();
-    for revoked in store.revoked(issuer_id)? {
-        if revoked.revocation.reason == RevocationReason::KeyCompromise as u8
-            && let Some(record) = store.certificate(issuer_id, &revoked.serial)?
-        {
-            digests.extend(digest(&record));
+fn read(store: &dyn Store, issuer_id: &str, ca: CaId) -> store::Result<Known> {
+    let others = store.cas().into_iter();
+    let others = others.filter(|(name, _)| name == issuer_id);
+    let cas: BTreeSet<CaId> = others.map(|(_, ca)| ca).chain([ca]).collect();
+    let mut keys = HashSet::new();
+    for ca in &cas {
+        for revoked in store.revoked(ca)? {
+            if revoked.revocation.reason == RevocationReason::KeyCompromise as u8
+                && let Some(record) = store.certificate(ca, &revoked.serial)?
+            {
+                keys.extend(digest(&record));
+            }
         }
     }
-    Ok(digests)
+    Ok(Known { cas, keys })
 }
 
 fn digest(record: &CertificateRecord) -> Option<[u8; 32]> {

@@ -9,21 +9,15 @@ use pki::Csr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use store::{TransactionRecord, TransactionState};
+use store::{EnrollmentRecord, Refusal, Stage};
 
-/// Kept in [`TransactionRecord::context`], as JSON.
+/// Kept in [`EnrollmentRecord::context`], as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Context {
     /// Whether it came with an Intune challenge.
     #[serde(default)]
     pub(crate) intune: bool,
-    /// What the challenge says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) claim: Option<Value>,
-    /// Who minted it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) claim_issuer: Option<String>,
-    /// What the CSR says in the same dimensions.
+    /// What the CSR says in the dimensions of a claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) csr: Option<Value>,
     /// The client's User-Agent.
@@ -46,14 +40,17 @@ const MOST_JOINED: usize = 16;
 /// A transaction that joined a waiting request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Joined {
-    /// [`TransactionRecord::key`]
+    /// [`EnrollmentRecord::key`]
     pub(crate) key: Key,
-    /// [`TransactionRecord::poll_key`]
+    /// [`EnrollmentRecord::poll_key`]
     pub(crate) poll: Key,
-    /// [`TransactionRecord::transaction_id`]
+    /// [`EnrollmentRecord::transaction_id`]
     pub(crate) transaction_id: String,
-    /// [`TransactionRecord::message_type`]
+    /// [`EnrollmentRecord::message_type`]
     pub(crate) message_type: u8,
+    /// The version of its own record, if an earlier request of this key left one.
+    #[serde(default)]
+    pub(crate) version: u64,
 }
 
 impl Ended {
@@ -66,7 +63,7 @@ impl Ended {
     }
 
     /// Of a request that ended; records of earlier versions have nothing.
-    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
+    pub(crate) fn of_record(record: &EnrollmentRecord) -> Self {
         let kept = record.context.as_deref();
         kept.and_then(|octets| serde_json::from_slice(octets).ok())
             .unwrap_or_default()
@@ -81,11 +78,8 @@ impl Ended {
 impl Context {
     /// Of a request that begins to wait.
     pub(crate) fn of_candidate(origin: &Origin, candidate: &Candidate) -> Self {
-        let claim = candidate.claim();
         let mut context = Self {
             intune: candidate.intune,
-            claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
-            claim_issuer: claim.map(|claim| claim.iss.clone()),
             csr: candidate.intune.then(|| csr_facts(&candidate.facts)),
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
@@ -97,25 +91,21 @@ impl Context {
     }
 
     /// Of a request that waits. One that came before contexts were kept has little.
-    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
+    pub(crate) fn of_record(record: &EnrollmentRecord) -> Self {
         let kept = record.context.as_deref();
         kept.and_then(|octets| serde_json::from_slice(octets).ok())
             .unwrap_or_else(|| Self {
-                intune: record.device.is_some(),
+                intune: record.grounds.device.is_some(),
                 ..Self::default()
             })
     }
 
     /// Of texts from outside the beginning is kept.
     fn shorten(&mut self) {
-        for text in [
-            &mut self.claim_issuer,
-            &mut self.user_agent,
-            &mut self.request_id,
-        ] {
+        for text in [&mut self.user_agent, &mut self.request_id] {
             excerpt::name(text);
         }
-        for value in [&mut self.claim, &mut self.csr].into_iter().flatten() {
+        if let Some(value) = &mut self.csr {
             excerpt::facts(value);
         }
     }
@@ -135,19 +125,20 @@ impl Context {
     }
 }
 
-impl From<&TransactionRecord> for Known {
-    fn from(record: &TransactionRecord) -> Self {
+impl From<&EnrollmentRecord> for Known {
+    fn from(record: &EnrollmentRecord) -> Self {
         Self {
-            state: record.state.clone(),
-            updated_at: record.updated_at,
-            deadline: record.deadline,
+            stage: record.stage.clone(),
+            updated_at: record.times.updated,
+            needs_approval: record.needs_approval,
+            version: record.version,
             waiting: record
-                .state
-                .is_open()
+                .stage
+                .awaits_approval()
                 .then(|| Arc::new(Waiting::of_record(record))),
             ended: matches!(
-                record.state,
-                TransactionState::Denied { .. } | TransactionState::Expired
+                record.stage,
+                Stage::Refused(Refusal::Denied { .. } | Refusal::ApprovalExpired)
             )
             .then(|| Ended::of_record(record)),
         }
@@ -156,7 +147,7 @@ impl From<&TransactionRecord> for Known {
 
 impl Waiting {
     /// Of a record that waits. One whose CSR cannot be read is joined by nobody.
-    pub(crate) fn of_record(record: &TransactionRecord) -> Self {
+    pub(crate) fn of_record(record: &EnrollmentRecord) -> Self {
         let csr = record
             .csr
             .as_deref()

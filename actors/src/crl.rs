@@ -1,15 +1,15 @@
-//! Each issuer's newest CRL: made when somebody asks, kept in the store, made anew when a
+//! Each CA's newest CRL: made when somebody asks, kept in the store, made anew when a
 //! certificate was revoked since or half of its time has passed.
 //!
-//! Making one reads every revoked certificate and waits for the disk, so it happens once at a time for each issuer and
+//! Making one reads every revoked certificate and waits for the disk, so it happens once at a time for each CA and
 //! beside the compute pool; who asks meanwhile gets the CRL of before, which is still good.
 
 use chrono::{DateTime, Utc};
 use issuer::Issuer;
-use pki::{Certificate, RevocationReason, RevokedEntry, Serial};
+use pki::{RevocationReason, RevokedEntry, Serial};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{Change, CrlRecord, RevokedCertificate, Store};
+use store::{CaId, Change, CrlRecord, RevokedCertificate, Store};
 
 /// Why there is no CRL to show.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +23,6 @@ pub enum CrlError {
     /// Another CRL took the number; the next try finds it.
     #[error("{0}")]
     Conflict(#[from] store::Conflict),
-    /// A certificate in the store cannot be read.
-    #[error("a revoked certificate cannot be read: {0}")]
-    Certificate(#[from] pki::Error),
     /// Making it panicked, or the server ends.
     #[error("making the CRL was broken off: {0}")]
     BrokenOff(#[from] tokio::task::JoinError),
@@ -48,8 +45,6 @@ struct State {
 #[derive(Clone)]
 struct Newest {
     der: Arc<[u8]>,
-    /// The fingerprint of the CA certificate that it stands for.
-    signer: [u8; 32],
     /// The revocations that it knows of, at least.
     revocations: u64,
     /// From then on it is made anew.
@@ -65,29 +60,29 @@ impl Slot {
     }
 
     /// The newest one, if it may still be shown, and whether it need not be made anew.
-    fn usable(&self, signer: &[u8; 32], now: DateTime<Utc>) -> Option<(Arc<[u8]>, bool)> {
+    fn usable(&self, now: DateTime<Utc>) -> Option<(Arc<[u8]>, bool)> {
         let (newest, revocations) = self.look();
-        let newest = newest.filter(|newest| newest.signer == *signer && now < newest.end)?;
+        let newest = newest.filter(|newest| now < newest.end)?;
         let fresh = newest.revocations == revocations && now < newest.refresh;
         Some((newest.der, fresh))
     }
 }
 
-/// The CRLs of all issuers. Cheap to clone.
+/// The CRLs of all CAs. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Crls {
-    slots: Arc<Mutex<HashMap<String, Arc<Slot>>>>,
+    slots: Arc<Mutex<HashMap<CaId, Arc<Slot>>>>,
 }
 
 impl Crls {
-    fn slot(&self, issuer_id: &str) -> Arc<Slot> {
+    fn slot(&self, ca: CaId) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
-        Arc::clone(slots.entry(issuer_id.to_owned()).or_default())
+        Arc::clone(slots.entry(ca).or_default())
     }
 
-    /// Says that a certificate of this issuer was revoked.
-    pub fn revoked(&self, issuer_id: &str) {
-        let slot = self.slot(issuer_id);
+    /// Says that a certificate of this CA was revoked.
+    pub fn revoked(&self, ca: &CaId) {
+        let slot = self.slot(*ca);
         let mut state = lock(&slot.state);
         state.revocations = state.revocations.saturating_add(1);
     }
@@ -104,9 +99,8 @@ impl Crls {
         now: DateTime<Utc>,
     ) -> Result<Arc<[u8]>, CrlError> {
         let id = issuer.id();
-        let slot = self.slot(id);
-        let signer = issuer.authority().certificate().fingerprint();
-        let old = match slot.usable(&signer, now) {
+        let slot = self.slot(CaId::of_ca(issuer.authority().certificate()));
+        let old = match slot.usable(now) {
             Some((crl, true)) => return Ok(crl),
             Some((crl, false)) => Some(crl),
             None => None,
@@ -117,7 +111,7 @@ impl Crls {
             (Err(_), None) => Arc::clone(&slot.making).lock_owned().await,
         };
         // Somebody else may have made it in between.
-        if let Some((crl, true)) = slot.usable(&signer, now) {
+        if let Some((crl, true)) = slot.usable(now) {
             return Ok(crl);
         }
         let (store, signing) = (Arc::clone(store), Arc::clone(issuer));
@@ -150,31 +144,30 @@ fn make(
         id: issuer.id().to_owned(),
     };
     let signer = issuer.crl().ok_or_else(no_crl)?;
-    let authority = issuer.authority();
-    let ca = authority.certificate();
-    let before = store.crl(issuer.id())?;
-    let mut entries = Vec::new();
-    for revoked in store.revoked(issuer.id())? {
-        if before.as_ref().is_some_and(|crl| has_told(crl, &revoked)) {
-            continue;
-        }
-        let Some(record) = store.certificate(issuer.id(), &revoked.serial)? else {
-            continue;
-        };
-        if is_signed_by(&Certificate::from_der(&record.der)?, ca) {
-            entries.push(RevokedEntry {
-                serial: Serial::new(revoked.serial),
-                revoked_at: revoked.revocation.at,
-                reason: RevocationReason::from_number(revoked.revocation.reason),
-            });
-        }
-    }
-    let number = before.map_or(0, |crl| crl.number).saturating_add(1);
+    // A CRL speaks for the certificates of its own signer alone, not for those of the key before or
+    // after a rollover.
+    let ca = CaId::of_ca(issuer.authority().certificate());
+    let before = store.crl(&ca)?;
+    let revoked = store.revoked(&ca)?.into_iter();
+    let entries: Vec<RevokedEntry> = revoked
+        .filter(|revoked| before.as_ref().is_none_or(|crl| !has_told(crl, revoked)))
+        .map(|revoked| RevokedEntry {
+            serial: Serial::new(revoked.serial),
+            revoked_at: revoked.revocation.at,
+            reason: RevocationReason::from_number(revoked.revocation.reason),
+        })
+        .collect();
+    // After a rollover the numbers go on, as the CRLs have the same issuer name.
+    let numbers = store.crls()?.into_iter();
+    let numbers = numbers.filter(|crl| crl.ca == ca || crl.issuer_id == issuer.id());
+    let last = numbers.map(|crl| crl.number).max();
+    let number = last.unwrap_or_default().saturating_add(1);
     let crl = signer.sign_crl(&entries, number, now)?;
     let this_update = crl.this_update();
     let next_update = crl.next_update().unwrap_or(this_update);
     let record = CrlRecord {
         issuer_id: issuer.id().to_owned(),
+        ca,
         number,
         this_update,
         next_update,
@@ -186,7 +179,6 @@ fn make(
         .try_for_each(|kept| kept.map(drop))?;
     Ok(Newest {
         der: crl.der().into(),
-        signer: ca.fingerprint(),
         revocations,
         refresh: now + (next_update - now) / 2,
         end: next_update,
@@ -197,20 +189,6 @@ fn make(
 /// (RFC 5280, section 3.3).
 fn has_told(crl: &CrlRecord, revoked: &RevokedCertificate) -> bool {
     revoked.not_after < crl.this_update && revoked.revocation.at < crl.this_update
-}
-
-/// Whether this certificate of the issuer was signed by the key of this CA, and not by one of before or of after a
-/// rollover: a CRL speaks for the certificates of its own signer alone.
-fn is_signed_by(certificate: &Certificate, ca: &Certificate) -> bool {
-    let named = |key_id: &[u8]| match ca.ski() {
-        Some(ski) => key_id == ski,
-        None => key_id == ca.public_key().key_id(),
-    };
-    certificate.issuer().matches(ca.subject())
-        && certificate.aki().map_or_else(
-            || certificate.verify_signature_by(ca.public_key()).is_ok(),
-            named,
-        )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-use store::TransactionState;
+use store::Stage;
 
 /// What identifies an enrollment: a digest of messageType, transactionID, signer and CSR.
 pub(crate) type Key = [u8; 16];
@@ -73,9 +73,14 @@ pub(crate) struct Candidate {
     pub(crate) findings: Vec<String>,
 }
 
+/// Who vouches for a device that renews without a challenge.
+pub(crate) const BY_CERTIFICATE: &str = "certificate";
+
 /// Why the device may enroll.
 #[derive(Clone, Default)]
 pub(crate) struct Evidence {
+    /// Which validator vouched; [`BY_CERTIFICATE`] where the signer's certificate is enough.
+    pub(crate) validator: String,
     pub(crate) proven: Proven,
     /// Whether the gates let the device in, now or when it first came.
     pub(crate) through_gates: bool,
@@ -144,9 +149,11 @@ impl Marks {
 /// What is known of an earlier request, without what only lists need.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    pub(crate) state: TransactionState,
+    pub(crate) stage: Stage,
     pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) deadline: Option<DateTime<Utc>>,
+    pub(crate) needs_approval: bool,
+    /// The version of its record.
+    pub(crate) version: u64,
     /// Of one that waits.
     pub(crate) waiting: Option<Arc<Waiting>>,
     /// Of one that was not approved.
@@ -156,7 +163,15 @@ pub(crate) struct Known {
 impl Known {
     /// Whether it went through approval: then its polls are no retransmissions.
     pub(crate) fn was_pending(&self) -> bool {
-        self.deadline.is_some()
+        self.needs_approval
+    }
+
+    /// When it ends if no operator decides.
+    pub(crate) fn approval_ends(&self) -> Option<DateTime<Utc>> {
+        match self.stage {
+            Stage::AwaitingApproval { until } => until,
+            _ => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 use store::{
-    AuditDetails, AuditEvent, CertificateRecord, Change, Op, TransactionRecord, TransactionState,
+    AuditDetails, AuditEvent, CertificateRecord, Change, EnrollmentRecord, Op, Refusal, Stage,
 };
 
 /// A name, an identifier, a User-Agent. A common name of 64 characters fits, whatever they are.
@@ -38,7 +38,7 @@ pub(crate) fn change(change: &mut Change) {
     for op in &mut change.0 {
         match op {
             Op::PutCertificate(record) => certificate(record),
-            Op::PutTransaction(record) => transaction(record),
+            Op::PutEnrollment(record) => enrollment(record),
             Op::Audit(audited) => event(audited),
             _ => {}
         }
@@ -52,14 +52,28 @@ fn certificate(record: &mut CertificateRecord) {
     shorten_some(&mut record.device, NAME);
 }
 
-fn transaction(record: &mut TransactionRecord) {
+fn enrollment(record: &mut EnrollmentRecord) {
     shorten(&mut record.common_name, NAME);
     shorten(&mut record.sans, SANS);
     shorten(&mut record.transaction_id, NAME);
-    shorten_some(&mut record.device, NAME);
-    if let TransactionState::Denied { by, note } = &mut record.state {
-        shorten(by, NAME);
-        shorten_some(note, WORDS);
+    let grounds = &mut record.grounds;
+    for name in [&mut grounds.device, &mut grounds.claim_issuer] {
+        shorten_some(name, NAME);
+    }
+    if let Some(claim) = &mut grounds.claim {
+        json(claim, &mut { JSON });
+    }
+    match &mut record.stage {
+        Stage::Refused(Refusal::Denied { by, note }) => {
+            shorten(by, NAME);
+            shorten_some(note, WORDS);
+        }
+        Stage::Refused(
+            Refusal::Policy { message, .. }
+            | Refusal::Gate { message, .. }
+            | Refusal::Failed { message },
+        ) => shorten(message, WORDS),
+        _ => {}
     }
 }
 
@@ -187,6 +201,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
+    use store::{Grounds, Times};
 
     #[test]
     fn short_texts_stay_as_they_are_and_long_ones_say_that_they_were_cut() {
@@ -237,31 +252,39 @@ mod tests {
 
     #[test]
     fn what_decides_is_left_alone() {
-        let mut record = TransactionRecord {
+        let mut record = EnrollmentRecord {
             profile: "corp".to_owned(),
             key: [1; 16],
             poll_key: [2; 16],
-            state: TransactionState::Denied {
+            version: 0,
+            stage: Stage::Refused(Refusal::Denied {
                 by: "b".repeat(9999),
                 note: Some("n".repeat(9999)),
-            },
+            }),
+            needs_approval: true,
             transaction_id: "t".to_owned(),
             message_type: 19,
-            created_at: chrono::DateTime::UNIX_EPOCH,
-            updated_at: chrono::DateTime::UNIX_EPOCH,
-            deadline: None,
             common_name: "c".repeat(9999),
             sans: "s".repeat(9999),
-            device: Some("d".repeat(9999)),
             source_ip: None,
             csr: Some(vec![7; 99_999]),
+            grounds: Grounds {
+                device: Some("d".repeat(9999)),
+                claim: Some(json!({ "sub": "u".repeat(9999) })),
+                ..Grounds::default()
+            },
             context: None,
+            due: None,
+            attempts: 0,
+            lease: None,
+            times: Times::starting(chrono::DateTime::UNIX_EPOCH),
         };
-        transaction(&mut record);
+        enrollment(&mut record);
         assert_eq!(record.csr.as_deref(), Some(&[7; 99_999][..]));
         assert!(record.common_name.len() <= NAME && record.sans.len() <= SANS);
-        assert!(record.device.unwrap().len() <= NAME);
-        let TransactionState::Denied { by, note } = record.state else {
+        assert!(record.grounds.device.unwrap().len() <= NAME);
+        assert!(record.grounds.claim.unwrap().to_string().len() <= JSON);
+        let Stage::Refused(Refusal::Denied { by, note }) = record.stage else {
             unreachable!()
         };
         assert!(by.len() <= NAME && note.unwrap().len() <= WORDS);

@@ -5,6 +5,7 @@ use crate::decision::Desk;
 use crate::enroll::{self, BUSY};
 use crate::enrollment::poll_key;
 use crate::messages::{Outcome, PkiOperation, Served};
+use crate::records;
 use crate::requests::{Ending, Operation};
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
@@ -56,10 +57,10 @@ fn may_prove_itself(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> stor
     }
     let spec = &shared.spec;
     let store = &shared.services.store;
-    let (issuer_id, serial) = (spec.issuer.id(), peeked.signer.serial().as_bytes());
-    if store.is_revoked(issuer_id, serial) == Some(false)
-        && peeked.signer.valid_at(now)
-        && let Some(record) = store.certificate(issuer_id, serial)?
+    let ca = records::ca_of(&*spec.issuer, &peeked.signer);
+    if peeked.signer.valid_at(now)
+        && let Some(record) = store.certificate(&ca, peeked.signer.serial().as_bytes())?
+        && record.revoked.is_none()
         && record.profile == spec.path_id
         && record.der == peeked.signer.der()
     {
@@ -67,6 +68,6 @@ fn may_prove_itself(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> stor
     }
     let transaction_id = peeked.transaction_id.unwrap_or_default();
     let polled = poll_key(&transaction_id, &peeked.signer);
-    let known = store.transaction_by_poll(&spec.path_id, &polled)?;
+    let known = store.enrollment_by_poll(&spec.path_id, &polled)?;
     Ok(known.is_some())
 }

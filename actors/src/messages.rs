@@ -8,7 +8,7 @@ use challenge::Counters;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{TransactionRecord, TransactionState};
+use store::{EnrollmentRecord, Refusal, Stage};
 
 /// Where a message came from, for the audit and the limits.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub struct ProfileStatus {
 
 /// An operator's decision on a pending request.
 #[derive(Message, Debug, Clone)]
-#[rtype(result = "Result<TransactionState, DecideError>")]
+#[rtype(result = "Result<Stage, DecideError>")]
 pub struct OperatorDecision {
     /// The request's key.
     pub key: [u8; 16],
@@ -140,13 +140,16 @@ pub(crate) struct End;
 #[rtype(result = "()")]
 pub struct PanicDrill;
 
-/// The words for a transaction's state.
+/// The word for where an enrollment stands.
 #[must_use]
-pub(crate) fn state_word(record: &TransactionRecord) -> &'static str {
-    match record.state {
-        TransactionState::Pending => "pending",
-        TransactionState::Issued { .. } => "issued",
-        TransactionState::Denied { .. } => "denied",
-        TransactionState::Expired => "expired",
+pub(crate) fn state_word(record: &EnrollmentRecord) -> &'static str {
+    match record.stage {
+        Stage::Validating { .. } => "being validated",
+        Stage::AwaitingApproval { .. } => "pending",
+        Stage::Issuing { .. } => "being issued",
+        Stage::Issued { .. } => "issued",
+        Stage::Refused(Refusal::Denied { .. }) => "denied",
+        Stage::Refused(Refusal::ApprovalExpired) => "expired",
+        Stage::Refused(_) => "refused",
     }
 }

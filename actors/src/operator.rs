@@ -16,21 +16,21 @@ use issuer::Wish;
 use pki::Csr;
 use scep::FailInfo;
 use std::sync::Arc;
-use store::{AuditDetails, AuditEvent, Change, Outcome, TransactionRecord, TransactionState};
+use store::{AuditDetails, AuditEvent, Change, EnrollmentRecord, Outcome, Refusal, Stage};
 
 /// Carries out a decision: issues the certificate now, or denies it.
 pub(crate) async fn decide(
     shared: Arc<Shared>,
     desk: Desk,
     decision: OperatorDecision,
-) -> Result<TransactionState, DecideError> {
+) -> Result<Stage, DecideError> {
     let ticket = claim(&desk, decision.key).await?;
     let record = load(&shared, decision.key).await?;
     let now = shared.now();
-    if !record.state.is_open() {
+    if !record.stage.awaits_approval() {
         return Err(DecideError::NotPending(state_word(&record)));
     }
-    if record.deadline.is_some_and(|deadline| now > deadline) {
+    if record.approval_ends().is_some_and(|end| now > end) {
         return Err(DecideError::NotPending("expired"));
     }
     let context = Context::of_record(&record);
@@ -52,13 +52,13 @@ async fn claim(desk: &Desk, key: Key) -> Result<Ticket, DecideError> {
     }
 }
 
-pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<TransactionRecord, DecideError> {
+pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<EnrollmentRecord, DecideError> {
     let job = Arc::clone(shared);
     let found = shared
         .services
         .pool
         .run(crate::compute::Stage::Finish, move || {
-            job.services.store.transaction(&job.spec.path_id, &key)
+            job.services.store.enrollment(&job.spec.path_id, &key)
         })
         .await;
     match found {
@@ -69,11 +69,11 @@ pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<TransactionRe
     }
 }
 
-type Carried = (TransactionRecord, Answer, Change);
+type Carried = (EnrollmentRecord, Answer, Change);
 
 async fn approve(
     shared: &Arc<Shared>,
-    record: &TransactionRecord,
+    record: &EnrollmentRecord,
     decision: &OperatorDecision,
     now: DateTime<Utc>,
 ) -> Result<Carried, DecideError> {
@@ -94,7 +94,7 @@ async fn approve(
     // The policy of today decides, not that of the day when the request came.
     let wish = Wish {
         csr: &csr,
-        vouched_sid: None,
+        vouched_sid: record.grounds.vouched_sid.as_deref(),
         previous: None,
     };
     let approved = shared
@@ -104,17 +104,11 @@ async fn approve(
         .map_err(|refusal| DecideError::Policy(refusal.reason))?;
     let certificate = durable::sign(shared, approved).await.map_err(failed)?;
     let serial = certificate.serial();
-    let state = TransactionState::Issued {
-        issuer_id: shared.spec.issuer.id().to_owned(),
+    let stage = Stage::Issued {
+        ca: records::ca_of(&*shared.spec.issuer, &certificate),
         serial: serial.as_bytes().to_vec(),
     };
-    let issued = TransactionRecord {
-        state,
-        csr: None,
-        context: None,
-        updated_at: now,
-        ..record.clone()
-    };
+    let issued = records::decided(record.clone(), stage, None, now);
     let mut event = audit::of_record(
         shared,
         record,
@@ -126,7 +120,7 @@ async fn approve(
     audit::about_certificate(&mut event, serial.to_hex());
     event.details.note.clone_from(&decision.note);
     let stored = store::CertificateRecord {
-        device: record.device.clone(),
+        device: record.grounds.device.clone(),
         through_gates: Some(Context::of_record(record).intune),
         ..records::certificate_of_transaction(shared, &certificate, &record.transaction_id, now)
     };
@@ -147,7 +141,7 @@ async fn approve(
 
 fn deny(
     shared: &Shared,
-    record: TransactionRecord,
+    record: EnrollmentRecord,
     context: &Context,
     decision: &OperatorDecision,
     now: DateTime<Utc>,
@@ -174,17 +168,12 @@ fn deny(
             now,
         ))
         .with(event);
-    let state = TransactionState::Denied {
+    let stage = Stage::Refused(Refusal::Denied {
         by: decision.by.clone(),
         note: decision.note.clone(),
-    };
-    let denied = TransactionRecord {
-        state,
-        csr: None,
-        context: Ended::new(context, false).octets(),
-        updated_at: now,
-        ..record
-    };
+    });
+    let kept = Ended::new(context, false).octets();
+    let denied = records::decided(record, stage, kept, now);
     let change = change.with(denied.clone());
     let answer = Answer::refused(FailInfo::BadRequest, "an operator refused this request");
     (denied, answer, change)
@@ -196,10 +185,10 @@ async fn finish(
     ticket: Ticket,
     context: &Context,
     (record, answer, mut change): Carried,
-) -> Result<TransactionState, DecideError> {
+) -> Result<Stage, DecideError> {
     records::push_joined(&mut change, context, &record);
     let intune = context.intune;
-    let issued = matches!(record.state, TransactionState::Issued { .. });
+    let issued = matches!(record.stage, Stage::Issued { .. });
     // A refusal that is none of the gates' counts as malformed, as everywhere.
     let label = match issued {
         true => Label::Success,
@@ -215,7 +204,7 @@ async fn finish(
         answer,
         label,
     });
-    Ok(record.state)
+    Ok(record.stage)
 }
 
 fn failed(failure: Failure) -> DecideError {
@@ -240,8 +229,8 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
     // Read after the claim: somebody may have decided since the sweep began.
     let record = load(shared, key).await?;
     let now = shared.now();
-    let overdue = record.deadline.is_some_and(|deadline| now > deadline);
-    if !record.state.is_open() || !overdue {
+    // Only one that waits has such an end.
+    if record.approval_ends().is_none_or(|end| now <= end) {
         return Ok(());
     }
     let context = Context::of_record(&record);
@@ -254,13 +243,9 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
         words,
         now,
     );
-    let expired = TransactionRecord {
-        state: TransactionState::Expired,
-        csr: None,
-        context: Ended::new(&context, false).octets(),
-        updated_at: now,
-        ..record
-    };
+    let stage = Stage::Refused(Refusal::ApprovalExpired);
+    let kept = Ended::new(&context, false).octets();
+    let expired = records::decided(record, stage, kept, now);
     let change = Change::new().with(expired.clone()).with(event);
     let answer = Answer::refused(FailInfo::BadRequest, words);
     finish(shared, ticket, &context, (expired, answer, change))
@@ -270,7 +255,7 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
 
 fn operators_event(
     shared: &Shared,
-    record: &TransactionRecord,
+    record: &EnrollmentRecord,
     decision: &OperatorDecision,
     action: &str,
     message: &str,
@@ -288,7 +273,7 @@ fn operators_event(
             message: Some(message.to_owned()),
             profile: Some(shared.spec.path_id.clone()),
             common_name: Some(record.common_name.clone()),
-            device: record.device.clone(),
+            device: record.grounds.device.clone(),
             transaction_id: Some(record.transaction_id.clone()),
             note: decision.note.clone(),
             request_id: Some(decision.request_id.clone()),

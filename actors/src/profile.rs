@@ -34,7 +34,7 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ProfileState, TransactionState};
+use store::{ProfileState, Stage};
 use tokio::sync::Semaphore;
 
 /// How often memory that has passed its time is given back, and waiting requests are looked at.
@@ -95,7 +95,7 @@ impl ProfileActor {
         let mut pending = Pending::default();
         for record in &state.pending {
             let waiting = Arc::new(Waiting::of_record(record));
-            pending.insert(record.key, waiting, record.deadline);
+            pending.insert(record.key, waiting, record.approval_ends());
         }
         let meters = Arc::new(Meters::new(&spec.path_id));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
@@ -236,7 +236,7 @@ impl ProfileActor {
         let known = known.filter(|known| !intune || answers_again(known, window, ask.now));
         let known = known.filter(|known| !self.begins_anew(known, &ask));
         if let Some(known) = &known
-            && !known.state.is_open()
+            && !known.stage.is_open()
         {
             return Decision::Known(known.clone());
         }
@@ -366,8 +366,7 @@ fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) ->
     }
     let Some(window) = window else { return false };
     let age = now.signed_duration_since(known.updated_at);
-    matches!(known.state, TransactionState::Issued { .. })
-        && age.to_std().map_or(true, |age| age <= window)
+    matches!(known.stage, Stage::Issued { .. }) && age.to_std().map_or(true, |age| age <= window)
 }
 
 impl Handler<Settle> for ProfileActor {
@@ -384,7 +383,8 @@ impl Handler<Settle> for ProfileActor {
                 let instant = self.shared.services.clock.instant();
                 if let Some(waiting) = &known.waiting {
                     let waiting = Arc::clone(waiting);
-                    self.pending.insert(settle.key, waiting, known.deadline);
+                    self.pending
+                        .insert(settle.key, waiting, known.approval_ends());
                     self.told.forget(&settle.key);
                 } else {
                     self.said_full = false;
@@ -445,7 +445,7 @@ impl Handler<Guess> for ProfileActor {
 }
 
 impl Handler<OperatorDecision> for ProfileActor {
-    type Result = ResponseFuture<Result<TransactionState, DecideError>>;
+    type Result = ResponseFuture<Result<Stage, DecideError>>;
 
     fn handle(&mut self, decision: OperatorDecision, ctx: &mut Self::Context) -> Self::Result {
         Box::pin(operator::decide(

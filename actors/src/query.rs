@@ -21,7 +21,7 @@ use crate::waiting;
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
-use store::{Change, TransactionState};
+use store::{Change, Refusal, Stage as EnrollmentStage};
 
 /// Octets of a serial number in a GetCRL, at most (RFC 5280, 4.1.2.2). What came out of a changed envelope is longer:
 /// a name, and behind it in the same number everything that was not to be known.
@@ -131,7 +131,7 @@ fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Polled,
         answer,
         not_approved,
     };
-    match store.transaction_by_poll(&shared.spec.path_id, poll_key) {
+    match store.enrollment_by_poll(&shared.spec.path_id, poll_key) {
         Ok(Some(record)) => {
             let known = Known::from(&record);
             let not_approved = known.ended.is_some().then_some(record.key);
@@ -201,16 +201,21 @@ fn certificate(
             return Ok(None);
         }
     }
-    let record = shared
+    let records = shared
         .services
         .store
-        .certificate(spec.issuer.id(), serial.as_bytes())
+        .certificates_with_serial(serial.as_bytes())
         .map_err(|error| error.to_string())?;
-    let Some(record) = record.filter(|record| record.profile == spec.path_id) else {
-        return Ok(None);
-    };
-    let certificate = Certificate::from_der(&record.der).map_err(|error| error.to_string())?;
-    Ok(certificate.issuer().matches(issuer).then_some(certificate))
+    for record in records {
+        if record.profile == spec.path_id {
+            let certificate =
+                Certificate::from_der(&record.der).map_err(|error| error.to_string())?;
+            if certificate.issuer().matches(issuer) {
+                return Ok(Some(certificate));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// GetCRL: the newest CRL, for anyone.
@@ -253,30 +258,33 @@ async fn get_crl(
 }
 
 fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
-    match &known.state {
-        TransactionState::Pending => {
-            if known
-                .deadline
-                .is_some_and(|deadline| shared.now() > deadline)
-            {
+    match &known.stage {
+        EnrollmentStage::AwaitingApproval { until } => {
+            if until.is_some_and(|until| shared.now() > until) {
                 expired()
             } else {
                 Answer::Pending
             }
         }
-        TransactionState::Issued { issuer_id, serial } => {
-            match candidate::certificate_of(shared, issuer_id, serial) {
+        EnrollmentStage::Validating { .. } | EnrollmentStage::Issuing { .. } => Answer::Pending,
+        EnrollmentStage::Issued { ca, serial } => {
+            match candidate::certificate_of(shared, ca, serial) {
                 Ok(certificate) => Answer::Certificate(certificate),
                 Err(error) => unavailable(shared, origin, &error),
             }
         }
-        TransactionState::Denied { .. } => {
+        EnrollmentStage::Refused(Refusal::Denied { .. }) => {
             Answer::refused(FailInfo::BadRequest, "an operator refused this request")
         }
-        TransactionState::Expired if known.ended.as_ref().is_some_and(|end| end.replaced) => {
+        EnrollmentStage::Refused(Refusal::ApprovalExpired)
+            if known.ended.as_ref().is_some_and(|end| end.replaced) =>
+        {
             waiting::replaced_answer()
         }
-        TransactionState::Expired => expired(),
+        EnrollmentStage::Refused(Refusal::ApprovalExpired) => expired(),
+        EnrollmentStage::Refused(_) => {
+            Answer::refused(FailInfo::BadRequest, "this request was refused")
+        }
     }
 }
 

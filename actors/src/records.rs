@@ -6,8 +6,11 @@ use crate::messages::Origin;
 use crate::shared::Shared;
 use challenge::SignedChallenges;
 use chrono::{DateTime, TimeDelta, Utc};
+use issuer::Issuer;
 use pki::Certificate;
-use store::{CertificateRecord, Change, Reservation, TransactionRecord, TransactionState};
+use store::{
+    CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Reservation, Stage, Times,
+};
 
 /// messageType PKCSReq (RFC 8894 section 3.2.1.2).
 const PKCS_REQ: u8 = 19;
@@ -24,15 +27,19 @@ pub(crate) fn issued(
     candidate: &Candidate,
     certificate: &Certificate,
     now: DateTime<Utc>,
-) -> TransactionRecord {
-    let state = TransactionState::Issued {
-        issuer_id: shared.spec.issuer.id().to_owned(),
+) -> EnrollmentRecord {
+    let stage = Stage::Issued {
+        ca: ca_of(&*shared.spec.issuer, certificate),
         serial: certificate.serial().as_bytes().to_vec(),
     };
-    TransactionRecord {
-        state,
-        csr: None,
-        ..transaction(shared, origin, candidate, now)
+    let times = Times {
+        validated: Some(now),
+        issued: Some(now),
+        ..Times::starting(now)
+    };
+    EnrollmentRecord {
+        times,
+        ..enrollment(shared, origin, candidate, stage, now)
     }
 }
 
@@ -41,43 +48,63 @@ pub(crate) fn pending(
     origin: &Origin,
     candidate: &Candidate,
     now: DateTime<Utc>,
-) -> TransactionRecord {
+) -> EnrollmentRecord {
     let limit = shared
         .spec
         .approval
         .and_then(|limit| TimeDelta::from_std(limit).ok());
-    let deadline = limit.and_then(|limit| now.checked_add_signed(limit));
-    let record = transaction(shared, origin, candidate, now);
-    // A pending request always has its end, so that "went through approval" can be seen later.
-    TransactionRecord {
-        deadline: Some(deadline.unwrap_or(DateTime::<Utc>::MAX_UTC)),
+    let until = limit.and_then(|limit| now.checked_add_signed(limit));
+    let claim = candidate.claim();
+    let record = enrollment(
+        shared,
+        origin,
+        candidate,
+        Stage::AwaitingApproval { until },
+        now,
+    );
+    EnrollmentRecord {
+        needs_approval: true,
+        due: until,
+        csr: Some(candidate.csr.der().to_vec()),
         context: Context::of_candidate(origin, candidate).octets(),
+        grounds: Grounds {
+            claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
+            ..record.grounds
+        },
+        times: Times {
+            validated: Some(now),
+            ..Times::starting(now)
+        },
         ..record
     }
 }
 
-fn transaction(
+fn enrollment(
     shared: &Shared,
     origin: &Origin,
     candidate: &Candidate,
+    stage: Stage,
     now: DateTime<Utc>,
-) -> TransactionRecord {
-    TransactionRecord {
+) -> EnrollmentRecord {
+    EnrollmentRecord {
         profile: shared.spec.path_id.clone(),
         key: candidate.key,
         poll_key: candidate.poll_key,
-        state: TransactionState::Pending,
+        version: candidate.known.as_ref().map_or(0, |known| known.version),
+        stage,
+        needs_approval: false,
         transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
         message_type: message_type(candidate),
-        created_at: now,
-        updated_at: now,
-        deadline: None,
         common_name: common_name(candidate),
         sans: candidate.csr.sans().to_string(),
-        device: device(candidate),
         source_ip: Some(origin.source),
-        csr: Some(candidate.csr.der().to_vec()),
+        csr: None,
+        grounds: grounds(candidate),
         context: None,
+        due: None,
+        attempts: 0,
+        lease: None,
+        times: Times::starting(now),
     }
 }
 
@@ -91,9 +118,10 @@ pub(crate) fn message_type(candidate: &Candidate) -> u8 {
 }
 
 /// The transactions that waited together with one that was decided on: they end as it did.
-pub(crate) fn push_joined(change: &mut Change, context: &Context, decided: &TransactionRecord) {
+pub(crate) fn push_joined(change: &mut Change, context: &Context, decided: &EnrollmentRecord) {
     for joined in &context.joined {
-        change.push(TransactionRecord {
+        change.push(EnrollmentRecord {
+            version: joined.version,
             key: joined.key,
             poll_key: joined.poll,
             transaction_id: joined.transaction_id.clone(),
@@ -101,6 +129,54 @@ pub(crate) fn push_joined(change: &mut Change, context: &Context, decided: &Tran
             ..decided.clone()
         });
     }
+}
+
+/// Who vouched, without what the challenge says in full.
+fn grounds(candidate: &Candidate) -> Grounds {
+    let evidence = candidate.evidence.as_ref().ok();
+    Grounds {
+        validator: evidence.map_or_else(String::new, |evidence| evidence.validator.clone()),
+        device: device(candidate),
+        claim: None,
+        claim_issuer: candidate.claim().map(|claim| claim.iss.clone()),
+        vouched_sid: evidence.and_then(|evidence| evidence.proven.grounds.sid.clone()),
+        renews: candidate
+            .renews
+            .as_ref()
+            .map(|serial| serial.as_bytes().to_vec()),
+    }
+}
+
+/// A decided enrollment: what only mattered while it was open is left out. `context` is what it keeps of its own.
+pub(crate) fn decided(
+    record: EnrollmentRecord,
+    stage: Stage,
+    context: Option<Vec<u8>>,
+    now: DateTime<Utc>,
+) -> EnrollmentRecord {
+    let issued = matches!(stage, Stage::Issued { .. }).then_some(now);
+    EnrollmentRecord {
+        stage,
+        csr: None,
+        context,
+        due: None,
+        lease: None,
+        grounds: Grounds {
+            claim: None,
+            ..record.grounds
+        },
+        times: Times {
+            updated: now,
+            issued,
+            ..record.times
+        },
+        ..record
+    }
+}
+
+/// The CA that signed a certificate of this issuer.
+pub(crate) fn ca_of(issuer: &dyn Issuer, certificate: &Certificate) -> CaId {
+    CaId::of_issuer(certificate).unwrap_or_else(|| CaId::of_ca(issuer.authority().certificate()))
 }
 
 pub(crate) fn certificate(
@@ -141,6 +217,7 @@ pub(crate) fn certificate_of_transaction(
 ) -> CertificateRecord {
     CertificateRecord {
         issuer_id: shared.spec.issuer.id().to_owned(),
+        ca: ca_of(&*shared.spec.issuer, certificate),
         serial: certificate.serial().as_bytes().to_vec(),
         profile: shared.spec.path_id.clone(),
         der: certificate.der().to_vec(),

@@ -1,5 +1,6 @@
 //! Is the signer of a message somebody whose certificate this profile issued, and may it renew?
 
+use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
@@ -69,10 +70,11 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
     if signer.is_ca() || !issuer.authority().issued(signer) {
         return Ok(Standing::Foreign);
     }
+    let ca = records::ca_of(&**issuer, signer);
     let record = shared
         .services
         .store
-        .certificate(issuer.id(), signer.serial().as_bytes())?;
+        .certificate(&ca, signer.serial().as_bytes())?;
     if let Some(record) = &record
         && record.revoked.is_some()
         && record.der == signer.der()
@@ -120,7 +122,11 @@ fn came_through_gates(store: &dyn Store, record: CertificateRecord) -> store::Re
             break;
         }
         let Some(serial) = &record.renews else { break };
-        match store.certificate(&record.issuer_id, serial)? {
+        // A rollover may lie between the two.
+        let before = store.certificates_with_serial(serial)?.into_iter();
+        let mut before =
+            before.filter(|before| before.ca == record.ca || before.issuer_id == record.issuer_id);
+        match before.next() {
             Some(before) => record = before,
             None => break,
         }
@@ -165,8 +171,8 @@ pub(crate) fn around_gates() -> Refusal {
 /// The store cannot be read.
 pub(crate) fn is_compromised(shared: &Shared, keys: &[&PublicKey]) -> store::Result<bool> {
     let services = &shared.services;
-    let issuer_id = shared.spec.issuer.id();
-    services.compromised.has(&*services.store, issuer_id, keys)
+    let issuer = &*shared.spec.issuer;
+    services.compromised.has(&*services.store, issuer, keys)
 }
 
 /// The refusal of a request for or with a key that was revoked as compromised.

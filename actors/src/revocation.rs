@@ -4,13 +4,13 @@ use crate::journal::JournalError;
 use crate::shared::Services;
 use chrono::{DateTime, Utc};
 use pki::{RevocationReason, Serial};
-use store::{AuditDetails, AuditEvent, Change, Conflict, Op, Outcome};
+use store::{AuditDetails, AuditEvent, CaId, Change, Conflict, Op, Outcome};
 
 /// An order to revoke one certificate.
 #[derive(Debug, Clone)]
 pub struct Revocation {
-    /// The issuer's id.
-    pub issuer_id: String,
+    /// The CA that signed it.
+    pub ca: CaId,
     /// The certificate's serial.
     pub serial: Serial,
     /// Why (RFC 5280 section 5.3.1).
@@ -50,14 +50,14 @@ pub async fn revoke(
     let now = services.clock.now();
     let serial = revocation.serial.as_bytes().to_vec();
     let op = Op::Revoke {
-        issuer_id: revocation.issuer_id.clone(),
+        ca: revocation.ca,
         serial: serial.clone(),
         at: now,
         reason: revocation.reason as u8,
     };
     let known = {
-        let (store, issuer_id) = (services.store.clone(), revocation.issuer_id.clone());
-        tokio::task::spawn_blocking(move || store.certificate(&issuer_id, &serial)).await
+        let (store, ca) = (services.store.clone(), revocation.ca);
+        tokio::task::spawn_blocking(move || store.certificate(&ca, &serial)).await
     };
     let record = known
         .ok()
@@ -76,7 +76,7 @@ pub async fn revoke(
             reason: Some(revocation.reason.name().to_owned()),
             message: Some("certificate revoked".to_owned()),
             profile: Some(record.profile.clone()),
-            issuer_id: Some(revocation.issuer_id.clone()),
+            issuer_id: Some(record.issuer_id.clone()),
             serial: Some(revocation.serial.to_hex()),
             common_name: Some(record.common_name.clone()),
             sans: (!record.sans.is_empty()).then(|| record.sans.clone()),
@@ -90,7 +90,7 @@ pub async fn revoke(
     let change = Change::new().with(op).with(event);
     match services.journal.commit(change, None).await {
         Ok(_) => {
-            services.crls.revoked(&revocation.issuer_id);
+            services.crls.revoked(&revocation.ca);
             services.compromised.revoked(&record, revocation.reason);
             Ok(now)
         }

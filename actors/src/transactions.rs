@@ -105,13 +105,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use chrono::DateTime;
-    use store::TransactionState;
+    use store::Stage;
 
     fn known() -> Known {
         Known {
-            state: TransactionState::Pending,
+            stage: Stage::AwaitingApproval { until: None },
             updated_at: DateTime::UNIX_EPOCH,
-            deadline: None,
+            needs_approval: true,
+            version: 1,
             waiting: None,
             ended: None,
         }

@@ -15,7 +15,7 @@ use challenge::Label;
 use chrono::{DateTime, Utc};
 use scep::FailInfo;
 use std::sync::Arc;
-use store::{Change, Outcome, TransactionRecord, TransactionState};
+use store::{Change, EnrollmentRecord, Outcome, Refusal, Stage};
 
 /// Makes a request durable that waits from now on, and ends the one in whose place it comes.
 pub(crate) async fn begin(
@@ -36,7 +36,7 @@ pub(crate) async fn begin(
     let old = match replaced {
         // One that cannot be read is in nobody's way.
         Some(ticket) => match operator::load(shared, ticket.key()).await {
-            Ok(record) if record.state.is_open() => Some((ticket, record)),
+            Ok(record) if record.stage.awaits_approval() => Some((ticket, record)),
             _ => None,
         },
         None => None,
@@ -69,7 +69,7 @@ fn done(known: Known) -> Done {
 /// Ends a request whose place is taken by a newer one.
 fn end(
     shared: &Shared,
-    record: TransactionRecord,
+    record: EnrollmentRecord,
     change: &mut Change,
     now: DateTime<Utc>,
 ) -> Known {
@@ -82,13 +82,8 @@ fn end(
         now,
     ));
     let context = Context::of_record(&record);
-    let ended = TransactionRecord {
-        state: TransactionState::Expired,
-        csr: None,
-        context: Ended::new(&context, true).octets(),
-        updated_at: now,
-        ..record
-    };
+    let stage = Stage::Refused(Refusal::ApprovalExpired);
+    let ended = records::decided(record, stage, Ended::new(&context, true).octets(), now);
     records::push_joined(change, &context, &ended);
     change.push(ended.clone());
     Known::from(&ended)
@@ -110,7 +105,7 @@ pub(crate) async fn join(
 ) -> Answer {
     // Dropped without being settled, both tickets leave everything as it was.
     let record = match operator::load(shared, row.key()).await {
-        Ok(record) if record.state.is_open() => record,
+        Ok(record) if record.stage.awaits_approval() => record,
         Ok(_) => return Answer::Busy,
         Err(error) => {
             tracing::error!(
@@ -129,12 +124,13 @@ pub(crate) async fn join(
         poll: candidate.poll_key,
         transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
         message_type: records::message_type(candidate),
+        version: candidate.known.as_ref().map_or(0, |known| known.version),
     });
     let note = format!(
         "it asks for the same as {} of the same key, which waits already: an operator decides on both at once",
         record.transaction_id
     );
-    let record = TransactionRecord {
+    let record = EnrollmentRecord {
         context: context.octets(),
         ..record
     };

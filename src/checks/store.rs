@@ -9,15 +9,43 @@ use store::{Error, SledOptions, SledStore, Store};
 use super::problem::{Problem, Severity, Spot};
 use crate::config::{Config, StoreKind};
 
-/// Opens the store for serving, making it where there is none.
+/// Opens the store for serving, making it where there is none. One of an earlier version is migrated.
 ///
 /// # Errors
 /// Why it cannot be used.
 pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
     own(config)?;
-    match SledStore::open(config.store_path(), &options(config, true)) {
+    let serving = options(config, true);
+    let reading = SledOptions {
+        migrate: false,
+        ..serving.clone()
+    };
+    let path = config.store_path();
+    let opened = match SledStore::open(&path, &reading) {
+        Err(Error::SchemaTooOld { found, known, .. }) => {
+            tracing::warn!(
+                "the store in {} is migrated from schema version {found} to {known}, after a backup was put beside it; \
+                 this takes some seconds for every 100,000 certificates",
+                path.display()
+            );
+            SledStore::open(&path, &serving).inspect(log_migration)
+        }
+        other => other,
+    };
+    match opened {
         Ok(store) => Ok(Arc::new(store)),
         Err(error) => Err(Box::new(failure(config, &error))),
+    }
+}
+
+fn log_migration(store: &SledStore) {
+    if let Some(migration) = store.migration() {
+        tracing::warn!(
+            "the store has been migrated ({} records); {} holds what it was, for the scepd of before: keep it until \
+             this one has proven itself, then remove it",
+            migration.records,
+            migration.backup.display()
+        );
     }
 }
 
@@ -30,7 +58,7 @@ pub fn check_store(config: &Config) -> Option<Problem> {
         return Some(*problem);
     }
     match SledStore::open(config.store_path(), &options(config, false)) {
-        Ok(_) | Err(Error::Missing { .. }) => None,
+        Ok(_) | Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => None,
         Err(error @ Error::Locked { .. }) => Some(problem(
             Severity::Warning,
             config,
@@ -48,7 +76,7 @@ pub fn check_store(config: &Config) -> Option<Problem> {
 pub fn probe_store(config: &Config) -> Result<(), Box<Problem>> {
     own(config)?;
     match SledStore::open(config.store_path(), &options(config, false)) {
-        Ok(_) | Err(Error::Missing { .. }) => Ok(()),
+        Ok(_) | Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => Ok(()),
         Err(error) => Err(Box::new(failure(config, &error))),
     }
 }
@@ -108,6 +136,7 @@ fn options(config: &Config, create: bool) -> SledOptions {
     SledOptions {
         cache_bytes: config.store.cache_bytes,
         create,
+        migrate: create,
         ..SledOptions::default()
     }
 }

@@ -56,6 +56,7 @@ fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
             order,
             Order::VerifyStore | Order::VerifyAudit | Order::ExportAudit { .. }
         ),
+        migrate: false,
         ..SledOptions::default()
     };
     if let Some(what) = checks::other_owner(&path) {

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use store::{SledOptions, SledStore, Store};
+use store::{Records, SCHEMA_VERSION, SledOptions, SledStore};
 
 use super::Failure;
 use super::orders::VerifyArgs;
@@ -82,20 +82,25 @@ pub(super) fn run(args: StoreArgs) -> Result<(), Failure> {
     }
 }
 
-/// A backup is made of what is there, with faults too.
-fn open(dir: &Path) -> Result<SledStore, Failure> {
+/// What scepd's own user could not use any more must not be made.
+fn own(dir: &Path) -> Result<(), Failure> {
     if let Some(what) = checks::other_owner(dir) {
         return Err(Failure::new(format!(
             "the store {}: {what}: run this command as its user",
             dir.display()
         )));
     }
-    let options = SledOptions {
+    Ok(())
+}
+
+/// How commands open a store that nobody else has open.
+fn options() -> SledOptions {
+    SledOptions {
         create: false,
         lenient: true,
+        migrate: false,
         ..SledOptions::default()
-    };
-    SledStore::open(dir, &options).map_err(failed)
+    }
 }
 
 /// The store's own messages name the directory and what to do.
@@ -112,7 +117,7 @@ fn backup(dir: &Path, file: &Path) -> Result<String, Failure> {
             file.display()
         )));
     }
-    let store = open(dir)?;
+    own(dir)?;
     let part = beside(file);
     let target = OpenOptions::new()
         .write(true)
@@ -122,8 +127,8 @@ fn backup(dir: &Path, file: &Path) -> Result<String, Failure> {
         .open(&part)
         .map_err(unmade)?;
     let mut target = BufWriter::new(target);
-    let written = store
-        .backup(&mut target)
+    // Of what is there, with faults too, and whatever its version.
+    let written = SledStore::backup_of(dir, &options(), &mut target)
         .map_err(failed)
         .and_then(|summary| {
             target.flush().map_err(unmade)?;
@@ -145,7 +150,17 @@ fn restore(dir: &Path, file: &Path) -> Result<String, Failure> {
     let mut input = File::open(file).map_err(Failure::while_doing(&named))?;
     let summary = SledStore::restore(dir, &mut input)
         .map_err(|error| Failure::new(format!("{named}: {error}")))?;
-    let report = open(dir)?.verify().map_err(failed)?;
+    if summary.schema_version < SCHEMA_VERSION {
+        return Ok(format!(
+            "{} records of schema version {} are in {}: `scepd serve` migrates them when it starts",
+            summary.records,
+            summary.schema_version,
+            dir.display()
+        ));
+    }
+    own(dir)?;
+    let store = SledStore::open(dir, &options()).map_err(failed)?;
+    let report = store.verify().map_err(failed)?;
     if !report.is_good() {
         return Err(Failure::new(format!(
             "{} was made as backed up, but has faults: see `scepd store verify`",
@@ -171,7 +186,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use chrono::DateTime;
-    use store::{Change, Op};
+    use store::{Accounts, Change, Ledger, Op};
 
     use super::*;
 
@@ -203,7 +218,7 @@ mod tests {
         assert!(error.contains("exists already"), "{error}");
         let said = restore(&path("copy"), &path("file")).unwrap();
         assert!(said.contains("21 records"), "{said}");
-        let copy = open(&path("copy")).unwrap();
+        let copy = SledStore::open(path("copy"), &options()).unwrap();
         let running = backup(&path("copy"), &path("second"))
             .unwrap_err()
             .to_string();

@@ -10,7 +10,7 @@ use pki::der;
 use scep::FailInfo;
 use scep::client::{Content, Reply};
 use serde_json::json;
-use store::{SledOptions, SledStore, Store};
+use store::{Ledger, Records, SledOptions, SledStore};
 
 use crate::crash::Process;
 use crate::device::{Device, issued, refused};

@@ -14,7 +14,7 @@ use std::sync::mpsc::Receiver;
 
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
-use store::{CertificateQuery, SledOptions, SledStore, Store};
+use store::{CaId, CertificateQuery, Records, SledOptions, SledStore};
 
 use crate::house::{CHALLENGE, House};
 
@@ -165,7 +165,10 @@ async fn killed_at_any_moment_nothing_delivered_is_lost_and_nothing_is_issued_tw
     );
     for certificate in serials.values() {
         let record = store
-            .certificate("local", certificate.serial().as_bytes())
+            .certificate(
+                &CaId::of_issuer(certificate).unwrap(),
+                certificate.serial().as_bytes(),
+            )
             .unwrap()
             .unwrap();
         assert_eq!(record.der, certificate.der());

@@ -156,7 +156,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
     let renewed = issued(holder.post(&holder.request(Content::PkcsReq(&good))).await);
 
     let order = Revocation {
-        issuer_id: "local".to_owned(),
+        ca: store::CaId::of_issuer(&own).unwrap(),
         serial: own.serial().clone(),
         reason: RevocationReason::KeyCompromise,
         by: "ops".to_owned(),

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use scep::client::{Content, Reply, Request};
 use std::rc::Rc;
 use std::time::Duration;
-use store::TransactionState;
+use store::Stage;
 
 fn spec(world: &World) -> ProfileSpec {
     ProfileSpec {
@@ -26,16 +26,12 @@ fn poll(world: &World, device: &Device, request: &Request) -> Request {
     })
 }
 
-async fn decide(running: &Running, approve: bool) -> Result<TransactionState, DecideError> {
+async fn decide(running: &Running, approve: bool) -> Result<Stage, DecideError> {
     let pending = running.store.pending(Some("corp")).unwrap();
     decide_on(running, pending[0].key, approve).await
 }
 
-async fn decide_on(
-    running: &Running,
-    key: [u8; 16],
-    approve: bool,
-) -> Result<TransactionState, DecideError> {
+async fn decide_on(running: &Running, key: [u8; 16], approve: bool) -> Result<Stage, DecideError> {
     let decision = OperatorDecision {
         key,
         approve,
@@ -79,7 +75,7 @@ async fn an_approved_request_is_issued_to_polls_and_repeats_also_across_a_restar
     assert!(matches!(polled, Reply::Pending));
     assert!(matches!(
         decide(&running, true).await.unwrap(),
-        TransactionState::Issued { .. }
+        Stage::Issued { .. }
     ));
     let repeated = issued(ask(&world, &running, "corp", &request).await);
     let polled = issued(ask(&world, &running, "corp", &poll(&world, &device, &request)).await);
@@ -191,7 +187,7 @@ async fn a_key_that_was_compromised_while_it_waited_is_not_approved() {
     )
     .await;
     let order = actors::Revocation {
-        issuer_id: "local".to_owned(),
+        ca: world.ca(),
         serial: issued.serial().clone(),
         reason: pki::RevocationReason::KeyCompromise,
         by: "ops".to_owned(),
@@ -245,10 +241,7 @@ async fn the_sweep_ends_what_nobody_decided_on_and_nothing_else() {
     // Another one has nothing to do meanwhile.
     running.sweep("corp").await;
     world.issuer.door.open();
-    assert!(matches!(
-        approval.await.unwrap(),
-        Ok(TransactionState::Issued { .. })
-    ));
+    assert!(matches!(approval.await.unwrap(), Ok(Stage::Issued { .. })));
     world.hindrance.transactions.open();
     sweep.await.unwrap();
 

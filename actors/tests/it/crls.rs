@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 use issuer::{Issuer, LocalCa, LocalCaParts, PreviousCa};
 use pki::{Certificate, Crl, KeyKind, Name, Serial};
 use scep::RaIdentity;
-use scep::client::{Content, Reply, Request};
+use scep::client::{Content, Reply, Request, RequestBuilder};
 use std::sync::Arc;
+use store::CaId;
 
 async fn enroll(world: &World, running: &Running, name: &str) -> Certificate {
     let device = Device::new(world, name);
@@ -17,7 +18,7 @@ async fn enroll(world: &World, running: &Running, name: &str) -> Certificate {
 
 async fn revoke(running: &Running, certificate: &Certificate) {
     let order = actors::Revocation {
-        issuer_id: "local".to_owned(),
+        ca: CaId::of_issuer(certificate).unwrap(),
         serial: certificate.serial().clone(),
         reason: pki::RevocationReason::KeyCompromise,
         by: "ops".to_owned(),
@@ -152,4 +153,68 @@ async fn a_crl_lists_what_its_own_ca_has_signed() {
     let reply = ask(&world, &running, "corp", &question(&world, &old_name)).await;
     let reply = words(&reply);
     assert!(reply.starts_with("FAILURE badCertId"), "{reply}");
+}
+
+/// The world's CA under another name of the configuration, serving a profile of this path.
+fn renamed(world: &World, issuer_id: &str, path_id: &str) -> ProfileSpec {
+    ProfileSpec {
+        issuer: Arc::new(world.issuer.named(issuer_id)),
+        ..world.spec(path_id)
+    }
+}
+
+async fn apply(running: &Running, specs: Vec<ProfileSpec>) {
+    let supervisor = &running.house.supervisor;
+    let applied = supervisor.send(ApplyProfiles(specs)).await;
+    applied.unwrap().unwrap();
+}
+
+#[actix::test]
+async fn an_issuer_that_is_renamed_keeps_its_revocations_and_its_crl_numbers() {
+    let world = World::new();
+    let running = world.open(vec![world.spec("corp")]).await;
+    let ours = world.issuer_name();
+    let device = Device::new(&world, "laptop-1");
+    let revoked = device.enroll(&world, &running, "corp").await;
+    revoke(&running, &revoked).await;
+    let before = get_crl(&world, &running, &ours).await;
+
+    apply(&running, vec![renamed(&world, "another", "corp")]).await;
+    enroll(&world, &running, "laptop-2").await;
+    // Something to be told, so that a CRL is made anew.
+    let second = enroll(&world, &running, "laptop-3").await;
+    revoke(&running, &second).await;
+    let after = get_crl(&world, &running, &ours).await;
+    assert!(lists(&after, &revoked) && lists(&after, &second));
+    assert_eq!(after.number(), before.number().map(|number| number + 1));
+    // The owner of the revoked certificate is known as such.
+    let csr = device.csr(None, "");
+    let recipients = [&world.ra.certificate];
+    let signer = (&revoked, &device.key);
+    let builder = RequestBuilder::new(Content::RenewalReq(&csr), signer, &recipients);
+    let request = builder.build().unwrap();
+    let reply = words(&ask(&world, &running, "corp", &request).await);
+    assert!(reply.starts_with("FAILURE"), "{reply}");
+    let reason = running.audit()[0].event.details.reason.clone();
+    assert_eq!(reason.as_deref(), Some("renewal_revoked"));
+}
+
+#[actix::test]
+async fn two_issuers_with_one_ca_are_one() {
+    let world = World::new();
+    let specs = vec![world.spec("corp"), renamed(&world, "another", "lab")];
+    let running = world.open(specs).await;
+    let ours = world.issuer_name();
+    let here = enroll(&world, &running, "laptop-1").await;
+    let there = Device::new(&world, "laptop-2");
+    let there = there.enroll(&world, &running, "lab").await;
+    revoke(&running, &here).await;
+    revoke(&running, &there).await;
+    let crl = get_crl(&world, &running, &ours).await;
+    assert!(lists(&crl, &here) && lists(&crl, &there));
+    let same = match ask(&world, &running, "lab", &question(&world, &ours)).await {
+        Reply::Crl(crl) => crl,
+        other => panic!("no CRL: {}", words(&other)),
+    };
+    assert_eq!(same.der(), crl.der(), "one CRL for both");
 }

@@ -4,7 +4,7 @@ use actors::Outcome;
 use pki::Serial;
 use scep::client::{Content, Reply};
 use std::collections::HashSet;
-use store::Outcome as Audited;
+use store::{CaId, Outcome as Audited};
 
 #[actix::test]
 async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
@@ -19,7 +19,10 @@ async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
 
     let record = running
         .store
-        .certificate("local", certificate.serial().as_bytes())
+        .certificate(
+            &CaId::of_issuer(&certificate).unwrap(),
+            certificate.serial().as_bytes(),
+        )
         .unwrap()
         .unwrap();
     assert_eq!(record.der, certificate.der());
@@ -265,7 +268,7 @@ async fn certificates_and_crls_can_be_asked_for() {
     };
     assert!(first.entries().is_empty());
     let order = actors::Revocation {
-        issuer_id: "local".to_owned(),
+        ca: world.ca(),
         serial: serial.clone(),
         reason: pki::RevocationReason::KeyCompromise,
         by: "ops".to_owned(),

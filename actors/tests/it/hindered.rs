@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use store::{
-    AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
-    CrlRecord, Error, Mark, Page, ProfileState, Result, RevokedCertificate, Sizes, SledStore,
-    Store, StoredEvent, TokenRecord, TransactionRecord, VerifyReport,
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change, Committed,
+    Conflict, CrlRecord, EnrollmentRecord, Error, Ledger, Mark, Page, ProfileState, Records,
+    Result, RevokedCertificate, Sizes, SledStore, StoredEvent, StoredNotice, TokenRecord,
+    VerifyReport,
 };
 
 /// Lets threads through, or holds them until it is opened again.
@@ -74,7 +75,7 @@ pub struct HinderedStore {
     pub hindrance: Arc<Hindrance>,
 }
 
-impl Store for HinderedStore {
+impl Ledger for HinderedStore {
     fn commit(
         &self,
         changes: &[Change],
@@ -95,38 +96,25 @@ impl Store for HinderedStore {
     fn writable(&self) -> bool {
         !self.hindrance.stopped.load(Ordering::SeqCst) && self.store.writable()
     }
-    fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
+    fn enrollment(&self, profile: &str, key: &[u8; 16]) -> Result<Option<EnrollmentRecord>> {
         self.hindrance.transactions.pass();
-        self.store.transaction(profile, key)
+        self.store.enrollment(profile, key)
     }
-    fn transaction_by_poll(
+    fn enrollment_by_poll(
         &self,
         profile: &str,
         poll_key: &[u8; 16],
-    ) -> Result<Option<TransactionRecord>> {
-        self.store.transaction_by_poll(profile, poll_key)
+    ) -> Result<Option<EnrollmentRecord>> {
+        self.store.enrollment_by_poll(profile, poll_key)
     }
-    fn pending(&self, profile: Option<&str>) -> Result<Vec<TransactionRecord>> {
+    fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>> {
         self.store.pending(profile)
     }
-    fn certificate(&self, issuer_id: &str, serial: &[u8]) -> Result<Option<CertificateRecord>> {
-        self.store.certificate(issuer_id, serial)
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        self.store.due(now, limit)
     }
-    fn is_revoked(&self, issuer_id: &str, serial: &[u8]) -> Option<bool> {
-        self.store.is_revoked(issuer_id, serial)
-    }
-    fn certificates(
-        &self,
-        query: &CertificateQuery,
-        now: DateTime<Utc>,
-    ) -> Result<Page<CertificateRecord>> {
-        self.store.certificates(query, now)
-    }
-    fn revoked(&self, issuer_id: &str) -> Result<Vec<RevokedCertificate>> {
-        self.store.revoked(issuer_id)
-    }
-    fn crl(&self, issuer_id: &str) -> Result<Option<CrlRecord>> {
-        self.store.crl(issuer_id)
+    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>> {
+        self.store.due_notices(now, limit)
     }
     fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
         self.store.profile_state(profile, now)
@@ -139,11 +127,36 @@ impl Store for HinderedStore {
     ) -> Result<()> {
         self.store.replay_marks(profile, now, visit)
     }
+}
+
+impl Records for HinderedStore {
+    fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
+        self.store.certificate(ca, serial)
+    }
+    fn certificates_with_serial(&self, serial: &[u8]) -> Result<Vec<CertificateRecord>> {
+        self.store.certificates_with_serial(serial)
+    }
+    fn certificates(
+        &self,
+        query: &CertificateQuery,
+        now: DateTime<Utc>,
+    ) -> Result<Page<CertificateRecord>> {
+        self.store.certificates(query, now)
+    }
+    fn cas(&self) -> Vec<(String, CaId)> {
+        self.store.cas()
+    }
+    fn revoked(&self, ca: &CaId) -> Result<Vec<RevokedCertificate>> {
+        self.store.revoked(ca)
+    }
+    fn crl(&self, ca: &CaId) -> Result<Option<CrlRecord>> {
+        self.store.crl(ca)
+    }
+    fn crls(&self) -> Result<Vec<CrlRecord>> {
+        self.store.crls()
+    }
     fn audit(&self, query: &AuditQuery) -> Result<Page<StoredEvent>> {
         self.store.audit(query)
-    }
-    fn audit_event(&self, id: u64) -> Result<Option<StoredEvent>> {
-        self.store.audit_event(id)
     }
     fn audit_each(
         &self,
@@ -158,6 +171,15 @@ impl Store for HinderedStore {
     fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {
         self.store.audit_prune(retention, limit, now)
     }
+    fn sizes(&self) -> Result<Sizes> {
+        self.store.sizes()
+    }
+    fn verify(&self) -> Result<VerifyReport> {
+        self.store.verify()
+    }
+}
+
+impl Accounts for HinderedStore {
     fn tokens(&self) -> Vec<TokenRecord> {
         self.store.tokens()
     }
@@ -169,14 +191,5 @@ impl Store for HinderedStore {
     }
     fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
         self.store.settings(prefix)
-    }
-    fn schema_version(&self) -> u32 {
-        self.store.schema_version()
-    }
-    fn sizes(&self) -> Result<Sizes> {
-        self.store.sizes()
-    }
-    fn verify(&self) -> Result<VerifyReport> {
-        self.store.verify()
     }
 }

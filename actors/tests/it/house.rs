@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use store::{AuditQuery, SledOptions, SledStore, Store, StoredEvent};
+use store::{AuditQuery, CaId, SledOptions, SledStore, Store, StoredEvent};
 use tempfile::TempDir;
 
 pub const CHALLENGE: &str = "correct horse";
@@ -77,12 +77,21 @@ impl Clock for TestClock {
 /// A local CA that refuses to sign, or waits before it does, while it is told to.
 pub struct Breakable {
     ca: LocalCa,
+    parts: (Certificate, PrivateKey),
     pub broken: AtomicBool,
     /// Before each signature.
     pub door: Door,
     /// Before each CRL.
     pub crl_door: Door,
     pub without_crls: AtomicBool,
+}
+
+impl Breakable {
+    /// The same CA under another name of the configuration.
+    pub fn named(&self, issuer_id: &str) -> LocalCa {
+        let (certificate, key) = self.parts.clone();
+        LocalCa::from_parts(issuer_id, LocalCaParts::new(certificate, key)).unwrap()
+    }
 }
 
 impl Issuer for Breakable {
@@ -155,6 +164,8 @@ impl World {
         let subject = Name::parse("CN=Test CA, O=scepd").unwrap();
         let kind = KeyKind::Ec(pki::Curve::P256);
         let (certificate, key) = issuer::create_root(&subject, kind, now, 10).unwrap();
+        let parts = (certificate, key);
+        let (certificate, key) = parts.clone();
         let ca = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
         let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
         let certificate = ca.certify_ra(ra_key.public_key(), "corp", now).unwrap();
@@ -171,6 +182,7 @@ impl World {
             clock: Arc::new(clock),
             issuer: Arc::new(Breakable {
                 ca,
+                parts,
                 broken: AtomicBool::new(false),
                 door: Door::default(),
                 crl_door: Door::default(),
@@ -182,6 +194,10 @@ impl World {
             },
             connector,
         }
+    }
+
+    pub fn ca(&self) -> CaId {
+        CaId::of_ca(self.issuer.authority().certificate())
     }
 
     pub fn issuer_name(&self) -> Name {

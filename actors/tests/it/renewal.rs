@@ -43,7 +43,10 @@ async fn certificates_are_renewed_by_17_and_by_19_without_a_challenge() {
         assert_ne!(new.serial(), old.serial());
         let record = running
             .store
-            .certificate("local", new.serial().as_bytes())
+            .certificate(
+                &store::CaId::of_issuer(&new).unwrap(),
+                new.serial().as_bytes(),
+            )
             .unwrap()
             .unwrap();
         assert_eq!(record.renews.as_deref(), Some(old.serial().as_bytes()));
@@ -98,7 +101,7 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
     assert_eq!(reason(), "renewal_foreign");
 
     let order = actors::Revocation {
-        issuer_id: "local".to_owned(),
+        ca: store::CaId::of_issuer(&old).unwrap(),
         serial: old.serial().clone(),
         reason: pki::RevocationReason::KeyCompromise,
         by: "ops".to_owned(),
@@ -178,7 +181,10 @@ async fn a_renewal_req_for_another_name_is_refused_unless_that_may_change() {
 /// The record of a certificate.
 fn record(running: &Running, certificate: &Certificate) -> store::CertificateRecord {
     let serial = certificate.serial().as_bytes();
-    let record = running.store.certificate("local", serial).unwrap();
+    let record = running
+        .store
+        .certificate(&store::CaId::of_issuer(certificate).unwrap(), serial)
+        .unwrap();
     record.unwrap()
 }
 
@@ -392,7 +398,7 @@ async fn a_profile_may_demand_the_challenge_for_renewals_too() {
 
 async fn revoke(running: &Running, certificate: &Certificate, reason: pki::RevocationReason) {
     let order = actors::Revocation {
-        issuer_id: "local".to_owned(),
+        ca: store::CaId::of_issuer(certificate).unwrap(),
         serial: certificate.serial().clone(),
         reason,
         by: "ops".to_owned(),

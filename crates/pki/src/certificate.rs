@@ -224,18 +224,7 @@ impl Certificate {
     /// The key identifier in the authorityKeyIdentifier.
     #[must_use]
     pub fn aki(&self) -> Option<&[u8]> {
-        let value = Tlv::parse(
-            self.extension(oid::AUTHORITY_KEY_ID)?,
-            "authorityKeyIdentifier",
-        )
-        .ok()?;
-        Some(
-            value
-                .reader("authorityKeyIdentifier")
-                .optional(tag::context(0))
-                .ok()??
-                .content,
-        )
+        extension::authority_key_id(self.extension(oid::AUTHORITY_KEY_ID)?)
     }
 
     /// All extensions, in the order of the encoding.

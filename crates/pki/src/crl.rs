@@ -32,6 +32,7 @@ pub struct Crl {
     outline: Outline,
     issuer: Name,
     number: Option<u64>,
+    aki: Option<Vec<u8>>,
     this_update: DateTime<Utc>,
     next_update: Option<DateTime<Utc>>,
     entries: Vec<RevokedEntry>,
@@ -66,15 +67,25 @@ impl Crl {
         fields.finish()?;
         let number = extension::find(&extensions, oid::CRL_NUMBER)
             .and_then(|value| Reader::new(value, "cRLNumber").unsigned().ok());
+        let aki = extension::find(&extensions, oid::AUTHORITY_KEY_ID)
+            .and_then(extension::authority_key_id)
+            .map(<[u8]>::to_vec);
         Ok(Self {
             der: der.to_vec(),
             outline,
             issuer,
             number,
+            aki,
             this_update,
             next_update,
             entries,
         })
+    }
+
+    /// The key identifier in the authorityKeyIdentifier.
+    #[must_use]
+    pub fn aki(&self) -> Option<&[u8]> {
+        self.aki.as_deref()
     }
 
     /// The DER, as it came.

@@ -167,6 +167,13 @@ impl Extension {
     }
 }
 
+/// The key identifier in an authorityKeyIdentifier (RFC 5280 section 4.2.1.1), where it has one.
+pub(crate) fn authority_key_id(value: &[u8]) -> Option<&[u8]> {
+    const WHAT: &str = "authorityKeyIdentifier";
+    let value = Tlv::parse(value, WHAT).ok()?;
+    Some(value.reader(WHAT).optional(tag::context(0)).ok()??.content)
+}
+
 /// Reads Extensions, a SEQUENCE OF Extension.
 pub(crate) fn read_extensions(der: &[u8]) -> Result<Vec<Extension>, Error> {
     let mut reader = Reader::new(der, "extensions");

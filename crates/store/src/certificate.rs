@@ -1,10 +1,15 @@
 use chrono::{DateTime, Utc};
 
+use crate::CaId;
+
 /// An issued certificate and what is known of how it came to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateRecord {
-    /// The issuer that signed it.
+    /// What the configuration called the issuer then. For people to read: what belongs together is
+    /// told by `ca`.
     pub issuer_id: String,
+    /// The CA that signed it.
+    pub ca: CaId,
     /// The serial number's octets. A leading zero octet makes no difference in look-ups.
     pub serial: Vec<u8>,
     /// The SCEP profile (path id) it was enrolled through.
@@ -63,11 +68,13 @@ pub struct RevokedCertificate {
     pub not_after: DateTime<Utc>,
 }
 
-/// An issuer's newest CRL.
+/// A CA's newest CRL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrlRecord {
-    /// The issuer.
+    /// What the configuration called the issuer then.
     pub issuer_id: String,
+    /// The CA that signed it.
+    pub ca: CaId,
     /// The cRLNumber; the next CRL takes this plus one.
     pub number: u64,
     /// thisUpdate.
@@ -92,8 +99,10 @@ pub enum CertificateStatus {
 /// A search for certificates. Empty = all. Everything given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateQuery {
-    /// The issuer, exactly.
+    /// What the configuration called the issuer when it signed, exactly.
     pub issuer_id: Option<String>,
+    /// The CA; where `issuer_id` is given as well, one of the two is enough.
+    pub ca: Option<CaId>,
     /// The SCEP profile, exactly (`""` is the root profile).
     pub profile: Option<String>,
     /// The device, whole, letter case ignored.

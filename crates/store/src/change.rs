@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    AuditEvent, CertificateRecord, CrlRecord, Reservation, TokenRecord, TransactionRecord,
+    AuditEvent, CaId, CertificateRecord, CrlRecord, EnrollmentRecord, Notice, Reservation,
+    TokenRecord,
 };
 
 /// Writes that become durable together or not at all.
@@ -32,12 +33,12 @@ impl Change {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
-    /// A new certificate. Refused when (issuer, serial) is taken.
+    /// A new certificate. Refused when its CA has one with its serial.
     PutCertificate(Box<CertificateRecord>),
     /// Revokes a certificate. Refused when it is unknown or revoked already.
     Revoke {
-        /// The issuer.
-        issuer_id: String,
+        /// The CA that signed it.
+        ca: CaId,
         /// The certificate's serial octets.
         serial: Vec<u8>,
         /// When.
@@ -45,8 +46,23 @@ pub enum Op {
         /// The CRLReason number (RFC 5280 section 5.3.1).
         reason: u8,
     },
-    /// A request's newest state; replaces the one with the same profile and key.
-    PutTransaction(Box<TransactionRecord>),
+    /// A new enrollment, or a known one's next stage. Refused unless the record names the version
+    /// that it replaces.
+    PutEnrollment(Box<EnrollmentRecord>),
+    /// Somebody outside is to be told something. It gets a number of its own.
+    PutNotice(Box<Notice>),
+    /// A notice could not be delivered and is to be tried again. Refused when it is unknown.
+    DelayNotice {
+        /// Its number.
+        id: u64,
+        /// When to try again.
+        due: DateTime<Utc>,
+    },
+    /// A notice was delivered, or is given up. Refused when it is unknown.
+    NoticeDone {
+        /// Its number.
+        id: u64,
+    },
     /// Takes something that only so many may have. Refused when it is taken already.
     Reserve(Reservation),
     /// Adds to a counter of a profile. One that was never counted stands at 0; none goes past
@@ -78,7 +94,7 @@ pub enum Op {
         /// When.
         at: DateTime<Utc>,
     },
-    /// The issuer's newest CRL. Refused when its number is not above the stored one's.
+    /// The CA's newest CRL. Refused when its number is not above the stored one's.
     PutCrl(Box<CrlRecord>),
     /// Keeps octets under a name.
     PutSetting {
@@ -100,9 +116,15 @@ impl From<CertificateRecord> for Op {
     }
 }
 
-impl From<TransactionRecord> for Op {
-    fn from(record: TransactionRecord) -> Self {
-        Self::PutTransaction(Box::new(record))
+impl From<EnrollmentRecord> for Op {
+    fn from(record: EnrollmentRecord) -> Self {
+        Self::PutEnrollment(Box::new(record))
+    }
+}
+
+impl From<Notice> for Op {
+    fn from(notice: Notice) -> Self {
+        Self::PutNotice(Box::new(notice))
     }
 }
 
@@ -135,24 +157,26 @@ impl From<CrlRecord> for Op {
 pub struct Committed {
     /// The numbers that its audit events got, in their order.
     pub audit_ids: Vec<u64>,
+    /// The numbers that its notices got, in their order.
+    pub notice_ids: Vec<u64>,
 }
 
 /// Why one change was refused. Nothing of it was written; other changes of the same commit go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The issuer already has a certificate with this serial.
+    /// The CA already has a certificate with this serial.
     #[error("issuer {issuer_id} already has a certificate with serial {serial}")]
     CertificateExists {
-        /// The issuer.
+        /// What the configuration calls the issuer.
         issuer_id: String,
         /// The serial, hex.
         serial: String,
     },
     /// There is no such certificate.
-    #[error("issuer {issuer_id} has no certificate with serial {serial}")]
+    #[error("the CA {ca} has no certificate with serial {serial}")]
     UnknownCertificate {
-        /// The issuer.
-        issuer_id: String,
+        /// The CA.
+        ca: CaId,
         /// The serial, hex.
         serial: String,
     },
@@ -161,6 +185,26 @@ pub enum Conflict {
     AlreadyRevoked {
         /// The serial, hex.
         serial: String,
+    },
+    /// A new enrollment is known already.
+    #[error("this request is known already: its enrollment has version {stored}")]
+    EnrollmentExists {
+        /// The stored record's version.
+        stored: u64,
+    },
+    /// The enrollment is not the one that was to be replaced.
+    #[error("the enrollment has moved on: it has version {stored}, not {offered}")]
+    EnrollmentMoved {
+        /// The stored record's version; 0 = there is none.
+        stored: u64,
+        /// The version that was to be replaced.
+        offered: u64,
+    },
+    /// There is no such notice.
+    #[error("there is no notice {id}")]
+    UnknownNotice {
+        /// Its number.
+        id: u64,
     },
     /// Another change took it once and for all, and it is remembered still.
     #[error("`{scope}`: it was taken before, and is remembered until {until}")]
@@ -207,7 +251,7 @@ pub enum Conflict {
     /// The stored CRL has this number or a later one.
     #[error("issuer {issuer_id} already has CRL number {stored}; {offered} is not newer")]
     CrlNumber {
-        /// The issuer.
+        /// What the configuration calls the issuer.
         issuer_id: String,
         /// The stored CRL's number.
         stored: u64,

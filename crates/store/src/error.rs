@@ -43,6 +43,19 @@ pub enum Error {
         /// The newest version that this build knows.
         known: u32,
     },
+    /// The store was written by an older scepd, and is not to be migrated here.
+    #[error(
+        "the store in {path} has schema version {found}, and this scepd works with version \
+         {known}: `scepd serve` migrates it when it starts, after it has put a backup beside it"
+    )]
+    SchemaTooOld {
+        /// The store's directory.
+        path: PathBuf,
+        /// The version in the store.
+        found: u32,
+        /// The version that this build works with.
+        known: u32,
+    },
     /// The directory holds sled data, but not scepd's.
     #[error("{path} holds a database that is not a scepd store: choose another data_dir")]
     Foreign {

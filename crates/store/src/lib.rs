@@ -2,52 +2,64 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Store`] | the trait that the actors and the admin API use |
-//! | [`Change`], [`Op`] | one atomic set of writes; [`Store::commit`] makes many durable with one flush |
-//! | [`CertificateRecord`], [`TransactionRecord`], [`AuditEvent`], [`TokenRecord`] | what is kept |
-//! | [`SledStore`] | the trait on sled, one tree, one writer |
+//! | [`Ledger`], [`Records`], [`Accounts`] | the store's three faces: what decides, what is looked at, who may; [`Store`] is all of them |
+//! | [`Change`], [`Op`] | one atomic set of writes; [`Ledger::commit`] makes many durable with one flush |
+//! | [`CertificateRecord`], [`EnrollmentRecord`], [`AuditEvent`], [`Notice`], [`TokenRecord`] | what is kept |
+//! | [`CaId`] | whose certificates, revocations and CRL numbers they are |
+//! | [`SledStore`] | the store on sled, one tree, one writer |
 //!
 //! No clock is read here: `now` is an argument. Times are kept to the microsecond.
 
+mod accounts;
 mod audit;
+mod ca;
 mod certificate;
 mod change;
+mod enrollment;
 mod error;
+mod ledger;
+mod notice;
 mod page;
 mod profile;
+mod records;
 mod report;
 mod reservation;
 mod sled_store;
 mod store;
 mod token;
-mod transaction;
 
+pub use accounts::Accounts;
 pub use audit::{
     AuditAnchor, AuditCheck, AuditDetails, AuditEvent, AuditFault, AuditQuery, Outcome, StoredEvent,
 };
+pub use ca::CaId;
 pub use certificate::{
     CertificateQuery, CertificateRecord, CertificateStatus, CrlRecord, Revocation,
     RevokedCertificate,
 };
 pub use change::{Change, Committed, Conflict, Op};
+pub use enrollment::{EnrollmentRecord, Grounds, Lease, Refusal, Stage, Times};
 pub use error::Error;
+pub use ledger::Ledger;
+pub use notice::{Notice, StoredNotice};
 pub use page::Page;
 pub use profile::{Mark, ProfileState};
+pub use records::Records;
 pub use report::{Fault, Sizes, VerifyReport};
 pub use reservation::Reservation;
-pub use sled_store::{BackupSummary, SledOptions, SledStore};
+pub use sled_store::{BackupSummary, Migration, SledOptions, SledStore};
 pub use store::Store;
 pub use token::{TokenRecord, TokenRole};
-pub use transaction::{TransactionRecord, TransactionState};
 
 /// The result of everything that reads or writes the store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The layout of records that this build writes; it reads earlier ones too. A store of an earlier
-/// version becomes one of this version with its first change.
+/// The layout of records that this build reads and writes. A store of an earlier version is migrated
+/// when it is opened for that ([`SledOptions::migrate`]).
 ///
 /// | version | since it |
 /// |---|---|
 /// | 1 | |
 /// | 2 | letting audit events go is an audit event, without which the chain's check finds fault |
-pub const SCHEMA_VERSION: u32 = 2;
+/// | 3 | certificates, revocations and CRLs belong to a [`CaId`]; enrollments have a stage, a version, grounds and times; notices |
+pub const SCHEMA_VERSION: u32 = 3;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::TransactionRecord;
+use crate::EnrollmentRecord;
 
 /// A replay mark (`at` = remembered until) or a rate mark (`at` = when the enrollment was).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,6 @@ pub struct ProfileState {
     pub rate: Vec<Mark>,
     /// Counters by name, as last committed.
     pub counters: BTreeMap<String, u64>,
-    /// Requests that are still open, oldest first.
-    pub pending: Vec<TransactionRecord>,
+    /// Enrollments that wait for an operator, oldest first.
+    pub pending: Vec<EnrollmentRecord>,
 }

@@ -9,10 +9,12 @@ pub struct Sizes {
     pub disk_bytes: u64,
     /// Certificates, revoked and expired ones too.
     pub certificates: u64,
-    /// Enrollment requests known.
+    /// Enrollments known.
     pub transactions: u64,
-    /// Of these, the open ones.
+    /// Of these, those that wait for an operator.
     pub pending: u64,
+    /// Notices that are not yet delivered.
+    pub notices: u64,
     /// Audit events kept.
     pub audit_events: u64,
     /// API tokens, revoked ones too.

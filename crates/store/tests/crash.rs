@@ -9,13 +9,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use chrono::{DateTime, Duration, Utc};
 use store::{
-    AuditDetails, AuditEvent, CertificateRecord, Change, CrlRecord, Op, Reservation, SledOptions,
-    SledStore, Store, TransactionRecord, TransactionState,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, Change, CrlRecord, EnrollmentRecord,
+    Grounds, Ledger, Op, Records, Reservation, SledOptions, SledStore, Stage, StoredEvent, Times,
 };
 
 const ROUNDS: u64 = 24;
@@ -103,11 +104,15 @@ fn checked(store: &SledStore, known: u64, acknowledged: u64) -> u64 {
         .map(|mark| mark.key)
         .collect();
     for n in known + 1..=held {
-        let record = store.certificate("ca", &n.to_be_bytes()).unwrap();
+        let record = store.certificate(&ca(), &n.to_be_bytes()).unwrap();
         assert_eq!(record, Some(certificate(n)), "certificate {n}");
-        let request = store.transaction("corp", &key(n)).unwrap().unwrap();
-        assert_eq!(request, transaction(n), "request {n}");
-        let event = store.audit_event(n).unwrap().unwrap();
+        let request = store.enrollment("corp", &key(n)).unwrap().unwrap();
+        let expected = EnrollmentRecord {
+            version: 1,
+            ..enrollment(n)
+        };
+        assert_eq!(request, expected, "request {n}");
+        let event = audit_event(store, n);
         assert_eq!(event.event, audit(n), "event {n}");
         assert!(marks.contains(&key(n)), "mark {n}");
     }
@@ -119,7 +124,7 @@ fn checked(store: &SledStore, known: u64, acknowledged: u64) -> u64 {
     assert_eq!(marks.len() as u64, held, "no mark without its change");
     let state = store.profile_state("corp", at(0)).unwrap();
     assert_eq!(state.counters.get("success"), Some(&held));
-    let crl = store.crl("ca").unwrap();
+    let crl = store.crl(&ca()).unwrap();
     assert_eq!(
         crl.map_or(0, |crl| crl.number),
         held / 50,
@@ -170,7 +175,7 @@ fn open(dir: &Path, round: u64) -> SledStore {
 fn change(n: u64) -> Change {
     let mut change = Change::new()
         .with(certificate(n))
-        .with(transaction(n))
+        .with(enrollment(n))
         .with(audit(n))
         .with(Reservation::Once {
             scope: "corp".into(),
@@ -185,6 +190,7 @@ fn change(n: u64) -> Change {
     if n.is_multiple_of(50) {
         change.push(CrlRecord {
             issuer_id: "ca".into(),
+            ca: ca(),
             number: n / 50,
             this_update: at(0),
             next_update: at(1),
@@ -207,6 +213,7 @@ fn key(n: u64) -> [u8; 16] {
 fn certificate(n: u64) -> CertificateRecord {
     CertificateRecord {
         issuer_id: "ca".into(),
+        ca: ca(),
         serial: n.to_be_bytes().to_vec(),
         profile: "corp".into(),
         der: (0..1000 + n % 300).map(|octet| (octet * n) as u8).collect(),
@@ -223,27 +230,44 @@ fn certificate(n: u64) -> CertificateRecord {
     }
 }
 
-fn transaction(n: u64) -> TransactionRecord {
-    TransactionRecord {
+fn ca() -> CaId {
+    CaId::from_bytes([1; 16])
+}
+
+fn enrollment(n: u64) -> EnrollmentRecord {
+    EnrollmentRecord {
         profile: "corp".into(),
         key: key(n),
         poll_key: key(n),
-        state: TransactionState::Issued {
-            issuer_id: "ca".into(),
+        version: 0,
+        stage: Stage::Issued {
+            ca: ca(),
             serial: n.to_be_bytes().into(),
         },
+        needs_approval: false,
         transaction_id: format!("{n}"),
         message_type: 19,
-        created_at: at(0),
-        updated_at: at(0),
-        deadline: None,
         common_name: format!("device-{n}"),
         sans: String::new(),
-        device: None,
         source_ip: None,
         csr: None,
+        grounds: Grounds::default(),
         context: None,
+        due: None,
+        attempts: 0,
+        lease: None,
+        times: Times::starting(at(0)),
     }
+}
+
+fn audit_event(store: &SledStore, n: u64) -> StoredEvent {
+    let mut found = None;
+    let first = &mut |event| {
+        found = Some(event);
+        ControlFlow::Break(())
+    };
+    store.audit_each(n, first).unwrap();
+    found.unwrap()
 }
 
 fn audit(n: u64) -> AuditEvent {

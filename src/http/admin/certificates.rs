@@ -9,7 +9,7 @@ use api::{
 use chrono::{DateTime, Utc};
 use issuer::policy::usage::eku_short_name;
 use pki::{Certificate, Serial, oid};
-use store::CertificateRecord;
+use store::{CaId, CertificateRecord};
 use warp::http::HeaderValue;
 use warp::http::header::CONTENT_DISPOSITION;
 use warp::reply::Response;
@@ -23,6 +23,10 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
     let query: CertificateQuery = asked.query()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let query = store::CertificateQuery {
+        ca: query
+            .issuer_id
+            .as_deref()
+            .and_then(|id| ca_named(server, id)),
         issuer_id: query.issuer_id,
         profile: query.profile,
         device: query.device,
@@ -115,7 +119,7 @@ pub(super) async fn revoke(
     let record = find(server, asked).await?;
     let (issuer_id, serial) = (record.issuer_id, record.serial);
     let revocation = Revocation {
-        issuer_id: issuer_id.clone(),
+        ca: record.ca,
         serial: Serial::new(serial.clone()),
         reason: reason_meant(reason),
         by: admin.caller().name.clone(),
@@ -158,7 +162,7 @@ pub(super) async fn download(
         DownloadFormat::Chain => {
             let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
             let mut pem = certificate.to_pem();
-            for above in chain_of(server, &record.issuer_id, &certificate) {
+            for above in chain_of(server, &record.ca, &certificate) {
                 pem.push_str(&above.to_pem());
             }
             (reply::file("application/x-pem-file", pem), "chain.pem")
@@ -172,25 +176,37 @@ pub(super) async fn download(
     Ok(response)
 }
 
-/// The record that the path names.
+/// The CA of the issuer that the configuration calls so, as far as a profile uses it.
+fn ca_named(server: &Server, issuer_id: &str) -> Option<CaId> {
+    let profiles = server.house().directory.all();
+    let mut profiles = profiles.values().map(|entry| entry.current());
+    let named = profiles.find(|current| current.spec.issuer.id() == issuer_id)?;
+    Some(CaId::of_ca(named.spec.issuer.authority().certificate()))
+}
+
+/// The record that the path names: by what the issuer was called when it signed, or is called now.
 async fn find(server: &Server, asked: &Asked) -> Result<CertificateRecord, Problem> {
     let (issuer_id, digits) = (asked.parameter(0)?.to_owned(), asked.parameter(1)?);
     let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
     let Ok(serial) = Serial::from_hex(digits) else {
         return Err(Problem::not_found(unknown));
     };
+    let ca = ca_named(server, &issuer_id);
     let store = server.house().services.store.clone();
-    let found = blocking(move || Ok(store.certificate(&issuer_id, serial.as_bytes())?)).await?;
-    found.ok_or_else(|| Problem::not_found(unknown))
+    let found = blocking(move || Ok(store.certificates_with_serial(serial.as_bytes())?)).await?;
+    let mut found = found.into_iter();
+    found
+        .find(|record| record.issuer_id == issuer_id || Some(record.ca) == ca)
+        .ok_or_else(|| Problem::not_found(unknown))
 }
 
-/// The issuer's chain, as far as a profile still uses it and it is the one that signed.
-fn chain_of(server: &Server, issuer_id: &str, certificate: &Certificate) -> Vec<Certificate> {
+/// The CA's chain, as far as a profile still uses it and it is the one that signed.
+fn chain_of(server: &Server, ca: &CaId, certificate: &Certificate) -> Vec<Certificate> {
     let profiles = server.house().directory.all();
     let chain = profiles
         .values()
         .map(|entry| entry.current())
-        .find(|current| current.spec.issuer.id() == issuer_id)
+        .find(|current| CaId::of_ca(current.spec.issuer.authority().certificate()) == *ca)
         .map(|current| current.spec.issuer.authority().chain().to_vec())
         .unwrap_or_default();
     let signed = chain

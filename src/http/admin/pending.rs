@@ -5,7 +5,7 @@ use std::time::Duration;
 use actors::{DecideError, OperatorDecision};
 use api::{Decision, DecisionReply, List, PendingRequest, RequestQuery, RequestState};
 use pki::Csr;
-use store::TransactionRecord;
+use store::EnrollmentRecord;
 use warp::reply::Response;
 
 use super::reply::{self, Problem};
@@ -37,7 +37,7 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
     })
 }
 
-fn shown(server: &Server, record: &TransactionRecord) -> PendingRequest {
+fn shown(server: &Server, record: &EnrollmentRecord) -> PendingRequest {
     let profile = server.house().directory.find(&record.profile);
     let csr = record
         .csr
@@ -61,10 +61,10 @@ fn shown(server: &Server, record: &TransactionRecord) -> PendingRequest {
             .map(|csr| csr.public_key().kind().to_string())
             .unwrap_or_default(),
         renewal: record.message_type == RENEWAL_REQ,
-        device: record.device.clone(),
+        device: record.grounds.device.clone(),
         source_ip: record.source_ip.map(|address| address.to_string()),
-        requested_at: record.created_at,
-        expires_at: record.deadline,
+        requested_at: record.times.created,
+        expires_at: record.approval_ends(),
     }
 }
 
@@ -82,9 +82,9 @@ pub(super) async fn decide(
     let Some(profile) = server.house().directory.find(path_id) else {
         // Listed all the same: with the profile configured again it can be decided.
         let (store, of) = (server.house().services.store.clone(), path_id.to_owned());
-        let known = blocking(move || Ok(store.transaction(&of, &key)?)).await?;
+        let known = blocking(move || Ok(store.enrollment(&of, &key)?)).await?;
         return Err(match known {
-            Some(record) if record.state.is_open() => {
+            Some(record) if record.stage.awaits_approval() => {
                 Problem::conflict("the request waits, but its profile is not configured")
             }
             _ => unknown(),

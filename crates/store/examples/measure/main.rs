@@ -18,8 +18,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::{
-    AuditQuery, CertificateQuery, CertificateStatus, Change, Outcome, Reservation, SledOptions,
-    SledStore, Store,
+    AuditQuery, CertificateQuery, CertificateStatus, Change, Ledger, Outcome, Records, Reservation,
+    SledOptions, SledStore,
 };
 
 use records::{PROFILES, at, certificate, device, enrollment, event, random};

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use store::{
-    AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome, Reservation,
-    TransactionRecord, TransactionState,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Op,
+    Outcome, Reservation, Stage, Times,
 };
 
 pub(super) const PROFILES: [&str; 3] = ["corp", "iot", "lab"];
@@ -29,25 +29,37 @@ const LABELS: [&str; 11] = [
 /// All that one Intune enrollment leaves behind.
 pub(super) fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
     let certificate = certificate(n)?;
-    let transaction = TransactionRecord {
+    let enrollment = EnrollmentRecord {
         profile: certificate.profile.clone(),
         key: random()?,
         poll_key: random()?,
-        state: TransactionState::Issued {
-            issuer_id: certificate.issuer_id.clone(),
+        version: 0,
+        stage: Stage::Issued {
+            ca: certificate.ca,
             serial: certificate.serial.clone(),
         },
+        needs_approval: false,
         transaction_id: certificate.transaction_id.clone(),
         message_type: 19,
-        created_at: at(n),
-        updated_at: at(n),
-        deadline: None,
         common_name: certificate.common_name.clone(),
         sans: certificate.sans.clone(),
-        device: certificate.device.clone(),
         source_ip: Some(address(n)),
         csr: None,
+        grounds: Grounds {
+            validator: "intune".to_owned(),
+            device: certificate.device.clone(),
+            claim_issuer: Some("connector".to_owned()),
+            ..Grounds::default()
+        },
         context: None,
+        due: None,
+        attempts: 0,
+        lease: None,
+        times: Times {
+            validated: Some(at(n)),
+            issued: Some(at(n)),
+            ..Times::starting(at(n))
+        },
     };
     let mut event = event(n)?;
     event.details.outcome = Some(Outcome::Success);
@@ -55,7 +67,7 @@ pub(super) fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
     let profile = certificate.profile.clone();
     Ok(Change::new()
         .with(certificate)
-        .with(transaction)
+        .with(enrollment)
         .with(event)
         .with(Reservation::Once {
             scope: profile.clone(),
@@ -79,6 +91,7 @@ pub(super) fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
 pub(super) fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
     Ok(CertificateRecord {
         issuer_id: "corp-issuing-ca".into(),
+        ca: CaId::from_bytes([7; 16]),
         serial: random::<20>()?.to_vec(),
         profile: PROFILES[(n % 3) as usize].into(),
         der: random::<1010>()?.to_vec(),

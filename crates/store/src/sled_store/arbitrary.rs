@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    AuditDetails, AuditEvent, CertificateRecord, Outcome, Revocation, TokenRecord, TokenRole,
-    TransactionRecord, TransactionState,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, EnrollmentRecord, Grounds, Lease, Notice,
+    Outcome, Refusal, Revocation, Stage, Times, TokenRecord, TokenRole,
 };
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -46,14 +46,14 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
 
 prop_compose! {
     pub(super) fn certificate()(
-        issuer_id in ".{0,8}", serial in octets(), profile in ".{0,8}",
+        issuer_id in ".{0,8}", ca: [u8; 16], serial in octets(), profile in ".{0,8}",
         der in prop::collection::vec(any::<u8>(), 1..60),
         names in (".{0,20}", ".{0,40}", ".{0,40}"), times in (time(), time(), time()),
         device in option::of(".{0,36}"), renews in option::of(octets()),
         revoked in option::of((time(), any::<u8>())), through_gates in option::of(any::<bool>()),
     ) -> CertificateRecord {
         CertificateRecord {
-            issuer_id, serial, profile, der,
+            issuer_id, ca: CaId::from_bytes(ca), serial, profile, der,
             common_name: names.0, sans: names.1, transaction_id: names.2,
             not_before: times.0, not_after: times.1, issued_at: times.2,
             device, renews, through_gates,
@@ -62,29 +62,79 @@ prop_compose! {
     }
 }
 
-fn state() -> impl Strategy<Value = TransactionState> {
+fn refusal() -> impl Strategy<Value = Refusal> {
     prop_oneof![
-        Just(TransactionState::Pending),
-        Just(TransactionState::Expired),
+        Just(Refusal::ApprovalExpired),
+        (".{0,9}", option::of(".{0,9}")).prop_map(|(by, note)| Refusal::Denied { by, note }),
+        (".{0,9}", ".{0,9}").prop_map(|(reason, message)| Refusal::Policy { reason, message }),
+        (".{0,9}", ".{0,9}").prop_map(|(label, message)| Refusal::Gate { label, message }),
+        ".{0,9}".prop_map(|message| Refusal::Failed { message }),
+    ]
+}
+
+fn stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![
+        option::of(".{0,9}").prop_map(|handle| Stage::Validating { handle }),
+        option::of(time()).prop_map(|until| Stage::AwaitingApproval { until }),
         (".{0,9}", option::of(".{0,9}"))
-            .prop_map(|(by, note)| TransactionState::Denied { by, note }),
-        (".{0,9}", octets())
-            .prop_map(|(issuer_id, serial)| TransactionState::Issued { issuer_id, serial }),
+            .prop_map(|(issuer_id, handle)| Stage::Issuing { issuer_id, handle }),
+        (any::<[u8; 16]>(), octets()).prop_map(|(ca, serial)| Stage::Issued {
+            ca: CaId::from_bytes(ca),
+            serial
+        }),
+        refusal().prop_map(Stage::Refused),
     ]
 }
 
 prop_compose! {
-    pub(super) fn transaction()(
-        profile in ".{0,8}", keys: ([u8; 16], [u8; 16]), state in state(), message_type: u8,
-        times in (time(), time(), option::of(time())),
-        names in (".{0,20}", ".{0,40}", ".{0,40}", option::of(".{0,36}")),
-        source_ip: Option<IpAddr>, csr in option::of(octets()), context in option::of(octets()),
-    ) -> TransactionRecord {
-        TransactionRecord {
-            profile, key: keys.0, poll_key: keys.1, state, message_type,
-            created_at: times.0, updated_at: times.1, deadline: times.2,
-            common_name: names.0, sans: names.1, transaction_id: names.2, device: names.3,
-            source_ip, csr, context,
+    fn grounds()(
+        validator in ".{0,9}", texts in prop::collection::vec(option::of(".{0,36}"), 3),
+        claim in option::of(json()), renews in option::of(octets()),
+    ) -> Grounds {
+        let text = |n: usize| texts.get(n).cloned().flatten();
+        Grounds {
+            validator, device: text(0), claim, claim_issuer: text(1), vouched_sid: text(2), renews,
+        }
+    }
+}
+
+prop_compose! {
+    fn times()(
+        created in time(), updated in time(), others in prop::collection::vec(option::of(time()), 4),
+    ) -> Times {
+        let other = |n: usize| others.get(n).copied().flatten();
+        Times {
+            created, updated, validated: other(0), issued: other(1), notified: other(2),
+            delivered: other(3),
+        }
+    }
+}
+
+prop_compose! {
+    pub(super) fn enrollment()(
+        profile in ".{0,8}", keys: ([u8; 16], [u8; 16]), stage in stage(), message_type: u8,
+        version: u64, needs_approval: bool, times in times(), grounds in grounds(),
+        names in (".{0,20}", ".{0,40}", ".{0,40}"), source_ip: Option<IpAddr>,
+        csr in option::of(octets()), context in option::of(octets()),
+        due in option::of(time()), attempts: u32, lease in option::of((".{0,9}", time())),
+    ) -> EnrollmentRecord {
+        EnrollmentRecord {
+            profile, key: keys.0, poll_key: keys.1, version, stage, needs_approval, message_type,
+            common_name: names.0, sans: names.1, transaction_id: names.2,
+            source_ip, csr, grounds, context, due, attempts,
+            lease: lease.map(|(node, until)| Lease { node, until }), times,
+        }
+    }
+}
+
+prop_compose! {
+    pub(super) fn notice()(
+        names in (".{0,8}", ".{0,8}"), enrollment: Option<[u8; 16]>, body in octets(),
+        times in (time(), time()), attempts: u32,
+    ) -> Notice {
+        Notice {
+            profile: names.0, notifier: names.1, enrollment, body,
+            created: times.0, due: times.1, attempts,
         }
     }
 }
@@ -133,11 +183,17 @@ prop_compose! {
     }
 }
 
+/// The CA of plain certificates.
+pub(super) fn plain_ca() -> CaId {
+    CaId::from_bytes([0xca; 16])
+}
+
 /// Certificate `n`, issued `n` seconds after [`start`].
 pub(super) fn plain_certificate(n: u64) -> CertificateRecord {
     let at = start() + Duration::seconds(n.cast_signed());
     CertificateRecord {
         issuer_id: "ca".into(),
+        ca: plain_ca(),
         serial: n.to_be_bytes().to_vec(),
         profile: if n.is_multiple_of(2) {
             "corp".into()
@@ -158,27 +214,34 @@ pub(super) fn plain_certificate(n: u64) -> CertificateRecord {
     }
 }
 
-/// Request `n`, open.
-pub(super) fn plain_transaction(n: u64) -> TransactionRecord {
+/// Enrollment `n`, new, waiting for an operator.
+pub(super) fn plain_enrollment(n: u64) -> EnrollmentRecord {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&n.to_be_bytes());
     let at = start() + Duration::seconds(n.cast_signed());
-    TransactionRecord {
+    let until = Some(at + Duration::days(7));
+    EnrollmentRecord {
         profile: "corp".into(),
         key,
         poll_key: key,
-        state: TransactionState::Pending,
+        version: 0,
+        stage: Stage::AwaitingApproval { until },
+        needs_approval: true,
         transaction_id: format!("TX{n}"),
         message_type: 19,
-        created_at: at,
-        updated_at: at,
-        deadline: Some(at + Duration::days(7)),
         common_name: format!("Device-{n}"),
         sans: String::new(),
-        device: None,
         source_ip: Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))),
         csr: Some(vec![0x30; 400]),
+        grounds: Grounds {
+            validator: "static".into(),
+            ..Grounds::default()
+        },
         context: None,
+        due: until,
+        attempts: 0,
+        lease: None,
+        times: Times::starting(at),
     }
 }
 

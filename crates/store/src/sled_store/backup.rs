@@ -13,7 +13,7 @@ use ring::digest::{Context, SHA256};
 
 use super::engine::Engine;
 use super::keys::Kind;
-use super::{SledOptions, SledStore};
+use super::{SledOptions, SledStore, load};
 use crate::{Error, Result, SCHEMA_VERSION};
 
 const MAGIC: &[u8] = b"scepd store backup 1\n";
@@ -40,37 +40,28 @@ impl SledStore {
     ///
     /// [`Error::Io`] when `out` fails; otherwise as every read.
     pub fn backup(&self, out: &mut dyn Write) -> Result<BackupSummary> {
-        let quiet = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = Summing {
-            out,
-            sum: Context::new(&SHA256),
+        let _quiet = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&self.engine, SCHEMA_VERSION, out)
+    }
+
+    /// As [`backup`](Self::backup), of a store that nobody has open, whatever its version, without a
+    /// look at what the records say.
+    ///
+    /// # Errors
+    ///
+    /// As [`SledStore::open`], but for what is wrong with records.
+    pub fn backup_of(
+        dir: &Path,
+        options: &SledOptions,
+        out: &mut dyn Write,
+    ) -> Result<BackupSummary> {
+        let options = SledOptions {
+            create: false,
+            ..options.clone()
         };
-        let mut records = 0;
-        out.put(MAGIC)?;
-        out.put(&quiet.schema.to_be_bytes())?;
-        for kind in Kind::ALL {
-            self.engine.scan(&[kind.letter()], |key, value| {
-                for part in [key, value] {
-                    out.put(
-                        &u32::try_from(part.len())
-                            .map_err(|_| too_long())?
-                            .to_be_bytes(),
-                    )?;
-                }
-                out.put(key)?;
-                out.put(value)?;
-                records += 1;
-                Ok(true)
-            })?;
-        }
-        out.put(&[0; 8])?;
-        let sum = out.sum.clone().finish();
-        out.put(sum.as_ref())?;
-        out.out.flush().map_err(writing)?;
-        Ok(BackupSummary {
-            records,
-            schema_version: quiet.schema,
-        })
+        let engine = Engine::open(dir, &options)?;
+        let schema = load::schema(&engine)?;
+        write(&engine, schema, out)
     }
 
     /// Makes a new store in `dir` from a backup. The backup is read to its end and checked before
@@ -99,6 +90,40 @@ impl SledStore {
         })?;
         Ok(summary)
     }
+}
+
+/// Writes every record of a store with this layout's version.
+pub(super) fn write(engine: &Engine, schema: u32, out: &mut dyn Write) -> Result<BackupSummary> {
+    let mut out = Summing {
+        out,
+        sum: Context::new(&SHA256),
+    };
+    let mut records = 0;
+    out.put(MAGIC)?;
+    out.put(&schema.to_be_bytes())?;
+    for kind in Kind::ALL.iter().chain(&Kind::EARLIER) {
+        engine.scan(&[kind.letter()], |key, value| {
+            for part in [key, value] {
+                out.put(
+                    &u32::try_from(part.len())
+                        .map_err(|_| too_long())?
+                        .to_be_bytes(),
+                )?;
+            }
+            out.put(key)?;
+            out.put(value)?;
+            records += 1;
+            Ok(true)
+        })?;
+    }
+    out.put(&[0; 8])?;
+    let sum = out.sum.clone().finish();
+    out.put(sum.as_ref())?;
+    out.out.flush().map_err(writing)?;
+    Ok(BackupSummary {
+        records,
+        schema_version: schema,
+    })
 }
 
 /// Where the new store is made before it gets its name, so that there is never half a one.
@@ -218,7 +243,7 @@ fn too_long() -> Error {
     }
 }
 
-fn writing(source: io::Error) -> Error {
+pub(super) fn writing(source: io::Error) -> Error {
     Error::Io {
         doing: "write the backup",
         source,

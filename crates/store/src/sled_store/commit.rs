@@ -6,13 +6,15 @@ use std::sync::atomic::Ordering;
 use chrono::{DateTime, Utc};
 
 use super::chain::Head;
+use super::engine::encoded;
 use super::marks::Sheets;
 use super::prune::Beginning;
-use super::stage::{Next, Refusal, Stage, Staged};
+use super::stage::{Refusal, Stage};
+use super::staged::{Next, Staged};
 use super::wire::{self, CertificateFacts};
 use super::witness::Witness;
 use super::{SledStore, State};
-use crate::{Change, Committed, Conflict, Error, Result, SCHEMA_VERSION};
+use crate::{Change, Committed, Conflict, Result, SCHEMA_VERSION};
 
 /// What only the one who writes may change.
 pub(super) struct Writer {
@@ -20,8 +22,8 @@ pub(super) struct Writer {
     /// None in a store that is only looked at.
     pub(super) witness: Option<Witness>,
     pub(super) sheets: Sheets,
-    /// The layout's version on disk.
-    pub(super) schema: u32,
+    /// The layout's version when the chain's end was written, as far as the rules of the chain go.
+    pub(super) chain_schema: u32,
     /// What the kept audit events say of the chain's beginning.
     pub(super) beginning: Beginning,
 }
@@ -95,7 +97,7 @@ impl SledStore {
             noted.inspect_err(|_| self.stopped.store(true, Ordering::Release))?;
         }
         writer.next = all.next;
-        writer.schema = SCHEMA_VERSION;
+        writer.chain_schema = SCHEMA_VERSION;
         self.show(|state| {
             apply(state, all)?;
             shown(state);
@@ -123,22 +125,17 @@ fn apply(state: &mut State, staged: Staged) -> Result<()> {
     for (digest, octets) in &staged.certificates {
         state.push_certificate(*digest, &CertificateFacts::decode(octets)?);
     }
-    for (issuer_id, number) in &staged.revoked {
-        state.revoke(issuer_id, *number);
+    for (ca, number) in staged.revoked {
+        state.revoke(ca, number);
     }
-    for entry in staged.transactions {
-        state.transactions.put(entry);
+    for entry in staged.enrollments {
+        state.enrollments.put(entry);
+    }
+    for (number, due) in staged.notices {
+        state.notices.put(number, due);
     }
     for token in staged.tokens {
         state.put_token(token);
     }
     Ok(())
-}
-
-/// For records of a fixed shape, which always fit.
-pub(super) fn encoded(octets: std::result::Result<Vec<u8>, Conflict>) -> Result<Vec<u8>> {
-    octets.map_err(|conflict| Error::Engine {
-        doing: "encode",
-        message: conflict.to_string(),
-    })
 }

@@ -10,7 +10,7 @@ use sled::IVec;
 
 use super::SledOptions;
 use super::keys::{Kind, id_of};
-use crate::{Error, Result};
+use crate::{Conflict, Error, Result};
 
 /// Records in a batch whose replaced pages are freed without further ado.
 const FREED: usize = 64;
@@ -258,4 +258,12 @@ fn first_forbidden(dir: &Path) -> Option<PathBuf> {
 /// sled reports a lock that another process holds in words only.
 fn is_lock(error: &io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
+}
+
+/// For records of a fixed shape, which always fit.
+pub(super) fn encoded(octets: std::result::Result<Vec<u8>, Conflict>) -> Result<Vec<u8>> {
+    octets.map_err(|conflict| Error::Engine {
+        doing: "encode",
+        message: conflict.to_string(),
+    })
 }

@@ -2,21 +2,28 @@
 //!
 //! | letter | key after it | value |
 //! |---|---|---|
-//! | `m` | name | schema version, audit head, audit anchor |
+//! | `m` | name | schema version, audit head, audit anchor and others |
 //! | `a` | event id | digest and octets of an audit event |
-//! | `c` | certificate id | facts about a certificate |
+//! | `i` | certificate id | facts about an issued certificate |
 //! | `x` | certificate id | the certificate, DER |
 //! | `v` | certificate id | its revocation |
-//! | `t` | transaction id | a request |
+//! | `e` | enrollment id | an enrollment |
+//! | `o` | notice id | a notice to be sent |
 //! | `r` | profile, sheet number | a sheet of replay marks |
 //! | `d` | profile, sheet number | a sheet of rate marks |
 //! | `n` | profile | counters |
 //! | `k` | token id | a token |
-//! | `l` | issuer | its newest CRL |
+//! | `w` | CA, hex | its newest CRL |
 //! | `s` | name | a setting |
+//!
+//! Of schema versions 1 and 2 are `c` (facts about a certificate), `t` (a request) and `l` (a CRL, by the
+//! issuer's configured name).
 //!
 //! Ids are big-endian and count from 1 without gaps, so that new records go to the right edge of
 //! the tree: pages fill up, stay, and are rarely rewritten.
+
+use super::wire;
+use crate::{CaId, Result};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,33 +31,45 @@
 pub(super) enum Kind {
     Meta = b'm',
     Audit = b'a',
-    Certificate = b'c',
+    Certificate = b'i',
     Der = b'x',
     Revocation = b'v',
-    Transaction = b't',
+    Enrollment = b'e',
+    Notice = b'o',
     Replay = b'r',
     Rate = b'd',
     Counters = b'n',
     Token = b'k',
-    Crl = b'l',
+    Crl = b'w',
     Setting = b's',
+    EarlierCertificate = b'c',
+    EarlierRequest = b't',
+    EarlierCrl = b'l',
 }
 
 impl Kind {
-    /// All there are.
-    pub(super) const ALL: [Self; 12] = [
+    /// All there are in a store of this version.
+    pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Audit,
         Self::Certificate,
         Self::Der,
         Self::Revocation,
-        Self::Transaction,
+        Self::Enrollment,
+        Self::Notice,
         Self::Replay,
         Self::Rate,
         Self::Counters,
         Self::Token,
         Self::Crl,
         Self::Setting,
+    ];
+
+    /// Those that a store of an earlier version has besides.
+    pub(super) const EARLIER: [Self; 3] = [
+        Self::EarlierCertificate,
+        Self::EarlierRequest,
+        Self::EarlierCrl,
     ];
 
     /// The first octet of every key of this kind.
@@ -73,6 +92,31 @@ impl Kind {
         key.extend_from_slice(name.as_bytes());
         key
     }
+}
+
+/// Where the layout's version is.
+pub(super) fn schema_key() -> Vec<u8> {
+    Kind::Meta.name("schema")
+}
+
+/// There while a migration is under way: the version from which it comes.
+pub(super) fn migrating_key() -> Vec<u8> {
+    Kind::Meta.name("migrating")
+}
+
+/// There from the migration of a store of version 1 to the first change after it: its audit chain
+/// has not yet been written to by a scepd that records the letting go of events.
+pub(super) fn earlier_chain_key() -> Vec<u8> {
+    Kind::Meta.name("chain of version 1")
+}
+
+/// The CA in the key of a CRL.
+pub(super) fn ca_of(key: &[u8]) -> Result<CaId> {
+    let corrupt = || wire::corrupt("a CRL", "its CA");
+    let name = name_of(key).ok_or_else(corrupt)?;
+    let mut id = [0; 16];
+    hex::decode_to_slice(name, &mut id).map_err(|_| corrupt())?;
+    Ok(CaId::from_bytes(id))
 }
 
 /// The number in a key made by [`Kind::id`].

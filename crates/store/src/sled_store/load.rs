@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use super::chain::{self, Anchor, Head};
 use super::engine::Engine;
 use super::index::Row;
-use super::keys::{Kind, id_of, name_of};
+use super::keys::{Kind, earlier_chain_key, id_of, name_of, schema_key};
 use super::marks::Sheets;
 use super::prune::{Beginning, Evidence};
-use super::stage::Next;
+use super::stage::last_notice_key;
+use super::staged::Next;
 use super::state::State;
-use super::tables::{TransactionEntry, certificate_digest, transaction_digest};
-use super::wire::{self, CertificateFacts, TransactionView};
+use super::tables::{EnrollmentEntry, Open, certificate_digest, digest_of, enrollment_digest};
+use super::wire::{self, CertificateFacts, EnrollmentView};
 use crate::{Error, Fault, Result, SCHEMA_VERSION};
 
 /// How many faults are listed.
@@ -20,7 +21,7 @@ pub(super) const FAULTS_MAX: usize = 1000;
 /// More numbers missing in a row than this are not made up for.
 const GAP_MAX: u64 = 1_000_000;
 
-/// Checks the layout's version, or notes it in a new store.
+/// Notes the layout's version in a new store; otherwise says which one it has, however old.
 pub(super) fn schema(engine: &Engine) -> Result<u32> {
     let Some(octets) = engine.get(&schema_key())? else {
         if !engine.is_empty()? {
@@ -48,9 +49,12 @@ pub(super) fn schema(engine: &Engine) -> Result<u32> {
     Ok(found)
 }
 
-/// Where the layout's version is.
-pub(super) fn schema_key() -> Vec<u8> {
-    Kind::Meta.name("schema")
+/// The layout's version when the chain's end was written, as far as the rules of the chain go.
+pub(super) fn chain_schema(engine: &Engine) -> Result<u32> {
+    Ok(match engine.get(&earlier_chain_key())? {
+        Some(_) => 1,
+        None => SCHEMA_VERSION,
+    })
 }
 
 /// What was read.
@@ -63,20 +67,21 @@ pub(super) struct Loaded {
     pub(super) faults: Vec<Fault>,
 }
 
-/// Reads everything that the indexes are made of; `schema` is the layout's version.
-pub(super) fn load(engine: &Engine, schema: u32) -> Result<Loaded> {
+/// Reads everything that the indexes are made of.
+pub(super) fn load(engine: &Engine, chain_schema: u32) -> Result<Loaded> {
     let anchor = Anchor::read(engine)?;
     let first_event = anchor.map_or(0, |anchor| anchor.id).saturating_add(1);
     let mut load = Load {
         engine,
         state: State::new(first_event),
-        evidence: Evidence::new(anchor, schema),
+        evidence: Evidence::new(anchor, chain_schema),
         faults: Vec::new(),
     };
     let head = Head::read(engine)?;
     let event = load.events(first_event, &head)?;
     let certificate = load.certificates()?;
-    let transaction = load.transactions()?;
+    let enrollment = load.enrollments()?;
+    let notice = load.notices()?;
     load.tokens()?;
     let Load {
         state,
@@ -89,7 +94,8 @@ pub(super) fn load(engine: &Engine, schema: u32) -> Result<Loaded> {
         head,
         event,
         certificate,
-        transaction,
+        enrollment,
+        notice,
     };
     Ok(Loaded {
         state,
@@ -154,10 +160,11 @@ impl Load<'_> {
             })?;
             match CertificateFacts::decode(octets) {
                 Ok(facts) => {
-                    let digest = certificate_digest(facts.issuer_id, facts.serial);
+                    let ca = facts.ca();
+                    let digest = certificate_digest(&ca, facts.serial);
                     self.state.push_certificate(digest, &facts);
                     if revoked.contains(&id) {
-                        self.state.revoke(facts.issuer_id, id);
+                        self.state.revoke(ca, id);
                     }
                 }
                 Err(error) => self.no_certificate(error.to_string()),
@@ -174,44 +181,57 @@ impl Load<'_> {
         self.state.by_serial.push(nobody(number));
     }
 
-    fn transactions(&mut self) -> Result<u64> {
+    fn enrollments(&mut self) -> Result<u64> {
         let engine = self.engine;
-        engine.numbered(Kind::Transaction, 1, |id, octets| {
+        engine.numbered(Kind::Enrollment, 1, |id, octets| {
             fill(
                 id,
-                self.state.transactions.by_key.len() + 1,
-                "request",
+                self.state.enrollments.by_key.len() + 1,
+                "enrollment",
                 || {
-                    self.no_transaction("it is missing".to_owned());
+                    self.no_enrollment("it is missing".to_owned());
                 },
             )?;
-            match TransactionView::decode(octets) {
-                Ok(view) => self.state.transactions.put(TransactionEntry {
+            match EnrollmentView::decode(octets) {
+                Ok(view) => self.state.enrollments.put(EnrollmentEntry {
                     number: id,
-                    key: transaction_digest(view.profile, &view.key),
-                    poll: transaction_digest(view.profile, &view.poll_key),
-                    profile: view.profile.to_owned(),
-                    open: view.is_open(),
+                    key: enrollment_digest(view.profile, &view.key),
+                    poll: enrollment_digest(view.profile, &view.poll_key),
+                    open: Open::of_view(&view),
                 }),
-                Err(error) => self.no_transaction(error.to_string()),
+                Err(error) => self.no_enrollment(error.to_string()),
             }
             Ok(true)
         })?;
-        Ok(self.state.transactions.by_key.len() + 1)
+        Ok(self.state.enrollments.by_key.len() + 1)
     }
 
-    fn no_transaction(&mut self, problem: String) {
-        let number = self.state.transactions.by_key.len() + 1;
-        self.fault(format!("request {number}"), problem);
+    fn no_enrollment(&mut self, problem: String) {
+        let number = self.state.enrollments.by_key.len() + 1;
+        self.fault(format!("enrollment {number}"), problem);
         let (key, poll) = (nobody(number), nobody(number));
-        let profile = String::new();
-        self.state.transactions.put(TransactionEntry {
+        self.state.enrollments.put(EnrollmentEntry {
             number,
             key,
             poll,
-            profile,
-            open: false,
+            open: None,
         });
+    }
+
+    /// The number that the next notice gets.
+    fn notices(&mut self) -> Result<u64> {
+        self.engine.scan(&[Kind::Notice.letter()], |key, octets| {
+            let id = id_of(key).unwrap_or_default();
+            match wire::decode_notice(octets) {
+                Ok(notice) => self.state.notices.put(id, Some(wire::micros(notice.due))),
+                Err(error) => self.fault(format!("notice {id}"), error.to_string()),
+            }
+            Ok(true)
+        })?;
+        let last = self.engine.get(&last_notice_key())?;
+        let last =
+            last.and_then(|octets| Some(u64::from_be_bytes(octets.as_ref().try_into().ok()?)));
+        Ok(last.unwrap_or_default().saturating_add(1))
     }
 
     fn tokens(&mut self) -> Result<()> {
@@ -239,5 +259,5 @@ fn fill(id: u64, next: u64, what: &str, mut make: impl FnMut()) -> Result<()> {
 
 /// A digest that no look-up has, for a record that is not there.
 fn nobody(number: u64) -> super::tables::Digest {
-    certificate_digest("no issuer has this name\0", &number.to_be_bytes())
+    digest_of(b"no owner has this name\0", &number.to_be_bytes())
 }

@@ -20,7 +20,7 @@ use sled::IVec;
 
 use super::engine::Engine;
 use super::keys::Kind;
-use super::stage::Staged;
+use super::staged::Staged;
 use super::tables::Digest;
 use super::wire::{self, corrupt};
 use crate::{Conflict, Result};

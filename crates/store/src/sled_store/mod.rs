@@ -1,11 +1,12 @@
-//! [`Store`] on sled.
+//! The store on sled.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `engine` | sled behind typed errors |
 //! | `keys`, `wire` | the layout of keys and values |
 //! | `chain` | the audit chain |
-//! | `stage`, `commit` | the way of changes to disk |
+//! | `stage`, `staged`, `commit` | the way of changes to disk |
+//! | `migrate` | from earlier layouts to this one |
 //! | `prune` | letting audit events go, and the events that say so |
 //! | `marks` | replay and rate marks |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
@@ -24,9 +25,11 @@ mod index;
 mod keys;
 mod load;
 mod marks;
+mod migrate;
 mod prune;
 mod query;
 mod stage;
+mod staged;
 mod state;
 mod tables;
 #[cfg(test)]
@@ -36,6 +39,7 @@ mod wire;
 mod witness;
 
 pub use backup::BackupSummary;
+pub use migrate::Migration;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -49,15 +53,15 @@ use commit::Writer;
 use engine::Engine;
 use keys::{Kind, name_of};
 use marks::{Owner, SheetMark};
-use state::{REVOKED, State};
-use tables::{certificate_digest, transaction_digest};
+use state::State;
+use tables::{certificate_digest, enrollment_digest};
 use wire::CertificateFacts;
 use witness::Witness;
 
 use crate::{
-    AuditCheck, AuditQuery, CertificateQuery, CertificateRecord, Change, Committed, Conflict,
-    CrlRecord, Error, Fault, Mark, Page, ProfileState, Result, RevokedCertificate, Sizes, Store,
-    StoredEvent, TokenRecord, TransactionRecord, VerifyReport,
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change, Committed,
+    Conflict, CrlRecord, EnrollmentRecord, Error, Fault, Ledger, Mark, Page, ProfileState, Records,
+    Result, RevokedCertificate, Sizes, StoredEvent, StoredNotice, TokenRecord, VerifyReport,
 };
 
 /// How to open the store.
@@ -72,6 +76,9 @@ pub struct SledOptions {
     /// Whether to open a store with records that cannot be read, to look at the rest of it; false
     /// by default.
     pub lenient: bool,
+    /// Whether to migrate a store of an earlier version, after a backup was put beside it; true by
+    /// default. Without it such a store is refused.
+    pub migrate: bool,
 }
 
 impl Default for SledOptions {
@@ -81,6 +88,7 @@ impl Default for SledOptions {
             create: true,
             sync: true,
             lenient: false,
+            migrate: true,
         }
     }
 }
@@ -96,6 +104,7 @@ pub struct SledStore {
     pruning: Mutex<()>,
     /// Records that could not be read when the store was opened leniently.
     faults: Vec<Fault>,
+    migration: Option<Migration>,
 }
 
 impl SledStore {
@@ -104,12 +113,13 @@ impl SledStore {
     /// # Errors
     ///
     /// [`Error::Locked`] when another process has it, [`Error::Missing`] when there is none and
-    /// none is to be made, [`Error::SchemaTooNew`], [`Error::Foreign`], [`Error::Damaged`],
+    /// none is to be made, [`Error::SchemaTooNew`], [`Error::SchemaTooOld`], [`Error::Foreign`], [`Error::Damaged`],
     /// [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`], [`Error::Engine`].
     pub fn open(dir: impl AsRef<Path>, options: &SledOptions) -> Result<Self> {
         let engine = Engine::open(dir.as_ref(), options)?;
-        let schema = load::schema(&engine)?;
-        let loaded = load::load(&engine, schema)?;
+        let migration = migrate::bring_up(&engine, options)?;
+        let chain_schema = load::chain_schema(&engine)?;
+        let loaded = load::load(&engine, chain_schema)?;
         if let (false, Some(Fault { record, problem })) = (options.lenient, loaded.faults.first()) {
             return Err(Error::Corrupt {
                 what: format!("{record}: {problem}"),
@@ -123,7 +133,7 @@ impl SledStore {
             next: loaded.next,
             witness,
             sheets: loaded.sheets,
-            schema,
+            chain_schema,
             beginning: loaded.beginning,
         };
         Ok(Self {
@@ -133,7 +143,14 @@ impl SledStore {
             stopped: AtomicBool::new(false),
             pruning: Mutex::new(()),
             faults: loaded.faults,
+            migration,
         })
+    }
+
+    /// What became of a store of an earlier version when it was opened.
+    #[must_use]
+    pub fn migration(&self) -> Option<&Migration> {
+        self.migration.as_ref()
     }
 
     /// The store's directory.
@@ -156,11 +173,11 @@ impl SledStore {
         Ok(writer)
     }
 
-    fn transaction_by_number(&self, number: u64) -> Result<TransactionRecord> {
-        match self.engine.get(&Kind::Transaction.id(number))? {
-            Some(octets) => wire::decode_transaction(&octets),
+    fn enrollment_by_number(&self, number: u64) -> Result<EnrollmentRecord> {
+        match self.engine.get(&Kind::Enrollment.id(number))? {
+            Some(octets) => wire::decode_enrollment(&octets),
             None => Err(Error::Corrupt {
-                what: format!("request {number} is missing"),
+                what: format!("enrollment {number} is missing"),
             }),
         }
     }
@@ -195,7 +212,7 @@ impl SledStore {
     }
 }
 
-impl Store for SledStore {
+impl Ledger for SledStore {
     fn commit(
         &self,
         changes: &[Change],
@@ -209,109 +226,85 @@ impl Store for SledStore {
         !self.stopped.load(Ordering::Acquire) && !self.writer.is_poisoned()
     }
 
-    fn transaction(&self, profile: &str, key: &[u8; 16]) -> Result<Option<TransactionRecord>> {
+    fn enrollment(&self, profile: &str, key: &[u8; 16]) -> Result<Option<EnrollmentRecord>> {
         let number = self
             .state()
-            .transactions
+            .enrollments
             .by_key
-            .find(&transaction_digest(profile, key));
+            .find(&enrollment_digest(profile, key));
         number
-            .map(|number| self.transaction_by_number(number))
+            .map(|number| self.enrollment_by_number(number))
             .transpose()
     }
 
-    fn transaction_by_poll(
+    fn enrollment_by_poll(
         &self,
         profile: &str,
         poll_key: &[u8; 16],
-    ) -> Result<Option<TransactionRecord>> {
+    ) -> Result<Option<EnrollmentRecord>> {
         let number = self
             .state()
-            .transactions
+            .enrollments
             .by_poll
-            .find(&transaction_digest(profile, poll_key));
+            .find(&enrollment_digest(profile, poll_key));
         number
-            .map(|number| self.transaction_by_number(number))
+            .map(|number| self.enrollment_by_number(number))
             .transpose()
     }
 
-    fn pending(&self, profile: Option<&str>) -> Result<Vec<TransactionRecord>> {
+    fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>> {
         let numbers: Vec<u64> = {
             let state = self.state();
-            let open = state.transactions.open.iter();
-            open.filter(|(_, of)| profile.is_none_or(|profile| profile == of.as_str()))
+            let open = state.enrollments.open.iter();
+            open.filter(|(_, open)| open.awaits_approval)
+                .filter(|(_, open)| profile.is_none_or(|profile| profile == open.profile))
                 .map(|(number, _)| *number)
                 .collect()
         };
         let records = numbers
             .into_iter()
-            .map(|number| self.transaction_by_number(number));
-        // Decided since the numbers were taken: not open any more.
+            .map(|number| self.enrollment_by_number(number));
+        // Decided since the numbers were taken: not waiting any more.
         records
             .filter(|record| {
                 record
                     .as_ref()
-                    .map_or(true, |record| record.state.is_open())
+                    .map_or(true, |record| record.stage.awaits_approval())
             })
             .collect()
     }
 
-    fn certificate(&self, issuer_id: &str, serial: &[u8]) -> Result<Option<CertificateRecord>> {
-        let number = self
-            .state()
-            .by_serial
-            .find(&certificate_digest(issuer_id, serial));
-        number
-            .map(|number| self.certificate_by_number(number))
-            .transpose()
-    }
-
-    fn is_revoked(&self, issuer_id: &str, serial: &[u8]) -> Option<bool> {
-        let state = self.state();
-        let number = state
-            .by_serial
-            .find(&certificate_digest(issuer_id, serial))?;
-        Some(state.certificates.flags(number)? & REVOKED != 0)
-    }
-
-    fn certificates(
-        &self,
-        query: &CertificateQuery,
-        now: DateTime<Utc>,
-    ) -> Result<Page<CertificateRecord>> {
-        self.find_certificates(query, now)
-    }
-
-    fn revoked(&self, issuer_id: &str) -> Result<Vec<RevokedCertificate>> {
-        let numbers = self
-            .state()
-            .revoked
-            .get(issuer_id)
-            .cloned()
-            .unwrap_or_default();
-        let mut revoked = Vec::with_capacity(numbers.len());
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        let numbers: Vec<u64> = self.state().enrollments.due(wire::micros(now)).collect();
+        let mut due = Vec::new();
         for number in numbers {
-            let facts = self.engine.get(&Kind::Certificate.id(number))?;
-            let revocation = self.engine.get(&Kind::Revocation.id(number))?;
-            let (Some(facts), Some(revocation)) = (facts, revocation) else {
-                let what = format!("revoked certificate {number} is missing");
-                return Err(Error::Corrupt { what });
-            };
-            let facts = CertificateFacts::decode(&facts)?;
-            revoked.push(RevokedCertificate {
-                serial: facts.serial.to_vec(),
-                revocation: wire::decode_revocation(&revocation)?,
-                not_after: wire::time("a certificate's end", facts.not_after)?,
-            });
+            if due.len() >= limit {
+                break;
+            }
+            let record = self.enrollment_by_number(number)?;
+            let held = record.lease.as_ref().is_some_and(|lease| now < lease.until);
+            // It may have moved on since the numbers were taken.
+            if !held && record.stage.is_open() && record.due.is_some_and(|due| due <= now) {
+                due.push(record);
+            }
         }
-        Ok(revoked)
+        Ok(due)
     }
 
-    fn crl(&self, issuer_id: &str) -> Result<Option<CrlRecord>> {
-        let octets = self.engine.get(&Kind::Crl.name(issuer_id))?;
-        octets
-            .map(|octets| wire::decode_crl(issuer_id, &octets))
-            .transpose()
+    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>> {
+        let numbers: Vec<u64> = {
+            let state = self.state();
+            state.notices.at(wire::micros(now)).take(limit).collect()
+        };
+        let mut due = Vec::with_capacity(numbers.len());
+        for id in numbers {
+            // One that is gone was delivered since the numbers were taken.
+            if let Some(octets) = self.engine.get(&Kind::Notice.id(id))? {
+                let notice = wire::decode_notice(&octets)?;
+                due.push(StoredNotice { id, notice });
+            }
+        }
+        Ok(due)
     }
 
     fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
@@ -356,16 +349,81 @@ impl Store for SledStore {
             Ok(())
         })
     }
+}
+
+impl Records for SledStore {
+    fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
+        let number = self.state().by_serial.find(&certificate_digest(ca, serial));
+        number
+            .map(|number| self.certificate_by_number(number))
+            .transpose()
+    }
+
+    fn certificates_with_serial(&self, serial: &[u8]) -> Result<Vec<CertificateRecord>> {
+        let numbers: Vec<u64> = {
+            let state = self.state();
+            let digests = state.cas().into_iter();
+            let digests = digests.map(|ca| certificate_digest(&ca, serial));
+            digests
+                .filter_map(|digest| state.by_serial.find(&digest))
+                .collect()
+        };
+        let records = numbers
+            .into_iter()
+            .map(|number| self.certificate_by_number(number));
+        records.collect()
+    }
+
+    fn certificates(
+        &self,
+        query: &CertificateQuery,
+        now: DateTime<Utc>,
+    ) -> Result<Page<CertificateRecord>> {
+        self.find_certificates(query, now)
+    }
+
+    fn cas(&self) -> Vec<(String, CaId)> {
+        self.state().named_cas().into_iter().collect()
+    }
+
+    fn revoked(&self, ca: &CaId) -> Result<Vec<RevokedCertificate>> {
+        let numbers = self.state().revoked.get(ca).cloned().unwrap_or_default();
+        let mut revoked = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let facts = self.engine.get(&Kind::Certificate.id(number))?;
+            let revocation = self.engine.get(&Kind::Revocation.id(number))?;
+            let (Some(facts), Some(revocation)) = (facts, revocation) else {
+                let what = format!("revoked certificate {number} is missing");
+                return Err(Error::Corrupt { what });
+            };
+            let facts = CertificateFacts::decode(&facts)?;
+            revoked.push(RevokedCertificate {
+                serial: facts.serial.to_vec(),
+                revocation: wire::decode_revocation(&revocation)?,
+                not_after: wire::time("a certificate's end", facts.not_after)?,
+            });
+        }
+        Ok(revoked)
+    }
+
+    fn crl(&self, ca: &CaId) -> Result<Option<CrlRecord>> {
+        let octets = self.engine.get(&Kind::Crl.name(&ca.to_string()))?;
+        octets
+            .map(|octets| wire::decode_crl(*ca, &octets))
+            .transpose()
+    }
+
+    fn crls(&self) -> Result<Vec<CrlRecord>> {
+        let mut crls = Vec::new();
+        self.engine.scan(&[Kind::Crl.letter()], |key, octets| {
+            crls.push(wire::decode_crl(keys::ca_of(key)?, octets)?);
+            Ok(true)
+        })?;
+        Ok(crls)
+    }
 
     fn audit(&self, query: &AuditQuery) -> Result<Page<StoredEvent>> {
         self.find_events(query)
-    }
-
-    fn audit_event(&self, id: u64) -> Result<Option<StoredEvent>> {
-        let record = self.engine.get(&Kind::Audit.id(id))?;
-        record
-            .map(|record| chain::stored_event(id, &record))
-            .transpose()
     }
 
     fn audit_each(
@@ -383,7 +441,7 @@ impl Store for SledStore {
         let (head, noted, schema) = {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let noted = witness::read(self.engine.dir());
-            (writer.next.head, noted, writer.schema)
+            (writer.next.head, noted, writer.chain_schema)
         };
         chain::check(&self.engine, &head, noted, schema)
     }
@@ -392,6 +450,16 @@ impl Store for SledStore {
         self.prune_events(retention, limit, now)
     }
 
+    fn sizes(&self) -> Result<Sizes> {
+        self.count_sizes()
+    }
+
+    fn verify(&self) -> Result<VerifyReport> {
+        self.verify_all()
+    }
+}
+
+impl Accounts for SledStore {
     fn tokens(&self) -> Vec<TokenRecord> {
         self.state().tokens()
     }
@@ -416,20 +484,5 @@ impl Store for SledStore {
                 Ok(true)
             })?;
         Ok(settings)
-    }
-
-    fn schema_version(&self) -> u32 {
-        self.writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .schema
-    }
-
-    fn sizes(&self) -> Result<Sizes> {
-        self.count_sizes()
-    }
-
-    fn verify(&self) -> Result<VerifyReport> {
-        self.verify_all()
     }
 }

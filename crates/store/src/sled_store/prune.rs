@@ -11,9 +11,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::chain::{self, Anchor};
 use super::commit::Writer;
-use super::keys::Kind;
-use super::load::schema_key;
-use super::stage::{Refusal, Stage, Staged};
+use super::engine::encoded;
+use super::keys::{Kind, earlier_chain_key};
+use super::stage::{Refusal, Stage};
+use super::staged::Staged;
 use super::wire::{self, EventView};
 use super::{SledStore, State};
 use crate::{AuditDetails, AuditEvent, Change, Error, Outcome, Result, SCHEMA_VERSION};
@@ -145,9 +146,9 @@ impl SledStore {
         all.absorb(self.appended(&self.state(), &writer, &all, event)?);
         let gone = (going.first.0..=last).map(|id| (Kind::Audit.id(id), None));
         all.writes.extend(gone);
-        let octets = super::commit::encoded(anchor.encode())?;
+        let octets = encoded(anchor.encode())?;
         all.writes.insert(Anchor::key(), Some(octets));
-        all.writes.insert(schema_key(), Some(schema_octets()));
+        all.writes.insert(earlier_chain_key(), None);
         self.finish(&mut writer, all, |state| {
             state.events.prune(last.saturating_add(1));
         })?;
@@ -187,8 +188,9 @@ impl SledStore {
         Ok(going)
     }
 
-    /// Stages what makes a store of an earlier version one of this version: where events were let
-    /// go without an event, one that says so, so that from then on there is always one.
+    /// Stages what makes the chain of a store that was migrated from version 1 one of this version:
+    /// where events were let go without an event, one that says so, so that from then on there is
+    /// always one.
     pub(super) fn stage_upgrade(
         &self,
         state: &State,
@@ -196,10 +198,10 @@ impl SledStore {
         all: &mut Staged,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        if writer.schema >= SCHEMA_VERSION {
+        if writer.chain_schema >= SCHEMA_VERSION {
             return Ok(());
         }
-        all.writes.insert(schema_key(), Some(schema_octets()));
+        all.writes.insert(earlier_chain_key(), None);
         if let (Some(anchor), Beginning::Old) = (Anchor::read(&self.engine)?, writer.beginning) {
             let event = earlier(&anchor, now)?;
             all.absorb(self.appended(state, writer, all, event)?);
@@ -300,10 +302,6 @@ fn event(
             ..AuditDetails::default()
         },
     }
-}
-
-fn schema_octets() -> Vec<u8> {
-    SCHEMA_VERSION.to_be_bytes().to_vec()
 }
 
 fn shown(time: DateTime<Utc>) -> String {

@@ -102,12 +102,12 @@ impl SledStore {
         };
         let snapshot = {
             let state = self.state();
-            let any = query.issuer_id.is_none() && query.profile.is_none();
+            let by_issuer = query.issuer_id.is_some() || query.ca.is_some();
+            let any = !by_issuer && query.profile.is_none();
             let wanted = state.certificate_classes.values().iter().map(|class| {
-                query
-                    .issuer_id
-                    .as_ref()
-                    .is_none_or(|issuer| *issuer == class.issuer_id)
+                let of_issuer = query.issuer_id.as_ref() == Some(&class.issuer_id)
+                    || query.ca == Some(class.ca);
+                (of_issuer || !by_issuer)
                     && query
                         .profile
                         .as_ref()

@@ -1,84 +1,23 @@
 //! Changes on their way to disk: what they will write, checked against what is stored and
 //! against each other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sled::IVec;
 
-use super::chain::{self, Head};
+use super::chain;
 use super::engine::Engine;
 use super::keys::Kind;
 use super::marks::{self, Owner, SheetMark, Sheets};
+use super::staged::Staged;
 use super::state::State;
-use super::tables::{Digest, TransactionEntry, certificate_digest, transaction_digest};
+use super::tables::{Digest, EnrollmentEntry, certificate_digest, enrollment_digest};
 use super::wire;
 use crate::{
-    CertificateRecord, Change, Committed, Conflict, CrlRecord, Error, Op, Reservation, Revocation,
-    TokenRecord, TransactionRecord,
+    CaId, CertificateRecord, Change, Committed, Conflict, CrlRecord, EnrollmentRecord, Error,
+    Notice, Op, Reservation, Revocation, TokenRecord,
 };
-
-/// The numbers that the next records get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Next {
-    pub(super) head: Head,
-    pub(super) event: u64,
-    pub(super) certificate: u64,
-    pub(super) transaction: u64,
-}
-
-/// What a number of changes write, and what the indexes must learn once that is on disk.
-pub(super) struct Staged {
-    pub(super) next: Next,
-    /// `None` = removed.
-    pub(super) writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Octets of the new events, in order.
-    pub(super) events: Vec<Vec<u8>>,
-    /// Digest and facts of the new certificates, in order.
-    pub(super) certificates: Vec<(Digest, Vec<u8>)>,
-    pub(super) revoked: Vec<(String, u64)>,
-    pub(super) transactions: Vec<TransactionEntry>,
-    pub(super) tokens: Vec<TokenRecord>,
-    /// The newest sheets of those that got marks.
-    pub(super) sheets: BTreeMap<Owner, u64>,
-    /// The new marks, and on which sheets they are.
-    pub(super) marks: Vec<(Owner, Digest, u64)>,
-    certificate_numbers: HashMap<Digest, u64>,
-    transaction_numbers: HashMap<Digest, u64>,
-}
-
-impl Staged {
-    pub(super) fn new(next: Next) -> Self {
-        Self {
-            next,
-            writes: HashMap::new(),
-            events: Vec::new(),
-            certificates: Vec::new(),
-            revoked: Vec::new(),
-            transactions: Vec::new(),
-            tokens: Vec::new(),
-            sheets: BTreeMap::new(),
-            marks: Vec::new(),
-            certificate_numbers: HashMap::new(),
-            transaction_numbers: HashMap::new(),
-        }
-    }
-
-    /// Takes over what a later one holds.
-    pub(super) fn absorb(&mut self, later: Self) {
-        self.next = later.next;
-        self.writes.extend(later.writes);
-        self.events.extend(later.events);
-        self.certificates.extend(later.certificates);
-        self.revoked.extend(later.revoked);
-        self.transactions.extend(later.transactions);
-        self.tokens.extend(later.tokens);
-        self.sheets.extend(later.sheets);
-        self.marks.extend(later.marks);
-        self.certificate_numbers.extend(later.certificate_numbers);
-        self.transaction_numbers.extend(later.transaction_numbers);
-    }
-}
 
 /// Why a change was not staged.
 pub(super) enum Refusal {
@@ -145,19 +84,22 @@ impl<'a> Stage<'a> {
         match op {
             Op::PutCertificate(record) => self.put_certificate(record),
             Op::Revoke {
-                issuer_id,
+                ca,
                 serial,
                 at,
                 reason,
             } => self.revoke(
-                issuer_id,
+                ca,
                 serial,
                 Revocation {
                     at: *at,
                     reason: *reason,
                 },
             ),
-            Op::PutTransaction(record) => self.put_transaction(record),
+            Op::PutEnrollment(record) => self.put_enrollment(record),
+            Op::PutNotice(notice) => self.put_notice(notice),
+            Op::DelayNotice { id, due } => self.delay_notice(*id, *due),
+            Op::NoticeDone { id } => self.notice_done(*id),
             Op::Reserve(reservation) => self.reserve(reservation),
             Op::Count { profile, name, by } => self.count(profile, name, *by),
             Op::Audit(event) => {
@@ -203,7 +145,7 @@ impl<'a> Stage<'a> {
     }
 
     fn put_certificate(&mut self, record: &CertificateRecord) -> Step<()> {
-        let digest = certificate_digest(&record.issuer_id, &record.serial);
+        let digest = certificate_digest(&record.ca, &record.serial);
         if self.certificate_number(&digest).is_some() {
             return Err(Conflict::CertificateExists {
                 issuer_id: record.issuer_id.clone(),
@@ -221,11 +163,11 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn revoke(&mut self, issuer_id: &str, serial: &[u8], revocation: Revocation) -> Step<()> {
-        let digest = certificate_digest(issuer_id, serial);
+    fn revoke(&mut self, ca: &CaId, serial: &[u8], revocation: Revocation) -> Step<()> {
+        let digest = certificate_digest(ca, serial);
         let Some(number) = self.certificate_number(&digest) else {
             return Err(Conflict::UnknownCertificate {
-                issuer_id: issuer_id.to_owned(),
+                ca: *ca,
                 serial: hex::encode(serial),
             }
             .into());
@@ -238,33 +180,90 @@ impl<'a> Stage<'a> {
             .into());
         }
         self.put(key, wire::encode_revocation(&revocation)?);
-        self.own.revoked.push((issuer_id.to_owned(), number));
+        self.own.revoked.push((*ca, number));
         Ok(())
     }
 
-    fn put_transaction(&mut self, record: &TransactionRecord) -> Step<()> {
-        let octets = wire::encode_transaction(record)?;
-        let key = transaction_digest(&record.profile, &record.key);
-        let poll = transaction_digest(&record.profile, &record.poll_key);
-        let known = [&self.own, self.earlier]
-            .iter()
-            .find_map(|staged| staged.transaction_numbers.get(&key).copied())
-            .or_else(|| self.state.transactions.by_key.find(&key));
-        let number = known.unwrap_or(self.own.next.transaction);
-        if known.is_none() {
-            self.own.next.transaction = number.saturating_add(1);
+    fn put_enrollment(&mut self, record: &EnrollmentRecord) -> Step<()> {
+        let key = enrollment_digest(&record.profile, &record.key);
+        let poll = enrollment_digest(&record.profile, &record.poll_key);
+        let (number, stored) = match self.enrollment_number(&key)? {
+            Some((_, stored)) if record.version == 0 => {
+                return Err(Conflict::EnrollmentExists { stored }.into());
+            }
+            Some(known) => known,
+            None => {
+                let number = self.own.next.enrollment;
+                self.own.next.enrollment = number.saturating_add(1);
+                (number, 0)
+            }
+        };
+        if stored != record.version {
+            let offered = record.version;
+            return Err(Conflict::EnrollmentMoved { stored, offered }.into());
         }
-        self.put(Kind::Transaction.id(number), octets);
-        self.own.transaction_numbers.insert(key, number);
-        let profile = record.profile.clone();
-        let open = record.state.is_open();
-        self.own.transactions.push(TransactionEntry {
+        let version = stored.saturating_add(1);
+        let octets = wire::encode_enrollment(record, version)?;
+        self.put(Kind::Enrollment.id(number), octets);
+        self.own.enrollment_numbers.insert(key, (number, version));
+        self.own.enrollments.push(EnrollmentEntry {
             number,
             key,
             poll,
-            profile,
-            open,
+            open: super::tables::Open::of(record),
         });
+        Ok(())
+    }
+
+    /// The number and the version of the enrollment with this digest.
+    fn enrollment_number(&self, key: &Digest) -> crate::Result<Option<(u64, u64)>> {
+        let staged = [&self.own, self.earlier];
+        let staged = staged
+            .iter()
+            .find_map(|staged| staged.enrollment_numbers.get(key).copied());
+        if staged.is_some() {
+            return Ok(staged);
+        }
+        let Some(number) = self.state.enrollments.by_key.find(key) else {
+            return Ok(None);
+        };
+        match self.engine.get(&Kind::Enrollment.id(number))? {
+            Some(octets) => {
+                let version = wire::EnrollmentView::decode(&octets)?.version;
+                Ok(Some((number, version)))
+            }
+            None => Err(Error::Corrupt {
+                what: format!("enrollment {number} is missing"),
+            }),
+        }
+    }
+
+    fn put_notice(&mut self, notice: &Notice) -> Step<()> {
+        let id = self.own.next.notice;
+        self.own.next.notice = id.saturating_add(1);
+        self.put(Kind::Notice.id(id), wire::encode_notice(notice)?);
+        self.put(last_notice_key(), id.to_be_bytes().to_vec());
+        self.own.notices.push((id, Some(wire::micros(notice.due))));
+        self.done.notice_ids.push(id);
+        Ok(())
+    }
+
+    fn delay_notice(&mut self, id: u64, due: DateTime<Utc>) -> Step<()> {
+        let key = Kind::Notice.id(id);
+        let octets = self.read(&key)?.ok_or(Conflict::UnknownNotice { id })?;
+        let mut notice = wire::decode_notice(&octets)?;
+        notice.due = due;
+        notice.attempts = notice.attempts.saturating_add(1);
+        self.put(key, wire::encode_notice(&notice)?);
+        self.own.notices.push((id, Some(wire::micros(due))));
+        Ok(())
+    }
+
+    fn notice_done(&mut self, id: u64) -> Step<()> {
+        let key = Kind::Notice.id(id);
+        self.read(&key)?.ok_or(Conflict::UnknownNotice { id })?;
+        self.own.writes.insert(key, None);
+        self.own.notices.push((id, None));
         Ok(())
     }
 
@@ -395,9 +394,9 @@ impl<'a> Stage<'a> {
     }
 
     fn put_crl(&mut self, record: &CrlRecord) -> Step<()> {
-        let key = Kind::Crl.name(&record.issuer_id);
+        let key = Kind::Crl.name(&record.ca.to_string());
         if let Some(octets) = self.read(&key)? {
-            let stored = wire::decode_crl(&record.issuer_id, &octets)?.number;
+            let stored = wire::decode_crl(record.ca, &octets)?.number;
             if stored >= record.number {
                 return Err(Conflict::CrlNumber {
                     issuer_id: record.issuer_id.clone(),
@@ -431,4 +430,9 @@ impl<'a> Stage<'a> {
         }
         self.engine.get(key)
     }
+}
+
+/// Where the number of the last notice is kept, so that none is given twice.
+pub(super) fn last_notice_key() -> Vec<u8> {
+    Kind::Meta.name("last notice")
 }

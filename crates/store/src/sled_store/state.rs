@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::index::{Field, Index, Interner, Row, TextBuilder};
-use super::tables::{DigestMap, Transactions};
+use super::tables::{DigestMap, Due, Enrollments};
 use super::wire::{CertificateFacts, EventView};
-use crate::{Outcome, TokenRecord};
+use crate::{CaId, Outcome, TokenRecord};
 
 /// The flag of a revoked certificate's row.
 pub(super) const REVOKED: u8 = 1;
@@ -22,6 +22,7 @@ pub(super) struct EventClass {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CertificateClass {
     pub(super) issuer_id: String,
+    pub(super) ca: CaId,
     pub(super) profile: String,
 }
 
@@ -32,9 +33,11 @@ pub(super) struct State {
     pub(super) certificates: Index,
     pub(super) certificate_classes: Interner<CertificateClass>,
     pub(super) by_serial: DigestMap,
-    /// Numbers of the revoked certificates, by issuer.
-    pub(super) revoked: BTreeMap<String, BTreeSet<u64>>,
-    pub(super) transactions: Transactions,
+    /// Numbers of the revoked certificates, by CA.
+    pub(super) revoked: BTreeMap<CaId, BTreeSet<u64>>,
+    pub(super) enrollments: Enrollments,
+    /// Notices that are not yet delivered.
+    pub(super) notices: Due,
     tokens: BTreeMap<String, TokenRecord>,
     token_ids: HashMap<[u8; 32], String>,
     text: TextBuilder,
@@ -50,7 +53,8 @@ impl State {
             certificate_classes: Interner::new(),
             by_serial: DigestMap::new(),
             revoked: BTreeMap::new(),
-            transactions: Transactions::new(),
+            enrollments: Enrollments::new(),
+            notices: Due::default(),
             tokens: BTreeMap::new(),
             token_ids: HashMap::new(),
             text: TextBuilder::default(),
@@ -101,6 +105,7 @@ impl State {
     ) {
         let class = self.certificate_classes.number(CertificateClass {
             issuer_id: facts.issuer_id.to_owned(),
+            ca: facts.ca(),
             profile: facts.profile.to_owned(),
         });
         let serial = hex::encode(facts.serial);
@@ -126,12 +131,24 @@ impl State {
     }
 
     /// Marks a certificate as revoked.
-    pub(super) fn revoke(&mut self, issuer_id: &str, number: u64) {
+    pub(super) fn revoke(&mut self, ca: CaId, number: u64) {
         self.certificates.set_flags(number, REVOKED);
-        self.revoked
-            .entry(issuer_id.to_owned())
-            .or_default()
-            .insert(number);
+        self.revoked.entry(ca).or_default().insert(number);
+    }
+
+    /// The CAs that ever signed a certificate here.
+    pub(super) fn cas(&self) -> BTreeSet<CaId> {
+        let classes = self.certificate_classes.values();
+        classes.iter().map(|class| class.ca).collect()
+    }
+
+    /// The CAs with what the configuration called their issuers.
+    pub(super) fn named_cas(&self) -> BTreeSet<(String, CaId)> {
+        let classes = self.certificate_classes.values();
+        let named = classes
+            .iter()
+            .map(|class| (class.issuer_id.clone(), class.ca));
+        named.collect()
     }
 
     /// Enters a token or its new facts.
@@ -167,7 +184,7 @@ impl State {
         self.events.bytes()
             + self.certificates.bytes()
             + self.by_serial.bytes()
-            + self.transactions.by_key.bytes()
-            + self.transactions.by_poll.bytes()
+            + self.enrollments.by_key.bytes()
+            + self.enrollments.by_poll.bytes()
     }
 }

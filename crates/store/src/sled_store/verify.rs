@@ -6,12 +6,13 @@ use std::{fs, io};
 use super::SledStore;
 use super::chain::{Anchor, Head};
 use super::engine::Engine;
-use super::keys::{Kind, name_of};
+use super::keys::{Kind, ca_of, earlier_chain_key, name_of, schema_key};
 use super::load::FAULTS_MAX;
 use super::marks::{Owner, read_sheet};
+use super::stage::last_notice_key;
 use super::tables::certificate_digest;
 use super::wire::{self, CertificateFacts};
-use crate::{Error, Fault, Result, Sizes, Store, TransactionState, VerifyReport};
+use crate::{CaId, Error, Fault, Records, Result, SCHEMA_VERSION, Sizes, Stage, VerifyReport};
 
 impl SledStore {
     pub(super) fn verify_all(&self) -> Result<VerifyReport> {
@@ -24,7 +25,8 @@ impl SledStore {
             faults: self.faults.clone(),
         };
         reading.certificates()?;
-        reading.transactions()?;
+        reading.enrollments()?;
+        reading.notices()?;
         reading.marks()?;
         reading.small_ones()?;
         reading.meta()?;
@@ -38,7 +40,7 @@ impl SledStore {
             ..
         } = reading;
         Ok(VerifyReport {
-            schema_version: self.schema_version(),
+            schema_version: SCHEMA_VERSION,
             records,
             sizes,
             replay_marks,
@@ -57,12 +59,24 @@ impl SledStore {
         Ok(Sizes {
             disk_bytes,
             certificates: state.certificates.len(),
-            transactions: state.transactions.by_key.len(),
-            pending: state.transactions.open.len() as u64,
+            transactions: state.enrollments.by_key.len(),
+            pending: {
+                let open = state.enrollments.open.values();
+                open.filter(|open| open.awaits_approval).count() as u64
+            },
+            notices: state.notices.len(),
             audit_events: state.events.len(),
             tokens: state.token_count(),
             index_bytes: state.bytes(),
         })
+    }
+}
+
+impl SledStore {
+    /// Whether there is such a certificate.
+    fn knows(&self, ca: &CaId, serial: &[u8]) -> bool {
+        let digest = certificate_digest(ca, serial);
+        self.state().by_serial.find(&digest).is_some()
     }
 }
 
@@ -95,7 +109,7 @@ impl Reading<'_> {
             match CertificateFacts::decode(octets) {
                 Err(error) => self.fault(name(), error.to_string()),
                 Ok(facts) => {
-                    let digest = certificate_digest(facts.issuer_id, facts.serial);
+                    let digest = certificate_digest(&facts.ca(), facts.serial);
                     if store.state().by_serial.find(&digest) != Some(id) {
                         let problem = "another certificate has the same issuer and serial";
                         self.fault(name(), problem.to_owned());
@@ -132,22 +146,33 @@ impl Reading<'_> {
         })
     }
 
-    /// Requests decode, and an issued one's certificate is there.
-    fn transactions(&mut self) -> Result<()> {
+    /// Enrollments decode, and an issued one's certificate is there.
+    fn enrollments(&mut self) -> Result<()> {
         let store = self.store;
-        store.engine.numbered(Kind::Transaction, 1, |id, octets| {
+        store.engine.numbered(Kind::Enrollment, 1, |id, octets| {
             self.records += 1;
-            match wire::decode_transaction(octets) {
-                Err(error) => self.fault(format!("request {id}"), error.to_string()),
-                Ok(request) => {
-                    if let TransactionState::Issued { issuer_id, serial } = &request.state
-                        && store.is_revoked(issuer_id, serial).is_none()
+            match wire::decode_enrollment(octets) {
+                Err(error) => self.fault(format!("enrollment {id}"), error.to_string()),
+                Ok(enrollment) => {
+                    if let Stage::Issued { ca, serial } = &enrollment.stage
+                        && !store.knows(ca, serial)
                     {
                         let serial = hex::encode(serial);
-                        let problem = format!("its certificate {serial} of {issuer_id} is missing");
-                        self.fault(format!("request {id}"), problem);
+                        let problem = format!("its certificate {serial} of CA {ca} is missing");
+                        self.fault(format!("enrollment {id}"), problem);
                     }
                 }
+            }
+            Ok(true)
+        })
+    }
+
+    fn notices(&mut self) -> Result<()> {
+        let store = self.store;
+        store.engine.numbered(Kind::Notice, 1, |id, octets| {
+            self.records += 1;
+            if let Err(error) = wire::decode_notice(octets) {
+                self.fault(format!("notice {id}"), error.to_string());
             }
             Ok(true)
         })
@@ -191,7 +216,10 @@ impl Reading<'_> {
                 let (what, read) = match kind {
                     Kind::Counters => ("counters of profile", counters(octets)),
                     Kind::Token => ("token", wire::decode_token(name, octets).map(drop)),
-                    Kind::Crl => ("CRL of", wire::decode_crl(name, octets).map(drop)),
+                    Kind::Crl => (
+                        "CRL of CA",
+                        ca_of(key).and_then(|ca| wire::decode_crl(ca, octets).map(drop)),
+                    ),
                     _ => ("setting", Ok(())),
                 };
                 if let Err(error) = read {
@@ -205,11 +233,17 @@ impl Reading<'_> {
 
     /// Nothing is stored under a key that no kind of record has.
     fn meta(&mut self) -> Result<()> {
-        const NAMES: [&str; 3] = ["schema", "audit head", "audit anchor"];
+        let known = [
+            schema_key(),
+            earlier_chain_key(),
+            last_notice_key(),
+            Head::key(),
+            Anchor::key(),
+        ];
         let store = self.store;
         store.engine.scan(&[Kind::Meta.letter()], |key, _| {
             self.records += 1;
-            if name_of(key).is_none_or(|name| !NAMES.contains(&name)) {
+            if !known.iter().any(|known| key == known) {
                 self.fault(
                     format!("record {}", hex::encode(key)),
                     "it is unknown".to_owned(),

@@ -85,12 +85,6 @@ impl Index {
         }
     }
 
-    /// A row's flags.
-    pub(super) fn flags(&self, number: u64) -> Option<u8> {
-        let (block, row) = self.place(number)?;
-        self.blocks.get(block)?.flags(row)
-    }
-
     fn place(&self, number: u64) -> Option<(usize, usize)> {
         if number < self.first {
             return None;

@@ -25,13 +25,8 @@ fn events_get_numbers_in_order_and_come_back_whole() {
     let answers = store
         .commit(&[change, Change::new().with(event(3))], start())
         .unwrap();
-    assert_eq!(
-        answers[0],
-        Ok(Committed {
-            audit_ids: vec![1, 2]
-        })
-    );
-    assert_eq!(answers[1], Ok(Committed { audit_ids: vec![3] }));
+    assert_eq!(answers[0], Ok(committed(&[1, 2])));
+    assert_eq!(answers[1], Ok(committed(&[3])));
     drop(store);
     let store = open(&dir.path().join("store"));
     assert_eq!(put(&store, event(4)).audit_ids, vec![4]);
@@ -285,5 +280,5 @@ fn a_claim_that_is_nested_too_deeply_is_refused_alone() {
         matches!(answers[0], Err(Conflict::Unstorable { .. })),
         "{answers:?}"
     );
-    assert_eq!(answers[1], Ok(Committed { audit_ids: vec![1] }));
+    assert_eq!(answers[1], Ok(committed(&[1])));
 }

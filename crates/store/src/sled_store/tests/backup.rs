@@ -8,7 +8,7 @@ fn filled() -> (TempDir, SledStore) {
     for n in 1..=30 {
         let change = Change::new()
             .with(plain_certificate(n))
-            .with(plain_transaction(n))
+            .with(plain_enrollment(n))
             .with(event(n))
             .with(Reservation::Once {
                 scope: "corp".into(),
@@ -39,7 +39,7 @@ fn a_restored_store_holds_what_was_backed_up() {
     for n in 1..=30 {
         let record = plain_certificate(n);
         assert_eq!(
-            copied.certificate("ca", &record.serial).unwrap(),
+            copied.certificate(&plain_ca(), &record.serial).unwrap(),
             Some(record)
         );
     }

@@ -55,7 +55,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
             error,
             Error::SchemaTooNew {
                 found: 7,
-                known: 2,
+                known: 3,
                 ..
             }
         ),
@@ -92,13 +92,13 @@ fn a_database_of_another_program_is_left_alone() {
 fn a_record_that_cannot_be_read_is_named_and_the_rest_can_be_looked_at() {
     for (kind, name) in [
         (Kind::Certificate, "certificate 2"),
-        (Kind::Transaction, "request 2"),
+        (Kind::Enrollment, "enrollment 2"),
     ] {
         for octets in [Some(vec![0xff; 9]), None] {
             let (dir, store) = fresh();
             for n in 1..=3 {
                 put(&store, plain_certificate(n));
-                put(&store, plain_transaction(n));
+                put(&store, plain_enrollment(n));
             }
             tamper(&store, key(kind, 2), octets);
             drop(store);
@@ -117,7 +117,10 @@ fn a_record_that_cannot_be_read_is_named_and_the_rest_can_be_looked_at() {
                 "{report:?}"
             );
             let third = plain_certificate(3);
-            assert_eq!(store.certificate("ca", &third.serial).unwrap(), Some(third));
+            assert_eq!(
+                store.certificate(&plain_ca(), &third.serial).unwrap(),
+                Some(third)
+            );
         }
     }
 }
@@ -126,9 +129,9 @@ fn a_record_that_cannot_be_read_is_named_and_the_rest_can_be_looked_at() {
 fn what_a_record_refers_to_is_checked() {
     let (_dir, store) = fresh();
     put(&store, plain_certificate(1));
-    let mut issued = plain_transaction(1);
-    issued.state = crate::TransactionState::Issued {
-        issuer_id: "ca".into(),
+    let mut issued = plain_enrollment(1);
+    issued.stage = crate::Stage::Issued {
+        ca: plain_ca(),
         serial: vec![77],
     };
     put(&store, issued);
@@ -143,7 +146,7 @@ fn what_a_record_refers_to_is_checked() {
         .collect();
     assert_eq!(
         named,
-        ["certificate 1", "revocation 9", "request 1", "record 7a"]
+        ["certificate 1", "revocation 9", "enrollment 1", "record 7a"]
     );
 }
 
@@ -166,7 +169,7 @@ fn damaged_files_are_an_error_or_a_readable_store() {
     for n in 1..=60 {
         let change = Change::new()
             .with(plain_certificate(n))
-            .with(plain_transaction(n))
+            .with(plain_enrollment(n))
             .with(event(n));
         try_put(&store, change).unwrap();
     }
@@ -203,7 +206,7 @@ fn damaged_files_are_an_error_or_a_readable_store() {
             Ok(store) => {
                 let _ = store.verify();
                 let _ = store.audit(&crate::AuditQuery::default());
-                let _ = store.certificate("ca", &plain_certificate(30).serial);
+                let _ = store.certificate(&plain_ca(), &plain_certificate(30).serial);
             }
         }
     }

@@ -4,6 +4,8 @@ mod audit;
 mod backup;
 mod damage;
 mod marks;
+mod migrate;
+mod notices;
 mod prune;
 mod records;
 mod tokens;
@@ -14,10 +16,47 @@ use std::path::Path;
 use chrono::{DateTime, Duration, Utc};
 use tempfile::TempDir;
 
-use super::arbitrary::{plain_certificate, plain_event, plain_transaction, start};
+use super::arbitrary::{plain_ca, plain_certificate, plain_enrollment, plain_event, start};
 use super::keys::Kind;
 use super::{SledOptions, SledStore};
-use crate::{AuditEvent, Change, Committed, Conflict, Op, Store};
+use crate::{
+    Accounts, AuditEvent, CaId, Change, Committed, Conflict, EnrollmentRecord, Ledger, Op, Records,
+    StoredEvent,
+};
+
+impl SledStore {
+    /// One event.
+    fn audit_event(&self, id: u64) -> crate::Result<Option<StoredEvent>> {
+        let mut found = None;
+        self.audit_each(id, &mut |event| {
+            found = Some(event);
+            std::ops::ControlFlow::Break(())
+        })?;
+        Ok(found.filter(|event| event.id == id))
+    }
+
+    /// The version by whose rules the chain's beginning is judged.
+    fn chain_schema(&self) -> u32 {
+        self.writer().unwrap().chain_schema
+    }
+}
+
+/// What a change with these events comes to.
+fn committed(audit_ids: &[u64]) -> Committed {
+    Committed {
+        audit_ids: audit_ids.to_vec(),
+        ..Committed::default()
+    }
+}
+
+fn other_ca() -> CaId {
+    CaId::from_bytes([0x0b; 16])
+}
+
+/// As it is stored after it was put `version` times.
+fn at_version(version: u64, record: EnrollmentRecord) -> EnrollmentRecord {
+    EnrollmentRecord { version, ..record }
+}
 
 /// Small stores, quick to open: a test need not survive a power cut.
 fn options() -> SledOptions {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sled_store::chain::{self, Anchor, Head};
-use crate::sled_store::load::schema_key;
+use crate::sled_store::keys::earlier_chain_key;
 use crate::sled_store::wire;
 use crate::{AuditCheck, AuditFault, AuditQuery, Outcome, SCHEMA_VERSION, StoredEvent};
 
@@ -57,8 +57,9 @@ fn put_anchor(store: &SledStore, id: u64, digest: [u8; 32]) {
     tamper(store, Anchor::key(), Some(anchor.encode().unwrap()));
 }
 
+/// As of a store that was migrated from this version.
 fn set_schema(store: &SledStore, version: u32) {
-    tamper(store, schema_key(), Some(version.to_be_bytes().to_vec()));
+    tamper(store, earlier_chain_key(), (version < 2).then(Vec::new));
 }
 
 /// A store as the version before left it: events 1 to `count`, those up to `pruned` let go.
@@ -387,7 +388,7 @@ fn a_store_pruned_by_the_version_before_is_not_at_fault() {
             check.anchor.map(|anchor| (anchor.id, anchor.named_by)),
             (pruned > 0).then_some((pruned, None))
         );
-        assert_eq!(store.schema_version(), 1, "looking changes nothing");
+        assert_eq!(store.chain_schema(), 1, "looking changes nothing");
     }
 }
 
@@ -400,7 +401,7 @@ fn the_first_change_notes_what_the_version_before_let_go() {
         at: start(),
     };
     assert!(try_put(&store, Change::new().with(nothing)).is_err());
-    assert_eq!(store.schema_version(), 1, "nothing was written");
+    assert_eq!(store.chain_schema(), 1, "nothing was written");
     let answers = store
         .commit(&[Change::new().with(event(22))], after(30))
         .unwrap();
@@ -418,7 +419,7 @@ fn the_first_change_notes_what_the_version_before_let_go() {
         let check = check(store);
         assert!(check.is_good(), "{check:?}");
         assert_eq!(check.anchor.unwrap().named_by, Some(21));
-        assert_eq!(store.schema_version(), SCHEMA_VERSION);
+        assert_eq!(store.chain_schema(), SCHEMA_VERSION);
     };
     looked_at(&store);
     let store = reopened(&dir, store);
@@ -441,7 +442,7 @@ fn the_first_change_notes_what_the_version_before_let_go() {
 fn a_change_without_events_makes_the_rule_hold_too() {
     let (dir, store) = of_the_version_before(20, 0);
     put(&store, plain_certificate(1));
-    assert_eq!(store.schema_version(), SCHEMA_VERSION);
+    assert_eq!(store.chain_schema(), SCHEMA_VERSION);
     assert!(prunings(&store).is_empty(), "nothing was let go");
     assert!(faults(&store).is_empty());
     forge(&store, 5);
@@ -459,7 +460,7 @@ fn a_store_of_the_version_before_is_pruned_like_others() {
     assert!(check.is_good(), "{check:?}");
     let anchor = check.anchor.unwrap();
     assert_eq!((anchor.id, anchor.named_by), (10, Some(21)));
-    assert_eq!(store.schema_version(), SCHEMA_VERSION);
+    assert_eq!(store.chain_schema(), SCHEMA_VERSION);
     let details = &prunings(&store)[0].event.details;
     assert_eq!(details.extra["first_id"], "7");
     assert!(!details.extra.contains_key("unrecorded_to"));

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{CertificateQuery, CertificateStatus, CrlRecord, Revocation, TransactionState};
+use crate::{CertificateQuery, CertificateStatus, CrlRecord, Lease, Refusal, Revocation, Stage};
 
 #[test]
 fn a_certificate_comes_back_whole_also_after_reopening() {
@@ -13,13 +13,13 @@ fn a_certificate_comes_back_whole_also_after_reopening() {
         for n in 1..=40 {
             let record = plain_certificate(n);
             assert_eq!(
-                store.certificate("ca", &record.serial).unwrap(),
+                store.certificate(&plain_ca(), &record.serial).unwrap(),
                 Some(record)
             );
         }
-        assert_eq!(store.certificate("ca", &[99]).unwrap(), None);
-        assert_eq!(store.certificate("other", &[7]).unwrap(), None);
-        let leading_zero = store.certificate("ca", &[0, 0, 7]).unwrap().unwrap();
+        assert_eq!(store.certificate(&plain_ca(), &[99]).unwrap(), None);
+        assert_eq!(store.certificate(&other_ca(), &[7]).unwrap(), None);
+        let leading_zero = store.certificate(&plain_ca(), &[0, 0, 7]).unwrap().unwrap();
         assert_eq!(leading_zero, plain_certificate(7));
     };
     check(&store);
@@ -39,22 +39,18 @@ fn a_serial_is_given_once_and_only_the_second_change_is_refused() {
     let answers = store
         .commit(&[twin("first"), twin("second"), other], start())
         .unwrap();
-    assert_eq!(answers[0], Ok(Committed { audit_ids: vec![1] }));
+    assert_eq!(answers[0], Ok(committed(&[1])));
     assert!(
         matches!(answers[1], Err(Conflict::CertificateExists { .. })),
         "{answers:?}"
     );
-    assert_eq!(
-        answers[2],
-        Ok(Committed { audit_ids: vec![2] }),
-        "no number was used up"
-    );
+    assert_eq!(answers[2], Ok(committed(&[2])), "no number was used up");
     assert!(matches!(
         try_put(&store, twin("third")),
         Err(Conflict::CertificateExists { .. })
     ));
     let kept = store
-        .certificate("ca", &plain_certificate(5).serial)
+        .certificate(&plain_ca(), &plain_certificate(5).serial)
         .unwrap()
         .unwrap();
     assert_eq!(kept.transaction_id, "first");
@@ -70,7 +66,7 @@ fn revocation_is_known_listed_and_refused_twice() {
         put(&store, plain_certificate(n));
     }
     let revoke = |n: u64| Op::Revoke {
-        issuer_id: "ca".into(),
+        ca: plain_ca(),
         serial: plain_certificate(n).serial,
         at: after(100),
         reason: 4,
@@ -90,10 +86,9 @@ fn revocation_is_known_listed_and_refused_twice() {
     );
     let check = |store: &SledStore| {
         let serial = |n: u64| plain_certificate(n).serial;
-        assert_eq!(store.is_revoked("ca", &serial(4)), Some(true));
-        assert_eq!(store.is_revoked("ca", &serial(5)), Some(false));
-        assert_eq!(store.is_revoked("ca", &serial(6)), None);
-        let record = store.certificate("ca", &serial(4)).unwrap().unwrap();
+        let good = store.certificate(&plain_ca(), &serial(5)).unwrap().unwrap();
+        assert_eq!(good.revoked, None);
+        let record = store.certificate(&plain_ca(), &serial(4)).unwrap().unwrap();
         assert_eq!(
             record.revoked,
             Some(Revocation {
@@ -102,13 +97,13 @@ fn revocation_is_known_listed_and_refused_twice() {
             })
         );
         let listed: Vec<_> = store
-            .revoked("ca")
+            .revoked(&plain_ca())
             .unwrap()
             .into_iter()
             .map(|r| r.serial)
             .collect();
         assert_eq!(listed, vec![serial(4), serial(9)]);
-        assert!(store.revoked("other").unwrap().is_empty());
+        assert!(store.revoked(&other_ca()).unwrap().is_empty());
     };
     check(&store);
     drop(store);
@@ -126,7 +121,7 @@ fn certificates_are_searched_by_every_member() {
     put(
         &store,
         Op::Revoke {
-            issuer_id: "ca".into(),
+            ca: plain_ca(),
             serial,
             at: after(1),
             reason: 0,
@@ -218,45 +213,72 @@ fn certificates_are_searched_by_every_member() {
 }
 
 #[test]
-fn a_request_is_found_by_both_keys_in_its_newest_state() {
+fn certificates_are_found_by_their_serial_whatever_the_ca() {
+    let (_dir, store) = fresh();
+    let mut twin = plain_certificate(1);
+    twin.ca = other_ca();
+    twin.issuer_id = "renamed".into();
+    put(&store, plain_certificate(1));
+    put(&store, plain_certificate(2));
+    put(&store, twin.clone());
+    let serial = plain_certificate(1).serial;
+    let mut found = store.certificates_with_serial(&serial).unwrap();
+    found.sort_by_key(|record| record.issuer_id.clone());
+    assert_eq!(found, [plain_certificate(1), twin.clone()]);
+    assert!(store.certificates_with_serial(&[99]).unwrap().is_empty());
+    let total = |issuer_id: Option<&str>, ca: Option<CaId>| {
+        let query = CertificateQuery {
+            issuer_id: issuer_id.map(str::to_owned),
+            ca,
+            ..CertificateQuery::default()
+        };
+        store.certificates(&query, after(0)).unwrap().total
+    };
+    assert_eq!(total(Some("ca"), None), 2);
+    assert_eq!(total(None, Some(other_ca())), 1);
+    assert_eq!(total(Some("renamed"), Some(plain_ca())), 3);
+    assert_eq!(total(Some("unknown"), None), 0);
+}
+
+#[test]
+fn an_enrollment_is_found_by_both_keys_in_its_newest_state() {
     let (dir, store) = fresh();
-    put(&store, plain_transaction(1));
-    put(&store, plain_transaction(2));
-    let mut elsewhere = plain_transaction(1);
+    put(&store, plain_enrollment(1));
+    put(&store, plain_enrollment(2));
+    let mut elsewhere = plain_enrollment(1);
     elsewhere.profile = "iot".into();
     put(&store, elsewhere.clone());
-    let mut renewal = plain_transaction(3);
-    renewal.poll_key = plain_transaction(1).poll_key;
+    let mut renewal = plain_enrollment(3);
+    renewal.poll_key = plain_enrollment(1).poll_key;
     put(&store, renewal.clone());
-    let mut issued = plain_transaction(2);
-    issued.state = TransactionState::Issued {
-        issuer_id: "ca".into(),
+    let mut issued = at_version(1, plain_enrollment(2));
+    issued.stage = Stage::Issued {
+        ca: plain_ca(),
         serial: vec![9],
     };
     issued.csr = None;
     put(&store, issued.clone());
     let check = |store: &SledStore| {
-        let find = |n: u64| {
-            store
-                .transaction("corp", &plain_transaction(n).key)
-                .unwrap()
-        };
-        assert_eq!(find(1), Some(plain_transaction(1)));
-        assert_eq!(find(2), Some(issued.clone()));
+        let find = |n: u64| store.enrollment("corp", &plain_enrollment(n).key).unwrap();
+        assert_eq!(find(1), Some(at_version(1, plain_enrollment(1))));
+        assert_eq!(find(2), Some(at_version(2, issued.clone())));
         assert_eq!(find(4), None);
-        let key = plain_transaction(1).key;
+        let key = plain_enrollment(1).key;
         assert_eq!(
-            store.transaction("iot", &key).unwrap(),
-            Some(elsewhere.clone())
+            store.enrollment("iot", &key).unwrap(),
+            Some(at_version(1, elsewhere.clone()))
         );
-        let polled = store.transaction_by_poll("corp", &key).unwrap();
+        let polled = store.enrollment_by_poll("corp", &key).unwrap();
         assert_eq!(
             polled,
-            Some(renewal.clone()),
+            Some(at_version(1, renewal.clone())),
             "the newest with this poll key"
         );
         let open = store.pending(Some("corp")).unwrap();
-        assert_eq!(open, vec![plain_transaction(1), renewal.clone()]);
+        assert_eq!(
+            open,
+            [plain_enrollment(1), renewal.clone()].map(|record| at_version(1, record))
+        );
         assert_eq!(store.pending(None).unwrap().len(), 3);
         assert_eq!(store.sizes().unwrap().pending, 3);
     };
@@ -266,24 +288,103 @@ fn a_request_is_found_by_both_keys_in_its_newest_state() {
 }
 
 #[test]
-fn several_states_of_one_request_in_one_commit_are_one_request() {
+fn several_states_of_one_enrollment_in_one_commit_are_one_enrollment() {
     let (_dir, store) = fresh();
-    let mut denied = plain_transaction(1);
-    denied.state = TransactionState::Denied {
+    let mut denied = at_version(1, plain_enrollment(1));
+    denied.stage = Stage::Refused(Refusal::Denied {
         by: "ops".into(),
         note: None,
-    };
+    });
     let changes = [
-        Change::new().with(plain_transaction(1)),
+        Change::new().with(plain_enrollment(1)),
         Change::new().with(denied.clone()),
     ];
-    store.commit(&changes, start()).unwrap();
+    for answer in store.commit(&changes, start()).unwrap() {
+        answer.unwrap();
+    }
     assert_eq!(
-        store.transaction("corp", &denied.key).unwrap(),
-        Some(denied)
+        store.enrollment("corp", &denied.key).unwrap(),
+        Some(at_version(2, denied))
     );
     assert_eq!(store.sizes().unwrap().transactions, 1);
     assert!(store.pending(None).unwrap().is_empty());
+}
+
+#[test]
+fn an_enrollment_is_replaced_only_by_who_knows_its_version() {
+    let (dir, store) = fresh();
+    let put_version = |store: &SledStore, version| {
+        let record = at_version(version, plain_enrollment(1));
+        try_put(store, Change::new().with(record).with(event(1)))
+    };
+    let moved = |stored, offered| Err(Conflict::EnrollmentMoved { stored, offered });
+    assert_eq!(put_version(&store, 1), moved(0, 1), "there is none yet");
+    put_version(&store, 0).unwrap();
+    let exists = Err(Conflict::EnrollmentExists { stored: 1 });
+    assert_eq!(put_version(&store, 0), exists);
+    // Of two that replace the same version in one commit, the first wins.
+    let taking = Change::new().with(at_version(1, plain_enrollment(1)));
+    let answers = store.commit(&[taking.clone(), taking], start()).unwrap();
+    assert!(answers[0].is_ok());
+    assert_eq!(answers[1].clone().map(drop), moved(2, 1).map(drop));
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    assert_eq!(put_version(&store, 1), moved(2, 1));
+    put_version(&store, 2).unwrap();
+    assert_eq!(
+        store.sizes().unwrap().audit_events,
+        2,
+        "of refused ones none"
+    );
+}
+
+#[test]
+fn what_is_due_comes_in_order_and_what_somebody_holds_does_not() {
+    let (dir, store) = fresh();
+    let due = |n: u64, at: Option<i64>| {
+        let mut record = plain_enrollment(n);
+        record.due = at.map(after);
+        record.stage = Stage::Validating { handle: None };
+        record
+    };
+    put(&store, due(1, Some(30)));
+    put(&store, due(2, Some(10)));
+    put(&store, due(3, None));
+    let mut held = due(4, Some(5));
+    held.lease = Some(Lease {
+        node: "a".into(),
+        until: after(20),
+    });
+    put(&store, held);
+    let mut over = due(5, Some(1));
+    over.stage = Stage::Refused(Refusal::ApprovalExpired);
+    put(&store, over);
+    let check = |store: &SledStore| {
+        let numbers = |now, limit| -> Vec<String> {
+            let found = store.due(after(now), limit).unwrap();
+            found
+                .into_iter()
+                .map(|record| record.transaction_id)
+                .collect()
+        };
+        assert!(numbers(9, 10).is_empty());
+        assert_eq!(numbers(10, 10), ["TX2"]);
+        assert_eq!(numbers(20, 10), ["TX4", "TX2"], "the lease has run out");
+        assert_eq!(numbers(30, 10), ["TX4", "TX2", "TX1"]);
+        assert_eq!(numbers(30, 1), ["TX4"]);
+        assert!(
+            store.pending(None).unwrap().is_empty(),
+            "nobody is to decide"
+        );
+    };
+    check(&store);
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    check(&store);
+    let mut later = at_version(1, due(2, Some(100)));
+    later.attempts = 1;
+    put(&store, later);
+    assert_eq!(store.due(after(30), 10).unwrap().len(), 2);
 }
 
 #[test]
@@ -291,12 +392,13 @@ fn crl_numbers_only_rise_and_large_crls_are_kept() {
     let (dir, store) = fresh();
     let crl = |number: u64, size: usize| CrlRecord {
         issuer_id: "ca".into(),
+        ca: plain_ca(),
         number,
         this_update: after(0),
         next_update: after(60),
         der: (0..size).map(|n| (n % 251) as u8).collect(),
     };
-    assert_eq!(store.crl("ca").unwrap(), None);
+    assert_eq!(store.crl(&plain_ca()).unwrap(), None);
     put(&store, crl(7, 100));
     put(&store, crl(8, 3 << 20));
     let stale = try_put(&store, Change::new().with(crl(8, 10)));
@@ -311,11 +413,11 @@ fn crl_numbers_only_rise_and_large_crls_are_kept() {
         ),
         "{stale:?}"
     );
-    assert_eq!(store.crl("ca").unwrap(), Some(crl(8, 3 << 20)));
+    assert_eq!(store.crl(&plain_ca()).unwrap(), Some(crl(8, 3 << 20)));
     drop(store);
     let store = open(&dir.path().join("store"));
-    assert_eq!(store.crl("ca").unwrap(), Some(crl(8, 3 << 20)));
-    assert_eq!(store.crl("other").unwrap(), None);
+    assert_eq!(store.crl(&plain_ca()).unwrap(), Some(crl(8, 3 << 20)));
+    assert_eq!(store.crl(&other_ca()).unwrap(), None);
 }
 
 #[test]
@@ -371,7 +473,12 @@ fn counters_are_added_to_and_settings_are_set_by_name() {
     drop(store);
     let store = open(&dir.path().join("store"));
     let state = store.profile_state("corp", start()).unwrap();
-    let expected: BTreeMap<String, u64> = [("replay".into(), 4), ("success".into(), 2)].into();
+    let expected: BTreeMap<String, u64> = [
+        ("full".into(), u64::MAX),
+        ("replay".into(), 5),
+        ("success".into(), 2),
+    ]
+    .into();
     assert_eq!(state.counters, expected);
     assert_eq!(
         store.profile_state("cor", start()).unwrap(),
@@ -394,7 +501,7 @@ fn nothing_of_a_refused_change_is_kept() {
     let (_dir, store) = fresh();
     let change = Change::new()
         .with(plain_certificate(1))
-        .with(plain_transaction(1))
+        .with(plain_enrollment(1))
         .with(event(1))
         .with(Op::PutSetting {
             key: "a".into(),
@@ -408,7 +515,7 @@ fn nothing_of_a_refused_change_is_kept() {
     assert_eq!(store.setting("a").unwrap(), None);
     assert_eq!(
         store
-            .certificate("ca", &plain_certificate(1).serial)
+            .certificate(&plain_ca(), &plain_certificate(1).serial)
             .unwrap(),
         None
     );

@@ -1,17 +1,15 @@
 use serde::{Deserialize, Serialize};
 
-use super::{corrupt, decode, encode, fits, micros, time};
-use crate::{CertificateRecord, Conflict, CrlRecord, Result, Revocation};
+use super::{decode, encode, fits, micros, time};
+use crate::{CaId, CertificateRecord, Conflict, CrlRecord, Result, Revocation};
 
 const WHAT: &str = "a certificate's facts";
 
 /// All that is kept of a certificate beside its DER.
-///
-/// Behind it stands one octet, [`GATES`] or [`NO_GATES`], where it is known how the device was let in; older records end
-/// without.
 #[derive(Serialize, Deserialize)]
 pub(in crate::sled_store) struct CertificateFacts<'a> {
     pub(in crate::sled_store) issuer_id: &'a str,
+    pub(in crate::sled_store) ca: [u8; 16],
     #[serde(borrow)]
     pub(in crate::sled_store) serial: &'a [u8],
     pub(in crate::sled_store) profile: &'a str,
@@ -23,19 +21,14 @@ pub(in crate::sled_store) struct CertificateFacts<'a> {
     pub(in crate::sled_store) transaction_id: &'a str,
     pub(in crate::sled_store) device: Option<&'a str>,
     pub(in crate::sled_store) renews: Option<&'a [u8]>,
-    #[serde(skip)]
     pub(in crate::sled_store) through_gates: Option<bool>,
 }
-
-/// The octet behind the facts of a certificate that was issued to a static challenge, or without one.
-const NO_GATES: u8 = 0;
-/// The octet behind the facts of one whose device the gates of a signed challenge let in.
-const GATES: u8 = 1;
 
 impl<'a> CertificateFacts<'a> {
     pub(in crate::sled_store) fn of(record: &'a CertificateRecord) -> Self {
         Self {
             issuer_id: &record.issuer_id,
+            ca: *record.ca.as_bytes(),
             serial: &record.serial,
             profile: &record.profile,
             common_name: &record.common_name,
@@ -51,15 +44,16 @@ impl<'a> CertificateFacts<'a> {
     }
 
     pub(in crate::sled_store) fn decode(octets: &'a [u8]) -> Result<Self> {
-        let (mut facts, rest): (Self, _) =
-            postcard::take_from_bytes(octets).map_err(|error| corrupt(WHAT, &error.to_string()))?;
-        facts.through_gates = match rest {
-            [] => None,
-            [NO_GATES] => Some(false),
-            [GATES] => Some(true),
-            _ => return Err(corrupt(WHAT, &format!("{} octets too many", rest.len()))),
-        };
-        Ok(facts)
+        decode(WHAT, octets)
+    }
+
+    /// The CA that signed it.
+    pub(in crate::sled_store) const fn ca(&self) -> CaId {
+        CaId::from_bytes(self.ca)
+    }
+
+    pub(in crate::sled_store) fn encode(&self) -> std::result::Result<Vec<u8>, Conflict> {
+        encode(WHAT, self)
     }
 
     /// The whole record.
@@ -70,6 +64,7 @@ impl<'a> CertificateFacts<'a> {
     ) -> Result<CertificateRecord> {
         Ok(CertificateRecord {
             issuer_id: self.issuer_id.to_owned(),
+            ca: self.ca(),
             serial: self.serial.to_vec(),
             profile: self.profile.to_owned(),
             der,
@@ -91,13 +86,7 @@ pub(in crate::sled_store) fn encode_certificate(
     record: &CertificateRecord,
 ) -> std::result::Result<Vec<u8>, Conflict> {
     fits("a certificate", record.der.len())?;
-    let mut octets = encode(WHAT, &CertificateFacts::of(record))?;
-    octets.extend(
-        record
-            .through_gates
-            .map(|gates| if gates { GATES } else { NO_GATES }),
-    );
-    Ok(octets)
+    CertificateFacts::of(record).encode()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +115,17 @@ pub(in crate::sled_store) fn decode_revocation(octets: &[u8]) -> Result<Revocati
 
 #[derive(Serialize, Deserialize)]
 struct DiskCrl<'a> {
+    issuer_id: &'a str,
+    number: u64,
+    this_update: i64,
+    next_update: i64,
+    #[serde(borrow)]
+    der: &'a [u8],
+}
+
+/// As schema versions 1 and 2 have it, under the issuer's configured name.
+#[derive(Serialize, Deserialize)]
+struct EarlierCrl<'a> {
     number: u64,
     this_update: i64,
     next_update: i64,
@@ -137,6 +137,7 @@ pub(in crate::sled_store) fn encode_crl(
     record: &CrlRecord,
 ) -> std::result::Result<Vec<u8>, Conflict> {
     let disk = DiskCrl {
+        issuer_id: &record.issuer_id,
         number: record.number,
         this_update: micros(record.this_update),
         next_update: micros(record.next_update),
@@ -145,10 +146,31 @@ pub(in crate::sled_store) fn encode_crl(
     encode("a CRL", &disk)
 }
 
-pub(in crate::sled_store) fn decode_crl(issuer_id: &str, octets: &[u8]) -> Result<CrlRecord> {
+pub(in crate::sled_store) fn decode_crl(ca: CaId, octets: &[u8]) -> Result<CrlRecord> {
     let disk: DiskCrl<'_> = decode("a CRL", octets)?;
     Ok(CrlRecord {
+        issuer_id: disk.issuer_id.to_owned(),
+        ca,
+        number: disk.number,
+        this_update: time("a CRL", disk.this_update)?,
+        next_update: time("a CRL", disk.next_update)?,
+        der: disk.der.to_vec(),
+    })
+}
+
+/// Of an earlier schema version. The CA is the one that the CRL names, or else stands for the
+/// configured name.
+pub(in crate::sled_store) fn decode_earlier_crl(
+    issuer_id: &str,
+    octets: &[u8],
+) -> Result<CrlRecord> {
+    let disk: EarlierCrl<'_> = decode("a CRL", octets)?;
+    let ca = pki::Crl::from_der(disk.der)
+        .ok()
+        .and_then(|crl| CaId::of_crl(&crl));
+    Ok(CrlRecord {
         issuer_id: issuer_id.to_owned(),
+        ca: ca.unwrap_or_else(|| CaId::of_configured_name(issuer_id)),
         number: disk.number,
         this_update: time("a CRL", disk.this_update)?,
         next_update: time("a CRL", disk.next_update)?,
@@ -177,9 +199,10 @@ mod tests {
 
         #[test]
         fn crls_come_back(number: u64, from in arbitrary::time(), to in arbitrary::time(), der: Vec<u8>) {
-            let record = CrlRecord { issuer_id: "ca".into(), number, this_update: from, next_update: to, der };
+            let ca = CaId::from_bytes([7; 16]);
+            let record = CrlRecord { issuer_id: "ca".into(), ca, number, this_update: from, next_update: to, der };
             let octets = encode_crl(&record).unwrap();
-            prop_assert_eq!(decode_crl("ca", &octets).unwrap(), record);
+            prop_assert_eq!(decode_crl(ca, &octets).unwrap(), record);
         }
 
         #[test]
@@ -187,32 +210,20 @@ mod tests {
             if let Ok(facts) = CertificateFacts::decode(&octets) {
                 let _ = facts.record(Vec::new(), None);
             }
-            let _ = decode_crl("ca", &octets);
+            let _ = decode_crl(CaId::from_bytes([7; 16]), &octets);
             let _ = decode_revocation(&octets);
         }
     }
 
     #[test]
-    fn a_record_from_before_the_gates_were_kept_says_nothing_of_them() {
+    fn of_a_record_that_does_not_say_the_device_tells_whether_gates_let_it_in() {
         let mut record = arbitrary::plain_certificate(1);
-        for (kept, octet) in [(Some(true), GATES), (Some(false), NO_GATES)] {
-            record.through_gates = kept;
-            let mut octets = encode_certificate(&record).unwrap();
-            assert_eq!(
-                CertificateFacts::decode(&octets).unwrap().through_gates,
-                kept
-            );
-            assert_eq!(octets.pop(), Some(octet));
-            let old = CertificateFacts::decode(&octets).unwrap();
-            assert_eq!(old.through_gates, None);
-            octets.push(2);
-            assert!(CertificateFacts::decode(&octets).is_err());
-        }
         record.through_gates = None;
-        record.device = Some("device".to_owned());
         assert!(record.is_through_gates());
         record.device = None;
         assert!(!record.is_through_gates());
+        record.through_gates = Some(true);
+        assert!(record.is_through_gates());
     }
 
     #[test]

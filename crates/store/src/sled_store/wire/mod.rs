@@ -5,18 +5,22 @@
 //! because the chain covers their octets and they can never be rewritten).
 
 mod certificate;
+mod earlier;
+mod enrollment;
 mod event;
+mod notice;
 mod token;
-mod transaction;
 mod value;
 
 pub(super) use certificate::{
-    CertificateFacts, decode_crl, decode_revocation, encode_certificate, encode_crl,
-    encode_revocation,
+    CertificateFacts, decode_crl, decode_earlier_crl, decode_revocation, encode_certificate,
+    encode_crl, encode_revocation,
 };
+pub(super) use earlier::{EarlierFacts, EarlierRequest};
+pub(super) use enrollment::{EnrollmentView, decode_enrollment, encode_enrollment};
 pub(super) use event::{EventView, decode_event, encode_event, event_view};
+pub(super) use notice::{decode_notice, encode_notice};
 pub(super) use token::{decode_token, encode_token};
-pub(super) use transaction::{TransactionView, decode_transaction, encode_transaction};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

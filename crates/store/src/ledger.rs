@@ -1,0 +1,69 @@
+//! What decides: conditions and what they are judged by.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    Change, Committed, Conflict, EnrollmentRecord, Mark, ProfileState, Result, StoredNotice,
+};
+
+/// The face of the store that decides. Every method blocks on memory or disk: call it off the async
+/// threads.
+///
+/// # Errors
+///
+/// Every method that returns [`Result`] fails when the disk does ([`Error::Io`](crate::Error::Io),
+/// [`Error::Engine`](crate::Error::Engine)) or when a stored record cannot be read
+/// ([`Error::Corrupt`](crate::Error::Corrupt)); only further causes are named at a method.
+pub trait Ledger: Send + Sync + 'static {
+    /// Makes the changes durable with one flush, each of them whole or not at all, in their order.
+    ///
+    /// The answers stand in the order of the changes. A change that conflicts with what is stored
+    /// (or with an earlier one of the slice) is refused alone. `now` decides which marks have
+    /// passed their time; some of them are swept on the way, so it must not be ahead of the time
+    /// that really passed.
+    ///
+    /// # Errors
+    ///
+    /// When writing fails nothing can be said about any of the changes, and the store takes no
+    /// more ([`Error::Stopped`](crate::Error::Stopped)).
+    fn commit(
+        &self,
+        changes: &[Change],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<std::result::Result<Committed, Conflict>>>;
+
+    /// Whether changes are still taken: `false` once a write has failed, for as long as the process
+    /// lives. Never waits.
+    fn writable(&self) -> bool;
+
+    /// The enrollment with this profile and key.
+    fn enrollment(&self, profile: &str, key: &[u8; 16]) -> Result<Option<EnrollmentRecord>>;
+
+    /// The newest enrollment with this profile and poll key.
+    fn enrollment_by_poll(
+        &self,
+        profile: &str,
+        poll_key: &[u8; 16],
+    ) -> Result<Option<EnrollmentRecord>>;
+
+    /// The enrollments of a profile or, without one, of all, that wait for an operator; oldest first.
+    fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>>;
+
+    /// Up to `limit` open enrollments that are due at `now` and that nobody holds a lease on then;
+    /// the longest due first.
+    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>>;
+
+    /// Up to `limit` notices that are due at `now`, the longest due first.
+    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>>;
+
+    /// What the profile's actor starts from: marks that are live at `now`, counters, requests that wait.
+    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState>;
+
+    /// The live replay marks of a profile one by one, for when there are too many to list.
+    fn replay_marks(
+        &self,
+        profile: &str,
+        now: DateTime<Utc>,
+        visit: &mut dyn FnMut(Mark),
+    ) -> Result<()>;
+}

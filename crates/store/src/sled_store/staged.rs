@@ -1,0 +1,76 @@
+//! What changes write, before it is on disk.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::chain::Head;
+use super::marks::Owner;
+use super::tables::{Digest, EnrollmentEntry};
+use crate::{CaId, TokenRecord};
+
+/// The numbers that the next records get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    pub(super) head: Head,
+    pub(super) event: u64,
+    pub(super) certificate: u64,
+    pub(super) enrollment: u64,
+    pub(super) notice: u64,
+}
+
+/// What a number of changes write, and what the indexes must learn once that is on disk.
+pub(super) struct Staged {
+    pub(super) next: Next,
+    /// `None` = removed.
+    pub(super) writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Octets of the new events, in order.
+    pub(super) events: Vec<Vec<u8>>,
+    /// Digest and facts of the new certificates, in order.
+    pub(super) certificates: Vec<(Digest, Vec<u8>)>,
+    pub(super) revoked: Vec<(CaId, u64)>,
+    pub(super) enrollments: Vec<EnrollmentEntry>,
+    /// Notices by number: when they are due (microseconds since 1970), `None` = gone.
+    pub(super) notices: Vec<(u64, Option<i64>)>,
+    pub(super) tokens: Vec<TokenRecord>,
+    /// The newest sheets of those that got marks.
+    pub(super) sheets: BTreeMap<Owner, u64>,
+    /// The new marks, and on which sheets they are.
+    pub(super) marks: Vec<(Owner, Digest, u64)>,
+    pub(super) certificate_numbers: HashMap<Digest, u64>,
+    /// Number and version.
+    pub(super) enrollment_numbers: HashMap<Digest, (u64, u64)>,
+}
+
+impl Staged {
+    pub(super) fn new(next: Next) -> Self {
+        Self {
+            next,
+            writes: HashMap::new(),
+            events: Vec::new(),
+            certificates: Vec::new(),
+            revoked: Vec::new(),
+            enrollments: Vec::new(),
+            notices: Vec::new(),
+            tokens: Vec::new(),
+            sheets: BTreeMap::new(),
+            marks: Vec::new(),
+            certificate_numbers: HashMap::new(),
+            enrollment_numbers: HashMap::new(),
+        }
+    }
+
+    /// Takes over what a later one holds.
+    pub(super) fn absorb(&mut self, later: Self) {
+        self.next = later.next;
+        self.writes.extend(later.writes);
+        self.events.extend(later.events);
+        self.certificates.extend(later.certificates);
+        self.revoked.extend(later.revoked);
+        self.enrollments.extend(later.enrollments);
+        self.notices.extend(later.notices);
+        self.tokens.extend(later.tokens);
+        self.sheets.extend(later.sheets);
+        self.marks.extend(later.marks);
+        self.certificate_numbers.extend(later.certificate_numbers);
+        self.enrollment_numbers.extend(later.enrollment_numbers);
+    }
+}
