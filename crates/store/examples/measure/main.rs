@@ -5,6 +5,10 @@
 //! `... -- search 1000000`: that many events and half as many certificates: time of searches,
 //! memory. `... -- marks 1000000`: live replay marks: time and memory to load.
 //!
+//! `... -- fill 1000000`: that many enrollments whose challenges are all remembered, in large commits;
+//! `... -- ready`: time and memory from nothing to a store that is open and the state of every profile;
+//! `... -- more 4000 [sync]`: the rate of that many further enrollments, in commits of 16. These three with `STORE_DIR`.
+//!
 //! The store is made in a temporary directory, or in `STORE_DIR` and left there; then
 //! `... -- open` opens it in a fresh process and says time and memory.
 #![allow(clippy::print_stdout)]
@@ -18,8 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::{
-    AuditQuery, CertificateQuery, CertificateStatus, Change, Ledger, Outcome, Records, Reservation,
-    SledOptions, SledStore,
+    AuditQuery, CertificateQuery, CertificateStatus, Change, Ledger, Op, Outcome, Records,
+    Reservation, SledOptions, SledStore,
 };
 
 use records::{PROFILES, at, certificate, device, enrollment, event, random};
@@ -48,7 +52,10 @@ fn main() -> Done {
         Some("search") => search(&dir, number(1, 1_000_000)),
         Some("marks") => marks(&dir, number(1, 1_000_000)),
         Some("open") => reopen(&dir),
-        _ => Err("say enroll, search or marks".into()),
+        Some("fill") => fill(&dir, number(1, 1_000_000)),
+        Some("ready") => ready(&dir),
+        Some("more") => more(&dir, number(1, 4000), arguments.get(2).is_some()),
+        _ => Err("say enroll, search, marks, open, fill, ready or more".into()),
     }
 }
 
@@ -361,6 +368,95 @@ fn marks(dir: &Path, count: u64) -> Done {
         "{} marks listed in {}, {}",
         state.replay.len(),
         begun,
+        memory()
+    );
+    Ok(())
+}
+
+/// Enrollment `n`, whose challenge is remembered for a year.
+fn remembered(n: u64) -> Result<Change, Box<dyn Error>> {
+    let mut change = enrollment(n)?;
+    for op in &mut change.0 {
+        if let Op::Reserve(Reservation::Once { until, .. }) = op {
+            *until = at(n + 31_536_000);
+        }
+    }
+    Ok(change)
+}
+
+fn fill(dir: &Path, count: u64) -> Done {
+    let quick = SledOptions {
+        sync: false,
+        ..SledOptions::default()
+    };
+    let store = SledStore::open(dir, &quick)?;
+    let begun = Watch::start();
+    for first in (0..count).step_by(500) {
+        let end = (first + 500).min(count);
+        let changes = (first..end)
+            .map(remembered)
+            .collect::<Result<Vec<_>, _>>()?;
+        for answer in store.commit(&changes, at(end))? {
+            answer?;
+        }
+    }
+    println!("{count} enrollments written in {begun}, {}", memory());
+    let octets = store.sizes()?.disk_bytes;
+    println!("disk: {} octets an enrollment", octets / count);
+    Ok(())
+}
+
+fn ready(dir: &Path) -> Done {
+    println!("before opening: {}", memory());
+    let begun = Watch::start();
+    let store = SledStore::open(dir, &SledOptions::default())?;
+    println!("opened in {begun}, {}", memory());
+    let sizes = store.sizes()?;
+    let now = at(sizes.certificates);
+    for profile in PROFILES {
+        let begun = Watch::start();
+        let state = store.profile_state(profile, now)?;
+        println!(
+            "{profile}: {} used challenges, {} enrollments that count, in {begun}, {}",
+            state.replay.len(),
+            state.rate.len(),
+            memory()
+        );
+    }
+    println!("ready in {begun}, {}", memory());
+    println!(
+        "{} certificates, {} events, disk {} octets an enrollment, indexes {} MB",
+        sizes.certificates,
+        sizes.audit_events,
+        sizes.disk_bytes / sizes.certificates.max(1),
+        sizes.index_bytes >> 20
+    );
+    Ok(())
+}
+
+fn more(dir: &Path, count: u64, sync: bool) -> Done {
+    let options = SledOptions {
+        sync,
+        ..SledOptions::default()
+    };
+    let store = SledStore::open(dir, &options)?;
+    let first = store.sizes()?.certificates;
+    let mut spent = Duration::ZERO;
+    let mut busied = Duration::ZERO;
+    for from in (first..first + count).step_by(16) {
+        let end = (from + 16).min(first + count);
+        let changes = (from..end).map(remembered).collect::<Result<Vec<_>, _>>()?;
+        let begun = Watch::start();
+        for answer in store.commit(&changes, at(end))? {
+            answer?;
+        }
+        spent += begun.begun.elapsed();
+        busied += busy().saturating_sub(begun.busy);
+    }
+    println!(
+        "{count} enrollments beside {first}, sync {sync}: {:.0}/s, busy {:?} an enrollment, {}",
+        count as f64 / spent.as_secs_f64(),
+        busied / u32::try_from(count)?,
         memory()
     );
     Ok(())
