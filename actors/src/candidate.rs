@@ -4,6 +4,7 @@
 use crate::enrollment::{
     BY_CERTIFICATE, Candidate, Evidence, Key, Known, Question, Rejected, Waiting, digest, poll_key,
 };
+use crate::judge;
 use crate::refusal::Refusal;
 use crate::renewal::{self, Standing};
 use crate::shared::Shared;
@@ -26,6 +27,7 @@ pub(crate) enum Read {
     Query {
         reply: Box<ReplyTo>,
         question: Question,
+        findings: Vec<String>,
     },
     /// The store could not be read.
     Unavailable(store::Error),
@@ -73,14 +75,17 @@ pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTim
         Body::CertPoll { issuer, .. } => Read::Query {
             reply: Box::new(reply),
             question: Question::CertPoll { issuer, poll_key },
+            findings,
         },
         Body::GetCert { issuer, serial } => Read::Query {
             reply: Box::new(reply),
             question: Question::GetCert { issuer, serial },
+            findings,
         },
         Body::GetCrl { issuer, serial } => Read::Query {
             reply: Box::new(reply),
             question: Question::GetCrl { issuer, serial },
+            findings,
         },
     }
 }
@@ -91,7 +96,7 @@ fn candidate(
     csr: Csr,
     (poll_key, message): (Key, Key),
     source: IpAddr,
-    findings: Vec<String>,
+    mut findings: Vec<String>,
     now: DateTime<Utc>,
 ) -> store::Result<Candidate> {
     let spec = &shared.spec;
@@ -125,6 +130,9 @@ fn candidate(
         }
         evidence => evidence,
     };
+    if renews.is_some() && csr.subject().matches_reversed(reply.signer.subject()) {
+        findings.push("the request has the certificate's subject in reverse order".to_owned());
+    }
     // Policy costs time, and what nobody vouches for needs none: the refusal stands.
     let approval = match &evidence {
         Ok(evidence) => {
@@ -133,7 +141,7 @@ fn candidate(
                 vouched_sid: evidence.proven.grounds.sid.as_deref(),
                 previous: renews.as_ref().map(|_| &reply.signer),
             };
-            spec.policy.approve(wish, now).map_err(Refusal::from)
+            judge::approve_first(shared, wish, now).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal.clone()),
     };

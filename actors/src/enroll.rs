@@ -15,6 +15,7 @@ use crate::compute::{ComputeError, Stage};
 use crate::decision::{Asks, Decide, Decision, Desk};
 use crate::durable::Failure;
 use crate::enrollment::{Candidate, Known, Rejected};
+use crate::findings;
 use crate::messages::{Origin, Outcome, PkiOperation, RETRY_AFTER, Served};
 use crate::meters::Stage as Timed;
 use crate::pace;
@@ -74,7 +75,12 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
             let answer = enroll(&shared, desk, &origin, &candidate).await;
             (candidate.reply.clone(), answer)
         }
-        Read::Query { reply, question } => {
+        Read::Query {
+            reply,
+            question,
+            findings,
+        } => {
+            findings::log(&shared, &origin, &findings);
             match query::answer(&shared, &desk, &origin, &reply.signer, question).await {
                 Ok(answer) => (*reply, answer.into()),
                 Err(missing) => {
@@ -138,14 +144,7 @@ async fn enroll(
     origin: &Origin,
     candidate: &Arc<Candidate>,
 ) -> Answered {
-    for finding in &candidate.findings {
-        tracing::debug!(
-            profile = shared.spec.path_id,
-            request_id = origin.request_id,
-            finding,
-            "tolerated in a PKIMessage"
-        );
-    }
+    findings::log(shared, origin, &candidate.findings);
     let begun = shared.services.clock.instant();
     let asked = Decide {
         key: candidate.key,

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
 use crate::enrollment::{Ended, Key, Known};
+use crate::judge;
 use crate::messages::{DecideError, OperatorDecision, state_word};
 use crate::records;
 use crate::renewal;
@@ -97,11 +98,8 @@ async fn approve(
         vouched_sid: record.grounds.vouched_sid.as_deref(),
         previous: None,
     };
-    let approved = shared
-        .spec
-        .policy
-        .approve(wish, now)
-        .map_err(|refusal| DecideError::Policy(refusal.reason))?;
+    let approved =
+        judge::approve(shared, wish, now).map_err(|refusal| DecideError::Policy(refusal.reason))?;
     let certificate = durable::sign(shared, approved).await.map_err(failed)?;
     let serial = certificate.serial();
     let stage = Stage::Issued {

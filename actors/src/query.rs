@@ -13,6 +13,7 @@ use crate::crl::CrlError;
 use crate::decision::Desk;
 use crate::durable;
 use crate::enrollment::{Candidate, Key, Known, Question, Rejected};
+use crate::findings;
 use crate::messages::Origin;
 use crate::renewal;
 use crate::shared::Shared;
@@ -65,11 +66,14 @@ pub(crate) async fn answer(
     signer: &Certificate,
     question: Question,
 ) -> Result<Answer, NotFound> {
-    if !is_ours(&shared.spec, question.issuer()) {
+    let Some(naming) = Naming::of(&shared.spec, question.issuer()) else {
         return Err(NotFound {
             detail: "the issuer that is asked about is none of this profile's".to_owned(),
             guess: true,
         });
+    };
+    if let Some(finding) = naming.finding() {
+        findings::log(shared, origin, &[finding.to_owned()]);
     }
     let (job, from) = (Arc::clone(shared), origin.clone());
     let answered = match question {
@@ -101,21 +105,60 @@ pub(crate) async fn answer(
             .await
         }
         Question::GetCrl { issuer, serial } => {
-            return get_crl(shared, origin, &issuer, &serial).await;
+            return get_crl(shared, origin, signer, &issuer, &serial).await;
         }
     };
     answered.unwrap_or_else(|error| Ok(unavailable(shared, origin, &error)))
 }
 
-/// Whether clients of this profile may take this for the name of its CA: some name the RA, or a CA of before.
-fn is_ours(spec: &ProfileSpec, name: &Name) -> bool {
-    spec.issuer
-        .authority()
-        .names()
-        .any(|ours| ours.matches(name))
-        || spec.ras.iter().any(|ra| {
-            ra.certificate.subject().matches(name) || ra.certificate.issuer().matches(name)
-        })
+/// How a client of this profile names its CA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// By its name, or one that it had before.
+    Right,
+    /// By such a name with its parts in reverse order, as Java programs write it.
+    Turned,
+    /// By the name of the RA, as sscep does.
+    Ra,
+}
+
+impl Naming {
+    /// None when the name is nobody's here.
+    fn of(spec: &ProfileSpec, name: &Name) -> Option<Self> {
+        let authority = spec.issuer.authority();
+        let ras = || spec.ras.iter().map(|ra| &ra.certificate);
+        let cas = || authority.names().chain(ras().map(Certificate::issuer));
+        if cas().any(|ours| ours.matches(name)) {
+            Some(Self::Right)
+        } else if ras().any(|ra| ra.subject().matches(name)) {
+            Some(Self::Ra)
+        } else if cas().any(|ours| ours.matches_reversed(name)) {
+            Some(Self::Turned)
+        } else if ras().any(|ra| ra.subject().matches_reversed(name)) {
+            Some(Self::Ra)
+        } else {
+            None
+        }
+    }
+
+    /// What to say of it in the log.
+    fn finding(self) -> Option<&'static str> {
+        match self {
+            Self::Right => None,
+            Self::Turned => {
+                Some("the question names the CA with the parts of its name in reverse order")
+            }
+            Self::Ra => Some("the question names the RA instead of the CA"),
+        }
+    }
+
+    /// Whether `name`, named so, is the name of a certificate's or CRL's issuer.
+    fn means(self, name: &Name, issuer: &Name) -> bool {
+        match self {
+            Self::Ra => true,
+            Self::Right | Self::Turned => issuer.matches(name) || issuer.matches_reversed(name),
+        }
+    }
 }
 
 /// The answer to a CertPoll, and the request that it says was not approved.
@@ -206,11 +249,12 @@ fn certificate(
         .store
         .certificates_with_serial(serial.as_bytes())
         .map_err(|error| error.to_string())?;
+    let naming = Naming::of(spec, issuer);
     for record in records {
         if record.profile == spec.path_id {
             let certificate =
                 Certificate::from_der(&record.der).map_err(|error| error.to_string())?;
-            if certificate.issuer().matches(issuer) {
+            if naming.is_some_and(|naming| naming.means(issuer, certificate.issuer())) {
                 return Ok(Some(certificate));
             }
         }
@@ -222,6 +266,7 @@ fn certificate(
 async fn get_crl(
     shared: &Arc<Shared>,
     origin: &Origin,
+    signer: &Certificate,
     issuer: &Name,
     serial: &Serial,
 ) -> Result<Answer, NotFound> {
@@ -231,14 +276,20 @@ async fn get_crl(
             guess: true,
         });
     }
-    if !shared
-        .spec
-        .issuer
-        .authority()
-        .certificate()
-        .subject()
-        .matches(issuer)
-    {
+    let authority = shared.spec.issuer.authority();
+    let named = match Naming::of(&shared.spec, issuer) {
+        // The RA has no CRL: the serial number must show that the CA is meant.
+        Some(Naming::Ra) => {
+            let (job, of, serial) = (Arc::clone(shared), signer.clone(), serial.clone());
+            match blocking(shared, move || is_of_the_ca(&job, &of, &serial)).await {
+                Ok(Ok(named)) => named,
+                Ok(Err(error)) | Err(error) => return Ok(unavailable(shared, origin, &error)),
+            }
+        }
+        Some(naming) => naming.means(issuer, authority.certificate().subject()),
+        None => false,
+    };
+    if !named {
         return Err(NotFound::here("there is no CRL of this CA here"));
     }
     let services = &shared.services;
@@ -255,6 +306,26 @@ async fn get_crl(
         }
         Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
     }
+}
+
+/// Whether a serial number is that of the CA's own certificate, of an RA's, of the signer's where this CA issued it, or of
+/// any other certificate of this profile.
+fn is_of_the_ca(shared: &Shared, signer: &Certificate, serial: &Serial) -> Result<bool, String> {
+    let spec = &shared.spec;
+    let authority = spec.issuer.authority();
+    let ras = spec.ras.iter().map(|ra| &ra.certificate);
+    let mut own = ras.chain([authority.certificate()]);
+    if own.any(|certificate| certificate.serial().same_number(serial))
+        || (signer.serial().same_number(serial) && authority.issued(signer))
+    {
+        return Ok(true);
+    }
+    let stored = shared
+        .services
+        .store
+        .certificates_with_serial(serial.as_bytes())
+        .map_err(|error| error.to_string())?;
+    Ok(stored.iter().any(|record| record.profile == spec.path_id))
 }
 
 fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {

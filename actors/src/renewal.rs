@@ -137,7 +137,9 @@ fn came_through_gates(store: &dyn Store, record: CertificateRecord) -> store::Re
 /// Whether the CSR asks for the names of the certificate that it renews, if it must.
 pub(crate) fn same_names(shared: &Shared, csr: &Csr, signer: &Certificate) -> Result<(), Refusal> {
     let rules = shared.spec.renewal;
-    let same_subject = csr.subject().matches(signer.subject());
+    let (asked, has) = (csr.subject(), signer.subject());
+    // A client that turns its name round is still the same device; policy gives it the certificate's.
+    let same_subject = asked.matches(has) || asked.matches_reversed(has);
     let same_sans = csr.sans().same_names(signer.sans());
     if (same_subject || rules.subject_may_change) && (same_sans || rules.sans_may_change) {
         return Ok(());

@@ -71,6 +71,7 @@ impl House {
             steady,
             crls: Crls::default(),
             compromised: CompromisedKeys::default(),
+            primality: Arc::default(),
         };
         let directory = Directory::default();
         let (tell, told) = mpsc::channel();

@@ -10,6 +10,7 @@ use crate::journal::Journal;
 use crate::limits::RequestGate;
 use crate::meters::Meters;
 use crate::noise::Noise;
+use crate::primality::Primality;
 use crate::spec::ProfileSpec;
 use crate::steady::Steady;
 use chrono::{DateTime, Utc};
@@ -33,6 +34,8 @@ pub struct Services {
     pub crls: Crls,
     /// Keys that get no certificate any more.
     pub compromised: CompromisedKeys,
+    /// What may be spent on looking for prime moduli.
+    pub(crate) primality: Arc<Primality>,
 }
 
 impl Services {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use issuer::policy::usage::{eku_from_name, key_usage_from_name};
 use issuer::policy::{IpRange, IpRule};
-use issuer::{CertificatePolicy, KeyRules, NameRule, Pattern, SanRules, SubjectRules};
+use issuer::{
+    CertificatePolicy, KeyRules, LegibleRules, NameRule, Pattern, SanRules, SubjectRules,
+};
 use pki::{Curve, KeyUsage, Name};
 
 use super::problem::{Findings, Spot};
@@ -58,6 +60,10 @@ fn policy(
             allow_empty: settings.allow_empty_subject,
         },
         sans: sans(&settings.san),
+        legible: LegibleRules {
+            allow_placeholders: settings.allow_placeholders,
+            allow_invisible: settings.allow_invisible_characters,
+        },
         ekus_default: ekus(&settings.ekus_default, &spot.at("ekus_default"), findings),
         ekus_allowed: ekus(&settings.ekus_allowed, &spot.at("ekus_allowed"), findings),
         key_usage_default: usages(
@@ -174,6 +180,7 @@ fn sans(settings: &San) -> SanRules {
         email: rule(SanType::Email, &settings.email_patterns),
         upn: rule(SanType::Upn, &settings.upn_patterns),
         uri: rule(SanType::Uri, &settings.uri_patterns),
+        uri_schemes: settings.uri_schemes.clone(),
         ip,
         wildcard_dns: settings.wildcard_dns,
         max_names: settings.max_names,
@@ -187,7 +194,7 @@ fn attributes(texts: &[String], spot: &Spot, findings: &mut Findings) -> Option<
         let name = Name::parse(&format!("{text}=XX"));
         match name
             .ok()
-            .and_then(|name| name.attributes().first().map(|(oid, _)| oid.clone()))
+            .and_then(|name| name.attributes().first().map(|first| first.oid.clone()))
         {
             Some(oid) => dotted.push(oid),
             None => findings.fail(
@@ -258,7 +265,8 @@ mod tests {
              ekus_default=['client_auth']\nekus_allowed=['server_auth','1.3.6.1.4.1.311.20.2.2']\n\
              key_usages_default=['digital_signature']\nmax_ttl='90d'\nbackdate='24h'\nmust_staple=true\n\
              subject_attributes=['CN','O','2.5.4.5']\ncommon_name_patterns=['dev-*']\n\
-             [certificate_profile.san]\ntypes=['dns','upn','ip']\ndns_patterns=['*.example.com']\nip_ranges=['10.0.0.0/8']\n",
+             allow_placeholders=true\nallow_invisible_characters=true\n\
+             [certificate_profile.san]\nuri_schemes=['gopher']\ntypes=['dns','upn','ip']\ndns_patterns=['*.example.com']\nip_ranges=['10.0.0.0/8']\n",
         );
         assert_eq!(said, []);
         let policy = policies.get("device").unwrap();
@@ -273,6 +281,8 @@ mod tests {
         assert_eq!(policy.max_ttl, chrono::Duration::days(90));
         assert_eq!(policy.backdate, chrono::Duration::hours(24));
         assert!(policy.must_staple);
+        assert!(policy.legible.allow_placeholders && policy.legible.allow_invisible);
+        assert_eq!(policy.sans.uri_schemes, ["gopher"]);
         assert_eq!(
             policy.subject.attributes.as_deref().unwrap(),
             ["2.5.4.3", "2.5.4.10", "2.5.4.5"]
@@ -305,6 +315,7 @@ mod tests {
             ("backdate='25h'", "24 hours"),
             ("subject_attributes=['favourite colour']", "no attribute"),
             ("max_ttl='0s'", "used up"),
+            ("san.uri_schemes=['https://']", "no scheme of a URI"),
         ] {
             let (policies, said) = read(&format!("[[certificate_profile]]\nid='device'\n{line}\n"));
             assert!(policies.is_empty(), "{line}");

@@ -5,7 +5,7 @@
 //! whether that will do.
 
 use chrono::{DateTime, Utc};
-use pki::{Certificate, Digest, KeyUsage, Name, SubjectAltNames, fold, oid};
+use pki::{Certificate, Digest, KeyUsage, Name, NameAttribute, SubjectAltNames, fold, oid};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -152,7 +152,7 @@ fn comparable(name: &Name) -> Vec<Attribute> {
     };
     let attributes = name.attributes().iter();
     attributes
-        .map(|(oid, value)| (oid.clone(), folded(value)))
+        .map(|attribute| (attribute.oid.clone(), folded(&attribute.value)))
         .collect()
 }
 
@@ -163,7 +163,7 @@ fn subject(asked: &Name, got: &Name) -> Option<Difference> {
     let (wanted, there) = (comparable(asked), comparable(got));
     // What is left of the subject when everything that was asked for has been taken out of it, in order.
     let mut next = wanted.iter().peekable();
-    let rest: Vec<&Attribute> = there
+    let rest: Vec<&NameAttribute> = there
         .iter()
         .zip(got.attributes())
         .filter(|(attribute, _)| next.next_if_eq(attribute).is_none())
@@ -171,7 +171,9 @@ fn subject(asked: &Name, got: &Name) -> Option<Difference> {
         .collect();
     let (asked, got) = (asked.to_string(), got.to_string());
     if next.peek().is_none() && !rest.is_empty() && !wanted.is_empty() {
-        let added = rest.iter().map(|(oid, value)| belonging(oid, value));
+        let added = rest
+            .iter()
+            .map(|attribute| belonging(&attribute.oid, &attribute.value));
         return Some(match added.collect::<Option<Vec<_>>>() {
             Some(added) => Difference::SubjectAdded {
                 added: added.join(", "),

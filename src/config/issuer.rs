@@ -140,6 +140,11 @@ pub struct CertificateProfile {
     pub common_name_patterns: Vec<String>,
     /// Most characters in a common name, 1 to 1024; RFC 5280 allows 64.
     pub common_name_max: usize,
+    /// Whether names may be placeholders that nobody filled in, such as `{{DeviceName}}`.
+    pub allow_placeholders: bool,
+    /// Whether names may hold characters without width or such that change the direction of writing, and begin or end
+    /// with blanks.
+    pub allow_invisible_characters: bool,
     /// `[certificate_profile.san]`.
     pub san: San,
 }
@@ -164,6 +169,8 @@ impl Default for CertificateProfile {
             subject_attributes: Vec::new(),
             common_name_patterns: Vec::new(),
             common_name_max: 64,
+            allow_placeholders: false,
+            allow_invisible_characters: false,
             san: San::default(),
         }
     }
@@ -193,6 +200,8 @@ pub struct San {
     pub upn_patterns: Vec<String>,
     /// The same for URIs.
     pub uri_patterns: Vec<String>,
+    /// Schemes that a URI may have, in any letter case; empty = any.
+    pub uri_schemes: Vec<String>,
     /// Ranges of which each IP address must lie in one; empty = any.
     pub ip_ranges: Vec<super::Cidr>,
 }
@@ -207,6 +216,9 @@ impl Default for San {
             email_patterns: Vec::new(),
             upn_patterns: Vec::new(),
             uri_patterns: Vec::new(),
+            uri_schemes: issuer::policy::names::USUAL_URI_SCHEMES
+                .map(str::to_owned)
+                .to_vec(),
             ip_ranges: Vec::new(),
         }
     }

@@ -35,6 +35,7 @@ mod intune;
 mod logs;
 mod many;
 mod mtls;
+mod names;
 mod panic;
 mod profiles;
 mod reload;

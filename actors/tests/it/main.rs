@@ -18,6 +18,7 @@ mod house;
 mod intune;
 mod intune_records;
 mod lock_out;
+mod names;
 mod questions;
 mod renewal;
 mod restart;

@@ -40,5 +40,6 @@ pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_
 pub use matching::Difference;
 pub use pattern::Pattern;
 pub use policy::{
-    CertificatePolicy, KeyRules, NameRule, PolicyProblem, SanRules, SubjectRules, Wish,
+    CertificatePolicy, KeyRules, LegibleRules, NameRule, PolicyProblem, SanRules, SubjectRules,
+    Wish,
 };

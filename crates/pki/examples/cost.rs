@@ -125,6 +125,10 @@ fn main() {
             .encrypt(&KeyTransport::Pkcs1v15, &message[..32])
             .unwrap()
     });
+    time("RSA key: factors, ROCA, Fermat", || public.weakness());
+    time("RSA key: is the modulus a prime", || {
+        public.has_prime_modulus()
+    });
     let spki = public.spki_der();
     time("RSA verify, a new key each time", || {
         pki::PublicKey::from_spki_der(spki)

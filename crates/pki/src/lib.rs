@@ -46,9 +46,10 @@ pub use error::Error;
 pub use extension::{Attribute, Extension};
 pub use fold::{fold, fold_char};
 pub use key::{
-    Curve, KeyKind, PrivateKey, PublicKey, implicit_rejection_available, openssl_version,
+    Curve, KeyKind, PrivateKey, PublicKey, RsaWeakness, implicit_rejection_available,
+    openssl_version,
 };
 pub use key_usage::KeyUsage;
-pub use name::Name;
+pub use name::{Name, NameAttribute};
 pub use san::SubjectAltNames;
 pub use serial::Serial;

@@ -7,12 +7,23 @@ mod text;
 use crate::Error;
 use crate::der::{Reader, Tlv, tag};
 
+/// One attribute of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameAttribute {
+    /// Its type, as a dotted identifier.
+    pub oid: String,
+    /// Its text; of a value that is no text, `#` and the hex of its DER.
+    pub value: String,
+    /// Whether the value is text. One that is not is the same as none but itself.
+    pub is_text: bool,
+}
+
 /// A distinguished name (RFC 5280, 4.1.2.4), with the DER that it came in. Written as `C=US, O=x, CN=y`, in the order of
 /// the encoding. Two are equal when their octets are; see [`matches`](Self::matches).
 #[derive(Clone)]
 pub struct Name {
     der: Vec<u8>,
-    attributes: Vec<(String, String)>,
+    attributes: Vec<NameAttribute>,
     /// Number of attributes in each RelativeDistinguishedName; empty when each has one, as nearly always.
     groups: Vec<usize>,
 }
@@ -33,7 +44,7 @@ impl Name {
             let before = attributes.len();
             while !rdn.is_empty() {
                 let mut attribute = rdn.sequence()?;
-                attributes.push((attribute.oid()?, text::of(&attribute.element()?)));
+                attributes.push(text::attribute(attribute.oid()?, &attribute.element()?));
                 attribute.finish()?;
             }
             match attributes.len() - before {
@@ -79,14 +90,13 @@ impl Name {
         self.attributes
             .iter()
             .rev()
-            .find(|(oid, _)| oid == crate::oid::COMMON_NAME)
-            .map(|(_, value)| value.as_str())
+            .find(|attribute| attribute.oid == crate::oid::COMMON_NAME)
+            .map(|attribute| attribute.value.as_str())
     }
 
-    /// Every attribute as (dotted identifier, text), in the order of the encoding. A value that is no text is `#` and the
-    /// hex of its DER.
+    /// Every attribute, in the order of the encoding.
     #[must_use]
-    pub fn attributes(&self) -> &[(String, String)] {
+    pub fn attributes(&self) -> &[NameAttribute] {
         &self.attributes
     }
 
@@ -96,27 +106,69 @@ impl Name {
         text::SHORT_NAMES.iter().any(|(_, oid)| *oid == dotted)
     }
 
+    /// The usual short name of the attribute with this dotted identifier, such as CN; the identifier itself where there is
+    /// none.
+    #[must_use]
+    pub fn short_name(dotted: &str) -> &str {
+        text::short_name(dotted)
+    }
+
     /// True for the name without attributes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.attributes.is_empty()
     }
 
-    /// True when both are the same name: the same octets, or the same attributes in the same order after string types,
-    /// letter case and runs of spaces are set aside (RFC 5280, 7.1, in essence).
+    /// True when both are the same name: the same octets, or the same sequence of RelativeDistinguishedNames, each of them
+    /// a set, after string types, letter case and runs of spaces are set aside (RFC 5280, 7.1, in essence).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        self.der == other.der
-            || (self.groups == other.groups
-                && self.attributes.len() == other.attributes.len()
-                && self.attributes.iter().zip(&other.attributes).all(
-                    |((oid, value), (other_oid, other_value))| {
-                        // What begins with # may be octets in hex: those are not text to be folded.
-                        oid == other_oid
-                            && !value.starts_with('#')
-                            && text::same(value, other_value)
-                    },
-                ))
+        self.der == other.der || same_sequence(self.rdns(), other.rdns())
+    }
+
+    /// True when the other name is this one with its RelativeDistinguishedNames in reverse order, and otherwise as
+    /// [`matches`](Self::matches) has it: programs that write names as RFC 4514 does, and read them back as they stand,
+    /// turn them round. A name that reads the same both ways is no other name.
+    #[must_use]
+    pub fn matches_reversed(&self, other: &Self) -> bool {
+        let reversed = other.rdns().into_iter().rev().collect();
+        !self.matches(other) && same_sequence(self.rdns(), reversed)
+    }
+
+    /// The attributes of each RelativeDistinguishedName.
+    fn rdns(&self) -> Vec<&[NameAttribute]> {
+        if self.groups.is_empty() {
+            return self.attributes.chunks(1).collect();
+        }
+        let mut rest = self.attributes.as_slice();
+        let mut rdns = Vec::with_capacity(self.groups.len());
+        for size in &self.groups {
+            let (rdn, behind) = rest.split_at_checked(*size).unwrap_or((rest, &[]));
+            rdns.push(rdn);
+            rest = behind;
+        }
+        rdns
+    }
+}
+
+fn same_sequence(one: Vec<&[NameAttribute]>, other: Vec<&[NameAttribute]>) -> bool {
+    one.len() == other.len()
+        && one
+            .into_iter()
+            .zip(other)
+            .all(|(one, other)| same_set(one, other))
+}
+
+/// Whether two RelativeDistinguishedNames hold the same attributes, in any order.
+fn same_set(one: &[NameAttribute], other: &[NameAttribute]) -> bool {
+    fn sorted(set: &[NameAttribute]) -> Vec<(&str, bool, String)> {
+        let mut keys: Vec<_> = set.iter().map(text::key).collect();
+        keys.sort_unstable();
+        keys
+    }
+    match (one, other) {
+        ([one], [other]) => text::same(one, other),
+        _ => one.len() == other.len() && sorted(one) == sorted(other),
     }
 }
 
@@ -138,7 +190,7 @@ impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut groups = self.groups.iter().copied().chain(std::iter::repeat(1));
         let mut left = 0;
-        for (index, (oid, value)) in self.attributes.iter().enumerate() {
+        for (index, attribute) in self.attributes.iter().enumerate() {
             let starts_group = left == 0;
             if starts_group {
                 left = groups.next().unwrap_or(1);
@@ -147,9 +199,9 @@ impl std::fmt::Display for Name {
             if index > 0 {
                 f.write_str(if starts_group { ", " } else { "+" })?;
             }
-            f.write_str(text::short_name(oid))?;
+            f.write_str(text::short_name(&attribute.oid))?;
             f.write_str("=")?;
-            text::write_escaped(f, value)?;
+            text::write_escaped(f, attribute)?;
         }
         Ok(())
     }

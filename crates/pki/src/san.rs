@@ -94,9 +94,7 @@ impl SubjectAltNames {
         };
         match std::str::from_utf8(name.content) {
             Ok(text) if is_plain(text) && !text.is_empty() => list.push(text.to_owned()),
-            _ => self
-                .other
-                .push(format!("{kind} with characters that have no place in it")),
+            text => self.other.push(unusable(kind, text.ok())),
         }
         Ok(())
     }
@@ -111,9 +109,9 @@ impl SubjectAltNames {
                 Some(text) if !text.is_empty() && !text.contains(char::is_control) => {
                     self.upn.push(text)
                 }
-                _ => self
+                text => self
                     .other
-                    .push("userPrincipalName with characters that have no place in it".to_owned()),
+                    .push(unusable("userPrincipalName", text.as_deref())),
             }
         } else {
             self.other.push(format!("otherName {kind}"));
@@ -271,6 +269,23 @@ impl std::fmt::Display for SubjectAltNames {
     }
 }
 
+/// A name that no certificate can carry, in words, with its text.
+fn unusable(kind: &str, text: Option<&str>) -> String {
+    let Some(text) = text else {
+        return format!("{kind} that is no text");
+    };
+    if text.is_empty() {
+        return format!("{kind} that is empty");
+    }
+    let fault = if text.contains(char::is_control) {
+        "control characters"
+    } else {
+        "characters of another script than ASCII"
+    };
+    let text = text.escape_debug();
+    format!("{kind} with {fault}, which have no place in it: {text}")
+}
+
 /// Printable ASCII: what an IA5String in a name may hold without deceiving somebody.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|octet| (0x20..0x7f).contains(&octet))
@@ -334,6 +349,9 @@ mod tests {
             &other,
             &directory,
             &der::implicit(2, false, b"a\0b"),
+            &der::implicit(6, false, b""),
+            &der::implicit(1, false, "j\u{f6}rg@b".as_bytes()),
+            &der::implicit(2, false, b"\xff"),
             &der::implicit(7, false, &[1, 2, 3]),
             &der::implicit(8, false, &[0x2a, 3]),
             &der::implicit(3, true, &[]),
@@ -344,7 +362,10 @@ mod tests {
             [
                 "otherName 1.2.3",
                 "directoryName CN=x",
-                "dNSName with characters that have no place in it",
+                "dNSName with control characters, which have no place in it: a\\0b",
+                "uniformResourceIdentifier that is empty",
+                "rfc822Name with characters of another script than ASCII, which have no place in it: j\u{f6}rg@b",
+                "dNSName that is no text",
                 "iPAddress of 3 octets",
                 "registeredID 1.2.3",
                 "a name of type [3]"

@@ -78,6 +78,16 @@ pub(crate) fn transaction_id(signed: &Signed) -> Result<Option<String>, BadAttri
     text(signed, pki::oid::SCEP_TRANSACTION_ID, MAX_TRANSACTION_ID)
 }
 
+/// What stands in the place of a transactionID, where it is a text of a length that can be given back and of another
+/// alphabet.
+pub(crate) fn unusable_transaction_id(signed: &Signed) -> Option<String> {
+    if transaction_id(signed) != Err(BadAttribute::Alphabet) {
+        return None;
+    }
+    let raw = signed.attribute(pki::oid::SCEP_TRANSACTION_ID)?;
+    der::text(&Tlv::parse(raw, "SCEP attribute").ok()?)
+}
+
 /// The messageType.
 pub(crate) fn message_type(signed: &Signed) -> Result<Option<MessageType>, BadAttribute> {
     let text = text(

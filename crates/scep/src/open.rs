@@ -35,6 +35,9 @@ pub struct RaIdentity {
 pub struct ReplyTo {
     /// As it came; at most 128 characters of PrintableString. `None` only in refusals of messages that had none to give back.
     pub transaction_id: Option<String>,
+    /// Where there is no usable transactionID: the text that stood in its place, at most 128 characters of any kind. It
+    /// belongs into the reply, by which the client finds its request again, and nowhere else.
+    pub unusable_transaction_id: Option<String>,
     /// As it came, at most 64 octets.
     pub sender_nonce: Option<Vec<u8>>,
     /// Who signed the request: the reply is encrypted to this key.
@@ -103,15 +106,23 @@ pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Open
         return Err(unreadable(pki::Error::SignerCertificateMissing));
     };
 
+    let mut findings = Vec::new();
+    if !signed.signer_id().names(signer) {
+        findings.push(
+            "the signer's certificate is named by its serial number and another issuer than it has"
+                .to_owned(),
+        );
+    }
     let mut opening = Opening {
         signed: &signed,
         ras,
         mode,
         verified: false,
-        findings: Vec::new(),
+        findings,
         reply: ReplyTo {
             // Attributes that cannot be used are refused below, in a reply that goes without them.
             transaction_id: attributes::transaction_id(&signed).unwrap_or_default(),
+            unusable_transaction_id: attributes::unusable_transaction_id(&signed),
             sender_nonce: attributes::octets(&signed, pki::oid::SCEP_SENDER_NONCE)
                 .unwrap_or_default(),
             signer: signer.clone(),

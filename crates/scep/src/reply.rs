@@ -84,6 +84,9 @@ pub fn cert_rep(
             oid::SCEP_TRANSACTION_ID,
             der::printable_string(transaction_id),
         ));
+    } else if let Some(text) = &reply.unusable_transaction_id {
+        // No PrintableString can hold it.
+        attributes.push((oid::SCEP_TRANSACTION_ID, der::utf8_string(text)));
     }
     if let Some(nonce) = &reply.sender_nonce {
         attributes.push((oid::SCEP_RECIPIENT_NONCE, der::octet_string(nonce)));

@@ -24,8 +24,8 @@ impl CsrFacts {
             .subject()
             .attributes()
             .iter()
-            .filter(|(oid, _)| oid == COMMON_NAME)
-            .map(|(_, value)| value.clone())
+            .filter(|attribute| attribute.oid == COMMON_NAME)
+            .map(|attribute| attribute.value.clone())
             .collect();
         Self {
             common_names,

@@ -111,13 +111,13 @@ impl LocalCa {
     /// A name beside the CA's own: its country and organisation, and a common name.
     fn own_name(&self, common: &str) -> Result<Name, Error> {
         let mut text = String::new();
-        for (attribute, value) in self.parts.certificate.subject().attributes() {
-            let short = match attribute.as_str() {
+        for attribute in self.parts.certificate.subject().attributes() {
+            let short = match attribute.oid.as_str() {
                 oid::COUNTRY => "C",
                 oid::ORGANIZATION => "O",
                 _ => continue,
             };
-            text.push_str(&format!("{short}={}, ", escaped(value)));
+            text.push_str(&format!("{short}={}, ", escaped(&attribute.value)));
         }
         Ok(Name::parse(&format!("{text}CN={}", escaped(common)))?)
     }

@@ -2,7 +2,7 @@
 
 use pki::Csr;
 
-use super::names::quoted;
+use super::legible::quoted;
 use crate::approved::{PolicyRefusal, Rule};
 
 /// What becomes of a requested extension.

@@ -1,22 +1,8 @@
 //! Which keys may be certified.
 
-use pki::der::Reader;
-use pki::{Curve, KeyKind, PublicKey};
+use pki::{Curve, KeyKind, PublicKey, RsaWeakness};
 
 use crate::approved::{PolicyRefusal, Rule};
-
-/// Odd primes whose products fit into 32 bits, for one remainder each.
-const SMALL_PRIMES: [&[u64]; 4] = [
-    &[3, 5, 7, 11, 13, 17, 19, 23],
-    &[29, 31, 37, 41, 43],
-    &[47, 53, 59, 61, 67],
-    &[71, 73, 79, 83, 89],
-];
-
-/// Primes that show the structure of keys made by a broken library in TPMs and smart cards (CVE-2017-15361).
-const FINGERPRINT_PRIMES: [u64; 17] = [
-    11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
-];
 
 /// Keys that a policy certifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +32,10 @@ impl KeyRules {
         let key = key
             .for_certificate()
             .map_err(|error| refused(format!("the key cannot be certified: {error}")))?;
-        if matches!(key.kind(), KeyKind::Rsa { .. }) {
-            check_numbers(&key)?;
+        match key.weakness() {
+            Some(weakness) => Err(weak(weakness)),
+            None => Ok(key),
         }
-        Ok(key)
     }
 
     fn check_kind(&self, key: &PublicKey) -> Result<(), PolicyRefusal> {
@@ -95,102 +81,23 @@ impl std::fmt::Display for KeyRules {
     }
 }
 
-fn check_numbers(key: &PublicKey) -> Result<(), PolicyRefusal> {
-    let (modulus, exponent) = rsa_numbers(key.spki_der())
-        .map_err(|_| refused("the RSA key cannot be read".to_owned()))?;
-    let exponent_is_odd = exponent.last().is_some_and(|last| last & 1 == 1);
-    if !exponent_is_odd || exponent == [1] {
-        return Err(refused(
-            "the public exponent of the RSA key must be odd and above 1".to_owned(),
-        ));
-    }
-    if is_easily_factored(&modulus) {
-        return Err(refused(
-            "the RSA key is weak: its modulus has a small factor".to_owned(),
-        ));
-    }
-    if has_broken_structure(&modulus) {
-        return Err(refused(
-            "the RSA key is weak: it was made by a library with CVE-2017-15361 (ROCA)".to_owned(),
-        ));
+/// Refuses an RSA key whose modulus is a prime, and whose private exponent anybody can compute. The one test of a key that
+/// costs about as much as all else of an enrollment ([`PublicKey::has_prime_modulus`]): who calls it decides how often that
+/// is worth it.
+///
+/// # Errors
+/// [`PolicyRefusal`], naming the key's fault.
+pub fn refuse_prime_modulus(key: &PublicKey) -> Result<(), PolicyRefusal> {
+    if key.has_prime_modulus() {
+        return Err(weak(RsaWeakness::PrimeModulus));
     }
     Ok(())
 }
 
-/// Modulus and exponent without leading zeros, from a SubjectPublicKeyInfo (RFC 3279, section 2.3.1).
-fn rsa_numbers(spki: &[u8]) -> Result<(Vec<u8>, Vec<u8>), pki::Error> {
-    let mut info = Reader::new(spki, "RSA key").sequence()?;
-    info.element()?;
-    let mut key = Reader::new(info.bit_octets()?, "RSA key").sequence()?;
-    let number = |content: &[u8]| {
-        content
-            .iter()
-            .copied()
-            .skip_while(|octet| *octet == 0)
-            .collect()
-    };
-    Ok((number(key.integer()?), number(key.integer()?)))
-}
-
-fn is_easily_factored(modulus: &[u8]) -> bool {
-    modulus.last().is_none_or(|last| last & 1 == 0)
-        || SMALL_PRIMES.iter().any(|group| {
-            let rest = remainder(modulus, group.iter().product());
-            group.iter().any(|prime| rest.is_multiple_of(*prime))
-        })
-}
-
-/// Such a modulus is a power of 65537 modulo every prime of the list; an honest one is so once in 2^27 or less.
-fn has_broken_structure(modulus: &[u8]) -> bool {
-    FINGERPRINT_PRIMES.iter().all(|&prime| {
-        let rest = remainder(modulus, prime);
-        let generator = 65_537 % prime;
-        let mut power = 1;
-        (0..prime).any(|_| {
-            power = power * generator % prime;
-            power == rest
-        })
-    })
-}
-
-/// `number` (big-endian) modulo `modulus`, which must be below 2^32.
-fn remainder(number: &[u8], modulus: u64) -> u64 {
-    let (head, words) = number.as_rchunks::<4>();
-    let start = head
-        .iter()
-        .fold(0, |rest, octet| ((rest << 8) | u64::from(*octet)) % modulus);
-    words.iter().fold(start, |rest, word| {
-        ((rest << 32) | u64::from(u32::from_be_bytes(*word))) % modulus
-    })
+fn weak(weakness: RsaWeakness) -> PolicyRefusal {
+    refused(format!("the RSA key {weakness}"))
 }
 
 fn refused(reason: String) -> PolicyRefusal {
     PolicyRefusal::new(Rule::Key, reason)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_factors_are_found_and_large_primes_pass() {
-        assert!(is_easily_factored(&[0x12, 0x34]), "even");
-        for prime in SMALL_PRIMES.concat() {
-            let odd_multiple = prime * 1_000_003;
-            assert!(is_easily_factored(&odd_multiple.to_be_bytes()), "{prime}");
-        }
-        // 2^61 - 1 is prime.
-        assert!(!is_easily_factored(&((1_u64 << 61) - 1).to_be_bytes()));
-        for group in SMALL_PRIMES {
-            assert!(group.iter().product::<u64>() < 1 << 32);
-        }
-    }
-
-    #[test]
-    fn powers_of_65537_modulo_every_fingerprint_prime_are_recognised() {
-        // 65537 and its square are such powers everywhere; a number that is not one modulo 11 is none.
-        assert!(has_broken_structure(&65_537_u64.to_be_bytes()));
-        assert!(has_broken_structure(&(65_537_u64 * 65_537).to_be_bytes()));
-        assert!(!has_broken_structure(&((1_u64 << 61) - 1).to_be_bytes()));
-    }
 }

@@ -9,10 +9,14 @@
 //! | [`extensions`] | which requested extensions are read, ignored, or refused |
 //! | [`usage`] | key usages and extended key usages |
 //! | [`names`] | subject and alternative names |
+//! | [`legible`] | placeholders and invisible characters in names |
+//! | [`apart`] | names and keys of the CA and the RA |
 //! | [`lifetime`] | validity |
 
+pub mod apart;
 pub mod extensions;
 pub mod keys;
+pub mod legible;
 pub mod lifetime;
 pub mod names;
 pub mod usage;
@@ -21,6 +25,7 @@ use chrono::{DateTime, Duration, Utc};
 use pki::{Certificate, Csr, Curve, KeyUsage, SubjectAltNames, oid};
 
 pub use keys::KeyRules;
+pub use legible::LegibleRules;
 pub use names::{IpRange, IpRule, NameRule, SanRules, SubjectRules};
 
 use crate::approved::{Approved, PolicyRefusal, Rule};
@@ -54,6 +59,8 @@ pub struct CertificatePolicy {
     pub subject: SubjectRules,
     /// Rules for alternative names.
     pub sans: SanRules,
+    /// Rules for the wording of both.
+    pub legible: LegibleRules,
     /// Extended key usages, dotted, for a CSR that asks for none.
     pub ekus_default: Vec<String>,
     /// Extended key usages, dotted, that a CSR may choose from; the defaults are always among them.
@@ -99,6 +106,7 @@ impl CertificatePolicy {
             key_types: KeyRules::default(),
             subject: SubjectRules::default(),
             sans: SanRules::default(),
+            legible: LegibleRules::default(),
             ekus_default: vec![usage::CLIENT_AUTH.to_owned()],
             ekus_allowed: vec![usage::CLIENT_AUTH.to_owned()],
             key_usage_default: usage::device_default(),
@@ -138,6 +146,8 @@ impl CertificatePolicy {
         let ekus = self.ekus_for(csr)?;
         let (subject, sans) = self.names_for(&wish)?;
         let subject = self.subject.certified(subject)?;
+        self.legible.check_subject(&subject, wish.previous)?;
+        self.legible.check_sans(sans, wish.previous)?;
         self.sans.check(sans, wish.vouched_sid, wish.previous)?;
         if subject.is_empty() && sans.is_empty() {
             return Err(PolicyRefusal::new(
@@ -232,6 +242,13 @@ impl CertificatePolicy {
                 SubjectAltNames::MOST
             ),
         );
+        for scheme in &self.sans.uri_schemes {
+            say(
+                "san.uri_schemes",
+                !names::is_scheme(scheme),
+                format!("`{scheme}` is no scheme of a URI; write https, not https://"),
+            );
+        }
         say(
             "common_name_max",
             !(1..=names::LONGEST_COMMON_NAME).contains(&self.subject.common_name_max),
@@ -275,6 +292,14 @@ impl CertificatePolicy {
                 purpose == oid::EKU_OCSP_SIGNING,
                 format!(
                     "{} would let a device answer for revocation and cannot be allowed",
+                    usage::eku_name(purpose)
+                ),
+            );
+            say(
+                setting,
+                usage::ONLY_FOR_RAS.contains(&purpose.as_str()),
+                format!(
+                    "{} would let a device pass for a registration authority and cannot be allowed",
                     usage::eku_name(purpose)
                 ),
             );

@@ -1,10 +1,10 @@
 //! Rules for the subject and for alternative names.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use pki::{Certificate, Name, SubjectAltNames, oid};
 
+use super::legible::{quoted, quoted_up_to};
 use super::{CertificatePolicy, Wish};
 use crate::approved::{PolicyRefusal, Rule};
 use crate::pattern::Pattern;
@@ -107,6 +107,38 @@ impl IpRule {
     }
 }
 
+/// URI schemes that fleets are known to need: names of devices and services. None that a program would run, or find a file
+/// by.
+pub const USUAL_URI_SCHEMES: [&str; 27] = [
+    "https",
+    "http",
+    "urn",
+    "tag",
+    "spiffe",
+    "intunedeviceid",
+    "id",
+    "uuid",
+    "oid",
+    "did",
+    "ni",
+    "acct",
+    "mailto",
+    "tel",
+    "sip",
+    "sips",
+    "im",
+    "xmpp",
+    "ldap",
+    "ldaps",
+    "coap",
+    "coaps",
+    "mqtt",
+    "mqtts",
+    "opc.tcp",
+    "ssh",
+    "dns",
+];
+
 /// Rules for each type of alternative name (RFC 5280, section 4.2.1.6). Types that are not listed here are never
 /// allowed.
 #[derive(Debug, Clone)]
@@ -119,6 +151,8 @@ pub struct SanRules {
     pub upn: NameRule,
     /// uniformResourceIdentifier. A security-identifier URI is allowed by its challenge alone, not by this rule.
     pub uri: NameRule,
+    /// Schemes that a URI may have, in any letter case; none: any scheme.
+    pub uri_schemes: Vec<String>,
     /// iPAddress.
     pub ip: IpRule,
     /// Whether `*.` may begin a DNS name.
@@ -134,6 +168,7 @@ impl Default for SanRules {
             email: NameRule::Any,
             upn: NameRule::Refused,
             uri: NameRule::Any,
+            uri_schemes: USUAL_URI_SCHEMES.map(str::to_owned).to_vec(),
             ip: IpRule::Any,
             wildcard_dns: false,
             max_names: 100,
@@ -152,10 +187,11 @@ impl SanRules {
     ) -> Result<(), PolicyRefusal> {
         if let Some(other) = sans.other.first() {
             return Err(refused(format!(
-                "alternative names of type {} are not allowed",
-                quoted(other)
+                "alternative names of this kind are not allowed: {}",
+                quoted_up_to(other, 200)
             )));
         }
+        let known = previous.map(Certificate::sans);
         let count =
             sans.dns.len() + sans.email.len() + sans.upn.len() + sans.uri.len() + sans.ip.len();
         if count > self.max_names {
@@ -165,6 +201,13 @@ impl SanRules {
             )));
         }
         for name in &sans.dns {
+            let is_new = known.is_none_or(|known| !known.dns.contains(name));
+            if is_new && is_address(name) {
+                return Err(refused(format!(
+                    "the DNS name {} is an IP address: ask for it as an alternative name of type IP",
+                    quoted(name)
+                )));
+            }
             check_form("DNS", name, self.is_dns_name(name))?;
             self.dns.check("DNS", name)?;
         }
@@ -182,11 +225,27 @@ impl SanRules {
                 check_sid(name, vouched_sid, previous)?;
             } else {
                 self.uri.check("URI", name)?;
+                if known.is_none_or(|known| !known.uri.contains(name)) {
+                    self.check_scheme(name)?;
+                }
             }
         }
         sans.ip
             .iter()
             .try_for_each(|address| self.ip.check(*address))
+    }
+
+    fn check_scheme(&self, uri: &str) -> Result<(), PolicyRefusal> {
+        let (scheme, _) = uri.split_once(':').unwrap_or_default();
+        let mut allowed = self.uri_schemes.iter();
+        if self.uri_schemes.is_empty() || allowed.any(|one| one.eq_ignore_ascii_case(scheme)) {
+            return Ok(());
+        }
+        Err(refused(format!(
+            "the URI {} has a scheme that is not allowed: add {} to san.uri_schemes to allow it",
+            quoted(uri),
+            quoted(scheme)
+        )))
     }
 
     fn is_dns_name(&self, name: &str) -> bool {
@@ -246,9 +305,10 @@ impl SubjectRules {
         let subject = asked
             .for_certificate(self.common_name_max)
             .map_err(|error| {
+                let asked = quoted_up_to(&asked.to_string(), 200);
                 PolicyRefusal::new(
                     Rule::Subject,
-                    format!("the subject cannot be certified: {error}"),
+                    format!("the subject {asked} cannot be certified: {error}"),
                 )
             })?;
         self.check(&subject)?;
@@ -266,7 +326,8 @@ impl SubjectRules {
                 "the subject has no common name, which has to match an allowed pattern".to_owned(),
             );
         }
-        for (attribute, value) in subject.attributes() {
+        for attribute in subject.attributes() {
+            let (attribute, value) = (&attribute.oid, &attribute.value);
             if value.chars().any(char::is_control) {
                 return refused(format!(
                     "the subject holds a control character: {}",
@@ -316,8 +377,10 @@ impl CertificatePolicy {
         if previous.is_ca() {
             return refused("a CA certificate cannot be renewed by SCEP".to_owned());
         }
-        if !self.renewal_subject_may_change {
-            if !subject.matches(previous.subject()) {
+        // A client that turns its name round is still the same device.
+        let turned = subject.matches_reversed(previous.subject());
+        if !self.renewal_subject_may_change || turned {
+            if !turned && !subject.matches(previous.subject()) {
                 return refused(format!(
                     "a renewal keeps its subject: the certificate says {}, the request {}",
                     quoted(&previous.subject().to_string()),
@@ -350,6 +413,18 @@ fn check_form(kind: &str, name: &str, well_formed: bool) -> Result<(), PolicyRef
     Ok(())
 }
 
+/// Four numbers with dots between them, or an IPv6 address, in brackets or not: as a DNS name it would be taken for the
+/// address by some programs, and by the rules for addresses it has not been held against.
+fn is_address(name: &str) -> bool {
+    let bare = name.trim_matches(['[', ']']);
+    let mut labels = bare.split('.');
+    bare.parse::<IpAddr>().is_ok()
+        || (labels.clone().count() == 4
+            && labels.all(|label| {
+                !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_digit())
+            }))
+}
+
 fn is_email(name: &str) -> bool {
     name.is_ascii()
         && !name.contains(' ')
@@ -361,13 +436,17 @@ fn is_email(name: &str) -> bool {
 /// A scheme, a colon, and something after it, in ASCII without spaces (RFC 3986, section 3).
 fn is_uri(name: &str) -> bool {
     name.bytes().all(|octet| octet.is_ascii_graphic())
-        && name.split_once(':').is_some_and(|(scheme, rest)| {
-            scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-                && scheme
-                    .bytes()
-                    .all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
-                && !rest.is_empty()
-        })
+        && name
+            .split_once(':')
+            .is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
+}
+
+/// RFC 3986, section 3.1.
+pub(super) fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
 }
 
 /// Wider than what Windows reads, so that no spelling of it slips through as an ordinary URI.
@@ -396,25 +475,4 @@ fn check_sid(
 
 fn refused(reason: String) -> PolicyRefusal {
     PolicyRefusal::new(Rule::SubjectAltName, reason)
-}
-
-/// Text from outside for a sentence: in backquotes, cut at 100 characters, with control, direction and invisible
-/// characters written as escapes.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut out = String::from("`");
-    for character in text.chars().take(LONGEST) {
-        let hidden = character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '`');
-        if hidden {
-            let _ = write!(out, "{}", character.escape_unicode());
-        } else {
-            out.push(character);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        out.push_str("...");
-    }
-    out.push('`');
-    out
 }

@@ -8,6 +8,9 @@ use crate::approved::{PolicyRefusal, Rule};
 /// id-kp-clientAuth, the usual purpose of a device certificate.
 pub const CLIENT_AUTH: &str = oid::EKU_CLIENT_AUTH;
 
+/// Purposes by which clients know an RA: Microsoft's Certificate Request Agent, and id-kp-cmcRA (RFC 6402, section 2.10).
+pub(super) const ONLY_FOR_RAS: [&str; 2] = ["1.3.6.1.4.1.311.20.2.1", "1.3.6.1.5.5.7.3.28"];
+
 /// What may never be in a device's certificate, whatever a policy says.
 pub(super) const ONLY_FOR_CAS: KeyUsage = KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN);
 

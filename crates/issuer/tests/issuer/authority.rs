@@ -332,9 +332,9 @@ fn names_with_commas_pass_into_ra_certificates() {
         .subject()
         .attributes()
         .iter()
-        .find(|(oid, _)| oid == oid::ORGANIZATION)
+        .find(|attribute| attribute.oid == oid::ORGANIZATION)
         .unwrap();
-    assert_eq!(organisation.1, "Example, Inc.");
+    assert_eq!(organisation.value, "Example, Inc.");
 }
 
 #[test]

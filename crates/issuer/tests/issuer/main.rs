@@ -12,6 +12,7 @@ mod authority;
 mod encodings;
 mod judges;
 mod matching;
+mod names;
 mod policy;
 mod properties;
 mod rollover;

@@ -806,7 +806,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
 fn policies_that_cannot_be_meant_are_named() {
     assert!(policy().problems().is_empty(), "{:?}", policy().problems());
     type Breaking = fn(&mut CertificatePolicy);
-    let broken: [(&str, Breaking); 11] = [
+    let broken: [(&str, Breaking); 12] = [
         ("alternative names", |p| p.sans.max_names = 1025),
         ("common name", |p| p.subject.common_name_max = 0),
         ("no kind of key", |p| {
@@ -826,6 +826,9 @@ fn policies_that_cannot_be_meant_are_named() {
         }),
         ("OCSPSigning", |p| {
             p.ekus_allowed.push(oid::EKU_OCSP_SIGNING.to_owned())
+        }),
+        ("registration authority", |p| {
+            p.ekus_allowed.push("1.3.6.1.4.1.311.20.2.1".to_owned())
         }),
         ("`clientAuth`", |p| {
             p.ekus_default.push("clientAuth".to_owned())

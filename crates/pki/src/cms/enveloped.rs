@@ -16,6 +16,7 @@ const WHAT: &str = "enveloped message";
 /// An EnvelopedData message (RFC 5652, 6).
 #[derive(Clone)]
 pub struct Enveloped {
+    content_type: String,
     pub(super) recipients: Vec<Recipient>,
     /// The cipher and its initialisation vector.
     pub(super) cipher: Result<(ContentCipher, Vec<u8>), Error>,
@@ -102,11 +103,12 @@ impl Enveloped {
         let mut info = fields.sequence()?;
         fields.optional(tag::context_constructed(1))?;
         fields.finish()?;
-        info.expect(tag::OID)?;
+        let content_type = info.oid()?;
         let cipher = ContentCipher::from_identifier(&info.expect(tag::SEQUENCE)?);
         let encrypted = implicit_octets(&info.element()?)?.into_owned();
         info.finish()?;
         Ok(Self {
+            content_type,
             recipients,
             cipher,
             encrypted,
@@ -160,12 +162,22 @@ impl Enveloped {
         &self.recipients
     }
 
-    /// The recipient that names this certificate.
+    /// The recipient that names this certificate, or else means it ([`CertificateId::means`]).
     #[must_use]
     pub fn recipient_for(&self, certificate: &Certificate) -> Option<&Recipient> {
-        self.recipients
-            .iter()
-            .find(|recipient| recipient.id.names(certificate))
+        let mut all = self.recipients.iter();
+        all.find(|recipient| recipient.id.names(certificate))
+            .or_else(|| {
+                self.recipients
+                    .iter()
+                    .find(|recipient| recipient.id.means(certificate))
+            })
+    }
+
+    /// Dotted identifier of the encrypted content's type.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        &self.content_type
     }
 
     /// How the content is encrypted.

@@ -33,6 +33,20 @@ impl CertificateId {
         }
     }
 
+    /// True when it names this certificate, and also when it can mean no other although it is written otherwise: by the
+    /// right serial number under the issuer's name with its parts in reverse order, as Java programs write it, or under
+    /// the certificate's own subject. Who goes by this must see that the key fits as well.
+    #[must_use]
+    pub fn means(&self, certificate: &Certificate) -> bool {
+        let Self::IssuerAndSerial { issuer, serial } = self else {
+            return self.names(certificate);
+        };
+        serial.same_number(certificate.serial())
+            && [certificate.issuer(), certificate.subject()]
+                .iter()
+                .any(|name| issuer.matches(name) || issuer.matches_reversed(name))
+    }
+
     /// Reads the next element: a SEQUENCE of issuer and serial number, or a key identifier tagged `[0]`.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
         if let Some(key_id) = reader.optional(tag::context(0))? {

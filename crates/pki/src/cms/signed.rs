@@ -97,12 +97,17 @@ impl Signed {
         &self.signer.id
     }
 
-    /// The signer's certificate, if it is in the message.
+    /// The signer's certificate, if it is in the message: the one that is named, or else meant
+    /// ([`CertificateId::means`]).
     #[must_use]
     pub fn signer_certificate(&self) -> Option<&Certificate> {
-        self.certificates
-            .iter()
-            .find(|certificate| self.signer.id.names(certificate))
+        let id = &self.signer.id;
+        let mut all = self.certificates.iter();
+        all.find(|certificate| id.names(certificate)).or_else(|| {
+            self.certificates
+                .iter()
+                .find(|certificate| id.means(certificate))
+        })
     }
 
     /// The digest that the signer used for the content.

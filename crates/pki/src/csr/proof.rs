@@ -21,8 +21,8 @@ impl Csr {
     /// nothing here uses, or with attributes that [`Csr::from_der`] refuses. Good for telling its maker what is wrong,
     /// and for nothing else.
     ///
-    /// Keys that nobody has and that cost time are left out: RSA above 16384 bits, exponents above 8 octets, and all but
-    /// RSA, elliptic curves, Ed25519 and Ed448.
+    /// Keys that nobody has and that cost time are left out: RSA above 16384 bits, exponents above 64 bits with a modulus
+    /// above 3072, and all but RSA, elliptic curves, Ed25519 and Ed448.
     #[must_use]
     pub fn proof(der: &[u8]) -> Option<CsrProof> {
         let (outline, mut info) = Outline::read(der, WHAT).ok()?;
@@ -37,7 +37,9 @@ impl Csr {
         if !request.verify(&theirs).unwrap_or(false) {
             return None;
         }
-        let unfit = if !key.is_usable() {
+        let unfit = if key.has_long_exponent() {
+            Some("holds an RSA key with a public exponent of more than 64 bits".to_owned())
+        } else if !key.is_usable() {
             Some(format!("holds a key of the kind {}", key.kind()))
         } else if outline.scheme(der).is_ok_and(|scheme| key.fits(&scheme)) {
             None

@@ -8,6 +8,7 @@ mod public;
 mod ready;
 #[cfg(test)]
 mod tests;
+mod weak;
 
 use std::sync::OnceLock;
 
@@ -19,6 +20,7 @@ use openssl::rsa::{Padding, Rsa};
 pub use kind::{Curve, KeyKind};
 pub use private::PrivateKey;
 pub use public::PublicKey;
+pub use weak::RsaWeakness;
 
 /// The version of OpenSSL that does the RSA work, as it states it itself.
 #[must_use]

@@ -8,6 +8,7 @@ use openssl::pkey::{PKey, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 
+use super::weak::LONGEST_EXPONENT;
 use super::{evp, kind};
 use crate::der::{Reader, tag};
 use crate::{Error, KeyKind, KeyTransport, SignatureScheme, oid};
@@ -148,13 +149,12 @@ impl PublicKey {
         evp::fits(self.kind(), scheme).is_ok()
     }
 
-    /// Whether verifying with it costs no more than with keys that somebody has, even where nothing here uses such a
-    /// key.
+    /// Whether verifying with it costs no more than with keys that somebody has, or than an RSA signature, even where
+    /// nothing here uses such a key. The library takes long exponents only with a modulus of up to 3072 bits.
     pub(crate) fn is_affordable(&self) -> bool {
         match self.kind() {
             KeyKind::Rsa { bits } => {
-                *bits <= 16_384
-                    && kind::rsa_numbers(self.bits()).is_ok_and(|(_, exponent)| exponent.len() <= 8)
+                *bits <= 3072 || (*bits <= 16_384 && !self.has_long_exponent())
             }
             KeyKind::Ec(_) => true,
             KeyKind::Other(_) => {
@@ -194,7 +194,7 @@ impl PublicKey {
             KeyKind::Rsa { bits } => {
                 let (modulus, exponent) = kind::rsa_numbers(self.bits()).ok()?;
                 // Larger ones are nobody's keys and cost us more than they cost their makers.
-                if !(1024..=8192).contains(bits) || exponent.len() > 8 {
+                if !(1024..=8192).contains(bits) || exponent.len() > LONGEST_EXPONENT {
                     return None;
                 }
                 let (n, e) = (

@@ -268,6 +268,7 @@ mod tests {
             let sent = name(dotted, &der::tlv(tag, &octets));
             if let Ok(written) = written(&sent) {
                 prop_assert_eq!(written.attributes(), sent.attributes());
+                prop_assert!(written.matches(&sent));
             }
         }
     }

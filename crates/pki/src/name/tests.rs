@@ -16,7 +16,11 @@ fn names_are_written_in_the_order_of_the_encoding() {
     assert_eq!(name.attributes().len(), 5);
     assert_eq!(
         name.attributes()[1],
-        (crate::oid::ORGANIZATION.to_owned(), "Big, Inc.".to_owned())
+        NameAttribute {
+            oid: crate::oid::ORGANIZATION.to_owned(),
+            value: "Big, Inc.".to_owned(),
+            is_text: true,
+        }
     );
     assert_eq!(Name::parse(&name.to_string()).unwrap(), name);
     assert!(Name::parse("").unwrap().is_empty());
@@ -101,11 +105,58 @@ fn what_is_no_text_is_shown_in_hex_and_matches_only_itself() {
     let cn = crate::oid::COMMON_NAME;
     let octets = name_of(&[(cn, der::octet_string(&[1, 2]))]);
     let text = name_of(&[(cn, der::utf8_string("#04020102"))]);
-    assert_eq!(octets.attributes()[0].1, "#04020102");
+    assert_eq!(octets.attributes()[0].value, "#04020102");
     assert!(!octets.matches(&text));
     assert!(octets.matches(&octets.clone()));
     let nul = name_of(&[(cn, der::utf8_string("a\0\n\u{1b}b"))]);
     assert_eq!(nul.to_string(), "CN=a\\00\\0A\\1Bb");
+}
+
+#[test]
+fn a_relative_distinguished_name_is_a_set() {
+    let (cn, ou) = (crate::oid::COMMON_NAME, crate::oid::ORGANIZATIONAL_UNIT);
+    let attribute = |oid, value: Vec<u8>| der::seq(&[&der::oid(oid).unwrap(), &value]);
+    let name = |set: &[&[u8]]| Name::from_der(&der::seq(&[&der::set_in_order(set)])).unwrap();
+    let (unit, common) = (
+        attribute(ou, der::utf8_string("Unit")),
+        attribute(cn, der::utf8_string("a b")),
+    );
+    let spelled = attribute(cn, der::printable_string("A  B"));
+    let one = name(&[&unit, &common]);
+    assert_ne!(one, name(&[&common, &unit]));
+    assert!(one.matches(&name(&[&common, &unit])));
+    assert!(one.matches(&name(&[&spelled, &unit])));
+    assert!(!one.matches(&name(&[&common, &common])));
+    assert!(!one.matches(&name(&[&unit, &common, &common])));
+    let octets = attribute(cn, der::octet_string(&[1]));
+    assert!(name(&[&unit, &octets]).matches(&name(&[&octets, &unit])));
+    assert!(!name(&[&unit, &octets]).matches(&one));
+}
+
+#[test]
+fn a_name_turned_round_is_known_as_such() {
+    let name = |text| Name::parse(text).unwrap();
+    let ours = name("C=DE, O=Big, OU=a+UID=b, CN=x");
+    let turned = name("CN=X, UID=b+OU=a, O=big, C=DE");
+    assert!(!ours.matches(&turned));
+    assert!(ours.matches_reversed(&turned) && turned.matches_reversed(&ours));
+    assert!(!ours.matches_reversed(&ours));
+    assert!(!ours.matches_reversed(&name("CN=x, O=Big, UID=b+OU=a, C=DE")));
+    for same_both_ways in ["", "CN=x", "CN=x, O=y, CN=x"] {
+        let name = name(same_both_ways);
+        assert!(name.matches(&name) && !name.matches_reversed(&name));
+    }
+}
+
+#[test]
+fn text_may_begin_with_a_number_sign_in_any_string_type() {
+    let cn = crate::oid::COMMON_NAME;
+    let utf8 = name_of(&[(cn, der::utf8_string("#4711"))]);
+    let ia5 = name_of(&[(cn, der::ia5_string("#4711"))]);
+    assert!(utf8.matches(&ia5));
+    assert_eq!(ia5.to_string(), "CN=\\#4711");
+    assert_eq!(ia5.common_name(), Some("#4711"));
+    assert_eq!(Name::parse(&utf8.to_string()).unwrap(), utf8);
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! Attribute values as text, and the short names of attributes.
 
+use super::NameAttribute;
 use crate::der::{self, Tlv, tag};
 use crate::{fold_char, oid};
 
@@ -56,14 +57,31 @@ pub(super) fn string_type(dotted: &str) -> Option<u8> {
     }
 }
 
-/// The text of a value, or `#` and the hex of its DER.
-pub(super) fn of(value: &Tlv<'_>) -> String {
-    der::text(value).unwrap_or_else(|| format!("#{}", hex::encode(value.raw)))
+/// An attribute with its value as text, or as `#` and the hex of its DER.
+pub(super) fn attribute(oid: String, value: &Tlv<'_>) -> NameAttribute {
+    let text = der::text(value);
+    NameAttribute {
+        oid,
+        is_text: text.is_some(),
+        value: text.unwrap_or_else(|| format!("#{}", hex::encode(value.raw))),
+    }
 }
 
-/// True when two values are the same after letter case, and spaces at the ends and repeated, are set aside.
-pub(super) fn same(one: &str, other: &str) -> bool {
-    one == other || folded(one).eq(folded(other))
+/// True when two attributes are the same after letter case, and spaces at the ends and repeated, are set aside in text.
+pub(super) fn same(one: &NameAttribute, other: &NameAttribute) -> bool {
+    one.oid == other.oid
+        && one.is_text == other.is_text
+        && (one.value == other.value
+            || (one.is_text && folded(&one.value).eq(folded(&other.value))))
+}
+
+/// What two attributes have in common exactly when they are the [`same`].
+pub(super) fn key(attribute: &NameAttribute) -> (&str, bool, String) {
+    let value = match attribute.is_text {
+        true => folded(&attribute.value).collect(),
+        false => attribute.value.clone(),
+    };
+    (&attribute.oid, attribute.is_text, value)
 }
 
 fn folded(text: &str) -> impl Iterator<Item = char> {
@@ -76,12 +94,18 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// Writes a value so that it is read back as it was, and no control character reaches a terminal or log.
-pub(super) fn write_escaped(f: &mut std::fmt::Formatter<'_>, value: &str) -> std::fmt::Result {
+/// Writes a value so that it is read back as it was, and no control character reaches a terminal or log. Only a value
+/// that is no text begins with a bare `#` (RFC 4514, 2.4).
+pub(super) fn write_escaped(
+    f: &mut std::fmt::Formatter<'_>,
+    attribute: &NameAttribute,
+) -> std::fmt::Result {
+    let value = &attribute.value;
     let last = value.chars().count().saturating_sub(1);
     for (index, character) in value.chars().enumerate() {
         match character {
             ',' | '+' | '\\' => write!(f, "\\{character}")?,
+            '#' if index == 0 && attribute.is_text => f.write_str("\\#")?,
             ' ' if index == 0 || index == last => f.write_str("\\ ")?,
             control if control.is_control() => {
                 let mut octets = [0; 4];

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use pki::KeyKind;
 use pki::cms::Signed;
+use pki::{KeyKind, RsaWeakness, oid};
 
 use super::{RaIdentity, ReplyTo, can_encrypt_to};
 use crate::attributes::{self, BadAttribute};
@@ -47,6 +47,7 @@ impl Opening<'_> {
     /// All checks, the cheap ones first.
     pub(super) fn run(&mut self) -> Result<Body, Refusal> {
         self.check_signature()?;
+        self.check_content_type()?;
         let kind = self.check_attributes()?;
         self.check_signer_key("sign with an RSA key")?;
         self.open_envelope(kind)
@@ -59,6 +60,13 @@ impl Opening<'_> {
             KeyKind::Rsa { bits: 8193.. }
         ) {
             return refuse(FailInfo::BadAlg, "the signer's key is too large", "");
+        }
+        if self.reply.signer.public_key().has_long_exponent() {
+            return refuse(
+                FailInfo::BadAlg,
+                format!("the signer's RSA key {}", RsaWeakness::LongExponent),
+                "",
+            );
         }
         match self.signed.check() {
             Ok(()) => self.verified = true,
@@ -93,11 +101,27 @@ impl Opening<'_> {
         Ok(())
     }
 
+    /// RFC 8894, 3.2: what is signed is id-data.
+    fn check_content_type(&self) -> Result<(), Refusal> {
+        match self.signed.content_type() {
+            oid::DATA => Ok(()),
+            other => refuse(
+                FailInfo::BadRequest,
+                "the content type of the signed message must be id-data (RFC 8894, 3.2)",
+                format!("it is {other}"),
+            ),
+        }
+    }
+
     fn check_attributes(&mut self) -> Result<Kind, Refusal> {
         let bad = |name: &str, problem: BadAttribute| Refusal {
             fail_info: FailInfo::BadRequest,
-            text: "a SCEP attribute of the message cannot be read".into(),
-            detail: format!("{name}: {}", problem.words()),
+            text: format!(
+                "the {name} of the message cannot be used: {}",
+                problem.words()
+            )
+            .into(),
+            detail: String::new(),
             opaque: false,
         };
         match attributes::message_type(self.signed)

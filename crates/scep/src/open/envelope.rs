@@ -1,11 +1,11 @@
 //! The checks from the private key on: what goes wrong here has one answer.
 
-use pki::CsrProof;
-use pki::cms::Enveloped;
+use pki::cms::{Enveloped, Recipient};
+use pki::{CsrProof, oid};
 
-use super::NOT_FOUND;
 use super::checks::{Opening, Refusal, refuse};
 use super::possession::{self, Proof};
+use super::{NOT_FOUND, RaIdentity};
 use crate::body::Kind;
 use crate::{Body, FailInfo};
 
@@ -30,11 +30,15 @@ impl Opening<'_> {
             }
         };
 
-        let Some((ra, recipient)) = self.ras.iter().find_map(|ra| {
-            envelope
-                .recipient_for(&ra.certificate)
-                .map(|recipient| (ra, recipient))
-        }) else {
+        if envelope.content_type() != oid::DATA {
+            return refuse(
+                FailInfo::BadRequest,
+                "the content type inside the message's envelope must be id-data (RFC 8894, 3.2)",
+                format!("it is {}", envelope.content_type()),
+            );
+        }
+
+        let Some((ra, recipient)) = addressed(self.ras, &envelope) else {
             // Nothing secret in this: the identifiers are in the clear.
             return refuse(
                 FailInfo::BadMessageCheck,
@@ -42,6 +46,13 @@ impl Opening<'_> {
                 "no recipient of the envelope is an RA certificate of this profile",
             );
         };
+        if !recipient.id().names(&ra.certificate) {
+            self.findings.push(
+                "the envelope names the RA certificate by its serial number and another issuer than it has: \
+                 its own subject, or the issuer's name with its parts in reverse order"
+                    .to_owned(),
+            );
+        }
         self.reply.recipient = Some(ra.certificate.clone());
         self.reply.key_transport = match recipient.key_transport() {
             Ok(transport) => transport,
@@ -121,6 +132,22 @@ impl Opening<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The RA that the envelope names, or else means: a name that is right goes before one that is nearly so.
+fn addressed<'a, 'e>(
+    ras: &'a [RaIdentity],
+    envelope: &'e Enveloped,
+) -> Option<(&'a RaIdentity, &'e Recipient)> {
+    let all = || {
+        ras.iter().filter_map(|ra| {
+            let recipient = envelope.recipient_for(&ra.certificate)?;
+            Some((ra, recipient))
+        })
+    };
+    all()
+        .find(|(ra, recipient)| recipient.id().names(&ra.certificate))
+        .or_else(|| all().next())
 }
 
 /// The one refusal for whatever goes wrong from the decryption on.

@@ -3,7 +3,7 @@
 use openssl::rsa::{Padding, Rsa};
 use openssl::symm::{Cipher, Crypter, Mode};
 use pki::der::{self, tag};
-use pki::{Certificate, Digest, PrivateKey, SignatureScheme, oid};
+use pki::{Certificate, Digest, Name, PrivateKey, SignatureScheme, oid};
 
 use crate::world::WORLD;
 
@@ -14,6 +14,10 @@ pub struct Forge<'a> {
     /// What messageDigest and contentType say they are; the content itself when not set.
     pub digested: Option<Vec<u8>>,
     pub content_type: &'a str,
+    /// What the signed attribute says that it is.
+    pub signed_type: &'a str,
+    /// Issuer and serial number of the signer, where they are not those of its certificate.
+    pub signer_id: Option<Vec<u8>>,
     pub certificates: Vec<&'a Certificate>,
     pub signer: (&'a Certificate, &'a PrivateKey),
     pub by_key_id: bool,
@@ -38,6 +42,8 @@ impl<'a> Forge<'a> {
             content,
             digested: None,
             content_type: oid::DATA,
+            signed_type: oid::DATA,
+            signer_id: None,
             certificates: vec![&device.certificate],
             signer: (&device.certificate, &device.key),
             by_key_id: false,
@@ -87,7 +93,7 @@ impl<'a> Forge<'a> {
             let one = |oid: &str, value: &[u8]| {
                 der::seq(&[&der::oid(oid).unwrap(), &der::set_in_order(&[value])])
             };
-            attributes.push(one(oid::CONTENT_TYPE, &der::oid(oid::DATA).unwrap()));
+            attributes.push(one(oid::CONTENT_TYPE, &der::oid(self.signed_type).unwrap()));
             attributes.push(one(
                 oid::MESSAGE_DIGEST,
                 &der::octet_string(&self.digest.hash(&digested)),
@@ -118,10 +124,10 @@ impl<'a> Forge<'a> {
                     .ski()
                     .unwrap_or(&certificate.public_key().key_id()),
             ),
-            false => der::seq(&[
-                certificate.issuer().der(),
-                &der::integer(certificate.serial().as_bytes()),
-            ]),
+            false => self
+                .signer_id
+                .clone()
+                .unwrap_or_else(|| issuer_and_serial(certificate.issuer(), certificate)),
         };
         let digest = algorithm(self.digest_oid, &der::null());
         let scheme = self
@@ -160,10 +166,18 @@ impl<'a> Forge<'a> {
     }
 }
 
+/// The serial number of a certificate under this issuer.
+pub fn issuer_and_serial(issuer: &Name, of: &Certificate) -> Vec<u8> {
+    der::seq(&[issuer.der(), &der::integer(of.serial().as_bytes())])
+}
+
 /// An EnvelopedData put together by hand.
 #[derive(Clone)]
 pub struct Envelope {
     pub recipient: Certificate,
+    /// The recipient's issuer, where it is not that of its certificate.
+    pub issuer: Option<Name>,
+    pub content_type: &'static str,
     pub encrypted_key: Vec<u8>,
     pub transport: &'static str,
     pub cipher: &'static str,
@@ -179,6 +193,8 @@ impl Envelope {
     pub fn new(content: &[u8]) -> Envelope {
         Envelope {
             recipient: WORLD.ra.certificate.clone(),
+            issuer: None,
+            content_type: oid::DATA,
             encrypted_key: wrap(&CONTENT_KEY, Padding::PKCS1),
             transport: oid::RSA_ENCRYPTION,
             cipher: oid::AES128_CBC,
@@ -190,15 +206,15 @@ impl Envelope {
     pub fn build(&self) -> Vec<u8> {
         let recipient = der::seq(&[
             &der::integer_u64(0),
-            &der::seq(&[
-                self.recipient.issuer().der(),
-                &der::integer(self.recipient.serial().as_bytes()),
-            ]),
+            &issuer_and_serial(
+                self.issuer.as_ref().unwrap_or(self.recipient.issuer()),
+                &self.recipient,
+            ),
             &algorithm(self.transport, &der::null()),
             &der::octet_string(&self.encrypted_key),
         ]);
         let info = der::seq(&[
-            &der::oid(oid::DATA).unwrap(),
+            &der::oid(self.content_type).unwrap(),
             &algorithm(self.cipher, &der::octet_string(&self.iv)),
             &der::implicit(0, false, &self.encrypted),
         ]);

@@ -9,6 +9,7 @@
 mod ca_certificates;
 mod forge;
 mod hostile;
+mod naming;
 mod oracle;
 mod outside;
 mod refusals;
