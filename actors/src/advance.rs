@@ -172,6 +172,7 @@ fn sign_and_seal(
         &shared.spec,
         reply,
         &Answer::Certificate(certificate.clone()),
+        shared.now(),
     )?;
     shared.meters.stage(Timed::Reply, begun.elapsed());
     Ok((certificate, sealed))

@@ -5,6 +5,7 @@ use crate::refusal::Refusal;
 use crate::requests::Ending;
 use crate::spec::ProfileSpec;
 use challenge::Label;
+use chrono::{DateTime, Utc};
 use pki::Certificate;
 use scep::{FailInfo, ReplyTo};
 use std::sync::Arc;
@@ -83,11 +84,12 @@ pub(crate) enum SealError {
     NoRa,
 }
 
-/// Encrypts and signs a CertRep. Costs RSA time: for the compute pool.
+/// Encrypts and signs a CertRep that says it was signed at `time`. Costs RSA time: for the compute pool.
 pub(crate) fn seal(
     spec: &ProfileSpec,
     reply: &ReplyTo,
     answer: &Answer,
+    time: DateTime<Utc>,
 ) -> Result<Vec<u8>, SealError> {
     // A device that asked with the RA certificate of before checks the reply with that one too.
     let asked = spec
@@ -116,5 +118,5 @@ pub(crate) fn seal(
         },
         Answer::Pending | Answer::Busy | Answer::Guessing => scep::Answer::Pending,
     };
-    Ok(scep::cert_rep(reply, &answer, ra, spec.mode)?)
+    Ok(scep::cert_rep(reply, &answer, ra, spec.mode, time)?)
 }

@@ -11,6 +11,7 @@ use crate::shared::Shared;
 use chrono::{DateTime, Utc};
 use pki::Certificate;
 use scep::MessageType;
+use std::net::IpAddr;
 use store::{AuditDetails, AuditEvent, EnrollmentRecord, Outcome};
 
 /// A certificate was issued.
@@ -186,6 +187,38 @@ pub(crate) fn unreadable(
         actor: "unknown".to_owned(),
         actor_type: "Device".to_owned(),
         action: "scep_unreadable".to_owned(),
+        resource_type: "scep_profile".to_owned(),
+        resource_id: shared.spec.path_id.clone(),
+        details,
+    }
+}
+
+/// A source is turned away from now on, for so many wrong challenges.
+pub(crate) fn locked_out(
+    shared: &Shared,
+    source: IpAddr,
+    left_out: u64,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let message = format!(
+        "{} wrong challenges or unreadable messages within a minute: the source is turned away for the rest of it",
+        shared.spec.guesses_per_minute
+    );
+    let mut details = AuditDetails {
+        outcome: Some(Outcome::Failure),
+        reason: Some("too_many_guesses".to_owned()),
+        message: Some(message),
+        profile: Some(shared.spec.path_id.clone()),
+        issuer_id: Some(shared.spec.issuer.id().to_owned()),
+        source_ip: Some(source),
+        ..AuditDetails::default()
+    };
+    note_left_out(&mut details, left_out);
+    AuditEvent {
+        timestamp: now,
+        actor: source.to_string(),
+        actor_type: "Device".to_owned(),
+        action: "scep_source_locked_out".to_owned(),
         resource_type: "scep_profile".to_owned(),
         resource_id: shared.spec.path_id.clone(),
         details,

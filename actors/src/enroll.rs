@@ -27,6 +27,7 @@ use crate::shared::Shared;
 use crate::waiting;
 use bytes::Bytes;
 use challenge::Label;
+use chrono::{DateTime, Utc};
 use scep::ReplyTo;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,11 +37,8 @@ use std::time::Instant;
 pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperation) -> Served {
     let PkiOperation { message, origin } = operation;
     let begun = shared.services.clock.instant();
-    let unread = |ending, outcome| Served {
-        operation: Operation::PkiOperation,
-        ending,
-        outcome,
-    };
+    let came = shared.now();
+    let unread = Served::unread;
     let read = match open(&shared, message, origin.source).await {
         Ok(read) => read,
         Err(ComputeError::Full) => return unread(Ending::Shed, BUSY),
@@ -69,7 +67,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
             return unread(Ending::Busy, BUSY);
         }
         Read::Refused(rejected) => {
-            return turned_away(&shared, &desk, &origin, *rejected, begun).await;
+            return turned_away(&shared, &desk, &origin, *rejected, (begun, came)).await;
         }
         Read::Enrollment(candidate) => {
             let answer = enroll(&shared, desk, &origin, &candidate).await;
@@ -85,7 +83,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
                 Ok(answer) => (*reply, answer.into()),
                 Err(missing) => {
                     let rejected = missing.reject(*reply);
-                    return turned_away(&shared, &desk, &origin, rejected, begun).await;
+                    return turned_away(&shared, &desk, &origin, rejected, (begun, came)).await;
                 }
             }
         }
@@ -93,10 +91,11 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
     match answered.sealed {
         Some(octets) => Served {
             operation: Operation::from(&reply.message_type),
+            transaction_id: reply.transaction_id,
             ending: answered.answer.ending(),
             outcome: Outcome::CertRep(octets),
         },
-        None => cert_rep(&shared, &origin, reply, answered.answer).await,
+        None => cert_rep(&shared, &origin, reply, answered.answer, came).await,
     }
 }
 
@@ -105,17 +104,18 @@ pub(crate) const BUSY: Outcome = Outcome::Busy {
     retry_after: RETRY_AFTER,
 };
 
-/// Refuses what could not be opened or found, at a moment that does not tell which of the two it was, nor why.
+/// Refuses what could not be opened or found, at a moment that does not tell which of the two it was, nor why. The reply
+/// says that it was signed when the message came: the time of the signature would tell.
 async fn turned_away(
     shared: &Arc<Shared>,
     desk: &Desk,
     origin: &Origin,
     rejected: Rejected,
-    begun: Instant,
+    (begun, came): (Instant, DateTime<Utc>),
 ) -> Served {
     let answer = reject(shared, desk, origin, &rejected).await;
     let opaque = rejected.opaque;
-    let served = cert_rep(shared, origin, rejected.reply, answer).await;
+    let served = cert_rep(shared, origin, rejected.reply, answer, came).await;
     if opaque {
         pace::keep(&*shared.services.clock, begun).await;
     }
@@ -226,11 +226,19 @@ fn asks(candidate: &Candidate) -> Asks {
 }
 
 /// Encrypts and signs the reply.
-async fn cert_rep(shared: &Arc<Shared>, origin: &Origin, reply: ReplyTo, answer: Answer) -> Served {
+async fn cert_rep(
+    shared: &Arc<Shared>,
+    origin: &Origin,
+    reply: ReplyTo,
+    answer: Answer,
+    came: DateTime<Utc>,
+) -> Served {
     let operation = Operation::from(&reply.message_type);
+    let transaction_id = reply.transaction_id.clone();
     let ending = answer.ending();
     let served = |ending, outcome| Served {
         operation,
+        transaction_id,
         ending,
         outcome,
     };
@@ -241,7 +249,7 @@ async fn cert_rep(shared: &Arc<Shared>, origin: &Origin, reply: ReplyTo, answer:
     }
     let begun = shared.services.clock.instant();
     let spec = Arc::clone(&shared.spec);
-    let sealing = move || answer::seal(&spec, &reply, &answer).map_err(Failure::from);
+    let sealing = move || answer::seal(&spec, &reply, &answer, came).map_err(Failure::from);
     let sealed = shared.services.pool.run(Stage::Finish, sealing).await;
     shared.meters.stage(Timed::Reply, begun.elapsed());
     match sealed.map_err(Failure::from).flatten() {

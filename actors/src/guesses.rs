@@ -50,9 +50,10 @@ impl Guesses {
         self.limit = limit;
     }
 
-    pub(crate) fn note(&mut self, source: IpAddr, now: Instant) {
+    /// Counts one. Says whether it was the last that `source` may make in this minute.
+    pub(crate) fn note(&mut self, source: IpAddr, now: Instant) -> bool {
         if self.limit == 0 {
-            return;
+            return false;
         }
         let source = network_of(source);
         let begun = Minute {
@@ -61,10 +62,9 @@ impl Guesses {
         };
         if !self.has_room_for(source, now) {
             let others = self.others.get_or_insert(begun);
-            count(others, begun);
-            return;
+            return count(others, begun) == self.limit;
         }
-        count(self.sources.entry(source).or_insert(begun), begun);
+        count(self.sources.entry(source).or_insert(begun), begun) == self.limit
     }
 
     fn has_room_for(&mut self, source: IpAddr, now: Instant) -> bool {
@@ -99,12 +99,13 @@ impl Guesses {
     }
 }
 
-/// One more, in the same minute or in one that begins now.
-fn count(minute: &mut Minute, begun: Minute) {
+/// One more, in the same minute or in one that begins now; how many there are.
+fn count(minute: &mut Minute, begun: Minute) -> u32 {
     if minute.is_over(begun.since) {
         *minute = begun;
     }
     minute.wrong = minute.wrong.saturating_add(1);
+    minute.wrong
 }
 
 #[cfg(test)]
@@ -122,9 +123,11 @@ mod tests {
         let now = Instant::now();
         for _ in 0..3 {
             assert!(!guesses.is_blocked(A, now));
-            guesses.note(A, now);
+            let last = guesses.note(A, now);
+            assert_eq!(last, guesses.is_blocked(A, now));
         }
         assert!(guesses.is_blocked(A, now));
+        assert!(!guesses.note(A, now), "that is told once");
         assert!(!guesses.is_blocked(B, now));
         assert!(!guesses.is_blocked(A, now + MINUTE));
         guesses.sweep(now + MINUTE);

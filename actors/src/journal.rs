@@ -6,6 +6,7 @@ mod writer;
 
 use crate::compute::ComputePool;
 use crate::excerpt;
+use crate::registry::Metrics;
 use crate::steady::Steady;
 use inbox::Inbox;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,9 +62,10 @@ impl Journal {
         store: Arc<dyn Store>,
         steady: Arc<Steady>,
         pool: ComputePool,
+        metrics: &Metrics,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::new(move || pool.waiting() != (0, 0)));
-        let mut writer = Writer::new(store, steady);
+        let mut writer = Writer::new(store, steady, metrics);
         let orders = Arc::clone(&inbox);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())

@@ -16,7 +16,7 @@
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `steady` | the time, and by which time things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
-//! | `requests` | requests counted when they are answered |
+//! | `requests`, `registry` | requests counted when they are answered; where metrics are kept |
 //!
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
@@ -59,6 +59,7 @@ mod query;
 mod records;
 mod refusal;
 mod refuse;
+mod registry;
 mod renewal;
 mod requests;
 mod revive;
@@ -88,6 +89,7 @@ pub use messages::{
 };
 pub use network::network_of;
 pub use profile::ProfileActor;
+pub use registry::{Labels, Metrics};
 pub use requests::{Counting, Ending, Operation, Requests};
 pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};

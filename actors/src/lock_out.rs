@@ -6,7 +6,7 @@ use crate::enroll::{self, BUSY};
 use crate::enrollment::poll_key;
 use crate::messages::{Outcome, PkiOperation, Served};
 use crate::records;
-use crate::requests::{Ending, Operation};
+use crate::requests::Ending;
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
 use scep::MessageType;
@@ -14,11 +14,7 @@ use std::sync::Arc;
 
 /// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
 pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperation) -> Served {
-    let unread = |ending, outcome| Served {
-        operation: Operation::PkiOperation,
-        ending,
-        outcome,
-    };
+    let unread = Served::unread;
     let (job, message, now) = (Arc::clone(&shared), operation.message.clone(), shared.now());
     let looking = move || may_prove_itself(&job, &message, now);
     let may = match shared.services.pool.run(Stage::Start, looking).await {

@@ -36,10 +36,24 @@ pub struct PkiOperation {
 pub struct Served {
     /// What it was about, as far as that became known.
     pub operation: Operation,
+    /// Its transactionID, as far as that became known.
+    pub transaction_id: Option<String>,
     /// How it ended.
     pub ending: Ending,
     /// What the client is sent.
     pub outcome: Outcome,
+}
+
+impl Served {
+    /// Of a message that could not be read, or that nobody has looked at.
+    pub(crate) fn unread(ending: Ending, outcome: Outcome) -> Self {
+        Self {
+            operation: Operation::PkiOperation,
+            transaction_id: None,
+            ending,
+            outcome,
+        }
+    }
 }
 
 /// What becomes of a PKIOperation.

@@ -1,6 +1,7 @@
 //! One profile's metrics: times have their histograms at hand, counters are looked up by their labels.
 
-use metrics::{Counter, Histogram, counter, histogram};
+use crate::registry::Metrics;
+use metrics::{Counter, Histogram};
 use std::time::Duration;
 
 /// A stage of an enrollment.
@@ -15,6 +16,7 @@ pub(crate) enum Stage {
 
 pub(crate) struct Meters {
     profile: String,
+    metrics: Metrics,
     open: Histogram,
     decide: Histogram,
     issue: Histogram,
@@ -23,13 +25,19 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    pub(crate) fn new(profile: &str) -> Self {
-        let of = |stage: &'static str| histogram!("scepd_enroll_seconds", "profile" => profile.to_owned(), "stage" => stage);
+    pub(crate) fn new(profile: &str, metrics: &Metrics) -> Self {
+        let of = |stage: &'static str| {
+            metrics.histogram(
+                "scepd_enroll_seconds",
+                &[("profile", profile), ("stage", stage)],
+            )
+        };
         for bound in ["profile", "source"] {
-            pending_full(profile, bound).increment(0);
+            pending_full(metrics, profile, bound).increment(0);
         }
         Self {
             profile: profile.to_owned(),
+            metrics: metrics.clone(),
             open: of("open"),
             decide: of("decide"),
             issue: of("issue"),
@@ -52,34 +60,37 @@ impl Meters {
     /// The outcomes counted before this process or this actor: the metrics go on from there.
     pub(crate) fn resume(&self, counters: &challenge::Counters) {
         for (label, count) in counters.iter() {
-            counter!(
-                "scepd_scep_intune_enrollments_total",
-                "profile" => self.profile.clone(), "status" => label.as_str()
-            )
-            .absolute(count);
+            self.outcome(label).absolute(count);
         }
     }
 
     /// A request that may not wait for an operator, because as many wait as may.
     pub(crate) fn pending_full(&self, bound: &'static str) {
-        pending_full(&self.profile, bound).increment(1);
+        pending_full(&self.metrics, &self.profile, bound).increment(1);
     }
 
     /// One outcome of the nine gates.
     pub(crate) fn intune(&self, label: challenge::Label) {
-        counter!(
+        self.outcome(label).increment(1);
+    }
+
+    fn outcome(&self, label: challenge::Label) -> Counter {
+        self.metrics.counter(
             "scepd_scep_intune_enrollments_total",
-            "profile" => self.profile.clone(), "status" => label.as_str()
+            &[
+                ("profile", self.profile.as_str()),
+                ("status", label.as_str()),
+            ],
         )
-        .increment(1);
     }
 }
 
-fn pending_full(profile: &str, bound: &'static str) -> Counter {
-    counter!("scepd_pending_full_total", "profile" => profile.to_owned(), "bound" => bound)
+fn pending_full(metrics: &Metrics, profile: &str, bound: &'static str) -> Counter {
+    let labels = [("profile", profile), ("bound", bound)];
+    metrics.counter("scepd_pending_full_total", &labels)
 }
 
 /// How often a profile was brought back.
-pub(crate) fn restarts(path_id: &str) -> metrics::Counter {
-    metrics::counter!("scepd_actor_restarts_total", "profile" => path_id.to_owned())
+pub(crate) fn restarts(metrics: &Metrics, path_id: &str) -> Counter {
+    metrics.counter("scepd_actor_restarts_total", &[("profile", path_id)])
 }

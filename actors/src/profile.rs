@@ -21,8 +21,8 @@ use crate::messages::{
 use crate::operator;
 use crate::pending::{Pending, Place};
 use crate::records;
-use crate::refuse::summarize;
-use crate::requests::{Ending, Operation};
+use crate::refuse::{locked_out, summarize};
+use crate::requests::Ending;
 use crate::shared::{Services, Shared};
 use crate::spec::{ProfileSpec, RequestLimits};
 use crate::told::Told;
@@ -32,8 +32,9 @@ use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture
 use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory, Reservation};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{ProfileState, Stage};
 use tokio::sync::Semaphore;
 
@@ -97,7 +98,7 @@ impl ProfileActor {
             let waiting = Arc::new(Waiting::of_record(record));
             pending.insert(record.key, waiting, record.approval_ends());
         }
-        let meters = Arc::new(Meters::new(&spec.path_id));
+        let meters = Arc::new(Meters::new(&spec.path_id, &services.metrics));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
         let verified = Arc::new(Budget::new(spec.refusals_per_source_per_minute));
         let counters = counters(&state.counters);
@@ -122,6 +123,7 @@ impl ProfileActor {
                 services,
                 fence,
                 refusals: Arc::new(Noise::of_refusals()),
+                lockouts: Arc::new(Noise::of_refusals()),
                 garbage,
                 verified,
                 behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
@@ -206,11 +208,7 @@ impl Handler<PkiOperation> for ProfileActor {
 
 /// Answers a message that nobody has looked at.
 fn unread(ending: Ending, outcome: Outcome) -> ResponseFuture<Served> {
-    Box::pin(std::future::ready(Served {
-        operation: Operation::PkiOperation,
-        ending,
-        outcome,
-    }))
+    Box::pin(std::future::ready(Served::unread(ending, outcome)))
 }
 
 impl Handler<Decide> for ProfileActor {
@@ -271,7 +269,7 @@ impl ProfileActor {
         let marks = match ask.asks {
             Asks::Refused { label, guess, .. } => {
                 if guess {
-                    self.guesses.note(ask.source, instant);
+                    self.guessed(ask.source, instant);
                 }
                 return match label {
                     Some(label) => self.refuse(label, Decision::Refused),
@@ -341,6 +339,13 @@ impl ProfileActor {
         }
         for device in &marks.quota {
             self.rate.give_back(device, marks.at);
+        }
+    }
+
+    /// Counts a wrong challenge. That a source is turned away from now on is told once.
+    fn guessed(&mut self, source: IpAddr, now: Instant) {
+        if self.guesses.note(source, now) {
+            actix::spawn(locked_out(Arc::clone(&self.shared), source));
         }
     }
 
@@ -438,7 +443,7 @@ impl Handler<Guess> for ProfileActor {
         // Of those that come in together none has been counted yet when the first is let in.
         let blocked = self.guesses.is_blocked(source, instant);
         if !blocked {
-            self.guesses.note(source, instant);
+            self.guessed(source, instant);
         }
         blocked
     }

@@ -9,6 +9,7 @@ use crate::journal::JournalError;
 use crate::messages::Origin;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
+use std::net::IpAddr;
 use std::sync::Arc;
 use store::Change;
 
@@ -163,6 +164,24 @@ pub(crate) async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) 
         if let Err(error) = commit(shared, Change::new().with(event), None).await {
             unaudited(shared, origin, &error, "garbage could not be audited");
         }
+    }
+}
+
+/// A source has made as many wrong challenges as it may, and is turned away unread for the rest of its minute.
+pub(crate) async fn locked_out(shared: Arc<Shared>, source: IpAddr) {
+    let left_out = shared.lockouts.admit();
+    if left_out.is_some() {
+        tracing::warn!(
+            profile = shared.spec.path_id,
+            %source,
+            limit = shared.spec.guesses_per_minute,
+            "too many wrong challenges: the source is turned away for up to a minute"
+        );
+    }
+    let Some(left_out) = left_out else { return };
+    let event = audit::locked_out(&shared, source, left_out, shared.now());
+    if let Err(error) = commit(&shared, Change::new().with(event), None).await {
+        tracing::error!(profile = shared.spec.path_id, %error, "a lock-out could not be audited");
     }
 }
 

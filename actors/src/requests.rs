@@ -3,7 +3,8 @@
 //! The front counts, because it alone sees all of them: those that never reach the actor, and those whose answer came
 //! too late. The actor tells it what a PKIOperation was about.
 
-use metrics::{Counter, counter};
+use crate::registry::Metrics;
+use metrics::Counter;
 use std::sync::{Arc, OnceLock};
 
 /// What a SCEP request asks for, the label `operation`.
@@ -126,6 +127,7 @@ impl Ending {
 /// One profile's counters, each looked up when it is first needed.
 pub struct Requests {
     profile: String,
+    metrics: Metrics,
     counters: [[OnceLock<Counter>; Ending::COUNT]; Operation::COUNT],
 }
 
@@ -133,9 +135,10 @@ impl Requests {
     /// The counters of a profile. Those that alerts watch begin at 0 now: of a counter that appears with its first
     /// event, `increase()` does not see that event.
     #[must_use]
-    pub fn new(profile: &str) -> Self {
+    pub fn new(profile: &str, metrics: &Metrics) -> Self {
         let requests = Self {
             profile: profile.to_owned(),
+            metrics: metrics.clone(),
             counters: Default::default(),
         };
         for (operation, ending) in [
@@ -166,11 +169,13 @@ impl Requests {
             .and_then(|row| row.get(ending as usize));
         if let Some(cell) = cell {
             cell.get_or_init(|| {
-                counter!(
+                self.metrics.counter(
                     "scepd_scep_requests_total",
-                    "profile" => self.profile.clone(),
-                    "operation" => operation.as_str(),
-                    "result" => ending.as_str()
+                    &[
+                        ("profile", self.profile.as_str()),
+                        ("operation", operation.as_str()),
+                        ("result", ending.as_str()),
+                    ],
                 )
             })
             .increment(count);

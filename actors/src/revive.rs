@@ -43,7 +43,7 @@ impl Handler<ActorStopped> for Supervisor {
             profile = path_id,
             "the profile's actor panicked; it is started again from the store"
         );
-        restarts(&path_id).increment(1);
+        restarts(&self.services.metrics, &path_id).increment(1);
         let fence = current.fence.clone();
         let services = self.services.clone();
         let revive = async move {

@@ -6,6 +6,7 @@ use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
+use crate::registry::Metrics;
 use crate::scheduling;
 use crate::shared::Services;
 use crate::steady::Steady;
@@ -50,7 +51,7 @@ pub struct House {
 }
 
 impl House {
-    /// Starts all threads. No profile is served yet: send the supervisor
+    /// Starts all threads; what they count is kept in `metrics`. No profile is served yet: send the supervisor
     /// [`ApplyProfiles`](crate::ApplyProfiles).
     ///
     /// # Errors
@@ -59,10 +60,16 @@ impl House {
         store: Arc<dyn Store>,
         clock: SharedClock,
         settings: HouseSettings,
+        metrics: Metrics,
     ) -> Result<Self, HouseError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
         let steady = Arc::new(Steady::new(Arc::clone(&clock)));
-        let journal = Journal::start(Arc::clone(&store), Arc::clone(&steady), pool.clone())?;
+        let journal = Journal::start(
+            Arc::clone(&store),
+            Arc::clone(&steady),
+            pool.clone(),
+            &metrics,
+        )?;
         let services = Services {
             store,
             journal,
@@ -72,6 +79,7 @@ impl House {
             crls: Crls::default(),
             compromised: CompromisedKeys::default(),
             primality: Arc::default(),
+            metrics,
         };
         let directory = Directory::default();
         let (tell, told) = mpsc::channel();

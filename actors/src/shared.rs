@@ -11,6 +11,7 @@ use crate::limits::RequestGate;
 use crate::meters::Meters;
 use crate::noise::Noise;
 use crate::primality::Primality;
+use crate::registry::Metrics;
 use crate::spec::ProfileSpec;
 use crate::steady::Steady;
 use chrono::{DateTime, Utc};
@@ -36,6 +37,8 @@ pub struct Services {
     pub compromised: CompromisedKeys,
     /// What may be spent on looking for prime moduli.
     pub(crate) primality: Arc<Primality>,
+    /// Where metrics are kept.
+    pub metrics: Metrics,
 }
 
 impl Services {
@@ -52,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) services: Services,
     pub(crate) fence: Fence,
     pub(crate) refusals: Arc<Noise>,
+    /// Sources that were turned away.
+    pub(crate) lockouts: Arc<Noise>,
     pub(crate) garbage: Arc<Noise>,
     pub(crate) verified: Arc<Budget>,
     pub(crate) behind_lock_out: Arc<RequestGate>,
@@ -69,6 +74,7 @@ impl Shared {
             services: self.services.clone(),
             fence: self.fence.clone(),
             refusals: Arc::clone(&self.refusals),
+            lockouts: Arc::clone(&self.lockouts),
             garbage: Arc::clone(&self.garbage),
             verified: Arc::clone(&self.verified),
             behind_lock_out: Arc::clone(&self.behind_lock_out),

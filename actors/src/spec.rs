@@ -33,6 +33,8 @@ pub struct ProfileSpec {
     /// The CAs whose client certificates the mTLS listener takes for this profile; `None`: the
     /// profile is not served there.
     pub mtls: Option<Vec<pki::Certificate>>,
+    /// The profile is served by the mTLS listener alone.
+    pub mtls_required: bool,
     /// Requests that one source, and the whole profile, may send.
     pub request_limits: RequestLimits,
     /// With approval: how long a request may wait for an operator.

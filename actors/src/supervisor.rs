@@ -251,10 +251,10 @@ impl Supervisor {
             } else {
                 let actor = self.start(Arc::clone(&spec), state.unwrap_or_default(), ctx);
                 // From 0 on: an alert must see the first restart too.
-                restarts(&path_id).increment(0);
+                restarts(&self.services.metrics, &path_id).increment(0);
                 let current = Current {
                     gate: Arc::new(RequestGate::new(spec.request_limits)),
-                    requests: Arc::new(Requests::new(&path_id)),
+                    requests: Arc::new(Requests::new(&path_id, &self.services.metrics)),
                     spec,
                     view,
                     actor,

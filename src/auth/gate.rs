@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actors::{Journal, Origin, SharedClock};
+use actors::{Journal, Metrics, Origin, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use metrics::Counter;
 use store::{Change, Op, Store, TokenRole};
 
 use super::caller::{Caller, CallerKind, Denied, SignedIn};
@@ -146,6 +147,7 @@ pub struct Gate {
     active: ArcSwap<Active>,
     sessions: Sessions,
     touched: Mutex<HashMap<String, Instant>>,
+    authentications: Authentications,
 }
 
 impl Gate {
@@ -156,11 +158,8 @@ impl Gate {
         journal: Journal,
         clock: SharedClock,
         settings: GateSettings,
+        metrics: &Metrics,
     ) -> Self {
-        // From 0 on: of a counter that appears with its first event, `increase()` does not see that event.
-        for result in ["accepted", "refused", "limited"] {
-            authentications(result).increment(0);
-        }
         Self {
             store,
             journal,
@@ -168,6 +167,7 @@ impl Gate {
             active: ArcSwap::from_pointee(Active::new(settings, None)),
             sessions: Sessions::default(),
             touched: Mutex::default(),
+            authentications: Authentications::new(metrics),
         }
     }
 
@@ -292,7 +292,7 @@ impl Gate {
         };
         let reason = match found {
             Ok(found) => {
-                authentications("accepted").increment(1);
+                self.authentications.accepted.increment(1);
                 return Ok(found);
             }
             Err(reason) => reason,
@@ -300,13 +300,13 @@ impl Gate {
         let (source, request_id) = (origin.source, &origin.request_id);
         match active.wrong.count(source) {
             Ok(()) => {
-                authentications("refused").increment(1);
+                self.authentications.refused.increment(1);
                 tracing::info!(request_id, %source, reason, "an admin token was refused");
                 Err(Refused::Bad)
             }
             // Of a flood the log holds what the limit lets through.
             Err(retry_after) => {
-                authentications("limited").increment(1);
+                self.authentications.limited.increment(1);
                 tracing::debug!(request_id, %source, reason, "an admin token was refused");
                 Err(Refused::TooMany { retry_after })
             }
@@ -398,6 +398,26 @@ impl Gate {
     }
 }
 
-fn authentications(result: &'static str) -> metrics::Counter {
-    metrics::counter!("scepd_admin_authentications_total", "result" => result)
+/// Credentials that were presented, by what became of them.
+struct Authentications {
+    accepted: Counter,
+    refused: Counter,
+    limited: Counter,
+}
+
+impl Authentications {
+    fn new(metrics: &Metrics) -> Self {
+        let of = |result| {
+            let counter =
+                metrics.counter("scepd_admin_authentications_total", &[("result", result)]);
+            // From 0 on: of a counter that appears with its first event, `increase()` does not see that event.
+            counter.increment(0);
+            counter
+        };
+        Self {
+            accepted: of("accepted"),
+            refused: of("refused"),
+            limited: of("limited"),
+        }
+    }
 }

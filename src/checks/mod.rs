@@ -6,12 +6,14 @@
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `policies` | CAs; certificate profiles |
 //! | `profiles`, `ra`, `auto_ra`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `advice` | what works and may still give trouble |
 //! | `store` | the store |
 //! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
 //!
 //! Nothing here is kept between runs: a reload is another run, and the old [`Loaded`] stays in use
 //! until the new one is whole.
 
+mod advice;
 mod auto_ra;
 mod files;
 mod issuers;
@@ -120,6 +122,7 @@ fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
     let (profiles, reload_at) = if config.server.scep_enabled {
         profiles::overview(&run, &mut findings);
         twins::check(&run, &mut findings);
+        advice::check(&run, &mut findings);
         all_profiles(
             &run,
             &profiles::Referred {

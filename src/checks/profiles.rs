@@ -243,6 +243,7 @@ fn challenge_password(
             "use a longer, random one",
         );
     }
+    super::advice::challenge(&password, &inline, findings);
     if profile.intune.enabled && challenge::looks_like_challenge(password.expose()) {
         findings.fail(
             &inline,

@@ -12,7 +12,7 @@ use super::problem::{Findings, Spot};
 use super::{Run, count, range, secrets, urls};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
-use crate::config::{self, Secret, Server};
+use crate::config::{self, Access, Secret, Server};
 use crate::http::{TlsError, TlsIdentity};
 use crate::telemetry::logs;
 
@@ -46,11 +46,40 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
             findings,
         );
     }
+    access_log(run, findings);
     if let Err(what) = logs::check(&run.config.log.level) {
         let remedy =
             "write off, error, warn, info, debug, trace, or a filter such as info,scepd=debug";
         findings.fail(&Spot::section("log").at("level"), what, remedy);
     }
+}
+
+/// Whether the file of the access log can be written; it is made when the server starts.
+fn access_log(run: &Run<'_>, findings: &mut Findings) {
+    let Access::File(path) = &run.config.log.access else {
+        return;
+    };
+    let spot = Spot::section("log").at("access").in_file(path);
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let why = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => "it is a directory".to_owned(),
+        Ok(_) => match rustix::fs::access(path, rustix::fs::Access::WRITE_OK) {
+            Ok(()) => return,
+            Err(error) => format!("it cannot be written: {error}"),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_write(directory) => {
+            return;
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("it cannot be made in {}", directory.display())
+        }
+        Err(error) => error.to_string(),
+    };
+    findings.fail(
+        &spot,
+        why,
+        "name a file that the user who runs scepd may write, or write log or stdout",
+    );
 }
 
 fn listeners(server: &Server, metrics: Option<SocketAddr>, spot: &Spot, findings: &mut Findings) {
@@ -93,7 +122,7 @@ fn limits(server: &Server, spot: &Spot, findings: &mut Findings) {
         findings,
     );
     count(
-        server.max_connections_per_source,
+        server.connections_per_source(),
         0..=1_000_000,
         &spot.at("max_connections_per_source"),
         findings,

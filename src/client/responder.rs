@@ -341,7 +341,7 @@ impl State {
         let mode = self.behaviour.mode;
         let reply = match scep::open(message, std::slice::from_ref(&self.ra), mode) {
             Ok(opened) => self.decide(&opened, |answer| {
-                scep::cert_rep(&opened.reply, &answer, ra, mode).unwrap()
+                scep::cert_rep(&opened.reply, &answer, ra, mode, Utc::now()).unwrap()
             }),
             Err(OpenError::Refused {
                 reply,
@@ -350,7 +350,8 @@ impl State {
                 ..
             }) => {
                 let text = &text;
-                scep::cert_rep(&reply, &Answer::Failure { fail_info, text }, ra, mode).unwrap()
+                let answer = Answer::Failure { fail_info, text };
+                scep::cert_rep(&reply, &answer, ra, mode, Utc::now()).unwrap()
             }
             Err(OpenError::Unreadable(words)) => {
                 return (400, content_type::TEXT, words.into_bytes());

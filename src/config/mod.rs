@@ -39,7 +39,7 @@ pub use profile::{
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;
-pub use server::{Audit, Log, LogFormat, Server, Store, StoreKind};
+pub use server::{Access, Audit, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
 
 /// The whole configuration.

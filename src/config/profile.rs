@@ -216,6 +216,8 @@ pub enum ExtraName {
 pub struct Mtls {
     /// Whether the profile is served over mTLS.
     pub enabled: bool,
+    /// Whether it is served over mTLS only: requests to `/scep/<path_id>` are answered 401.
+    pub required: bool,
     /// CA certificates to which client certificates must chain, PEM bundle.
     pub client_ca_trust_bundle_path: Option<PathBuf>,
 }

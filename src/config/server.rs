@@ -41,8 +41,9 @@ pub struct Server {
     pub idle_timeout: Span,
     /// Most connections at once over all listeners; those that only wait make room for newcomers.
     pub max_connections: usize,
-    /// Most connections at once from one source (a /64 of IPv6) on one listener; 0 = no limit.
-    pub max_connections_per_source: usize,
+    /// Most connections at once from one source (a /64 of IPv6) that is no trusted proxy; 0 = no limit, absent = a
+    /// quarter of `max_connections`, but 64 at least.
+    pub max_connections_per_source: Option<usize>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Cidr>,
     /// How long SIGTERM waits for requests in flight.
@@ -70,12 +71,21 @@ impl Default for Server {
             request_timeout: Span::seconds(60),
             idle_timeout: Span::seconds(75),
             max_connections: 4096,
-            max_connections_per_source: 0,
+            max_connections_per_source: None,
             trusted_proxies: Vec::new(),
             drain_timeout: Span::seconds(30),
             compute_threads: 0,
             compute_queue: 1024,
         }
+    }
+}
+
+impl Server {
+    /// Most connections at once from one source; 0 = no limit.
+    #[must_use]
+    pub fn connections_per_source(&self) -> usize {
+        self.max_connections_per_source
+            .unwrap_or_else(|| (self.max_connections / 4).max(64))
     }
 }
 
@@ -146,12 +156,52 @@ pub enum LogFormat {
     Json,
 }
 
+/// Where the line about each SCEP request goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Access {
+    /// `log`: into the log, successes at the level `debug` and all else at `info`.
+    #[default]
+    Log,
+    /// `stdout`: all of them to the standard output.
+    Stdout,
+    /// All of them into this file.
+    File(PathBuf),
+}
+
+impl TryFrom<String> for Access {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "log" => Ok(Self::Log),
+            "stdout" => Ok(Self::Stdout),
+            path if path.starts_with('/') => Ok(Self::File(PathBuf::from(text))),
+            _ => Err(format!(
+                "`{text}` is no place for the access log: write log, stdout, or the path of a file from / on"
+            )),
+        }
+    }
+}
+
+impl From<Access> for String {
+    fn from(access: Access) -> Self {
+        match access {
+            Access::Log => "log".to_owned(),
+            Access::Stdout => "stdout".to_owned(),
+            Access::File(path) => path.display().to_string(),
+        }
+    }
+}
+
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// How log lines look.
     pub format: LogFormat,
+    /// Where the line about each SCEP request goes.
+    pub access: Access,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,scepd=debug`.
     pub level: String,
 }
@@ -160,6 +210,7 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             format: LogFormat::Text,
+            access: Access::Log,
             level: "info".to_owned(),
         }
     }

@@ -1,26 +1,32 @@
 //! The accept loops: TCP, TLS, one hyper connection each, and a drain that answers what came in.
 
+use super::form;
 use super::linger::Lingering;
+use super::origin::{request_id, tagged};
 use super::pace::{Limits, Pace, Paced, Turn};
-use super::places::Places;
-use super::sources::Sources;
+use super::places::{Places, Seat};
 use super::tls::TlsAcceptor;
+use super::watched::Watched;
 use super::{Channel, Peer};
+use crate::config::Cidr;
+use crate::telemetry::access::{AccessLog, Line};
+use actors::SharedClock;
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use warp::reply::Response as Reply;
 
 /// How long idle connections may still bring a request once the drain has begun. A keep-alive
 /// client that was just about to send is answered instead of cut off.
@@ -30,10 +36,12 @@ const DRAIN_GRACE: Duration = Duration::from_millis(750);
 const SMALLEST_HEAD: usize = 8 * 1024;
 
 /// What one connection may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ConnectionLimits {
-    /// How many connections one source address may have on one listener; 0 = no limit.
+    /// How many connections one source address may have; 0 = no limit.
     pub connections_per_source: usize,
+    /// Proxies, who have no such limit: behind each are many.
+    pub trusted_proxies: Vec<Cidr>,
     /// The largest request line and header block, in octets.
     pub head_octets: usize,
     /// How long a TLS handshake may take; also a request head, from its first octet on.
@@ -42,6 +50,19 @@ pub struct ConnectionLimits {
     pub idle: Duration,
     /// How long a client may take nothing of a reply that waits for it.
     pub stall: Duration,
+}
+
+impl ConnectionLimits {
+    /// How many connections this source may have; 0 = no limit.
+    fn share_of(&self, source: IpAddr) -> usize {
+        let source = source.to_canonical();
+        let mut proxies = self.trusted_proxies.iter();
+        if proxies.any(|proxy| proxy.contains(source)) {
+            0
+        } else {
+            self.connections_per_source
+        }
+    }
 }
 
 /// How far the server has come on its way down.
@@ -61,6 +82,15 @@ pub struct Listener {
     pub tls: Option<TlsAcceptor>,
     /// Which routes its requests may take.
     pub channel: Channel,
+    /// Where it is said what could not even be read as a request; `None` where SCEP is not spoken.
+    pub(crate) told: Option<Told>,
+}
+
+/// Where lines about requests go, and the time in them.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) access: Arc<AccessLog>,
+    pub(crate) clock: SharedClock,
 }
 
 /// Serves one listener until the phase turns to [`Phase::Draining`] and every connection, on other listeners with the
@@ -72,17 +102,19 @@ pub(crate) async fn serve<S>(
     places: Arc<Places>,
     mut phase: watch::Receiver<Phase>,
 ) where
-    S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>
+    S: Service<Request<Watched>, Response = warp::reply::Response, Error = Infallible>
         + Clone
         + Send
         + Sync
         + 'static,
     S::Future: Send,
 {
-    let sources = Sources::default();
+    // The admin side is on https.
+    let admin = listener.channel == Channel::Https;
     let shared = Arc::new(Shared {
         tls: listener.tls,
         channel: listener.channel,
+        told: listener.told,
         service,
     });
     loop {
@@ -93,27 +125,30 @@ pub(crate) async fn serve<S>(
         };
         match accepted {
             Ok((stream, address)) => {
-                let limits = **limits.load();
-                let Some(share) = sources.enter(address.ip(), limits.connections_per_source) else {
-                    tracing::debug!(%address, "too many connections from this address");
+                let limits = limits.load_full();
+                let share = limits.share_of(address.ip());
+                let Some(share) = places.sources.enter(address.ip(), share) else {
                     continue;
                 };
                 let place = tokio::select! {
-                    place = places.take() => place,
+                    place = places.take(admin) => place,
                     _ = phase.wait_for(|phase| *phase == Phase::Draining) => break,
                 };
+                // There always is one, until the end of the process.
+                let Some(place) = place else { break };
+                let seat = Seat::new(&places, place);
                 let shared = Arc::clone(&shared);
                 let phase = phase.clone();
                 let crowded = places.crowded();
                 tokio::spawn(async move {
                     let pace = shared.first_pace();
                     tokio::select! {
-                        () = shared.connection(stream, address, limits, &pace, phase) => {}
+                        () = shared.connection(stream, address, &seat, &limits, &pace, phase) => {}
                         () = room_is_needed(crowded, &pace) => {
                             tracing::debug!(%address, "a connection that waited made room for another");
                         }
                     }
-                    drop((place, share));
+                    drop((seat, share));
                 });
             }
             Err(error) => {
@@ -130,6 +165,7 @@ pub(crate) async fn serve<S>(
 struct Shared<S> {
     tls: Option<TlsAcceptor>,
     channel: Channel,
+    told: Option<Told>,
     service: S,
 }
 
@@ -146,7 +182,7 @@ async fn room_is_needed(mut crowded: watch::Receiver<Duration>, pace: &Pace) {
 
 impl<S> Shared<S>
 where
-    S: Service<Request<Incoming>, Response = warp::reply::Response, Error = Infallible>
+    S: Service<Request<Watched>, Response = warp::reply::Response, Error = Infallible>
         + Send
         + Sync,
     S::Future: Send,
@@ -163,7 +199,8 @@ where
         &self,
         stream: TcpStream,
         address: SocketAddr,
-        limits: ConnectionLimits,
+        seat: &Arc<Seat>,
+        limits: &ConnectionLimits,
         pace: &Arc<Pace>,
         phase: watch::Receiver<Phase>,
     ) {
@@ -173,6 +210,7 @@ where
             address,
             channel: self.channel,
             certificates: Arc::default(),
+            seat: Arc::clone(seat),
         };
         let pacing = Limits {
             idle: limits.idle,
@@ -199,20 +237,31 @@ where
         stream: I,
         pace: &Arc<Pace>,
         peer: Peer,
-        limits: ConnectionLimits,
+        limits: &ConnectionLimits,
         mut phase: watch::Receiver<Phase>,
     ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let draining = phase.clone();
-        let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer.clone());
-            pace.set(Turn::Request);
-            let answer = self.service.call(request);
+        let (this, from) = (self, &peer);
+        let service = hyper::service::service_fn(|request: Request<Incoming>| {
+            pace.set(if request.body().is_end_stream() {
+                Turn::Request
+            } else {
+                Turn::Body
+            });
+            let method = request.method().clone();
+            let answer = form::with_path(request).map(|mut request| {
+                request.extensions_mut().insert(from.clone());
+                this.service
+                    .call(request.map(|body| Watched::new(body, Arc::clone(pace))))
+            });
             let draining = draining.clone();
-            let pace = Arc::clone(pace);
             async move {
-                let answer = answer.await;
+                let answer = match answer {
+                    Ok(answer) => answer.await,
+                    Err(response) => Ok(this.without_path(from, method.as_str(), *response)),
+                };
                 pace.set(Turn::Idle);
                 let mut response = answer?;
                 if *draining.borrow() == Phase::Draining {
@@ -241,6 +290,49 @@ where
         };
         if let Err(error) = ended {
             tracing::debug!(address = %peer.address, %error, "connection ended early");
+            self.unread(&peer, &error);
+        }
+    }
+
+    /// Says what was answered to a request target without a path.
+    fn without_path(&self, peer: &Peer, method: &str, response: Reply) -> Reply {
+        let id = request_id();
+        let status = response.status();
+        self.tell(Line {
+            status: Some(status.as_u16()),
+            outcome: if status.is_success() {
+                "success"
+            } else {
+                "unreadable"
+            },
+            method: Some(method),
+            request_id: Some(&id),
+            ..Line::of(peer.address.ip())
+        });
+        tagged(response, &id)
+    }
+
+    /// Says what hyper has answered by itself: a head that is too large, or none.
+    fn unread(&self, peer: &Peer, error: &hyper::Error) {
+        let (status, outcome) = if error.is_parse_too_large() {
+            // It keeps to itself which of the two it was, but for its words.
+            let long_target = error.to_string().contains("URI");
+            (if long_target { 414 } else { 431 }, "too_large")
+        } else if error.is_parse() {
+            (400, "unreadable")
+        } else {
+            return;
+        };
+        self.tell(Line {
+            status: Some(status),
+            outcome,
+            ..Line::of(peer.address.ip())
+        });
+    }
+
+    fn tell(&self, line: Line<'_>) {
+        if let Some(Told { access, clock }) = &self.told {
+            access.write(&line, || clock.now());
         }
     }
 }

@@ -3,16 +3,17 @@
 //! | module | holds |
 //! |---|---|
 //! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
-//! | `pace`, `places`, `sources` | how slow a client may be, how many connections there are, how many of one address |
+//! | `pace`, `watched`, `places`, `sources` | how slow a client may be, how many connections there are, how many of one address |
 //! | `linger` | the end of a connection: the last reply arrives although the client was still sending |
-//! | `target` | which profile a URL means |
-//! | `scep` | the SCEP operations |
+//! | `form`, `target` | request targets with and without a path; which profile a URL means |
+//! | `scep`, `visit` | the SCEP operations; the line about each request |
 //! | [`admin`] | the admin API, health and metrics |
 //! | `mtls` | whether a client certificate belongs to a profile |
 //! | `page` | the administration page's files |
 //! | `routes` | which route a request takes on which listener |
 
 pub mod admin;
+mod form;
 mod linger;
 mod listener;
 mod mtls;
@@ -25,9 +26,11 @@ mod scep;
 mod sources;
 mod target;
 mod tls;
+mod visit;
+mod watched;
 
-pub(crate) use listener::serve;
 pub use listener::{ConnectionLimits, Listener, Phase};
+pub(crate) use listener::{Told, serve};
 pub use origin::request_id;
 pub use page::page;
 pub(crate) use places::Places;
@@ -60,4 +63,6 @@ pub struct Peer {
     /// The client certificates shown on the mTLS listener, leaf first; the client holds the
     /// leaf's key, nothing more is known.
     pub certificates: Arc<Vec<CertificateDer<'static>>>,
+    /// Its place among the connections.
+    seat: Arc<places::Seat>,
 }

@@ -6,7 +6,8 @@
 //! | sends a request head, from its first octet to its last | [`Limits::head`] |
 //! | takes nothing of a reply that waits | [`Limits::stall`] |
 //!
-//! Request bodies have a limit of their own where they are read, and the TLS handshake one around it.
+//! Request bodies have a limit of their own where they are read, and the TLS handshake one around it. Where places are
+//! short, a body that comes more slowly than [`LEAST_RATE`] counts as waiting, by so much as it is behind.
 
 use std::io;
 use std::pin::Pin;
@@ -25,12 +26,17 @@ pub(super) struct Limits {
     pub(super) stall: Duration,
 }
 
+/// How fast a request body must come to keep its place when places are short, in octets a second.
+const LEAST_RATE: u64 = 4096;
+
 /// What a connection is about. Kept by the I/O, which sees octets, and by the service, which sees requests.
 pub(super) struct Pace {
     begun: Instant,
     turn: AtomicU8,
     /// When the turn began, in milliseconds after `begun`.
     since: AtomicU64,
+    /// How much of the request body has come, in octets.
+    body: AtomicU64,
 }
 
 /// Whose turn it is.
@@ -40,6 +46,8 @@ pub(super) enum Turn {
     Idle,
     /// The client's: some of a request head has come.
     Head,
+    /// The client's: a request's body is to come.
+    Body,
     /// The server's: a request is being answered.
     Request,
 }
@@ -51,6 +59,7 @@ impl Pace {
             begun: Instant::now(),
             turn: AtomicU8::new(turn as u8),
             since: AtomicU64::new(0),
+            body: AtomicU64::new(0),
         })
     }
 
@@ -58,6 +67,7 @@ impl Pace {
         let since = Instant::now().duration_since(self.begun).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
+        self.body.store(0, Ordering::Relaxed);
         self.turn.store(turn as u8, Ordering::Relaxed);
     }
 
@@ -65,6 +75,7 @@ impl Pace {
         match self.turn.load(Ordering::Relaxed) {
             0 => Turn::Idle,
             1 => Turn::Head,
+            2 => Turn::Body,
             _ => Turn::Request,
         }
     }
@@ -73,13 +84,35 @@ impl Pace {
         self.begun + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
 
-    /// For how long the server has waited for a request; zero while it answers one.
+    /// Some of a request's body has come.
+    pub(super) fn body_came(&self, octets: usize) {
+        let octets = u64::try_from(octets).unwrap_or(u64::MAX);
+        self.body.fetch_add(octets, Ordering::Relaxed);
+    }
+
+    /// All of a request's body has come, or nobody wants the rest.
+    pub(super) fn body_ended(&self) {
+        if self.turn() == Turn::Body {
+            self.set(Turn::Request);
+        }
+    }
+
+    /// For how long the server has waited for a request, or how far behind a request's body is; zero while it answers
+    /// one.
     pub(super) fn waited(&self) -> Duration {
         match self.turn() {
             Turn::Request => Duration::ZERO,
             Turn::Idle | Turn::Head => self.since().elapsed(),
+            Turn::Body => behind(self.since().elapsed(), self.body.load(Ordering::Relaxed)),
         }
     }
+}
+
+/// By how much a body is too late of which `came` octets have come in the time that has passed.
+fn behind(passed: Duration, came: u64) -> Duration {
+    passed.saturating_sub(Duration::from_millis(
+        came.saturating_mul(1000) / LEAST_RATE,
+    ))
 }
 
 /// A connection that ends with [`io::ErrorKind::TimedOut`] when its client is too slow.
@@ -140,7 +173,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
         let limit = match turn {
             Turn::Idle => this.limits.idle,
             Turn::Head => this.limits.head,
-            Turn::Request => return Poll::Pending,
+            Turn::Body | Turn::Request => return Poll::Pending,
         };
         ready!(this.reading.poll_at(cx, this.pace.since() + limit));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -256,6 +289,30 @@ mod tests {
         };
         let (read, ()) = tokio::join!(reading, sending);
         assert_eq!(read.unwrap(), 4);
+    }
+
+    #[test]
+    fn a_body_waits_by_so_much_as_it_is_behind() {
+        let seconds = Duration::from_secs;
+        for (passed, came, late) in [
+            (10, 0, 10),
+            (10, 4 * LEAST_RATE, 6),
+            (10, 10 * LEAST_RATE, 0),
+            (10, u64::MAX, 0),
+        ] {
+            assert_eq!(behind(seconds(passed), came), seconds(late), "{came}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_has_come_gives_the_turn_to_the_server() {
+        let pace = Pace::new(Turn::Body);
+        pace.body_came(9);
+        pace.body_ended();
+        assert_eq!(pace.turn(), Turn::Request);
+        pace.set(Turn::Idle);
+        pace.body_ended();
+        assert_eq!(pace.turn(), Turn::Idle, "there was none");
     }
 
     #[tokio::test]

@@ -1,16 +1,19 @@
 //! How many connections may be open at once, over all listeners.
 //!
-//! When all places are taken and another client stands at the door, connections that only wait for their next request
-//! make room: those first that have waited longest. So clients that hold connections without using them, on purpose or
-//! not, cannot lock others out.
+//! When all places are taken and another client stands at the door, connections that only wait make room, those first
+//! that have waited longest: for their next request, or for a body that comes too slowly. So clients that hold
+//! connections without using them, on purpose or not, cannot lock others out.
+//!
+//! One source has a share of the places, and some are kept for the admin side: connections of the https listener take
+//! them when there is no other, and a SCEP request on one of them waits for an ordinary place.
 
-use std::sync::Arc;
+use super::sources::Sources;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-/// A connection that has waited for its next request for so long gives up its place, one step after the other until
-/// there is room.
+/// A connection that has waited for so long gives up its place, one step after the other until there is room.
 const STEPS: [Duration; 4] = [
     Duration::from_secs(30),
     Duration::from_secs(10),
@@ -21,51 +24,139 @@ const STEPS: [Duration; 4] = [
 /// How long a step is given to make room.
 const STEP: Duration = Duration::from_millis(200);
 
+/// Of so many places one is kept for the admin side,
+const ONE_IN: usize = 16;
+/// and never more than this.
+const MOST_KEPT: usize = 64;
+
+/// How long a SCEP request on a kept place waits for an ordinary one: all steps, and a little more.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
 /// The places.
 pub(crate) struct Places {
+    ordinary: Free,
+    kept: Free,
+    crowded: watch::Sender<Duration>,
+    /// Connections by source.
+    pub(super) sources: Sources,
+}
+
+/// Places of one kind.
+struct Free {
     free: Arc<Semaphore>,
     all: u32,
-    crowded: watch::Sender<Duration>,
+}
+
+impl Free {
+    fn new(all: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(all)),
+            all: u32::try_from(all).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn at_once(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
+    async fn next(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).acquire_owned().await.ok()
+    }
 }
 
 /// One connection's place; free again when dropped.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(super) enum Place {
+    Ordinary(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
+    Kept(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
+}
 
 impl Places {
     pub(crate) fn new(all: usize) -> Arc<Self> {
-        let all = u32::try_from(all.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let all = all.clamp(1, Semaphore::MAX_PERMITS);
+        let kept = (all / ONE_IN).min(MOST_KEPT);
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(all as usize)),
-            all,
+            ordinary: Free::new(all - kept),
+            kept: Free::new(kept),
             crowded: watch::Sender::new(Duration::MAX),
+            sources: Sources::default(),
         })
     }
 
-    /// A place, as soon as there is one. `None` never comes, short of the end of the process.
-    pub(super) async fn take(&self) -> Option<Place> {
-        if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
-            return Some(place);
+    /// A place, as soon as there is one; of those kept for the admin side only where it may be for that. `None` never
+    /// comes, short of the end of the process.
+    pub(super) async fn take(&self, admin: bool) -> Option<Place> {
+        if let Some(place) = self.ordinary.at_once() {
+            return Some(Place::Ordinary(place));
+        }
+        if let Some(place) = admin.then(|| self.kept.at_once()).flatten() {
+            return Some(Place::Kept(place));
         }
         let mut steps = STEPS.iter();
         let mut longest = STEPS[0];
         loop {
             longest = steps.next().copied().unwrap_or(longest);
             self.crowded.send_replace(longest);
-            let free = Arc::clone(&self.free).acquire_owned();
-            if let Ok(place) = timeout(STEP, free).await {
-                return place.ok();
+            let next = async {
+                tokio::select! {
+                    biased;
+                    place = self.ordinary.next() => place.map(Place::Ordinary),
+                    place = self.kept.next(), if admin => place.map(Place::Kept),
+                }
+            };
+            if let Ok(place) = timeout(STEP, next).await {
+                return place;
             }
         }
     }
 
-    /// Told, when room is needed, how long a connection may have waited for its next request and still stay.
+    /// Told, when room is needed, how long a connection may have waited and still stay.
     pub(super) fn crowded(&self) -> watch::Receiver<Duration> {
         self.crowded.subscribe()
     }
 
     /// Waits until every connection has ended.
     pub(super) async fn empty(&self) {
-        let _ = self.free.acquire_many(self.all).await;
+        for kind in [&self.ordinary, &self.kept] {
+            let _ = kind.free.acquire_many(kind.all).await;
+        }
+    }
+}
+
+/// What a connection holds: its place, which it may exchange.
+pub(super) struct Seat {
+    places: Arc<Places>,
+    place: Mutex<Place>,
+}
+
+impl Seat {
+    pub(super) fn new(places: &Arc<Places>, place: Place) -> Arc<Self> {
+        Arc::new(Self {
+            places: Arc::clone(places),
+            place: Mutex::new(place),
+        })
+    }
+
+    fn is_kept(&self) -> bool {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*place, Place::Kept(_))
+    }
+
+    /// Sees that the place is an ordinary one, as SCEP needs. Says whether it is.
+    pub(super) async fn for_scep(&self) -> bool {
+        if !self.is_kept() {
+            return true;
+        }
+        let Ok(Some(ordinary)) = timeout(PATIENCE, self.places.take(false)).await else {
+            return false;
+        };
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = ordinary;
+        true
+    }
+}
+
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seat")
     }
 }
 
@@ -75,9 +166,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_comes_to_a_full_house_asks_the_longest_waiting_first() {
+    async fn who_comes_when_all_is_taken_asks_the_longest_waiting_first() {
         let places = Places::new(1);
-        let held = places.take().await.unwrap();
+        let held = places.take(false).await.unwrap();
         let mut crowded = places.crowded();
         let asked = async {
             for step in STEPS {
@@ -86,8 +177,29 @@ mod tests {
             }
             drop(held);
         };
-        let (second, ()) = tokio::join!(places.take(), asked);
+        let (second, ()) = tokio::join!(places.take(false), asked);
         drop(second);
+        places.empty().await;
+    }
+
+    #[tokio::test]
+    async fn some_places_are_kept_for_the_admin_side_and_scep_gets_none_of_them() {
+        let places = Places::new(32);
+        let mut held = Vec::new();
+        for _ in 0..30 {
+            held.push(places.take(false).await.unwrap());
+        }
+        let first = Seat::new(&places, places.take(true).await.unwrap());
+        let second = Seat::new(&places, places.take(true).await.unwrap());
+        assert!(first.is_kept() && second.is_kept());
+        assert!(!first.for_scep().await, "all ordinary ones are taken");
+        held.pop();
+        assert!(first.for_scep().await && !first.is_kept());
+        assert!(
+            places.kept.at_once().is_some(),
+            "its kept one is free again"
+        );
+        drop((held, first, second));
         places.empty().await;
     }
 }

@@ -3,6 +3,7 @@
 use super::scep::{self, ScepRequest};
 use super::{Channel, Peer};
 use crate::config::Cidr;
+use crate::telemetry::access::AccessLog;
 use actors::House;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Front {
     pub house: House,
     /// Settings that a reload exchanges.
     pub settings: ArcSwap<FrontSettings>,
+    /// Where the lines about requests go.
+    pub(crate) access: Arc<AccessLog>,
 }
 
 /// Settings of the front that a reload exchanges.

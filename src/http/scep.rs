@@ -1,15 +1,17 @@
 //! The SCEP operations: GetCACaps, GetCACert, GetNextCACert and PKIOperation (RFC 8894 section 4),
 //! in every spelling of URL and message that clients send.
 
-use super::mtls;
+use super::mtls::{self, MtlsRefusal};
 use super::origin::{origin, tagged};
 use super::routes::Front;
 use super::target::{self, Target};
+use super::visit::Visit;
 use super::{Channel, Peer};
+use crate::config::nearest;
 use actors::{Current, Ending, Operation, Origin, Outcome, PkiOperation};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use scep::get::{Query, decode_message};
+use scep::get::{Query, decode_message, message_length};
 use std::sync::Arc;
 use std::time::Duration;
 use warp::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -26,21 +28,28 @@ pub(super) struct ScepRequest<B> {
     pub(super) body: B,
 }
 
-/// Whether SCEP answers this request: it names an operation, or is a POST to a profile's path.
+/// Whether SCEP answers this request. On listeners that serve nothing else it answers all of them; on https those to a
+/// profile's path, but for the page's, and those that name an operation.
 pub(super) fn is_scep(method: &Method, path: &str, query: &str, channel: Channel) -> bool {
-    let bare_get = method != Method::POST && Query::parse(query).operation.is_none();
-    if bare_get && channel == Channel::Https && is_page(path) {
-        return false;
+    if channel != Channel::Https {
+        return true;
     }
-    target::target(path).is_some() || target::is_bare(path)
+    let operation = Query::parse(query).operation;
+    if target::target(path).is_some() || target::is_bare(path) {
+        return *method == Method::POST || operation.is_some() || !is_page(path);
+    }
+    operation.is_some_and(|name| OPERATIONS.contains(&name))
 }
+
+/// The operations of RFC 8894.
+const OPERATIONS: [&str; 4] = ["GetCACaps", "GetCACert", "GetNextCACert", "PKIOperation"];
 
 /// The page's own paths; a plain GET there is a browser's.
 fn is_page(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "/scep" | "/scep/intune")
 }
 
-/// Answers one SCEP request, and counts it when it is one of a profile's.
+/// Answers one SCEP request, counts it when it is one of a profile's, and says what became of it.
 pub(super) async fn answer<B, D, E>(front: Arc<Front>, request: ScepRequest<B>) -> Response
 where
     B: Stream<Item = Result<D, E>> + Send,
@@ -51,28 +60,44 @@ where
         &request.headers,
         &front.settings.load().trusted_proxies,
     );
-    let request_id = origin.request_id.clone();
-    let response = match profile_of(&front, &request) {
-        Ok(profile) => {
-            let operation = operation_of(&request);
-            let counting = profile.requests.begin(operation);
-            let Answered {
-                operation: known,
-                ending,
-                response,
-            } = of_profile(&front, &profile, request, origin).await;
-            counting.end(known.unwrap_or(operation), ending);
-            response
+    let operation = operation_of(&request);
+    let mut visit = Visit::new(&front, &request, &origin, operation);
+    let response = if request.peer.seat.for_scep().await {
+        match profile_of(&front, &request) {
+            Ok(profile) => {
+                let counting = profile.requests.begin(operation);
+                visit.profile = Some(Arc::clone(&profile));
+                let answered = of_profile(&front, &profile, request, origin).await;
+                let operation = answered.operation.unwrap_or(operation);
+                counting.end(operation, answered.ending);
+                visit.operation = operation.as_str();
+                visit.outcome = answered.ending.as_str();
+                visit.transaction_id = answered.transaction_id;
+                answered.response
+            }
+            Err(nothing) => {
+                visit.outcome = Ending::NotFound.as_str();
+                visit.nearest = nothing.nearest(&front);
+                words(StatusCode::NOT_FOUND, nothing.words())
+            }
         }
-        Err(nothing) => words(StatusCode::NOT_FOUND, nothing),
+    } else {
+        // Its place is one of those kept for the admin side.
+        visit.outcome = Ending::Shed.as_str();
+        let mut response = busy(Duration::from_secs(5));
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        response
     };
-    tagged(response, &request_id)
+    visit.status = Some(response.status().as_u16());
+    tagged(response, &visit.request_id)
 }
 
 /// What a profile answers a request, and how metrics call that.
 struct Answered {
     /// What it was about, where the actor has found that out.
     operation: Option<Operation>,
+    transaction_id: Option<String>,
     ending: Ending,
     response: Response,
 }
@@ -81,6 +106,7 @@ impl Answered {
     fn new(ending: Ending, response: Response) -> Self {
         Self {
             operation: None,
+            transaction_id: None,
             ending,
             response,
         }
@@ -88,6 +114,11 @@ impl Answered {
 
     fn bad_request(text: &str) -> Self {
         Self::new(Ending::Unreadable, words(StatusCode::BAD_REQUEST, text))
+    }
+
+    fn unauthenticated(text: &str) -> Self {
+        let response = words(StatusCode::UNAUTHORIZED, text);
+        Self::new(Ending::Unauthenticated, response)
     }
 
     /// The last answer on its connection: what is left of the request's body is not read as
@@ -99,23 +130,60 @@ impl Answered {
     }
 }
 
+/// Why no profile serves a request.
+enum Nothing {
+    /// There is none with this path id.
+    Unknown(String),
+    /// The URL is none of a profile.
+    Elsewhere,
+    OtherListener,
+    NoMtls,
+}
+
+impl Nothing {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) | Self::Elsewhere => "there is no SCEP profile at this URL",
+            Self::OtherListener => "this URL is not served on this listener",
+            Self::NoMtls => "mTLS is off on this profile",
+        }
+    }
+
+    /// The profile that may have been meant. Not for the client: it would tell which there are.
+    fn nearest(&self, front: &Front) -> Option<String> {
+        let Self::Unknown(path_id) = self else {
+            return None;
+        };
+        let profiles = front.house.directory.all();
+        nearest(profiles.keys().map(String::as_str), path_id)
+    }
+}
+
 /// The profile that serves this URL on this listener, or why there is none.
-fn profile_of<B>(front: &Front, request: &ScepRequest<B>) -> Result<Arc<Current>, &'static str> {
-    const NONE: &str = "there is no SCEP profile at this URL";
+fn profile_of<B>(front: &Front, request: &ScepRequest<B>) -> Result<Arc<Current>, Nothing> {
     let target = match target::target(&request.path) {
         Some(target) => target,
         None if target::is_bare(&request.path) => Target {
             path_id: "",
             mtls: false,
         },
-        None => return Err(NONE),
+        None => {
+            return Err(match target::meant(&request.path) {
+                Some(path_id) => Nothing::Unknown(path_id.to_ascii_lowercase()),
+                None => Nothing::Elsewhere,
+            });
+        }
     };
     if target.mtls != (request.peer.channel == Channel::Mutual) {
-        return Err("this URL is not served on this listener");
+        return Err(Nothing::OtherListener);
     }
-    let profile = front.house.directory.find(target.path_id).ok_or(NONE)?;
+    let profile = front
+        .house
+        .directory
+        .find(target.path_id)
+        .ok_or_else(|| Nothing::Unknown(target.path_id.to_owned()))?;
     if target.mtls && profile.spec.mtls.is_none() {
-        return Err("mTLS is off on this profile");
+        return Err(Nothing::NoMtls);
     }
     Ok(profile)
 }
@@ -123,9 +191,9 @@ fn profile_of<B>(front: &Front, request: &ScepRequest<B>) -> Result<Arc<Current>
 /// What a request asks for, as far as its URL says that.
 fn operation_of<B>(request: &ScepRequest<B>) -> Operation {
     match (&request.method, Query::parse(&request.query).operation) {
-        (&Method::GET, Some("GetCACaps")) => Operation::GetCaCaps,
-        (&Method::GET, Some("GetCACert")) => Operation::GetCaCert,
-        (&Method::GET, Some("GetNextCACert")) => Operation::GetNextCaCert,
+        (&Method::GET | &Method::HEAD, Some("GetCACaps")) => Operation::GetCaCaps,
+        (&Method::GET | &Method::HEAD, Some("GetCACert")) => Operation::GetCaCert,
+        (&Method::GET | &Method::HEAD, Some("GetNextCACert")) => Operation::GetNextCaCert,
         (&Method::GET | &Method::POST, Some("PKIOperation")) | (&Method::POST, None | Some("")) => {
             Operation::PkiOperation
         }
@@ -143,13 +211,7 @@ where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
-    if request.peer.channel == Channel::Mutual
-        && let Err(refusal) = mtls::check(
-            &request.peer.certificates,
-            profile.spec.mtls.as_deref().unwrap_or_default(),
-            front.house.services.clock.now(),
-        )
-    {
+    if let Err(refusal) = admitted(front, profile, &request.peer).await {
         tracing::info!(
             profile = profile.spec.path_id,
             request_id = origin.request_id,
@@ -157,21 +219,24 @@ where
             %refusal,
             "mTLS refused"
         );
-        return Answered::new(
-            Ending::Unauthenticated,
-            words(StatusCode::UNAUTHORIZED, &refusal.to_string()),
-        );
+        return match refusal {
+            MtlsRefusal::Unavailable(_) => {
+                Answered::new(Ending::Busy, busy(Duration::from_secs(5)))
+            }
+            refusal => Answered::unauthenticated(&refusal.to_string()),
+        };
     }
     let query = Query::parse(&request.query);
+    // HEAD is answered as GET; hyper leaves the body out.
     match (&request.method, query.operation) {
-        (&Method::GET, Some("GetCACaps")) => Answered::new(
+        (&Method::GET | &Method::HEAD, Some("GetCACaps")) => Answered::new(
             Ending::Success,
             body("text/plain", profile.view.ca_caps.clone()),
         ),
-        (&Method::GET, Some("GetCACert")) => {
+        (&Method::GET | &Method::HEAD, Some("GetCACert")) => {
             Answered::new(Ending::Success, ready(&profile.view.ca_cert))
         }
-        (&Method::GET, Some("GetNextCACert")) => match &profile.view.next_ca_cert {
+        (&Method::GET | &Method::HEAD, Some("GetNextCACert")) => match &profile.view.next_ca_cert {
             Some(next) => Answered::new(Ending::Success, ready(next)),
             None => Answered::new(
                 Ending::NotFound,
@@ -192,7 +257,7 @@ where
                 Err(refused) => refused.last(),
             }
         }
-        (&Method::GET, None) => Answered::bad_request(
+        (&Method::GET | &Method::HEAD, None) => Answered::bad_request(
             "the operation parameter is missing: GetCACaps, GetCACert, GetNextCACert or PKIOperation",
         ),
         (&Method::GET | &Method::POST, Some(_)) => Answered::bad_request(
@@ -205,13 +270,28 @@ where
             );
             response
                 .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, POST"));
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
             Answered::new(Ending::MethodNotAllowed, response)
         }
     }
 }
 
+/// Whether the connection is one on which this profile is served.
+async fn admitted(front: &Front, profile: &Current, peer: &Peer) -> Result<(), MtlsRefusal> {
+    if peer.channel == Channel::Mutual {
+        let anchors = profile.spec.mtls.as_deref().unwrap_or_default();
+        let now = front.house.services.clock.now();
+        mtls::check(&peer.certificates, anchors, now)?;
+        return mtls::not_revoked(&front.house, &peer.certificates).await;
+    }
+    if profile.spec.mtls_required {
+        return Err(MtlsRefusal::Required(profile.spec.path_id.clone()));
+    }
+    Ok(())
+}
+
 async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origin) -> Answered {
+    let message = message.slice(..message_length(&message));
     if message.is_empty() {
         return Answered::bad_request("the request holds no PKIMessage");
     }
@@ -245,6 +325,7 @@ async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origi
     };
     Answered {
         operation: Some(served.operation),
+        transaction_id: served.transaction_id,
         ending: served.ending,
         response,
     }

@@ -4,14 +4,24 @@ use actors::network_of;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often it is logged that a source has its share.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The open connections by source. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Sources {
-    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+pub(super) struct Sources(Arc<Mutex<Open>>);
+
+#[derive(Default)]
+struct Open {
+    by_source: HashMap<IpAddr, usize>,
+    said: Option<Instant>,
+    /// Connections that were turned away and not logged.
+    unsaid: u64,
 }
 
-/// One connection's share of its source's limit; given back when dropped.
+/// One connection's part of its source's share; given back when dropped.
 pub(super) struct Share(Option<(Sources, IpAddr)>);
 
 impl Sources {
@@ -23,16 +33,36 @@ impl Sources {
         }
         let source = network_of(source);
         let mut open = self.lock();
-        let count = open.entry(source).or_default();
+        let count = open.by_source.entry(source).or_default();
         if *count >= limit {
+            drop(open);
+            self.turned_away(source, limit);
             return None;
         }
         *count += 1;
         Some(Share(Some((self.clone(), source))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Says so, but not for each connection of a flood.
+    fn turned_away(&self, source: IpAddr, limit: usize) {
+        let mut open = self.lock();
+        if open.said.is_some_and(|said| said.elapsed() < SAY_EVERY) {
+            open.unsaid = open.unsaid.saturating_add(1);
+            return;
+        }
+        open.said = Some(Instant::now());
+        let more = std::mem::take(&mut open.unsaid);
+        drop(open);
+        tracing::warn!(
+            %source,
+            limit,
+            turned_away_before = more,
+            "a source has all the connections that one may have; more are closed"
+        );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -42,10 +72,10 @@ impl Drop for Share {
             return;
         };
         let mut open = sources.lock();
-        if let Some(count) = open.get_mut(&source) {
+        if let Some(count) = open.by_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&source);
+                open.by_source.remove(&source);
             }
         }
     }
@@ -67,12 +97,12 @@ mod tests {
         drop(first);
         assert!(sources.enter(a, 2).is_some());
         drop(second);
-        assert!(sources.lock().is_empty());
+        assert!(sources.lock().by_source.is_empty());
         assert!(sources.enter(a, 0).is_some());
         let host = |n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
         let held = sources.enter(host(1), 1).unwrap();
         assert!(sources.enter(host(2), 1).is_none(), "the same /64");
         drop(held);
-        assert!(sources.lock().is_empty());
+        assert!(sources.lock().by_source.is_empty());
     }
 }

@@ -3,12 +3,13 @@
 /// The longest path id; longer ones cannot be configured.
 const MAX_PATH_ID: usize = 64;
 
-/// Suffixes that clients put after a profile's path; they mean nothing.
+/// Suffixes that clients put after a profile's path, in any letter case as IIS takes them; they mean nothing.
 /// The longer spelling of the same ending stands first.
-const SUFFIXES: [&str; 3] = [
+const SUFFIXES: [&str; 4] = [
     "/cgi-bin/pkiclient.exe",
     "/pkiclient.exe",
     "/certsrv/mscep/mscep.dll",
+    "/certsrv/mscep",
 ];
 
 /// What a path names.
@@ -39,6 +40,18 @@ pub(super) fn target(path: &str) -> Option<Target<'_>> {
     (path_id.is_empty() || is_path_id(path_id)).then_some(Target { path_id, mtls })
 }
 
+/// The profile that a path which names none may have meant: its first part after the room's.
+#[must_use]
+pub(super) fn meant(path: &str) -> Option<&str> {
+    let path = without_suffixes(path);
+    let rest = strip_room(path, "/scep-mtls").or_else(|| strip_room(path, "/scep"));
+    let named = match rest {
+        Some(rest) => rest.split('/').nth(1),
+        None => path.rsplit('/').next(),
+    };
+    named.filter(|name| !name.is_empty() && name.len() <= MAX_PATH_ID)
+}
+
 /// Whether a path is one of the bare spellings that mean the root profile.
 #[must_use]
 pub(super) fn is_bare(path: &str) -> bool {
@@ -58,8 +71,8 @@ pub fn is_path_id(text: &str) -> bool {
 }
 
 fn strip_room<'a>(path: &'a str, room: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(room)?;
-    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    let (head, rest) = path.split_at_checked(room.len())?;
+    (head.eq_ignore_ascii_case(room) && (rest.is_empty() || rest.starts_with('/'))).then_some(rest)
 }
 
 fn without_suffixes(mut path: &str) -> &str {
@@ -67,11 +80,19 @@ fn without_suffixes(mut path: &str) -> &str {
         let before = path;
         path = path.strip_suffix('/').unwrap_or(path);
         for suffix in SUFFIXES {
-            path = path.strip_suffix(suffix).unwrap_or(path);
+            path = without_suffix(path, suffix);
         }
         if path == before {
             return path;
         }
+    }
+}
+
+fn without_suffix<'a>(path: &'a str, suffix: &str) -> &'a str {
+    let at = path.len().checked_sub(suffix.len());
+    match at.and_then(|at| path.split_at_checked(at)) {
+        Some((before, end)) if end.eq_ignore_ascii_case(suffix) => before,
+        _ => path,
     }
 }
 
@@ -93,6 +114,10 @@ mod tests {
             "/scep/corp/cgi-bin/pkiclient.exe",
             "/scep/corp/certsrv/mscep/mscep.dll",
             "/scep/corp/certsrv/mscep/mscep.dll/pkiclient.exe",
+            "/scep/corp/certsrv/mscep/",
+            "/scep/corp/CertSrv/mscep/mscep.dll",
+            "/scep/corp/CERTSRV/MSCEP/MSCEP.DLL/PKIClient.EXE",
+            "/SCEP/corp/certsrv/mscep",
         ] {
             assert_eq!(path_id(path), Some("corp"), "{path}");
         }
@@ -116,8 +141,27 @@ mod tests {
         assert!(is_bare("/cgi-bin/pkiclient.exe"));
         assert!(is_bare("/certsrv/mscep/mscep.dll"));
         assert!(is_bare("/certsrv/mscep/mscep.dll/pkiclient.exe"));
+        assert!(is_bare("/certsrv/mscep"));
+        assert!(is_bare("/certsrv/mscep/"));
+        assert!(is_bare("/CertSrv/mscep/mscep.dll"));
+        assert!(!is_bare("/certsrv"));
+        assert!(!is_bare("/certsrv/mscep_admin/"));
+        assert!(!is_bare("/\u{e9}certsrv/mscep"));
         assert!(!is_bare("/"));
         assert!(!is_bare("/scep"));
+    }
+
+    #[test]
+    fn what_may_have_been_meant() {
+        for (path, name) in [
+            ("/scep/Corp", Some("Corp")),
+            ("/scep/corp/x", Some("corp")),
+            ("/secp/corp", Some("corp")),
+            ("/corp/pkiclient.exe", Some("corp")),
+            ("/", None),
+        ] {
+            assert_eq!(meant(path), name, "{path}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::config::{self, Config};
 use crate::control::{self, Control};
 use crate::http::{Channel, Listener, Phase, Places, admin};
 use crate::telemetry;
+use crate::telemetry::metrics::Registry;
 
 /// How many connections the listener for health and metrics has at once.
 const PROBES: usize = 64;
@@ -49,6 +50,11 @@ impl Server {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Where this server's metrics are kept.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.registry.as_deref()
     }
 
     /// When this server started.
@@ -111,6 +117,7 @@ impl Server {
                 socket,
                 tls: None,
                 channel: Channel::Plain,
+                told: None,
             };
             // Places of their own, so that a crowd of devices does not hide itself.
             tasks.spawn(crate::http::serve(
@@ -141,7 +148,7 @@ impl Server {
             Arc::clone(&self.retention_changed),
             self.phase.subscribe(),
         ));
-        if let Some(recorder) = telemetry::metrics::recorder() {
+        if let Some(registry) = self.registry.clone() {
             let mut phase = self.phase.subscribe();
             tasks.spawn(async move {
                 let draining = phase.wait_for(|phase| *phase == Phase::Draining);
@@ -150,7 +157,7 @@ impl Server {
                     .await
                     .is_err()
                 {
-                    recorder.run_upkeep();
+                    registry.upkeep();
                 }
             });
         }

@@ -61,6 +61,7 @@ fn spec(
         intune: intune(profile)?,
         validators: Vec::new(),
         mtls: profile.mtls.clone(),
+        mtls_required: settings.mtls.enabled && settings.mtls.required,
         approval: settings
             .approval
             .then(|| settings.approval_timeout.duration()),

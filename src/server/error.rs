@@ -51,6 +51,14 @@ pub enum ServerError {
         "the store failed to write and its disk works again: start scepd anew, so that it goes on from what is on disk"
     )]
     StoreLost,
+    /// The log of requests cannot be opened.
+    #[error("log.access: {place} cannot be opened: {source}")]
+    AccessLog {
+        /// The file.
+        place: String,
+        /// The system's words.
+        source: std::io::Error,
+    },
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(std::io::Error),

@@ -27,8 +27,10 @@ use crate::checks::{self, Loaded};
 use crate::config::{Config, Effective, Sources};
 use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
-    TlsIdentity, page, routes,
+    TlsIdentity, Told, page, routes,
 };
+use crate::telemetry::access::{self, AccessLog};
+use crate::telemetry::metrics::Registry;
 use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
@@ -59,6 +61,8 @@ pub struct Server {
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
     gate: Gate,
+    /// `None` where it could not be made.
+    registry: Option<Arc<Registry>>,
     started_at: DateTime<Utc>,
     /// Held while the checks are run on demand.
     checking: Mutex<()>,
@@ -87,8 +91,6 @@ impl Server {
         sockets: Sockets,
         clock: SharedClock,
     ) -> Result<Arc<Self>, ServerError> {
-        // Actors look their meters up once, so the recorder comes before them.
-        let _ = crate::telemetry::metrics::recorder();
         if !pki::implicit_rejection_available() {
             return Err(ServerError::Cryptography(pki::openssl_version()));
         }
@@ -107,7 +109,12 @@ impl Server {
         };
         let addresses = sockets.addresses()?;
         let store = open_store(&config).await?;
-        let house = House::open(store, Arc::clone(&clock), house_settings(&config))?;
+        let registry = Registry::new();
+        let metrics = registry
+            .as_ref()
+            .map(|registry| registry.metrics().clone())
+            .unwrap_or_default();
+        let house = House::open(store, Arc::clone(&clock), house_settings(&config), metrics)?;
         let specs = assembly::specs(&loaded, &config, now)?;
         house
             .supervisor
@@ -122,8 +129,15 @@ impl Server {
             services.journal.clone(),
             Arc::clone(&clock),
             admin::gate_settings(&config, &loaded)?,
+            &services.metrics,
         );
-        let front = Arc::new(Front { house, settings });
+        let access = Arc::new(AccessLog::default());
+        access.apply(open_access_log(&config)?);
+        let front = Arc::new(Front {
+            house,
+            settings,
+            access,
+        });
         let (phase, _) = watch::channel(Phase::Serving);
         let server = Arc::new(Self {
             front,
@@ -137,6 +151,7 @@ impl Server {
             phase,
             listeners: Mutex::new(JoinSet::new()),
             gate,
+            registry: registry.map(Arc::new),
             started_at: now,
             checking: Mutex::new(()),
             retention_changed: Arc::default(),
@@ -188,6 +203,10 @@ impl Server {
             socket,
             tls,
             channel,
+            told: Some(Told {
+                access: Arc::clone(&self.front.access),
+                clock: Arc::clone(&self.clock),
+            }),
         };
         let serving = crate::http::serve(
             listener,
@@ -296,9 +315,18 @@ fn house_settings(config: &Config) -> HouseSettings {
     }
 }
 
+/// Opens the log of requests, where it is one of its own.
+fn open_access_log(config: &Config) -> Result<access::Opened, ServerError> {
+    AccessLog::open(&config.log).map_err(|source| ServerError::AccessLog {
+        place: String::from(config.log.access.clone()),
+        source,
+    })
+}
+
 fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
-        connections_per_source: config.server.max_connections_per_source,
+        connections_per_source: config.server.connections_per_source(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         head_octets: config.server.max_header_bytes,
         head: config.server.header_timeout.duration(),
         idle: config.server.idle_timeout.duration(),

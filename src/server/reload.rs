@@ -1,7 +1,10 @@
 //! Reload: everything is read and built anew, and swapped only when all of it is good. Where it is
 //! not, trust files are rotated all the same (`rotation`).
 
-use super::{Server, admin, assembly, connection_limits, front_settings, load, log_notices, read};
+use super::{
+    Server, admin, assembly, connection_limits, front_settings, load, log_notices, open_access_log,
+    read,
+};
 use crate::checks;
 use crate::server::ServerError;
 use crate::telemetry;
@@ -55,6 +58,7 @@ impl Server {
         // The last things that can fail, before anything is swapped.
         let specs = assembly::specs(&loaded, &config, now)?;
         let gate = admin::gate_settings(&config, &loaded)?;
+        let access = open_access_log(&config)?;
         let applied = self
             .house()
             .supervisor
@@ -65,9 +69,10 @@ impl Server {
         self.tls_expiry
             .store(Arc::new(loaded.tls.certificate.not_after()));
         self.gate.apply(gate);
-        if let Err(error) = telemetry::logs::apply(&config.log) {
+        if let Err(error) = telemetry::logs::change(&config.log) {
             tracing::warn!("{error}");
         }
+        self.front.access.apply(access);
         self.front.settings.store(Arc::new(front_settings(&config)));
         self.connection_limits
             .store(Arc::new(connection_limits(&config)));

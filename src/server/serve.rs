@@ -29,7 +29,7 @@ pub async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServerError::Signals)?;
     if let Ok(effective) = read(&sources).await {
         // A level that is no filter is a finding of the checks.
-        let _ = crate::telemetry::logs::apply(&effective.config.log);
+        let _ = crate::telemetry::logs::start(&effective.config.log);
     }
     let server = Server::start(sources, sockets, Arc::new(SystemClock)).await?;
     let addresses = server.addresses();

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::{Current, Profiles, Status};
+use actors::{Current, Metrics, Profiles, Status};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
-use metrics::gauge;
 use pki::Certificate;
 
 use crate::server::Server;
@@ -15,27 +14,66 @@ use crate::server::Server;
 /// How long a profile may take to say how it stands; then its last values stay.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Looks everything up.
-pub async fn refresh(server: &Server) {
-    let (start, finish) = server.house().services.pool.waiting();
-    gauge!("scepd_compute_queue_depth", "stage" => "start").set(count(start));
-    gauge!("scepd_compute_queue_depth", "stage" => "finish").set(count(finish));
-    let stopped = !server.house().is_writable();
-    gauge!("scepd_store_stopped").set(if stopped { 1.0 } else { 0.0 });
-    let mut now = expiries(server);
-    let profiles = server.house().directory.all();
-    let asked = profiles.iter().map(|(path_id, entry)| async move {
-        let asked = entry.current().actor.send(Status);
-        let status = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
-        Some((path_id, status))
-    });
-    for (path_id, status) in join_all(asked).await.into_iter().flatten() {
-        let of = |name| Place::of_profile(name, path_id);
-        now.insert(of(IN_FLIGHT), count(status.in_flight));
-        now.insert(of(PENDING), count(status.pending));
-        now.insert(of(REPLAY), count(status.replay_entries));
+/// The gauges of one server.
+pub(super) struct Gauges {
+    metrics: Metrics,
+    /// Places that were written before: those that are gone must not keep their last value.
+    written: Mutex<BTreeSet<Place>>,
+}
+
+impl Gauges {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self {
+            metrics,
+            written: Mutex::default(),
+        }
     }
-    publish(now, &profiles);
+
+    /// Looks everything up.
+    pub(super) async fn refresh(&self, server: &Server) {
+        let (start, finish) = server.house().services.pool.waiting();
+        for (stage, waiting) in [("start", start), ("finish", finish)] {
+            self.metrics
+                .gauge("scepd_compute_queue_depth", &[("stage", stage)])
+                .set(count(waiting));
+        }
+        let stopped = !server.house().is_writable();
+        self.metrics
+            .gauge("scepd_store_stopped", &[])
+            .set(if stopped { 1.0 } else { 0.0 });
+        let mut now = expiries(server);
+        let profiles = server.house().directory.all();
+        let asked = profiles.iter().map(|(path_id, entry)| async move {
+            let asked = entry.current().actor.send(Status);
+            let status = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
+            Some((path_id, status))
+        });
+        for (path_id, status) in join_all(asked).await.into_iter().flatten() {
+            let of = |name| Place::of_profile(name, path_id);
+            now.insert(of(IN_FLIGHT), count(status.in_flight));
+            now.insert(of(PENDING), count(status.pending));
+            now.insert(of(REPLAY), count(status.replay_entries));
+        }
+        self.publish(now, &profiles);
+    }
+
+    /// Writes what was found. What is no longer there becomes NaN, which no alert compares with anything; the recorder
+    /// cannot forget a gauge. A profile that did not answer in time keeps its last values.
+    fn publish(&self, now: BTreeMap<Place, f64>, profiles: &Profiles) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|place| {
+            let unanswered = place.kind.is_none() && profiles.contains_key(&place.profile);
+            let stays = unanswered || now.contains_key(place);
+            if !stays {
+                place.set(&self.metrics, f64::NAN);
+            }
+            stays
+        });
+        for (place, value) in now {
+            place.set(&self.metrics, value);
+            written.insert(place);
+        }
+    }
 }
 
 const EXPIRY: &str = "scepd_certificate_expiry_seconds";
@@ -69,33 +107,13 @@ impl Place {
         }
     }
 
-    fn set(&self, value: f64) {
-        let profile = self.profile.clone();
+    fn set(&self, metrics: &Metrics, value: f64) {
+        let profile = ("profile", self.profile.as_str());
         match self.kind {
-            Some(kind) => gauge!(self.name, "profile" => profile, "kind" => kind).set(value),
-            None => gauge!(self.name, "profile" => profile).set(value),
+            Some(kind) => metrics.gauge(self.name, &[profile, ("kind", kind)]),
+            None => metrics.gauge(self.name, &[profile]),
         }
-    }
-}
-
-/// Places that were written before: those that are gone must not keep their last value.
-static WRITTEN: Mutex<BTreeSet<Place>> = Mutex::new(BTreeSet::new());
-
-/// Writes what was found. What is no longer there becomes NaN, which no alert compares with anything; the recorder
-/// cannot forget a gauge. A profile that did not answer in time keeps its last values.
-fn publish(now: BTreeMap<Place, f64>, profiles: &Profiles) {
-    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
-    written.retain(|place| {
-        let unanswered = place.kind.is_none() && profiles.contains_key(&place.profile);
-        let stays = unanswered || now.contains_key(place);
-        if !stays {
-            place.set(f64::NAN);
-        }
-        stays
-    });
-    for (place, value) in now {
-        place.set(value);
-        written.insert(place);
+        .set(value);
     }
 }
 

@@ -65,17 +65,27 @@ fn is_level(word: &str) -> Result<(), String> {
     Err(format!("`{word}` is no level{nearest}"))
 }
 
-/// Starts logging; later calls change the level alone. The format is that of the first call.
+/// Puts another level in force, where [`start`] has started logging. The format stays.
 ///
 /// # Errors
 /// The level is no filter. What was in force stays.
-pub fn apply(settings: &Log) -> Result<(), String> {
+pub(crate) fn change(settings: &Log) -> Result<(), String> {
     let filter = filter(&settings.level).map_err(|error| format!("log.level: {error}"))?;
-    if let Some(level) = LEVEL.get() {
-        return level
+    match LEVEL.get() {
+        Some(level) => level
             .reload(filter)
-            .map_err(|error| format!("log.level: {error}"));
+            .map_err(|error| format!("log.level: {error}")),
+        // The process belongs to somebody else, and so does its log.
+        None => Ok(()),
     }
+}
+
+/// Starts logging in this process. That is for its `main` to decide, never for a server: there may be several.
+///
+/// # Errors
+/// The level is no filter.
+pub(crate) fn start(settings: &Log) -> Result<(), String> {
+    let filter = filter(&settings.level).map_err(|error| format!("log.level: {error}"))?;
     let (filter, level) = reload::Layer::new(filter);
     let lines: Box<dyn Layer<_> + Send + Sync> = match settings.format {
         LogFormat::Json => fmt::layer()
@@ -91,7 +101,6 @@ pub fn apply(settings: &Log) -> Result<(), String> {
             .with_writer(std::io::stderr)
             .boxed(),
     };
-    // Tests may have a subscriber of their own; theirs stays then.
     if tracing_subscriber::registry()
         .with(filter)
         .with(lines)
@@ -116,9 +125,9 @@ fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt:
 }
 
 /// Writes control characters as escapes.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+pub(super) struct Escaped<'a, W>(pub(super) &'a mut W);
 
-impl std::fmt::Write for Escaped<'_, '_> {
+impl<W: std::fmt::Write> std::fmt::Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         for character in text.chars() {
             if character.is_control()
@@ -189,6 +198,6 @@ mod tests {
             level: "scepd=loud".to_owned(),
             ..Log::default()
         };
-        assert!(apply(&settings).is_err());
+        assert!(change(&settings).is_err());
     }
 }

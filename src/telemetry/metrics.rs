@@ -1,10 +1,14 @@
-//! The Prometheus recorder, and what each metric means.
+//! A server's Prometheus registry, and what each metric means.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use actors::Metrics;
+use metrics::{Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::gauges::Gauges;
+use crate::server::Server;
 
 /// How often values that were recorded are folded into their histograms.
 pub const UPKEEP: Duration = Duration::from_secs(5);
@@ -17,95 +21,139 @@ const SECONDS: [f64; 15] = [
 /// Bounds of counts.
 const COUNTS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
-static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-
-/// Installs the recorder, once in a process. `None` when another one is installed already.
-pub fn recorder() -> Option<&'static PrometheusHandle> {
-    RECORDER.get_or_init(install).as_ref()
+/// One server's registry.
+pub struct Registry {
+    metrics: Metrics,
+    handle: PrometheusHandle,
+    pub(super) gauges: Gauges,
 }
 
-fn install() -> Option<PrometheusHandle> {
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-        .and_then(|builder| {
-            builder.set_buckets_for_metric(Matcher::Suffix("_changes".to_owned()), &COUNTS)
+impl Registry {
+    /// An empty one, with what is known of each metric. `None`: it cannot be made, and nothing is kept.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_changes".to_owned()), &COUNTS)
+            })
+            .map_err(|error| tracing::error!(%error, "metrics cannot be kept"))
+            .ok()?
+            .build_recorder();
+        describe(&recorder);
+        let handle = recorder.handle();
+        let metrics = Metrics::new(Arc::new(recorder));
+        let openssl = pki::openssl_version();
+        let build = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("openssl", openssl.as_str()),
+        ];
+        metrics.gauge("scepd_build_info", &build).set(1.0);
+        Some(Self {
+            gauges: Gauges::new(metrics.clone()),
+            metrics,
+            handle,
         })
-        .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|error| tracing::error!(%error, "metrics cannot be kept"))
-        .ok()?;
-    describe();
-    let openssl = pki::openssl_version();
-    gauge!("scepd_build_info", "version" => env!("CARGO_PKG_VERSION"), "openssl" => openssl)
-        .set(1.0);
-    Some(handle)
+    }
+
+    /// Where the server's parts keep what they count.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Folds what was recorded into the histograms: every [`UPKEEP`].
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// All metrics of `server` as Prometheus text.
+    pub async fn render(&self, server: &Server) -> String {
+        self.gauges.refresh(server).await;
+        self.handle.render()
+    }
 }
 
-fn describe() {
-    describe_counter!(
-        "scepd_scep_requests_total",
-        "Requests to a profile, each once, by operation and result; docs/operations.md explains the values."
+fn describe(recorder: &impl Recorder) {
+    recorder.describe_counter(
+        "scepd_scep_requests_total".into(),
+        None,
+        "Requests to a profile, each once, by operation and result; docs/operations.md explains the values.".into(),
     );
-    describe_counter!(
-        "scepd_scep_intune_enrollments_total",
+    recorder.describe_counter(
+        "scepd_scep_intune_enrollments_total".into(),
+        None,
         "Intune enrollments by profile and outcome (the eleven labels); goes on after a restart."
+            .into(),
     );
-    describe_histogram!(
-        "scepd_enroll_seconds",
-        Unit::Seconds,
-        "Time of an enrollment's stages: open, decide, issue, commit, reply."
+    recorder.describe_histogram(
+        "scepd_enroll_seconds".into(),
+        Some(Unit::Seconds),
+        "Time of an enrollment's stages: open, decide, issue, commit, reply.".into(),
     );
-    describe_histogram!(
-        "scepd_store_commit_seconds",
-        Unit::Seconds,
-        "Time of one durable commit of the store."
+    recorder.describe_histogram(
+        "scepd_store_commit_seconds".into(),
+        Some(Unit::Seconds),
+        "Time of one durable commit of the store.".into(),
     );
-    describe_histogram!(
-        "scepd_store_commit_changes",
-        "Changes that one commit made durable."
+    recorder.describe_histogram(
+        "scepd_store_commit_changes".into(),
+        None,
+        "Changes that one commit made durable.".into(),
     );
-    describe_counter!(
-        "scepd_store_failed_commits_total",
-        "Commits that the store failed, whatever the reason."
+    recorder.describe_counter(
+        "scepd_store_failed_commits_total".into(),
+        None,
+        "Commits that the store failed, whatever the reason.".into(),
     );
-    describe_gauge!(
-        "scepd_store_stopped",
-        "1 once a write has failed: nothing is issued until the server has started anew."
+    recorder.describe_gauge(
+        "scepd_store_stopped".into(),
+        None,
+        "1 once a write has failed: nothing is issued until the server has started anew.".into(),
     );
-    describe_counter!(
-        "scepd_actor_restarts_total",
-        "Profiles brought back after a panic."
+    recorder.describe_counter(
+        "scepd_actor_restarts_total".into(),
+        None,
+        "Profiles brought back after a panic.".into(),
     );
-    describe_counter!(
-        "scepd_admin_authentications_total",
-        "Tokens presented to the admin side: accepted, refused, or limited (too many wrong ones from one source)."
+    recorder.describe_counter(
+        "scepd_admin_authentications_total".into(),
+        None,
+        "Tokens presented to the admin side: accepted, refused, or limited (too many wrong ones from one source).".into(),
     );
-    describe_gauge!(
-        "scepd_certificate_expiry_seconds",
-        Unit::Seconds,
-        "Time left for a certificate, negative once expired; kind is ra, ca, next_ca, tls, trust_anchor or mtls_ca (of several, the one that ends first)."
+    recorder.describe_gauge(
+        "scepd_certificate_expiry_seconds".into(),
+        Some(Unit::Seconds),
+        "Time left for a certificate, negative once expired; kind is ra, ca, next_ca, tls, trust_anchor or mtls_ca (of several, the one that ends first).".into(),
     );
-    describe_gauge!(
-        "scepd_compute_queue_depth",
-        "Work that waits for a compute thread: start (new messages) or finish."
+    recorder.describe_gauge(
+        "scepd_compute_queue_depth".into(),
+        None,
+        "Work that waits for a compute thread: start (new messages) or finish.".into(),
     );
-    describe_gauge!(
-        "scepd_profile_in_flight",
-        "Enrollments under way in a profile."
+    recorder.describe_gauge(
+        "scepd_profile_in_flight".into(),
+        None,
+        "Enrollments under way in a profile.".into(),
     );
-    describe_gauge!(
-        "scepd_profile_pending_requests",
-        "Requests of a profile that wait for an operator."
+    recorder.describe_gauge(
+        "scepd_profile_pending_requests".into(),
+        None,
+        "Requests of a profile that wait for an operator.".into(),
     );
-    describe_counter!(
-        "scepd_pending_full_total",
-        "Requests turned away because as many wait for an operator as may; bound is profile or source."
+    recorder.describe_counter(
+        "scepd_pending_full_total".into(),
+        None,
+        "Requests turned away because as many wait for an operator as may; bound is profile or source.".into(),
     );
-    describe_gauge!(
-        "scepd_profile_replay_entries",
-        "Challenges that a profile remembers."
+    recorder.describe_gauge(
+        "scepd_profile_replay_entries".into(),
+        None,
+        "Challenges that a profile remembers.".into(),
     );
-    describe_gauge!(
-        "scepd_build_info",
-        "1, with the version and the OpenSSL of this build."
+    recorder.describe_gauge(
+        "scepd_build_info".into(),
+        None,
+        "1, with the version and the OpenSSL of this build.".into(),
     );
 }

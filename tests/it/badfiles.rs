@@ -293,7 +293,7 @@ fn trusted(server: &Running, path_id: &str) -> (Vec<Certificate>, Vec<Certificat
     let profile = server.profile(path_id);
     let intune = profile.spec.intune.as_ref().unwrap();
     let client_cas = profile.spec.mtls.clone().unwrap();
-    (intune.anchors.anchors().to_vec(), client_cas)
+    (intune.signed.anchors.anchors().to_vec(), client_cas)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -381,7 +381,7 @@ async fn a_configuration_that_cannot_be_read_does_not_block_trust_files() {
 
 fn anchors(server: &Running) -> Vec<Certificate> {
     let profile = server.profile("corp");
-    let anchors = &profile.spec.intune.as_ref().unwrap().anchors;
+    let anchors = &profile.spec.intune.as_ref().unwrap().signed.anchors;
     anchors.anchors().to_vec()
 }
 

@@ -97,3 +97,80 @@ async fn connections_that_only_wait_make_room_on_every_listener() {
         closed(stream).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_come_make_room() {
+    const PLACES: usize = 4;
+    let server = server(&format!("max_connections = {PLACES}\nbody_timeout = '10m'")).await;
+    let head = b"POST /scep/corp?operation=PKIOperation HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n0";
+    let mut slow = Vec::new();
+    for _ in 0..PLACES {
+        let mut stream = TcpStream::connect(plain(&server)).await.unwrap();
+        stream.write_all(head).await.unwrap();
+        slow.push(stream);
+    }
+    for _ in 0..PLACES {
+        let mut stream = TcpStream::connect(plain(&server)).await.unwrap();
+        stream.write_all(CAPS).await.unwrap();
+        let mut first = [0; 12];
+        let answered = timeout(SOON, stream.read_exact(&mut first)).await;
+        answered.expect("kept out").unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+    }
+    for stream in &mut slow {
+        closed(stream).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_source_has_a_quarter_of_the_connections_and_a_proxy_has_all() {
+    const ALL: usize = 260;
+    for (proxies, share) in [("", 65), ("trusted_proxies = ['127.0.0.1']", 70)] {
+        let server = server(&format!("max_connections = {ALL}\n{proxies}")).await;
+        let mut held = Vec::new();
+        // All of them are answered, so they were let in.
+        for _ in 0..share {
+            let mut stream = TcpStream::connect(plain(&server)).await.unwrap();
+            stream.write_all(CAPS).await.unwrap();
+            stream.read_exact(&mut [0; 12]).await.unwrap();
+            held.push(stream);
+        }
+        if proxies.is_empty() {
+            let mut one_more = TcpStream::connect(plain(&server)).await.unwrap();
+            closed(&mut one_more).await;
+            held.pop();
+            let url = server.https("/healthz");
+            let mut answered = server.client().get(&url).send().await;
+            // The place is free as soon as the server has seen that its client is gone.
+            while answered.is_err() {
+                answered = server.client().get(&url).send().await;
+            }
+            assert_eq!(answered.unwrap().status(), 200, "over all listeners");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_side_is_reached_while_devices_have_all_other_places() {
+    const ALL: usize = 32;
+    let server = server(&format!(
+        "max_connections = {ALL}\nmax_connections_per_source = 0\nbody_timeout = '10m'"
+    ))
+    .await;
+    let head = b"POST /scep/corp?operation=PKIOperation HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n";
+    let mut busy = Vec::new();
+    for _ in 0..ALL - ALL / 16 {
+        let mut stream = TcpStream::connect(plain(&server)).await.unwrap();
+        // It is answered, so it has a place.
+        stream.write_all(CAPS).await.unwrap();
+        stream.read_exact(&mut [0; 12]).await.unwrap();
+        // Quick enough for the next half minute: it is not asked to make room.
+        stream.write_all(head).await.unwrap();
+        stream.write_all(&[0x30; 150_000]).await.unwrap();
+        busy.push(stream);
+    }
+    let health = server.client().get(server.https("/healthz")).send();
+    let health = timeout(SOON, health).await.expect("kept out").unwrap();
+    assert_eq!(health.status(), 200);
+    drop(busy);
+}

@@ -28,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) url: String,
     /// Where the admin API is.
     pub(crate) https: String,
+    /// What it wrote until it was ready.
+    pub(crate) first_lines: Vec<String>,
     /// Lines that it writes.
     lines: Receiver<String>,
 }
@@ -47,6 +49,7 @@ impl Process {
             child,
             url: String::new(),
             https: String::new(),
+            first_lines: Vec::new(),
             lines,
         };
         let stdout = process.child.stdout.take().unwrap();
@@ -64,16 +67,36 @@ impl Process {
             });
         }
         drop(tell);
-        let mut seen = Vec::new();
         while let Ok(line) = process.lines.recv() {
             if let Some((http, https)) = listeners(&line) {
                 process.url = format!("http://{http}/scep/corp");
                 process.https = format!("https://{https}");
                 return process;
             }
-            seen.push(line);
+            process.first_lines.push(line);
         }
-        panic!("the server ended before it was ready: {}", seen.join("\n"));
+        let said = process.first_lines.join("\n");
+        panic!("the server ended before it was ready: {said}");
+    }
+
+    /// SIGHUP, and what is written until a line holds `words`.
+    pub(crate) fn hang_up(&self, words: &str) -> Vec<String> {
+        use rustix::process::{Pid, Signal, kill_process};
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+        self.until(words)
+    }
+
+    /// What is written until a line holds `words`.
+    pub(crate) fn until(&self, words: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.lines.recv().expect("the server goes on");
+            let found = line.contains(words);
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
     }
 
     /// SIGKILL.

@@ -174,6 +174,15 @@ async fn who_guesses_is_turned_away_and_nobody_else() {
     let (_, reply, _) = post_from(&elsewhere, &right, "203.0.113.5").await;
     issued(reply.unwrap());
 
+    // That it is turned away was written once.
+    let [lockout] = &server.events("scep_source_locked_out")[..] else {
+        panic!("one event")
+    };
+    let details = &lockout.event.details;
+    assert_eq!(details.source_ip, Some("203.0.113.5".parse().unwrap()));
+    assert_eq!(details.profile.as_deref(), Some("corp"));
+    assert_eq!(details.reason.as_deref(), Some("too_many_guesses"));
+
     // Of 200 that were turned away nothing was written.
     let events = server.events("scep_pkcsreq");
     let refusals = events

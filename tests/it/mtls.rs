@@ -167,6 +167,56 @@ async fn a_trust_anchor_is_trusted_while_it_is_valid() {
     assert_eq!(status_of(&client, &mtls(&server, "a")).await, 401);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_certificate_of_this_server_does_not_pass() {
+    let server = two_fleets().await;
+    let device = Device::at(server.https("/scep/a"), server.client(), device_key()).await;
+    let (revoked, other) = (device.enroll().await, device.enroll().await);
+    let client =
+        |certificate| with_certificate(&server, certificate, &device_key(), Version::TLS_1_3);
+    let url = mtls(&server, "a");
+    assert_eq!(status_of(&client(&revoked), &url).await, 200);
+    let path = format!(
+        "/api/v1/admin/certificates/local/{}/revoke",
+        revoked.serial().to_hex()
+    );
+    let answer = server.admin().await.post(&path, "{}").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let reply = client(&revoked)
+        .get(format!("{url}?operation=GetCACaps"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 401);
+    assert!(reply.text().await.unwrap().contains("revoked"));
+    assert_eq!(status_of(&client(&other), &url).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_requires_mtls_is_closed_elsewhere() {
+    let mut server = two_fleets().await;
+    let open = server.https("/scep/a");
+    let device = Device::at(open.clone(), server.client(), device_key()).await;
+    let certificate = device.enroll().await;
+    server.house.edit(|config| {
+        let profiles = config["profile"].as_array_mut().unwrap();
+        let mtls = profiles[0]["mtls"].as_table_mut().unwrap();
+        mtls.insert("required".to_owned(), true.into());
+    });
+    server.server.reload("test").await.unwrap();
+    for url in [open, server.http("a")] {
+        assert_eq!(status_of(&server.client(), &url).await, 401, "{url}");
+        let post = server.client().post(&url).body(vec![0x30; 10]);
+        assert_eq!(post.send().await.unwrap().status(), 401, "{url}");
+    }
+    assert_eq!(
+        status_of(&server.client(), &server.https("/scep/b")).await,
+        200
+    );
+    let client = with_certificate(&server, &certificate, &device_key(), Version::TLS_1_3);
+    assert_eq!(status_of(&client, &mtls(&server, "a")).await, 200);
+}
+
 /// Notes whether it was asked, and has nothing to show.
 #[derive(Debug, Default)]
 struct Asked(AtomicBool);

@@ -75,7 +75,7 @@ async fn a_panic_under_load_is_survived() {
     let profiles = events.iter().map(|event| &event.event.resource_id);
     assert!(profiles.into_iter().all(|profile| profile == "corp"));
 
-    let metrics = scepd::telemetry::metrics::recorder().unwrap().render();
+    let metrics = server.nobody().get("/metrics").await.text;
     let restarts = format!("scepd_actor_restarts_total{{profile=\"corp\"}} {PANICS}");
     assert!(metrics.lines().any(|line| line == restarts), "{metrics}");
 }

@@ -13,7 +13,7 @@ use crate::fleet::device_key;
 use crate::house::{CHALLENGE, House, Running};
 use crate::wire::{self, Raw};
 
-const AFTER_A_PROFILE: [&str; 9] = [
+const AFTER_A_PROFILE: [&str; 12] = [
     "",
     "/",
     "/pkiclient.exe",
@@ -23,6 +23,9 @@ const AFTER_A_PROFILE: [&str; 9] = [
     "/certsrv/mscep/mscep.dll/",
     "/certsrv/mscep/mscep.dll/pkiclient.exe",
     "/certsrv/mscep/mscep.dll/pkiclient.exe/",
+    "/certsrv/mscep",
+    "/CertSrv/mscep/mscep.dll",
+    "/CERTSRV/MSCEP/MSCEP.DLL/PKIClient.exe",
 ];
 
 async fn device(server: &Running, path_id: &str) -> Device {
@@ -73,6 +76,8 @@ async fn every_spelling_of_a_url() {
         "/certsrv/mscep/mscep.dll",
         "/certsrv/mscep/mscep.dll/",
         "/certsrv/mscep/mscep.dll/pkiclient.exe",
+        "/certsrv/mscep/",
+        "/CertSrv/mscep/mscep.dll",
     ] {
         paths.push((bare.to_owned(), &root));
     }
@@ -265,7 +270,10 @@ async fn get_in_every_form_of_base64() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_of_nearly_64_kib() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = House::new()
+        .profile("corp", "max_csr_bytes = 65536")
+        .start()
+        .await;
     let device = device(&server, "corp").await;
     let recipient = [device.ca.recipient().unwrap()];
     let subject = Name::parse("O=Example, CN=box-4").unwrap();
@@ -328,6 +336,124 @@ async fn bodies_over_the_limit_are_413() {
         assert_eq!(reply.status, status, "{pieces} pieces");
     }
     device(&server, "corp").await.enroll().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_answered_as_get_without_a_body() {
+    let server = House::new().profile("corp", "").start().await;
+    let address = plain(&server);
+    for (query, status) in [
+        ("?operation=GetCACaps", 200),
+        ("?operation=GetCACert", 200),
+        ("?operation=GetNextCACert", 404),
+        ("", 400),
+    ] {
+        let target = format!("/scep/corp{query}");
+        let get = wire::get(address, &target).await;
+        let head = format!("HEAD {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let head = wire::send(address, head.as_bytes()).await;
+        assert_eq!((get.status, head.status), (status, status), "{query}");
+        for name in ["content-type", "content-length", "cache-control"] {
+            assert_eq!(head.header(name), get.header(name), "{query} {name}");
+        }
+        assert!(!get.body.is_empty() && head.body.is_empty(), "{query}");
+    }
+    // A message is not sent by HEAD.
+    let head = "HEAD /scep/corp?operation=PKIOperation&message=MAA HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let head = wire::send(address, head.as_bytes()).await;
+    assert_eq!(
+        (head.status, head.header("allow")),
+        (405, Some("GET, HEAD, POST"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn white_space_behind_a_message_is_left_out() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = device(&server, "corp").await;
+    for behind in ["\n", "\r\n", " \t\r\n\r\n"] {
+        let request = enrollment(&device);
+        let mut octets = request.message().to_vec();
+        octets.extend_from_slice(behind.as_bytes());
+        let mut post = format!(
+            "POST /scep/corp?operation=PKIOperation HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            octets.len()
+        )
+        .into_bytes();
+        post.extend_from_slice(&octets);
+        let reply = wire::send(plain(&server), &post).await;
+        certificate(&device, &request, &reply, behind);
+        let target = format!(
+            "/scep/corp?operation=PKIOperation&message={}",
+            STANDARD.encode(&octets).replace('+', "%2B")
+        );
+        let reply = wire::get(plain(&server), &target).await;
+        certificate(&device, &request, &reply, behind);
+    }
+}
+
+/// Sends a request line and no more than a Host; the status.
+async fn status_of_line(server: &Running, line: &str, tls: bool) -> u16 {
+    let octets =
+        format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    if !tls {
+        return wire::send(plain(server), octets.as_bytes()).await.status;
+    }
+    use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+    use std::io::{Read, Write};
+    let address = server.server.addresses().https;
+    let exchange = move || {
+        let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        connector.set_verify(SslVerifyMode::NONE);
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        let mut stream = connector.build().connect("localhost", stream).unwrap();
+        stream.write_all(octets.as_bytes()).unwrap();
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        let status = reply.split(' ').nth(1).map(str::to_owned);
+        status.unwrap_or_else(|| panic!("no reply: {reply}"))
+    };
+    let status = tokio::task::spawn_blocking(exchange).await.unwrap();
+    status.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_request_target_is_answered() {
+    let server = House::new().profile("corp", "").start().await;
+    let caps = "/scep/corp?operation=GetCACaps";
+    for tls in [false, true] {
+        for (line, status) in [
+            // Origin form.
+            (format!("GET {caps}"), 200),
+            // Absolute form, as proxies get it.
+            (format!("GET http://x{caps}"), 200),
+            (format!("GET https://x:8443{caps}"), 200),
+            (format!("GET http://user@x{caps}"), 200),
+            ("GET http://x/nothing".to_owned(), 404),
+            ("POST http://x/nothing".to_owned(), 404),
+            // Authority form.
+            ("CONNECT a:1".to_owned(), 400),
+            ("CONNECT /scep/corp".to_owned(), 400),
+            ("GET x:1".to_owned(), 400),
+            ("POST x:1".to_owned(), 400),
+            ("HEAD x:1".to_owned(), 400),
+            ("OPTIONS x:1".to_owned(), 400),
+            ("GET x".to_owned(), 400),
+            // Asterisk form.
+            ("OPTIONS *".to_owned(), 200),
+            ("GET *".to_owned(), 400),
+            ("POST *".to_owned(), 400),
+            // None of them.
+            ("GET scep/corp".to_owned(), 400),
+            ("GET ?operation=GetCACaps".to_owned(), 400),
+        ] {
+            let got = status_of_line(&server, &line, tls).await;
+            assert_eq!(got, status, "{line}, TLS: {tls}");
+        }
+        let root = status_of_line(&server, "GET /", tls).await;
+        assert_eq!(status_of_line(&server, "GET http://x", tls).await, root);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -411,7 +537,7 @@ async fn what_is_not_served() {
             );
             let reply = wire::send(address, request.as_bytes()).await;
             assert_eq!(reply.status, 405, "{method} {query}");
-            assert_eq!(reply.header("allow"), Some("GET, POST"));
+            assert_eq!(reply.header("allow"), Some("GET, HEAD, POST"));
         }
     }
     for operation in ["GetCACaps", "GetCACert", "x"] {

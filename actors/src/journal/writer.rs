@@ -1,7 +1,9 @@
 //! The journal's thread at work: a batch is committed, and each asker is told.
 
 use super::{Entry, JournalError};
+use crate::registry::Metrics;
 use crate::steady::Steady;
+use metrics::{Counter, Histogram};
 use std::sync::Arc;
 use std::time::Instant;
 use store::Store;
@@ -11,14 +13,27 @@ pub(super) struct Writer {
     steady: Arc<Steady>,
     /// Whether the last commit failed, and the log says so.
     failing: bool,
+    meters: Meters,
+}
+
+/// What a commit leaves in the metrics.
+struct Meters {
+    changes: Histogram,
+    seconds: Histogram,
+    failed: Counter,
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<dyn Store>, steady: Arc<Steady>) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, steady: Arc<Steady>, metrics: &Metrics) -> Self {
         Self {
             store,
             steady,
             failing: false,
+            meters: Meters {
+                changes: metrics.histogram("scepd_store_commit_changes", &[]),
+                seconds: metrics.histogram("scepd_store_commit_seconds", &[]),
+                failed: metrics.counter("scepd_store_failed_commits_total", &[]),
+            },
         }
     }
 
@@ -30,7 +45,7 @@ impl Writer {
             changes.push(change);
             askers.push(then);
         }
-        metrics::histogram!("scepd_store_commit_changes").record(changes.len() as f64);
+        self.meters.changes.record(changes.len() as f64);
         match self.store.commit(&changes, self.steady.now()) {
             Ok(results) => {
                 self.failing = false;
@@ -45,12 +60,12 @@ impl Writer {
                 }
             }
         }
-        metrics::histogram!("scepd_store_commit_seconds").record(begun.elapsed().as_secs_f64());
+        self.meters.seconds.record(begun.elapsed().as_secs_f64());
     }
 
     /// The first failure is logged, those that follow from it are counted.
     fn failed(&mut self, error: &store::Error) {
-        metrics::counter!("scepd_store_failed_commits_total").increment(1);
+        self.meters.failed.increment(1);
         if std::mem::replace(&mut self.failing, true) {
             return;
         }

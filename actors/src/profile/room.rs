@@ -47,9 +47,8 @@ impl ProfileActor {
             waiting = self.pending.len(),
             per_profile = limits.per_profile,
             per_source = limits.per_source,
-            "as many requests wait for an operator as may ({}); devices are told to come again; decide on those that \
-             wait, or raise limits.max_pending or limits.max_pending_per_source",
-            bound.as_str()
+            bound = bound.as_str(),
+            "as many requests wait for an operator as may; devices are told to come again"
         );
     }
 }

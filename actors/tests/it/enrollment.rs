@@ -1,9 +1,11 @@
 use crate::device::{Device, ask, issued, words};
 use crate::house::{CHALLENGE, World};
-use actors::Outcome;
+use actors::{Clock, Outcome};
+use chrono::TimeDelta;
 use pki::Serial;
 use scep::client::{Content, Reply};
 use std::collections::HashSet;
+use std::rc::Rc;
 use store::{CaId, Outcome as Audited};
 
 #[actix::test]
@@ -290,4 +292,28 @@ async fn certificates_and_crls_can_be_asked_for() {
             .any(|entry| entry.serial.same_number(&serial))
     );
     assert!(second.number() > first.number());
+}
+
+#[actix::test]
+async fn a_refusal_is_signed_as_of_when_its_message_came() {
+    let world = World::new();
+    let running = Rc::new(world.open(vec![world.spec("corp")]).await);
+    let device = Device::new(&world, "laptop-1");
+    let request = device.request(&world, Content::PkcsReq(&device.csr(Some("wrong"), "")));
+    let came = world.clock.now();
+    world.hindrance.transactions.close();
+    let asked = actix::spawn({
+        let (running, message) = (Rc::clone(&running), request.message().to_vec());
+        async move { running.send("corp", message).await }
+    });
+    world.hindrance.transactions.reached().await;
+    world.clock.advance(TimeDelta::minutes(1));
+    world.hindrance.transactions.open();
+    let Outcome::CertRep(reply) = asked.await.unwrap() else {
+        panic!("no CertRep")
+    };
+    let signed = pki::cms::Signed::parse(&reply).unwrap();
+    let time = signed.attribute(pki::oid::SIGNING_TIME).unwrap();
+    let time = pki::der::Tlv::parse(time, "test").unwrap();
+    assert_eq!(pki::der::parse_time(&time).unwrap(), came);
 }

@@ -133,6 +133,9 @@ impl Records for HinderedStore {
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
         self.store.certificate(ca, serial)
     }
+    fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>> {
+        self.store.certificate_by_thumbprint(thumbprint)
+    }
     fn certificates_with_serial(&self, serial: &[u8]) -> Result<Vec<CertificateRecord>> {
         self.store.certificates_with_serial(serial)
     }

@@ -2,7 +2,7 @@
 
 use crate::hindered::{Door, HinderedStore, Hindrance};
 use actors::{
-    ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Origin, Outcome,
+    ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Metrics, Origin, Outcome,
     PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
 };
 use challenge::{IntuneSettings, SignedChallenges, StaticChallenge, TrustAnchors};
@@ -219,6 +219,7 @@ impl World {
             intune: None,
             validators: Vec::new(),
             mtls: None,
+            mtls_required: false,
             request_limits: RequestLimits::default(),
             approval: None,
             pending: PendingLimits::default(),
@@ -262,7 +263,7 @@ impl World {
             arbiters: 2,
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let house = House::open(Arc::clone(&store), clock, settings).unwrap();
+        let house = House::open(Arc::clone(&store), clock, settings, Metrics::default()).unwrap();
         house
             .supervisor
             .send(ApplyProfiles(specs))

@@ -116,6 +116,34 @@ fn hex_digit(symbol: u8) -> Option<u8> {
     }
 }
 
+/// How many octets of `octets` are the PKIMessage: what stands behind it may be white space, which some clients and
+/// proxies add. Anything else behind it is left for the reader to refuse.
+#[must_use]
+pub fn message_length(octets: &[u8]) -> usize {
+    let blank = |rest: &[u8]| rest.iter().all(u8::is_ascii_whitespace);
+    match encoded_length(octets) {
+        Some(length) => match octets.get(length..) {
+            Some(rest) if blank(rest) => length,
+            _ => octets.len(),
+        },
+        // An element of indefinite length ends with two zeros.
+        None => octets.trim_ascii_end().len(),
+    }
+}
+
+/// The length of the BER element that octets begin with, header and all. `None`: it does not begin with its length.
+fn encoded_length(octets: &[u8]) -> Option<usize> {
+    let (&first, rest) = octets.get(1..)?.split_first()?;
+    let more = match first {
+        0..=0x7f => return Some(2 + usize::from(first)),
+        0x81..=0x84 => usize::from(first & 0x7f),
+        _ => return None,
+    };
+    let length = rest.get(..more)?.iter();
+    let length = length.fold(0_usize, |length, &octet| (length << 8) | usize::from(octet));
+    length.checked_add(2 + more)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -158,6 +186,29 @@ mod tests {
                 "{raw:?}"
             );
         }
+    }
+
+    #[test]
+    fn white_space_behind_a_message_is_no_part_of_it() {
+        let long = [&[0x30, 0x81, 0x80][..], &[b' '; 0x80]].concat();
+        let indefinite = [0x30, 0x80, 0x05, 0x00, 0x00, 0x00];
+        for message in [&[0x30, 0x02, 0x0a, 0x20][..], &long, &indefinite] {
+            assert_eq!(message_length(message), message.len());
+            for behind in ["\n", "\r\n", "  \t\n"] {
+                let octets = [message, behind.as_bytes()].concat();
+                assert_eq!(message_length(&octets), message.len(), "{behind:?}");
+            }
+            let octets = [message, b"\nx"].concat();
+            assert_eq!(message_length(&octets), octets.len());
+        }
+        for octets in [&b""[..], b"0", b"\x30\x84\xff", b"\x30\x05a\n"] {
+            assert!(message_length(octets) <= octets.len());
+        }
+        assert_eq!(
+            message_length(b"\x30\x05a\n"),
+            4,
+            "it is cut off, and refused"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A CertRep out (RFC 8894, section 3.3.2).
 
+use chrono::{DateTime, Utc};
 use pki::cms::{self, Enveloped, Signed, SignedParts};
 use pki::{Certificate, ContentCipher, Digest, der, oid};
 
@@ -41,7 +42,8 @@ impl Answer<'_> {
 /// Makes a CertRep in DER, signed by `ra`.
 ///
 /// SUCCESS is encrypted to the signer of the request, with the request's cipher and key transport where `mode` allows
-/// them. It has no signingTime: no client asks for one, and so it needs no clock.
+/// them. `time` is its signingTime (RFC 5652, 11.3), in whole seconds; XiPKI's client takes no reply without. Where the
+/// answer must not tell how long a message was looked at, it is the time when that message came.
 ///
 /// # Errors
 /// [`Error::CannotEncryptTo`] for SUCCESS to a signer without an RSA key, [`Error::Incomplete`] for SUCCESS without a
@@ -51,6 +53,7 @@ pub fn cert_rep(
     answer: &Answer<'_>,
     ra: &RaIdentity,
     mode: CryptoMode,
+    time: DateTime<Utc>,
 ) -> Result<Vec<u8>, Error> {
     let envelope = match answer {
         Answer::Success { certificates } => {
@@ -66,6 +69,7 @@ pub fn cert_rep(
     };
 
     let mut attributes = vec![
+        (oid::SIGNING_TIME, der::time(time)),
         (
             oid::SCEP_MESSAGE_TYPE,
             der::printable_string(MessageType::CertRep.as_text()),

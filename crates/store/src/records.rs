@@ -19,6 +19,10 @@ pub trait Records: Send + Sync + 'static {
     /// The certificate with this CA and serial.
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>>;
 
+    /// The certificate whose DER has this SHA-1 (20 octets) or SHA-256 (32 octets). The first search after the store was
+    /// opened reads every certificate once.
+    fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>>;
+
     /// The certificates with this serial, of whatever CA.
     fn certificates_with_serial(&self, serial: &[u8]) -> Result<Vec<CertificateRecord>>;
 

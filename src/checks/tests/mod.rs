@@ -17,6 +17,7 @@ use super::*;
 use crate::config::Secret;
 
 mod admin;
+mod advice;
 mod auto_ra;
 mod files;
 mod issuers;
@@ -88,6 +89,7 @@ impl House {
             id = 'local'
             ca_cert_path = 'ca.pem'
             ca_key_path = 'ca.key'
+            cdp_urls = ['http://pki.example.com/ca.crl']
             [[certificate_profile]]
             id = 'device'
             [[profile]]
@@ -99,6 +101,7 @@ impl House {
             ra_key_path = 'ra.key'
             [profile.mtls]
             enabled = true
+            required = true
             client_ca_trust_bundle_path = 'mtls.pem'
             [profile.intune]
             enabled = true

@@ -16,6 +16,7 @@ use warp::reply::Response;
 
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking, note, page};
+use super::serials;
 use crate::auth::Admin;
 use crate::server::Server;
 
@@ -43,7 +44,7 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
     };
     let services = server.house().services.clone();
     let now = services.clock.now();
-    let found = blocking(move || Ok(services.store.certificates(&query, now)?)).await?;
+    let found = blocking(move || Ok(serials::search(&*services.store, query, now)?)).await?;
     reply::ok(&List {
         data: found.data.iter().map(|record| shown(record, now)).collect(),
         total: found.total,
@@ -186,18 +187,13 @@ fn ca_named(server: &Server, issuer_id: &str) -> Option<CaId> {
 
 /// The record that the path names: by what the issuer was called when it signed, or is called now.
 async fn find(server: &Server, asked: &Asked) -> Result<CertificateRecord, Problem> {
-    let (issuer_id, digits) = (asked.parameter(0)?.to_owned(), asked.parameter(1)?);
+    let issuer_id = asked.parameter(0)?.to_owned();
+    let digits = asked.parameter(1)?.to_owned();
     let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
-    let Ok(serial) = Serial::from_hex(digits) else {
-        return Err(Problem::not_found(unknown));
-    };
     let ca = ca_named(server, &issuer_id);
     let store = server.house().services.store.clone();
-    let found = blocking(move || Ok(store.certificates_with_serial(serial.as_bytes())?)).await?;
-    let mut found = found.into_iter();
-    found
-        .find(|record| record.issuer_id == issuer_id || Some(record.ca) == ca)
-        .ok_or_else(|| Problem::not_found(unknown))
+    let found = blocking(move || Ok(serials::find(&*store, (&issuer_id, ca), &digits)?)).await?;
+    found.ok_or_else(|| Problem::not_found(unknown))
 }
 
 /// The CA's chain, as far as a profile still uses it and it is the one that signed.

@@ -10,7 +10,7 @@
 //! | `request`, `reply` | query, body and path parameters in; JSON and errors out |
 //! | `session`, `tokens` | signing in; tokens |
 //! | `profiles`, `checks` | SCEP profiles, Intune state, trust reload, start-up checks |
-//! | `audit`, `certificates`, `pending`, `timeline` | what happened, what was issued, what waits |
+//! | `audit`, `certificates`, `serials`, `pending`, `timeline` | what happened, what was issued, what waits |
 //! | `probes` | about, health, readiness, metrics |
 
 mod audit;
@@ -22,6 +22,7 @@ mod probes;
 mod profiles;
 mod reply;
 mod request;
+mod serials;
 mod session;
 mod timeline;
 mod tokens;

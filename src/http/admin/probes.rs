@@ -11,7 +11,6 @@ use super::request::blocking;
 use crate::auth::SignedIn;
 use crate::http::Channel;
 use crate::server::Server;
-use crate::telemetry;
 
 /// How long the store may take before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -101,14 +100,11 @@ pub(super) async fn metrics(server: &Server, peer: Channel) -> Result<Response, 
             "metrics have a listener of their own; see admin.metrics_listen",
         ));
     }
-    let Some(recorder) = telemetry::metrics::recorder() else {
-        return Err(Problem::fault(
-            "another metrics recorder is installed in this process",
-        ));
+    let Some(registry) = server.registry() else {
+        return Err(Problem::fault("metrics are not kept; the log says why"));
     };
-    telemetry::gauges::refresh(server).await;
     Ok(reply::file(
         "text/plain; version=0.0.4; charset=utf-8",
-        recorder.render(),
+        registry.render(server).await,
     ))
 }

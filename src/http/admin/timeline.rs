@@ -5,7 +5,7 @@ use warp::reply::Response;
 
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking};
-use super::{audit, certificates};
+use super::{audit, certificates, serials};
 use crate::auth::Admin;
 use crate::server::Server;
 
@@ -32,8 +32,16 @@ pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
     }
     let services = server.house().services.clone();
     let (events, certificates, truncated) = blocking(move || {
+        let certificates = serials::search(&*services.store, certificates_of(&query), now)?;
+        let mut query = query;
+        if let Some(serial) = &mut query.serial {
+            // The events of the certificate that was found, or of the likeliest number.
+            let found = certificates.data.first();
+            let found = found.map(|record| hex::encode(&record.serial));
+            let number = found.or_else(|| serials::readings(serial).into_iter().next());
+            *serial = number.unwrap_or_else(|| serial.clone());
+        }
         let events = services.store.audit(&events_of(&query))?;
-        let certificates = services.store.certificates(&certificates_of(&query), now)?;
         let truncated = events.total > u64::from(MOST) || certificates.total > u64::from(MOST);
         let events: Vec<AuditEvent> = events.data.into_iter().map(audit::shown).collect();
         let certificates: Vec<api::Certificate> = certificates

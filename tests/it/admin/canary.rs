@@ -1,50 +1,53 @@
 //! Secrets that were given to the server must not come out of it: in no reply, no log line, no event.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 
 use api::{Method, ROUTES};
 use scep::client::Content;
 
+use super::operator::Operator;
+use crate::crash::Process;
 use crate::device::{Device, refused};
-use crate::house::{CHALLENGE, House};
+use crate::fleet::device_key;
+use crate::house::{CHALLENGE, House, trusting};
 
-/// Every log line of this process, at the most talkative level.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+/// Everything at the most talkative level, libraries too.
+const LOUD: &str = "trace,hyper=trace,hyper_util=trace,rustls=trace,sled=trace,mio=trace,actix=trace,actix_rt=trace,reqwest=trace";
 
-impl Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// A new admin token, made while no server holds the store.
+fn token(house: &House) -> String {
+    let made = Command::new(env!("CARGO_BIN_EXE_scepd"))
+        .args(["token", "create", "--name", "ops", "--role", "admin"])
+        .arg("--config")
+        .arg(house.dir().join("scepd.toml"))
+        .env_clear()
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
+/// The real binary: what is logged is the log of a process.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_reply_and_no_log_line_holds_a_secret() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .init();
-    let server = House::new()
-        .profile("corp", "")
-        .with("[admin]\nmetrics_token = 'canary-metrics-token-77'\nbad_token_limit = 0")
-        .start()
-        .await;
-    let token = server.token("ops", store::TokenRole::Admin).await;
-    let admin = server.with_token(&token);
-    let device = Device::of(&server, "corp").await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let house = House::new().profile("corp", "").with(&format!(
+        "[log]\nlevel = '{LOUD}'\n[admin]\nmetrics_token = 'canary-metrics-token-77'\nbad_token_limit = 0"
+    ));
+    let config = house.write_config();
+    let token = token(&house);
+    let process = Process::start(&config);
+    let http = trusting(&house.ca).build().unwrap();
+    let with_token =
+        |token: &str| Operator::at(&*process.https, http.clone(), Some(token.to_owned()));
+    let admin = with_token(&token);
+    let device = Device::at(process.url.clone(), http.clone(), device_key()).await;
     let certificate = device.enroll().await;
     let csr = device.csr(Some("canary-wrong-guess-31"));
     refused(device.post(&device.request(Content::PkcsReq(&csr))).await);
 
-    let ca_key = std::fs::read_to_string(server.house.dir().join("ca.key")).unwrap();
+    let ca_key = std::fs::read_to_string(house.dir().join("ca.key")).unwrap();
     let key_line = ca_key.lines().nth(1).unwrap().to_owned();
     let digest = hex::encode(pki::sha256(token.as_bytes()));
     let secrets = [
@@ -86,11 +89,13 @@ async fn no_reply_and_no_log_line_holds_a_secret() {
             Method::Delete => admin.delete(&path).await,
         });
     }
-    let with_metrics_token = server.with_token("canary-metrics-token-77");
+    let with_metrics_token = with_token("canary-metrics-token-77");
     replies.push(with_metrics_token.get("/metrics").await);
     replies.push(with_metrics_token.get("/api/v1/audit").await);
     let session = serde_json::json!({ "token": token }).to_string();
-    let signed_in = server.nobody().post("/api/v1/session", &session).await;
+    let signed_in = Operator::at(&*process.https, http.clone(), None)
+        .post("/api/v1/session", &session)
+        .await;
     let cookie = signed_in
         .header("set-cookie")
         .split([';', '='])
@@ -98,24 +103,30 @@ async fn no_reply_and_no_log_line_holds_a_secret() {
         .unwrap()
         .to_owned();
     let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
-    std::fs::write(server.house.dir().join("ca.key"), "canary-wrong-guess-31").unwrap();
-    server.server.reload("test").await.unwrap_err();
+    house.replace("ca.key", b"canary-wrong-guess-31");
+    let mut log = process.first_lines.clone();
+    log.extend(process.hang_up("reload refused"));
+    // The event of the reload is written after its lines.
+    let mut events = String::new();
+    while !events.contains("scep_config_reload") {
+        events = admin.read("/api/v1/audit").await.to_string();
+    }
+    log.extend(process.end());
 
-    let log = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
     assert!(
-        log.contains("a JWT was refused") || log.contains("an admin token was refused"),
+        log.iter().any(|line| line.contains("a JWT was refused")
+            || line.contains("an admin token was refused")),
         "the log is read"
     );
-    let events = format!("{:?}", server.events("scep_config_reload"));
     for secret in secrets
         .iter()
         .copied()
         .chain([cookie.as_str(), csrf.as_str()])
     {
         for (line, place) in log
-            .lines()
+            .iter()
             .map(|line| (line, "the log"))
-            .chain([(events.as_str(), "an event")])
+            .chain([(&events, "an event")])
         {
             assert!(!line.contains(secret), "{secret} in {place}: {line}");
         }

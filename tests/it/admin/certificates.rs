@@ -295,3 +295,75 @@ async fn a_story_is_found_however_many_have_a_name_that_holds_its_own() {
     assert_eq!(stages, ["issued", "expires"]);
     assert_eq!(story["truncated"], false);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_found_by_its_number_however_it_was_printed() {
+    let server = House::new().profile("corp", "").start().await;
+    let device = Device::of(&server, "corp").await;
+    let (certificate, other) = (device.enroll().await, device.enroll().await);
+    let admin = server.admin().await;
+    let serial = certificate.serial().to_hex();
+    let upper = serial.to_uppercase();
+    let pairs = |with: &str| {
+        let pairs: Vec<String> = upper
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| String::from_utf8(pair.to_vec()).unwrap())
+            .collect();
+        pairs.join(with)
+    };
+    let decimal = openssl::bn::BigNum::from_hex_str(&serial).unwrap();
+    let decimal = decimal.to_dec_str().unwrap().to_string();
+    let hashed = |digest: pki::Digest| hex::encode(digest.hash(certificate.der()));
+    let (sha1, sha256) = (hashed(pki::Digest::Sha1), hashed(pki::Digest::Sha256));
+    let openssl = format!("sha1 Fingerprint={}", sha1.to_uppercase());
+    let numbers = [
+        serial.clone(),
+        upper.clone(),
+        pairs(":"),
+        pairs(" "),
+        format!("0x{upper}"),
+        format!("serial={upper}"),
+        decimal,
+        sha1,
+        sha256,
+        openssl,
+    ];
+    for number in &numbers {
+        let query = serde_urlencoded::to_string([("q", number)]).unwrap();
+        let list = admin
+            .read(&format!("/api/v1/admin/certificates?{query}"))
+            .await;
+        assert_eq!(list["total"], 1, "{number}: {list}");
+        assert_eq!(list["data"][0]["serial"], serial.as_str(), "{number}");
+    }
+    for number in &numbers[..7] {
+        let query = serde_urlencoded::to_string([("serial", number)]).unwrap();
+        for path in ["certificates", "timeline"] {
+            let found = admin.read(&format!("/api/v1/admin/{path}?{query}")).await;
+            let text = found.to_string();
+            assert!(text.contains(&serial), "{path} {number}: {text}");
+            assert!(!text.contains(&other.serial().to_hex()), "{path} {number}");
+        }
+    }
+    for number in &numbers[..9] {
+        let segment = number.replace(' ', "%20");
+        let path = format!("/api/v1/admin/certificates/local/{segment}");
+        assert_eq!(
+            admin.read(&path).await["serial"],
+            serial.as_str(),
+            "{number}"
+        );
+    }
+    for nothing in [
+        "00ff00ff00ff",
+        "1234567890123",
+        &"ab".repeat(20),
+        &"ab".repeat(32),
+    ] {
+        let list = admin
+            .read(&format!("/api/v1/admin/certificates?q={nothing}"))
+            .await;
+        assert_eq!(list["total"], 0, "{nothing}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Somebody with a token, or without, and what they are answered.
 
+use std::borrow::Cow;
+
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use scepd::auth::tokens::{By, Wanted, mint};
@@ -10,7 +12,8 @@ use crate::house::Running;
 
 /// A caller of the admin API.
 pub(crate) struct Operator<'a> {
-    server: &'a Running,
+    /// The URL without a path.
+    base: Cow<'a, str>,
     client: reqwest::Client,
     token: Option<String>,
 }
@@ -74,24 +77,30 @@ impl Running {
 
     /// Somebody with this token.
     pub(crate) fn with_token(&self, token: &str) -> Operator<'_> {
-        Operator {
-            server: self,
-            client: self.client(),
-            token: Some(token.to_owned()),
-        }
+        let base = self.https("");
+        Operator::at(base, self.client(), Some(token.to_owned()))
     }
 
     /// Somebody without a token.
     pub(crate) fn nobody(&self) -> Operator<'_> {
-        Operator {
-            server: self,
-            client: self.client(),
-            token: None,
-        }
+        Operator::at(self.https(""), self.client(), None)
     }
 }
 
-impl Operator<'_> {
+impl<'a> Operator<'a> {
+    /// A caller of the admin API at this URL.
+    pub(crate) fn at(
+        base: impl Into<Cow<'a, str>>,
+        client: reqwest::Client,
+        token: Option<String>,
+    ) -> Self {
+        Operator {
+            base: base.into(),
+            client,
+            token,
+        }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, None, &[]).await
     }
@@ -111,7 +120,7 @@ impl Operator<'_> {
         body: Option<&str>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let mut request = self.client.request(method, self.server.https(path));
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }

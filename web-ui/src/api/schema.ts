@@ -1360,7 +1360,7 @@ export interface components {
          */
         IssuerId: string;
         /**
-         * @description Serial number in hex.
+         * @description Serial number, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
          * @example 4f3a2b1c0d
          */
         Serial: string;
@@ -2019,7 +2019,7 @@ export interface operations {
                 profile?: components["parameters"]["Profile"];
                 /** @description Exact issuer. */
                 issuer_id?: string;
-                /** @description Serial number in hex, whole, in any case; colons and leading zeros are ignored. */
+                /** @description Serial number, whole, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal. */
                 serial?: string;
                 /** @description Intune device, whole, in any case. */
                 device?: string;
@@ -2087,7 +2087,7 @@ export interface operations {
                  */
                 issuer_id: components["parameters"]["IssuerId"];
                 /**
-                 * @description Serial number in hex.
+                 * @description Serial number, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
                  * @example 4f3a2b1c0d
                  */
                 serial: components["parameters"]["Serial"];
@@ -2162,7 +2162,7 @@ export interface operations {
                  */
                 issuer_id: components["parameters"]["IssuerId"];
                 /**
-                 * @description Serial number in hex.
+                 * @description Serial number, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
                  * @example 4f3a2b1c0d
                  */
                 serial: components["parameters"]["Serial"];
@@ -2222,7 +2222,7 @@ export interface operations {
                  */
                 issuer_id: components["parameters"]["IssuerId"];
                 /**
-                 * @description Serial number in hex.
+                 * @description Serial number, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
                  * @example 4f3a2b1c0d
                  */
                 serial: components["parameters"]["Serial"];
@@ -2260,7 +2260,7 @@ export interface operations {
                 device?: string;
                 /** @description transactionID, whole, in any case. */
                 transaction_id?: string;
-                /** @description Serial number in hex, whole, in any case; colons and leading zeros are ignored. */
+                /** @description Serial number, whole, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal. */
                 serial?: string;
                 /** @description Common name, whole, in any case. */
                 common_name?: string;
@@ -2339,7 +2339,7 @@ export interface operations {
                  *     Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`.
                  *     Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`,
                  *     `token_create`, `token_revoke`, and so on. The server itself: `audit_prune` (events older than `audit.retention` were
-                 *     let go), `scep_profile_restart`.
+                 *     let go), `scep_profile_restart`, `scep_source_locked_out` (too many wrong challenges).
                  * @example scep_pkcsreq_intune
                  */
                 action?: string;

@@ -36,7 +36,16 @@ pub(crate) fn all() -> Vec<Suite> {
         suite("page-build", "the admin page builds", page::build),
         suite("clippy", "no warning in any target", lints::clippy),
         suite("docs", "rustdoc builds without a warning", lints::docs),
-        suite("rust", "unit and integration tests", rust::tests),
+        suite(
+            "rust",
+            "unit and integration tests, each in a process of its own",
+            rust::tests,
+        ),
+        suite(
+            "rust-together",
+            "the same tests, those of a binary in one process",
+            rust::together,
+        ),
         suite("doctests", "examples in the documentation", rust::doctests),
         suite(
             "page",

@@ -9,7 +9,7 @@ use scep::{Answer, CryptoMode, OpenError};
 
 use crate::forge::{Envelope, Forge};
 use crate::vectors;
-use crate::world::{WORLD, open};
+use crate::world::{WORLD, now, open};
 
 /// Whatever came out can be answered.
 fn answerable(result: Result<scep::Opened, OpenError>) {
@@ -24,7 +24,7 @@ fn answerable(result: Result<scep::Opened, OpenError>) {
             fail_info,
             text: &text,
         };
-        scep::cert_rep(&reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
+        scep::cert_rep(&reply, &answer, &WORLD.ra, CryptoMode::Modern, now()).unwrap();
     }
 }
 
@@ -96,7 +96,7 @@ proptest! {
         let Ok(opened) = open(request.message(), CryptoMode::Modern) else { panic!("refused") };
         let certificates = [WORLD.certify("CN=x", csr.public_key())];
         let answer = Answer::Success { certificates: &certificates };
-        let good = scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
+        let good = scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern, now()).unwrap();
         let mut reply = good.clone();
         for (at, octet) in changes {
             let at = at.index(reply.len());

@@ -55,7 +55,8 @@ fn openssl_verifies_and_decrypts_a_success_reply() {
     let answer = Answer::Success {
         certificates: &certificates,
     };
-    let reply = scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
+    let reply =
+        scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern, now()).unwrap();
 
     let envelope = verified(&reply);
     let device =
@@ -90,7 +91,8 @@ fn openssl_verifies_pending_and_failure() {
             text: "no",
         },
     ] {
-        let reply = scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
+        let reply =
+            scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern, now()).unwrap();
         assert_eq!(verified(&reply), b"");
     }
 }
@@ -139,7 +141,8 @@ fn the_shape_that_clients_insist_on() {
         fail_info: FailInfo::BadRequest,
         text: "no",
     };
-    let reply = scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern).unwrap();
+    let reply =
+        scep::cert_rep(&opened.reply, &answer, &WORLD.ra, CryptoMode::Modern, now()).unwrap();
     let signed = Signed::parse(&reply).unwrap();
     assert_eq!(signed.content_type(), oid::DATA);
     assert_eq!(
@@ -175,7 +178,11 @@ fn the_shape_that_clients_insist_on() {
         assert_eq!(tag_of(oid), Some(tag::OCTET_STRING), "{oid}");
     }
     assert_eq!(tag_of(oid::SCEP_FAIL_INFO_TEXT), Some(tag::UTF8_STRING));
-    assert_eq!(types.len(), 9, "{types:?}");
+    assert_eq!(tag_of(oid::SIGNING_TIME), Some(tag::UTC_TIME));
+    let time = signed.attribute(oid::SIGNING_TIME).unwrap();
+    let time = pki::der::parse_time(&Tlv::parse(time, "test").unwrap()).unwrap();
+    assert_eq!(time, now());
+    assert_eq!(types.len(), 10, "{types:?}");
     let nonce = signed.attribute(oid::SCEP_SENDER_NONCE).unwrap();
     assert_eq!(nonce.len(), 2 + 16);
 

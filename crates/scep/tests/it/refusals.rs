@@ -4,7 +4,7 @@ use pki::{Digest, SignatureScheme, der, oid};
 use scep::{Answer, CryptoMode, Error, FailInfo, OpenError};
 
 use crate::forge::{Envelope, Forge, algorithm};
-use crate::world::{WORLD, failure, open, own, refused, rsa};
+use crate::world::{WORLD, failure, now, open, own, refused, rsa};
 
 fn right() -> Forge<'static> {
     let csr = WORLD.csr(Some("s3cret"));
@@ -399,6 +399,7 @@ fn signers_that_cannot_be_answered_are_refused_before_anything_else() {
         },
         &WORLD.ra,
         CryptoMode::Modern,
+        now(),
     );
     assert!(matches!(success, Err(Error::CannotEncryptTo(_))));
 }
@@ -443,6 +444,7 @@ fn an_answer_needs_something_to_say() {
         &Answer::Success { certificates: &[] },
         &WORLD.ra,
         CryptoMode::Modern,
+        now(),
     );
     assert!(matches!(none, Err(Error::Incomplete(_))));
 }

@@ -9,7 +9,7 @@ use crate::forge::{Envelope, Forge, algorithm, indefinite};
 use crate::world::{WORLD, now, open, own, rsa, short_rsa};
 
 fn reply(opened: &Opened, answer: &Answer<'_>, mode: CryptoMode) -> Vec<u8> {
-    scep::cert_rep(&opened.reply, answer, &WORLD.ra, mode).unwrap()
+    scep::cert_rep(&opened.reply, answer, &WORLD.ra, mode, now()).unwrap()
 }
 
 fn opened(message: &[u8], mode: CryptoMode) -> Opened {
@@ -434,6 +434,7 @@ fn the_client_refuses_replies_that_are_not_for_it() {
         },
         &world.ra,
         CryptoMode::Modern,
+        now(),
     );
     assert!(complaint(&request, &body.unwrap(), &ra).contains("envelope"));
 }

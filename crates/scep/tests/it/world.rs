@@ -216,5 +216,5 @@ pub fn failure(refused: &Refused, mode: CryptoMode) -> Vec<u8> {
         fail_info: refused.fail_info,
         text: &refused.text,
     };
-    scep::cert_rep(&refused.reply, &answer, &WORLD.ra, mode).unwrap()
+    scep::cert_rep(&refused.reply, &answer, &WORLD.ra, mode, now()).unwrap()
 }

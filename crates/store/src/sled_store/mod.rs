@@ -11,7 +11,7 @@
 //! | `marks` | replay and rate marks |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
-//! | `query` | searches |
+//! | `query`, `thumbprints` | searches |
 //! | `verify`, `backup` | reading all of it |
 //! | `witness` | what shows that the newest of it is gone |
 
@@ -34,6 +34,7 @@ mod state;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod thumbprints;
 mod verify;
 mod wire;
 mod witness;
@@ -55,6 +56,7 @@ use keys::{Kind, name_of};
 use marks::{Owner, SheetMark};
 use state::State;
 use tables::{certificate_digest, enrollment_digest};
+use thumbprints::Thumbprints;
 use wire::CertificateFacts;
 use witness::Witness;
 
@@ -105,6 +107,7 @@ pub struct SledStore {
     /// Records that could not be read when the store was opened leniently.
     faults: Vec<Fault>,
     migration: Option<Migration>,
+    thumbprints: Thumbprints,
 }
 
 impl SledStore {
@@ -144,6 +147,7 @@ impl SledStore {
             pruning: Mutex::new(()),
             faults: loaded.faults,
             migration,
+            thumbprints: Thumbprints::default(),
         })
     }
 
@@ -355,6 +359,13 @@ impl Records for SledStore {
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
         let number = self.state().by_serial.find(&certificate_digest(ca, serial));
         number
+            .map(|number| self.certificate_by_number(number))
+            .transpose()
+    }
+
+    fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>> {
+        self.thumbprints
+            .find(&self.engine, thumbprint)?
             .map(|number| self.certificate_by_number(number))
             .transpose()
     }

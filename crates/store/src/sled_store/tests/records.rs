@@ -527,3 +527,34 @@ fn nothing_of_a_refused_change_is_kept() {
     assert_eq!(store.commit(&[], start()).unwrap(), vec![]);
     assert_eq!(put(&store, event(1)).audit_ids, vec![1]);
 }
+
+#[test]
+fn a_certificate_is_found_by_both_of_its_thumbprints() {
+    let (dir, store) = fresh();
+    let check = |store: &SledStore, n: u64, there: bool| {
+        let record = plain_certificate(n);
+        for digest in [
+            &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+            &ring::digest::SHA256,
+        ] {
+            let thumbprint = ring::digest::digest(digest, &record.der);
+            let thumbprint = thumbprint.as_ref().to_vec();
+            let found = store.certificate_by_thumbprint(&thumbprint).unwrap();
+            assert_eq!(found, there.then(|| record.clone()), "{n}");
+            let mut almost = thumbprint;
+            *almost.last_mut().unwrap() ^= 1;
+            assert_eq!(store.certificate_by_thumbprint(&almost).unwrap(), None);
+        }
+    };
+    check(&store, 1, false);
+    for n in 1..=20 {
+        put(&store, plain_certificate(n));
+        check(&store, n, true);
+    }
+    check(&store, 21, false);
+    drop(store);
+    let store = open(&dir.path().join("store"));
+    check(&store, 7, true);
+    assert_eq!(store.certificate_by_thumbprint(b"short").unwrap(), None);
+    assert_eq!(store.certificate_by_thumbprint(&[]).unwrap(), None);
+}

@@ -1,0 +1,88 @@
+//! What works and is worth a word: settings with which some clients, or some readers of certificates, get into trouble.
+
+use super::Run;
+use super::problem::{Findings, Spot};
+use crate::config::{Issuer, Profile, Secret};
+
+/// The longest static challenge that clients are known to send whole, in characters (Windows and NDES).
+const LONGEST_CHALLENGE: usize = 64;
+
+/// Checks the configuration as a whole.
+pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
+    for issuer in &run.config.issuers {
+        revocation_places(issuer, findings);
+    }
+    for profile in &run.config.profiles {
+        open_beside_mtls(profile, findings);
+    }
+}
+
+/// Where a certificate names neither, nobody who checks it learns that it was revoked.
+fn revocation_places(issuer: &Issuer, findings: &mut Findings) {
+    if issuer.cdp_urls.is_empty() && issuer.ocsp_urls.is_empty() {
+        findings.warn(
+            &Spot::one_of("issuer", &issuer.id).at("cdp_urls"),
+            "it is empty, and so is ocsp_urls: certificates name no place of a CRL or an OCSP responder, so that whoever \
+             checks one does not see that it was revoked",
+            "publish the CRL and name its address; nothing is to be done where nobody looks for revocations",
+        );
+    }
+}
+
+/// The same profile, without the certificate.
+fn open_beside_mtls(profile: &Profile, findings: &mut Findings) {
+    let spot = Spot::one_of("profile", &profile.path_id);
+    if profile.mtls.enabled && !profile.mtls.required {
+        let path = if profile.path_id.is_empty() {
+            "/scep".to_owned()
+        } else {
+            format!("/scep/{}", profile.path_id)
+        };
+        findings.warn(
+            &spot.at("mtls.required"),
+            format!("it is not set, so {path} is open to clients without a certificate as well"),
+            "set mtls.required = true where every client has a certificate; devices that are to get their first one need the \
+             open URL",
+        );
+    }
+    if profile.mtls.required && !profile.mtls.enabled {
+        findings.fail(
+            &spot.at("mtls.required"),
+            "it is set, but mTLS is off, so the profile would be served nowhere",
+            "set mtls.enabled = true too, or remove it",
+        );
+    }
+}
+
+/// Whether clients can send this static challenge.
+pub(super) fn challenge(password: &Secret, spot: &Spot, findings: &mut Findings) {
+    let text = password.expose();
+    if let Some(character) = text
+        .chars()
+        .find(|character| !pki::der::is_printable(character.encode_utf8(&mut [0; 4])))
+    {
+        // Not which one: it is a part of the secret.
+        let kind = match character {
+            _ if !character.is_ascii() => "a letter or sign beyond ASCII",
+            _ if character.is_control() => "a control character",
+            _ => "a sign",
+        };
+        findings.warn(
+            spot,
+            format!(
+                "the challenge password holds {kind} that a PrintableString cannot: Windows and some other clients cannot \
+                 send it"
+            ),
+            "use letters, digits, blanks and ' ( ) + , - . / : = ? only",
+        );
+    }
+    if text.chars().count() > LONGEST_CHALLENGE {
+        findings.warn(
+            spot,
+            format!(
+                "the challenge password is longer than {LONGEST_CHALLENGE} characters: some clients cut it off or refuse it"
+            ),
+            "use a shorter one",
+        );
+    }
+}

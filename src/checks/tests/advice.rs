@@ -1,0 +1,83 @@
+//! What is loaded all the same, and said.
+
+use super::*;
+
+impl House {
+    /// The warnings that are left, as text.
+    fn warnings(&self) -> Vec<String> {
+        let outcome = self.load();
+        assert!(outcome.loaded.is_some(), "{:?}", outcome.problems);
+        outcome.warnings().map(ToString::to_string).collect()
+    }
+
+    fn warnings_with_challenge(&mut self, challenge: &str) -> Vec<String> {
+        let profile = self.profile();
+        profile.challenge_password_file = None;
+        profile.challenge_password = Some(Secret::new(challenge));
+        self.warnings()
+    }
+}
+
+#[test]
+fn a_challenge_that_clients_cannot_send_is_warned_of_and_not_quoted() {
+    let mut house = House::new();
+    for good in [
+        "open sesame-2931",
+        "a'b(c)d+e,f-g.h/i:j=k?l",
+        &"x".repeat(64),
+    ] {
+        assert_eq!(house.warnings_with_challenge(good), [""; 0], "{good}");
+    }
+    for (bad, words) in [
+        ("open_sesame_2931", "holds a sign that"),
+        ("open-sesame-\u{e9}2931", "beyond ASCII"),
+        ("open-sesame-\t2931", "a control character"),
+        (&"x".repeat(65), "longer than 64 characters"),
+    ] {
+        let [said] = &house.warnings_with_challenge(bad)[..] else {
+            panic!("{bad}: one warning")
+        };
+        assert!(said.contains(words), "{said}");
+        assert!(!said.contains(bad), "{said}");
+    }
+}
+
+#[test]
+fn an_issuer_without_a_place_of_revocation_is_warned_of() {
+    let mut house = House::new();
+    let issuer = house.config.issuers.first_mut().unwrap();
+    issuer.cdp_urls.clear();
+    let said = house.warnings();
+    assert!(said.len() == 1 && said[0].contains("OCSP"), "{said:?}");
+    let issuer = house.config.issuers.first_mut().unwrap();
+    issuer.ocsp_urls = vec!["http://ocsp.example.com".to_owned()];
+    assert_eq!(house.warnings(), [""; 0]);
+}
+
+#[test]
+fn a_profile_with_mtls_that_is_open_beside_it_is_warned_of() {
+    let mut house = House::new();
+    house.profile().mtls.required = false;
+    let said = house.warnings();
+    assert!(
+        said.len() == 1 && said[0].contains("/scep/corp is open to clients without a certificate"),
+        "{said:?}"
+    );
+    house.profile().mtls.enabled = false;
+    house.config.server.mtls_listen = None;
+    assert_eq!(house.warnings(), [""; 0]);
+    house.profile().mtls.required = true;
+    assert!(house.failure().contains("served nowhere"));
+}
+
+#[test]
+fn the_file_of_the_access_log_must_be_writable() {
+    let mut house = House::new();
+    let access = crate::config::Access::File;
+    house.config.log.access = access(house.path("access.log"));
+    assert_eq!(house.warnings(), [""; 0]);
+    house.config.log.access = access(house.directory.path().to_owned());
+    assert!(house.failure().contains("it is a directory"));
+    house.config.log.access = access(house.path("nowhere/access.log"));
+    assert!(house.failure().contains("it cannot be made"));
+}
