@@ -17,10 +17,13 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// How often a file that was changed only just now is waited for.
 const WAITS: usize = 2;
 
+/// A file's octets, wiped when they are dropped.
+pub(crate) type Bytes = Zeroizing<Vec<u8>>;
+
 /// A file as it was when it was read.
 pub(crate) struct Content {
     /// What is in it; at least one octet.
-    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) bytes: Bytes,
     /// Its type and permissions, as `st_mode`.
     pub(crate) mode: u32,
     /// The user that it belongs to.

@@ -135,7 +135,8 @@ async fn issue(
                 return;
             }
         };
-        let notes: Vec<String> = approved.notes().iter().cloned().chain(let_in).collect();
+        let mut notes = approved.notes().to_vec();
+        notes.extend(let_in.into_iter().chain(candidate.notes.iter().cloned()));
         let (change, done) = issued(
             &job,
             &origin,

@@ -110,7 +110,7 @@ fn candidate(
     let facts = CsrFacts::from_csr(&csr);
     let validator = spec.validator(csr.challenge_password());
     let intune = validator.is_some_and(Validator::is_counted);
-    let mut by_holder = false;
+    let (mut by_holder, mut notes) = (false, Vec::new());
     let bounds = match csr.der().len() {
         octets if octets > spec.max_csr_bytes => Err(too_large(octets, spec.max_csr_bytes)),
         _ => CertificatePolicy::bounds(&csr).map_err(Refusal::from),
@@ -118,7 +118,10 @@ fn candidate(
     let (renews, evidence) = match bounds {
         Ok(()) => {
             let standing = renewal::standing(shared, &reply.signer, now)?;
-            by_holder = matches!(standing, Standing::Holder { .. });
+            if let Standing::Holder { former, .. } = &standing {
+                by_holder = true;
+                notes.extend(former.clone());
+            }
             authenticate(shared, &reply, &csr, &facts, validator, standing, now)
         }
         Err(refused) => (None, Err(refused.anonymous())),
@@ -162,6 +165,7 @@ fn candidate(
         renews,
         intune,
         by_holder,
+        notes,
         known: record.as_ref().map(Known::from),
         evidence,
         approval,
@@ -200,7 +204,7 @@ fn authenticate(
         _ => renewal_message,
     };
     let renewal = match standing {
-        Standing::Holder { through_gates } => {
+        Standing::Holder { through_gates, .. } => {
             Some(renewal::same_names(shared, csr, &reply.signer).map(|()| through_gates))
         }
         Standing::Expired(refusal) | Standing::Unfit(refusal) | Standing::Revoked(refusal) => {

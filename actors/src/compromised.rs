@@ -52,7 +52,7 @@ impl CompromisedKeys {
     }
 
     /// Notes that this certificate was revoked. To be called when that is durable.
-    pub(crate) fn revoked(&self, record: &CertificateRecord, reason: RevocationReason) {
+    pub fn revoked(&self, record: &CertificateRecord, reason: RevocationReason) {
         if reason != RevocationReason::KeyCompromise {
             return;
         }

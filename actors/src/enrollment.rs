@@ -66,6 +66,8 @@ pub(crate) struct Candidate {
     pub(crate) intune: bool,
     /// Whether it is signed with a certificate of this profile that is in force.
     pub(crate) by_holder: bool,
+    /// What is to stand in the audit beside a certificate.
+    pub(crate) notes: Vec<String>,
     pub(crate) known: Option<Known>,
     pub(crate) evidence: Result<Box<Evidence>, Refusal>,
     pub(crate) approval: Result<Approved, Refusal>,

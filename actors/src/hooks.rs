@@ -1,5 +1,7 @@
-//! The one question that an enrollment may ask of the outside world.
+//! What an enrollment may ask of the outside world.
 
+use chrono::{DateTime, Utc};
+use pki::Certificate;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -41,4 +43,22 @@ pub type VerdictFuture = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 pub trait ComplianceHook: Send + Sync {
     /// Asks about one device.
     fn ask(&self, question: ComplianceQuestion) -> VerdictFuture;
+}
+
+/// What a former server's revocations say of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// Whether it is revoked.
+    pub revoked: bool,
+    /// Which list says so, in words; for the audit.
+    pub list: String,
+}
+
+/// The revocations of the server that issued certificates of a CA before this one did.
+pub trait FormerRevocations: Send + Sync {
+    /// Looks a certificate up. Called on a compute thread: it may read a file and does not wait for a network.
+    ///
+    /// # Errors
+    /// There is no list that is whole, fresh at `now` and signed by the CA; why, in words.
+    fn look(&self, certificate: &Certificate, now: DateTime<Utc>) -> Result<Former, String>;
 }

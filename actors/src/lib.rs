@@ -80,7 +80,9 @@ pub use compromised::CompromisedKeys;
 pub use compute::{ComputeError, ComputePool, Stage};
 pub use crl::{CrlError, Crls};
 pub use directory::{Current, Directory, Entry, Profiles};
-pub use hooks::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
+pub use hooks::{
+    ComplianceHook, ComplianceQuestion, Former, FormerRevocations, Verdict, VerdictFuture,
+};
 pub use journal::{Count, Journal, JournalError};
 pub use limits::RequestGate;
 pub use messages::{

@@ -1,5 +1,6 @@
 //! Is the signer of a message somebody whose certificate this profile issued, and may it renew?
 
+use crate::hooks::{Former, FormerRevocations};
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -19,6 +20,8 @@ pub(crate) enum Standing {
     Holder {
         /// Whether the gates of a signed challenge let the device in.
         through_gates: bool,
+        /// Of a certificate that the store does not know: what vouches for it.
+        former: Option<String>,
     },
     /// Issued through this profile, not revoked, and past its end: no ground for a renewal. With a challenge the device
     /// may start anew.
@@ -82,6 +85,11 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
         let words = "the signer's certificate is revoked";
         return Ok(Standing::Revoked(unfit("renewal_revoked", words)));
     }
+    if record.is_none()
+        && let Some(former) = &shared.spec.former
+    {
+        return Ok(issued_by_another(shared, &**former, signer, now));
+    }
     let refusal = match record {
         None => unfit(
             "renewal_unknown",
@@ -98,20 +106,58 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
                 record.profile
             ),
         ),
-        Some(_) if !signer.valid_at(now) => {
-            let words = format!(
-                "the signer's certificate is valid from {} to {} only",
-                signer.not_before(),
-                signer.not_after()
-            );
-            return Ok(Standing::Expired(unfit("renewal_expired", &words)));
-        }
+        Some(_) if !signer.valid_at(now) => return Ok(expired(signer)),
         Some(record) => {
             let through_gates = came_through_gates(&*shared.services.store, record)?;
-            return Ok(Standing::Holder { through_gates });
+            return Ok(Standing::Holder {
+                through_gates,
+                former: None,
+            });
         }
     };
     Ok(Standing::Unfit(refusal))
+}
+
+fn expired(signer: &Certificate) -> Standing {
+    let words = format!(
+        "the signer's certificate is valid from {} to {} only",
+        signer.not_before(),
+        signer.not_after()
+    );
+    Standing::Expired(unfit("renewal_expired", &words))
+}
+
+/// What a certificate of this issuer is that another server has issued. Nobody knows how its device was let in: where there
+/// are gates, they hold.
+fn issued_by_another(
+    shared: &Shared,
+    former: &dyn FormerRevocations,
+    signer: &Certificate,
+    now: DateTime<Utc>,
+) -> Standing {
+    match former.look(signer, now) {
+        Err(why) => {
+            let words = format!(
+                "the signer's certificate is not in the store, and renewal.unknown_crl does not vouch for it: {why}"
+            );
+            Standing::Unfit(unfit("renewal_unknown", &words))
+        }
+        Ok(Former {
+            revoked: true,
+            list,
+        }) => {
+            let words = format!("the signer's certificate is revoked: {list}");
+            Standing::Revoked(unfit("renewal_revoked", &words))
+        }
+        Ok(_) if !signer.valid_at(now) => expired(signer),
+        Ok(Former { list, .. }) => Standing::Holder {
+            through_gates: shared.spec.intune.is_some(),
+            former: Some(format!(
+                "the signer's certificate {} is not in the store; accepted by renewal.unknown_certificates and {list}",
+                signer.serial()
+            )),
+        },
+    }
 }
 
 /// Whether the gates of a signed challenge let in who was issued this certificate, or the first of those that it renews.

@@ -1,7 +1,7 @@
 //! What a profile is: everything loaded, checked and immutable. The actors never see a path or a
 //! configuration file; who builds a [`ProfileSpec`] has already refused what is wrong.
 
-use crate::hooks::ComplianceHook;
+use crate::hooks::{ComplianceHook, FormerRevocations};
 use challenge::{SignedChallenges, StaticChallenge, Validator};
 use issuer::{CertificatePolicy, Issuer};
 use scep::{CryptoMode, RaIdentity};
@@ -45,6 +45,8 @@ pub struct ProfileSpec {
     pub max_csr_bytes: usize,
     /// What a renewal must bring.
     pub renewal: RenewalRules,
+    /// Where certificates of the issuer that the store does not know are renewed: the revocations of who issued them.
+    pub former: Option<Arc<dyn FormerRevocations>>,
     /// Refuse requests whose signer key is not the CSR's key.
     pub signer_key_must_match: bool,
     /// Answer GetCert for anyone, not just for holders of this profile's certificates.

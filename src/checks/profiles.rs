@@ -10,8 +10,9 @@ use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
 use super::{Run, ra, secrets, trust, urls};
-use crate::config::{Intune, Profile, Span};
+use crate::config::{AskedUrl, Intune, Profile, Span, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
+use crate::hooks::former_crl;
 
 /// Path ids that other URLs of a SCEP server begin with.
 const RESERVED: [&str; 2] = ["cgi-bin", "certsrv"];
@@ -136,6 +137,7 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         .then(|| trust::anchors(profile, run.files, run.now, &spot, &mut findings));
     let compliance = compliance(run, &profile.intune, &spot, &mut findings);
     ranges(profile, &spot, &mut findings);
+    former(run, profile, issuer, &spot, &mut findings);
 
     if findings.failed() {
         return (findings, None, None);
@@ -351,6 +353,56 @@ fn compliance(
         hmac_secret,
         ca_bundle,
     })
+}
+
+/// Certificates that another server issued are renewed only while its CRL is at hand.
+fn former(
+    run: &Run<'_>,
+    profile: &Profile,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) {
+    let place = profile.renewal.unknown_crl.as_ref().map(AskedUrl::as_str);
+    let spot = spot.at("renewal.unknown_crl");
+    match (profile.renewal.unknown_certificates, place) {
+        (UnknownCertificates::Refuse, None) => {}
+        (UnknownCertificates::Refuse, Some(_)) => findings.warn(
+            &spot,
+            "renewal.unknown_certificates is \"refuse\", so it is not used",
+            "remove it, or set unknown_certificates = \"accept\"",
+        ),
+        (UnknownCertificates::Accept, None) => findings.fail(
+            &spot,
+            "it is not set, so that nothing tells which of the unknown certificates are revoked",
+            "name the former server's CRL, a file or an address",
+        ),
+        (UnknownCertificates::Accept, Some(url)) if former_crl::is_url(url) => {
+            match urls::parse(url) {
+                Ok(parsed) if matches!(parsed.scheme, "http" | "https") => {}
+                Ok(_) => findings.fail(
+                    &spot,
+                    "it is neither http nor https",
+                    "use an address with one of them, or a file",
+                ),
+                Err(what) => findings.fail(&spot, what, "correct the address"),
+            }
+        }
+        (UnknownCertificates::Accept, Some(path)) => {
+            let Some(issuer) = issuer else { return };
+            let ca = issuer.issuer.authority().certificate().clone();
+            let remedy = "put the former server's newest CRL there";
+            match former_crl::check_file(std::path::Path::new(path), &ca, run.now) {
+                Err(what) => findings.fail(&spot, what, remedy),
+                Ok(Err(what)) => findings.warn(
+                    &spot,
+                    format!("{what}: until there is a newer one, unknown certificates are refused"),
+                    remedy,
+                ),
+                Ok(Ok(())) => {}
+            }
+        }
+    }
 }
 
 fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {

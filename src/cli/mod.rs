@@ -6,6 +6,7 @@
 
 mod audit;
 mod bench;
+mod certs;
 mod check;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -70,6 +71,7 @@ enum Command {
     Token(token::TokenArgs),
     Audit(audit::AuditArgs),
     Store(store::StoreArgs),
+    Certs(certs::CertsArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
     IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
     Completions(completions::CompletionsArgs),
@@ -91,6 +93,7 @@ impl Command {
             Self::Token(args) => token::run(args),
             Self::Audit(args) => audit::run(args),
             Self::Store(args) => store::run(args),
+            Self::Certs(args) => certs::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),
             Self::IntuneInspect(args) => intune_inspect::run(*args),
             Self::Completions(args) => completions::run(&args),

@@ -45,13 +45,16 @@ pub(super) fn carry_out_with(
     }
 }
 
-/// Makes a store only for the first token: a store that is not there has nothing to check. What
+/// Makes a store only for the first token and for certificates of another server: a store that is not there has nothing to check. What
 /// only looks at a store also opens one with records that cannot be read, to name them.
 fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
     let path = config.store_path();
     let options = SledOptions {
         cache_bytes: config.store.cache_bytes,
-        create: matches!(order, Order::CreateToken { .. }),
+        create: matches!(
+            order,
+            Order::CreateToken { .. } | Order::ImportCertificates(_)
+        ),
         lenient: matches!(
             order,
             Order::VerifyStore | Order::VerifyAudit | Order::ExportAudit { .. }

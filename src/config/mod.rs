@@ -35,6 +35,7 @@ pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
 pub use load::{Effective, Notice, Sources};
 pub use profile::{
     Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal,
+    UnknownCertificates,
 };
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};

@@ -141,6 +141,22 @@ pub struct Renewal {
     pub without_gates: bool,
     /// What becomes of a RenewalReq that is signed with an expired certificate.
     pub expired: Expired,
+    /// What becomes of a certificate of the issuer that the store does not know.
+    pub unknown_certificates: UnknownCertificates,
+    /// The CRL of the server that issued those certificates: a file, or an http or https address.
+    pub unknown_crl: Option<AskedUrl>,
+}
+
+/// What becomes of a certificate of the issuer that the store does not know: another server issued it, or the store was
+/// lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownCertificates {
+    /// It renews nothing.
+    #[default]
+    Refuse,
+    /// It renews as one of this profile, unless `unknown_crl` lists it.
+    Accept,
 }
 
 /// What becomes of a RenewalReq that is signed with an expired certificate.
@@ -163,6 +179,8 @@ impl Default for Renewal {
             allow_san_change: false,
             without_gates: false,
             expired: Expired::WithChallenge,
+            unknown_certificates: UnknownCertificates::Refuse,
+            unknown_crl: None,
         }
     }
 }

@@ -53,7 +53,10 @@ pub fn ask(data_dir: &Path, order: &Order, sink: Sink<'_>) -> Result<Answer, Con
 
 fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result<Answer> {
     let patience = match order {
-        Order::VerifyAudit | Order::VerifyStore | Order::ExportAudit { .. } => LONG_PATIENCE,
+        Order::VerifyAudit
+        | Order::VerifyStore
+        | Order::ExportAudit { .. }
+        | Order::ImportCertificates(_) => LONG_PATIENCE,
         Order::CreateToken { .. } | Order::ListTokens | Order::RevokeToken { .. } => PATIENCE,
     };
     stream.set_read_timeout(Some(patience))?;

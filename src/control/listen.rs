@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Journal, JournalError, SharedClock};
+use actors::{CompromisedKeys, Crls, Journal, JournalError, SharedClock};
 use chrono::{DateTime, Utc};
 use store::{Conflict, Store};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -14,7 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::{
-    ANSWERED, Answer, EXPORTED, LONG_PATIENCE, LONGEST, Order, PATIENCE, SOCKET, ShortDir, work,
+    ANSWERED, Answer, EXPORTED, LONG_PATIENCE, LONGEST, Order, PATIENCE, SOCKET, ShortDir, import,
+    work,
 };
 use crate::auth::TokenError;
 use crate::auth::tokens::By;
@@ -31,6 +32,10 @@ pub struct Control {
     pub journal: Journal,
     /// The time.
     pub clock: SharedClock,
+    /// Whose newest CRL changes when a certificate is revoked.
+    pub crls: Crls,
+    /// Keys that get no certificate any more.
+    pub compromised: CompromisedKeys,
 }
 
 impl Control {
@@ -105,6 +110,10 @@ impl Control {
         {
             return Ok(done.unwrap_or_else(|error| Answer::Refused(error.to_string())));
         }
+        if let Order::ImportCertificates(order) = order {
+            let imported = self.import(order, by).await;
+            return Ok(imported.map_or_else(Answer::Refused, Answer::Imported));
+        }
         let (lines, mut waiting) = mpsc::channel::<String>(AHEAD);
         let store = Arc::clone(&self.store);
         let reading = tokio::task::spawn_blocking(move || {
@@ -122,6 +131,26 @@ impl Control {
             Ok(None) => Answer::Refused("this order is not known".to_owned()),
             Err(error) => Answer::Refused(error.to_string()),
         })
+    }
+}
+
+impl Control {
+    /// Puts certificates of another server into the store.
+    async fn import(&self, order: import::Import, by: By) -> Result<import::ImportCounts, String> {
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let preparing = move || import::prepare(store.as_ref(), &order, &by, now);
+        let prepared = tokio::task::spawn_blocking(preparing).await;
+        let prepared = prepared.map_err(|error| error.to_string())??;
+        if prepared.change.0.is_empty() {
+            return Ok(prepared.counts);
+        }
+        let committed = self.journal.commit(prepared.change, None).await;
+        committed.map_err(|error| error.to_string())?;
+        for (record, reason) in &prepared.revoked {
+            self.crls.revoked(&record.ca);
+            self.compromised.revoked(record, *reason);
+        }
+        Ok(prepared.counts)
     }
 }
 

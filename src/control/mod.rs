@@ -6,10 +6,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`work`] | orders carried out on a store |
+//! | [`import`] | certificates of another server, on their way into the store |
 //! | [`listen`] | the server's side of the socket |
 //! | [`ask`](mod@ask) | the command line's side |
 
 pub mod ask;
+pub mod import;
 pub mod listen;
 pub mod work;
 
@@ -23,6 +25,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use ask::{ControlError, ask};
+use import::{Import, ImportCounts};
 pub use listen::Control;
 pub use work::{alone, change};
 
@@ -73,6 +76,8 @@ pub enum Order {
     },
     /// Read and check everything in the store.
     VerifyStore,
+    /// Put certificates of another server into the store.
+    ImportCertificates(Import),
 }
 
 /// What comes back. No `Debug`: it may hold a new token's secret.
@@ -92,6 +97,8 @@ pub enum Answer {
         /// How many.
         events: u64,
     },
+    /// So many certificates were imported.
+    Imported(ImportCounts),
     /// It was not done, and why.
     Refused(String),
 }

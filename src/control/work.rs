@@ -9,7 +9,7 @@ use store::{
     AuditCheck, AuditFault, Change, Store, StoredEvent, TokenRecord, TokenRole, VerifyReport,
 };
 
-use super::{Answer, Checked, Order};
+use super::{Answer, Checked, Order, import};
 use crate::auth::TokenError;
 use crate::auth::tokens::{self, By, Wanted};
 
@@ -53,9 +53,11 @@ pub fn change(
             let (record, change) = tokens::revoke(token, known, by, now)?;
             Ok(Some((Answer::Revoked(tokens::shown(&record)), change)))
         }
-        Order::ListTokens | Order::VerifyAudit | Order::ExportAudit { .. } | Order::VerifyStore => {
-            Ok(None)
-        }
+        Order::ListTokens
+        | Order::VerifyAudit
+        | Order::ExportAudit { .. }
+        | Order::VerifyStore
+        | Order::ImportCertificates(_) => Ok(None),
     }
 }
 
@@ -84,7 +86,9 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
             let events = export(store, *from_id, (*since, *until), sink)?;
             Answer::Exported { events }
         }
-        Order::CreateToken { .. } | Order::RevokeToken { .. } => return Ok(None),
+        Order::CreateToken { .. } | Order::RevokeToken { .. } | Order::ImportCertificates(_) => {
+            return Ok(None);
+        }
     }))
 }
 
@@ -116,8 +120,17 @@ pub fn alone(
     if let Some(answer) = read(store, order, sink).map_err(|error| error.to_string())? {
         return Ok(answer);
     }
-    let worked_out = change(order, &store.tokens(), by, now).map_err(|error| error.to_string())?;
-    let (answer, change) = worked_out.ok_or("this order is not known")?;
+    let (answer, change) = if let Order::ImportCertificates(import) = order {
+        let prepared = import::prepare(store, import, by, now)?;
+        (Answer::Imported(prepared.counts), prepared.change)
+    } else {
+        let worked_out =
+            change(order, &store.tokens(), by, now).map_err(|error| error.to_string())?;
+        worked_out.ok_or("this order is not known")?
+    };
+    if change.0.is_empty() {
+        return Ok(answer);
+    }
     let kept = store
         .commit(&[change], now)
         .map_err(|error| error.to_string())?;

@@ -1,5 +1,7 @@
 //! Questions that the server asks of other services while it decides.
 //!
 //! - [`compliance`]: gate 9 of the Intune profiles, an HTTPS webhook
+//! - [`former_crl`]: the CRL of the server that issued certificates before, for their renewals
 
 pub mod compliance;
+pub mod former_crl;

@@ -196,6 +196,8 @@ impl Server {
             store: Arc::clone(&services.store),
             journal: services.journal.clone(),
             clock: Arc::clone(&self.clock),
+            crls: services.crls.clone(),
+            compromised: services.compromised.clone(),
         }
     }
 }

@@ -1,21 +1,24 @@
 //! From what the checks let through to what the actors work with.
 
 use crate::checks::{Loaded, LoadedProfile};
-use crate::config::{Config, Crypto, Expired, Span};
+use crate::config::{Config, Crypto, Expired, Span, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
+use crate::hooks::former_crl::FormerCrl;
 use actors::{
-    ChainSettings, ComplianceHook, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
+    ChainSettings, ComplianceHook, FormerRevocations, Intune, PendingLimits, ProfileSpec,
+    RenewalRules, RequestLimits,
 };
 use challenge::{SignedChallenges, StaticChallenge};
 use chrono::{DateTime, Utc};
 use scep::CryptoMode;
 use std::sync::Arc;
 
-/// A compliance webhook that cannot be set up.
+/// Something that a profile asks cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("profile `{profile}`: the compliance webhook cannot be set up: {reason}")]
+#[error("profile `{profile}`: {what} cannot be set up: {reason}")]
 pub struct AssemblyError {
     profile: String,
+    what: &'static str,
     reason: String,
 }
 
@@ -78,6 +81,7 @@ fn spec(
             per_source: settings.limits.max_pending_per_source,
         },
         max_csr_bytes: settings.limits.max_csr_bytes,
+        former: former(profile)?,
         signer_key_must_match: settings.require_signer_key_match,
         open_get_cert: settings.get_cert_open,
         in_flight: settings.max_in_flight.max(1),
@@ -123,6 +127,24 @@ fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>
         .map(|webhook| Some(Arc::new(webhook) as Arc<dyn ComplianceHook>))
         .map_err(|error| AssemblyError {
             profile: profile.settings.label().to_owned(),
+            what: "the compliance webhook",
             reason: error.to_string(),
+        })
+}
+
+fn former(profile: &LoadedProfile) -> Result<Option<Arc<dyn FormerRevocations>>, AssemblyError> {
+    let settings = &profile.settings.renewal;
+    let (UnknownCertificates::Accept, Some(place)) =
+        (settings.unknown_certificates, &settings.unknown_crl)
+    else {
+        return Ok(None);
+    };
+    let ca = profile.issuer.authority().certificate().clone();
+    FormerCrl::new(place.as_str(), ca)
+        .map(|crl| Some(Arc::new(crl) as Arc<dyn FormerRevocations>))
+        .map_err(|reason| AssemblyError {
+            profile: profile.settings.label().to_owned(),
+            what: "the former server's CRL",
+            reason,
         })
 }

@@ -225,6 +225,7 @@ impl World {
             pending: PendingLimits::default(),
             max_csr_bytes: 32 * 1024,
             renewal: RenewalRules::default(),
+            former: None,
             signer_key_must_match: false,
             open_get_cert: false,
             in_flight: 256,

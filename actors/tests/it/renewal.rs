@@ -452,3 +452,98 @@ async fn a_compromised_key_gets_nothing_in_any_profile_of_its_ca() {
     assert_eq!(running.certificates(), certificates);
     rekeyed.enroll(&world, &running, "corp").await;
 }
+
+/// What a former server says: of a certificate with this serial that it is revoked, while it has a list.
+struct FormerServer {
+    revoked: pki::Serial,
+    fresh: std::sync::atomic::AtomicBool,
+}
+
+impl actors::FormerRevocations for FormerServer {
+    fn look(
+        &self,
+        certificate: &Certificate,
+        _: chrono::DateTime<chrono::Utc>,
+    ) -> Result<actors::Former, String> {
+        if !self.fresh.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err("it ended yesterday".to_owned());
+        }
+        Ok(actors::Former {
+            revoked: *certificate.serial() == self.revoked,
+            list: "the old CRL number 7".to_owned(),
+        })
+    }
+}
+
+#[actix::test]
+async fn what_another_server_issued_renews_where_its_revocations_are_known() {
+    let world = World::new();
+    let issue = |device: &Device| {
+        let csr = device.csr(None, "");
+        let wish = issuer::Wish {
+            csr: &csr,
+            vouched_sid: None,
+            previous: None,
+        };
+        let now = world.clock.now();
+        let approved = CertificatePolicy::new("device").approve(wish, now).unwrap();
+        world.issuer.sign_approved(&approved, now).unwrap()
+    };
+    let (good, bad) = (
+        Device::new(&world, "laptop-1"),
+        Device::new(&world, "laptop-2"),
+    );
+    let (held, revoked) = (issue(&good), issue(&bad));
+    let former = std::sync::Arc::new(FormerServer {
+        revoked: revoked.serial().clone(),
+        fresh: false.into(),
+    });
+    let details = |running: &Running| running.audit().remove(0).event.details;
+    let ask_for = async |running: &Running, certificate: &Certificate, device: &Device| {
+        let request = renewal(&world, certificate, &device.key, device, None, true);
+        words(&ask(&world, running, "corp", &request).await)
+    };
+
+    let running = world.open(vec![world.spec("corp")]).await;
+    assert!(ask_for(&running, &held, &good).await.starts_with("FAILURE"));
+    assert_eq!(details(&running).reason.as_deref(), Some("renewal_unknown"));
+    running.close();
+
+    let mut spec = world.spec("corp");
+    spec.former = Some(former.clone());
+    let running = world.open(vec![spec]).await;
+    assert!(ask_for(&running, &held, &good).await.starts_with("FAILURE"));
+    let message = details(&running).message.unwrap();
+    assert!(message.ends_with("it ended yesterday"), "{message}");
+    former
+        .fresh
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(
+        ask_for(&running, &revoked, &bad)
+            .await
+            .starts_with("FAILURE")
+    );
+    assert_eq!(details(&running).reason.as_deref(), Some("renewal_revoked"));
+    assert!(ask_for(&running, &held, &good).await.starts_with("SUCCESS"));
+    let note = details(&running).note.unwrap();
+    assert!(
+        note.contains(
+            "is not in the store; accepted by renewal.unknown_certificates and the old CRL number 7"
+        ),
+        "{note}"
+    );
+    running.close();
+
+    // Where there are gates they hold: nobody knows how the device was let in.
+    let mut spec = world.intune_spec("corp");
+    spec.former = Some(former);
+    let running = world.open(vec![spec]).await;
+    let fresh = Device::new(&world, "laptop-3");
+    let held = issue(&fresh);
+    assert!(
+        ask_for(&running, &held, &fresh)
+            .await
+            .starts_with("FAILURE")
+    );
+    assert_eq!(details(&running).reason.as_deref(), Some("renewal_gates"));
+}

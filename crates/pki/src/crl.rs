@@ -7,12 +7,14 @@ use chrono::{DateTime, Datelike, Utc};
 use crate::der::{self, Reader, Tlv, tag};
 use crate::signed_object::{self, Outline};
 use crate::{
-    Error, Extension, Name, PrivateKey, PublicKey, Serial, SignatureScheme, extension, oid,
+    Error, Extension, Name, PrivateKey, PublicKey, Serial, SignatureScheme, extension, oid, pem,
 };
 
 pub use reason::RevocationReason;
 
 const WHAT: &str = "CRL";
+/// What its PEM blocks are called (RFC 7468, 6).
+const PEM_LABEL: &str = "X509 CRL";
 
 /// One revoked certificate of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub struct Crl {
     this_update: DateTime<Utc>,
     next_update: Option<DateTime<Utc>>,
     entries: Vec<RevokedEntry>,
+    partial: bool,
 }
 
 impl Crl {
@@ -79,6 +82,7 @@ impl Crl {
             this_update,
             next_update,
             entries,
+            partial: extensions.iter().any(|extension| extension.critical),
         })
     }
 
@@ -86,6 +90,27 @@ impl Crl {
     #[must_use]
     pub fn aki(&self) -> Option<&[u8]> {
         self.aki.as_deref()
+    }
+
+    /// Reads a list in DER, or in the first block `X509 CRL` of a PEM text.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn from_der_or_pem(octets: &[u8]) -> Result<Self, Error> {
+        if octets.first() == Some(&tag::SEQUENCE) {
+            return Self::from_der(octets);
+        }
+        let blocks = pem::blocks(octets)?;
+        let block = blocks.iter().find(|block| block.label == PEM_LABEL);
+        let block = block.ok_or(Error::malformed(WHAT, "there is no X509 CRL block in it"))?;
+        Self::from_der(&block.decode()?)
+    }
+
+    /// Whether the list does not speak for all certificates of its issuer, or may not: it has critical extensions, as delta
+    /// CRLs and those with an issuing distribution point have (RFC 5280, 5.2.4 and 5.2.5).
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.partial
     }
 
     /// The DER, as it came.
