@@ -37,7 +37,7 @@ pub struct Crl {
     aki: Option<Vec<u8>>,
     this_update: DateTime<Utc>,
     next_update: Option<DateTime<Utc>>,
-    entries: Vec<RevokedEntry>,
+    entries: Box<[RevokedEntry]>,
     partial: bool,
 }
 
@@ -81,7 +81,7 @@ impl Crl {
             aki,
             this_update,
             next_update,
-            entries,
+            entries: entries.into(),
             partial: extensions.iter().any(|extension| extension.critical),
         })
     }
