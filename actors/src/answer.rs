@@ -93,9 +93,8 @@ pub(crate) fn seal(
 ) -> Result<Vec<u8>, SealError> {
     // A device that asked with the RA certificate of before checks the reply with that one too.
     let asked = spec
-        .ras
-        .iter()
-        .find(|ra| Some(&ra.certificate) == reply.recipient.as_ref());
+        .openers()
+        .find(|ra| Some(&ra.opens.certificate) == reply.recipient.as_ref());
     let ra = asked.or(spec.ras.first()).ok_or(SealError::NoRa)?;
     let chain;
     let answer = match answer {
@@ -118,5 +117,5 @@ pub(crate) fn seal(
         },
         Answer::Pending | Answer::Busy | Answer::Guessing => scep::Answer::Pending,
     };
-    Ok(scep::cert_rep(reply, &answer, ra, spec.mode, time)?)
+    Ok(scep::cert_rep(reply, &answer, &ra.signs, spec.mode, time)?)
 }

@@ -33,6 +33,10 @@ pub(crate) enum Read {
     Unavailable(store::Error),
 }
 
+/// What a device is told that takes the CA's certificate for the RA's. Who a message is for stands in it in the clear, and
+/// nothing was decrypted.
+const TO_THE_CA: &str = "the message is encrypted to the CA, not to the RA; get the CA certificates again and use the RA's";
+
 /// Opens a message and gathers all that its decision needs.
 pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTime<Utc>) -> Read {
     let spec = &shared.spec;
@@ -40,7 +44,7 @@ pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTim
         reply,
         body,
         findings,
-    } = match scep::open(message, &spec.ras, spec.mode) {
+    } = match scep::open(message, spec.openers().map(|ra| &ra.opens), spec.mode) {
         Ok(opened) => opened,
         Err(OpenError::Unreadable(words)) => return Read::Unreadable(words),
         Err(OpenError::Refused {
@@ -50,7 +54,17 @@ pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTim
             detail,
             verified,
             opaque,
+            strangers,
         }) => {
+            let authority = spec.issuer.authority();
+            let ca = authority.certificate();
+            let (text, detail) = match strangers.iter().any(|id| id.names(ca)) {
+                true => (
+                    TO_THE_CA.into(),
+                    format!("encrypted to the CA, not to the RA: {detail}"),
+                ),
+                false => (text, detail),
+            };
             let rejected = Rejected {
                 reply: *reply,
                 fail_info,
@@ -106,7 +120,7 @@ fn candidate(
         reply.signer.der(),
         csr.der(),
     ]);
-    let record = shared.services.store.enrollment(&spec.path_id, &key)?;
+    let record = shared.enrollment(&key)?;
     let facts = CsrFacts::from_csr(&csr);
     let validator = spec.validator(csr.challenge_password());
     let intune = validator.is_some_and(Validator::is_counted);

@@ -131,6 +131,7 @@ impl From<&EnrollmentRecord> for Known {
             stage: record.stage.clone(),
             updated_at: record.times.updated,
             needs_approval: record.needs_approval,
+            profile: Arc::new(record.profile.clone()),
             version: record.version,
             waiting: record
                 .stage

@@ -68,6 +68,16 @@ impl Directory {
             .map(|entry| entry.current())
     }
 
+    /// The profile that is called so now, or was before.
+    #[must_use]
+    pub fn find_by_any_name(&self, path_id: &str) -> Option<Arc<Current>> {
+        self.find(path_id).or_else(|| {
+            let profiles = self.profiles.load();
+            let mut all = profiles.values().map(|entry| entry.current());
+            all.find(|current| current.spec.is_called(path_id))
+        })
+    }
+
     /// All profiles, by path id.
     #[must_use]
     pub fn all(&self) -> Arc<Profiles> {

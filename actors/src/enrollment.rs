@@ -154,6 +154,8 @@ pub(crate) struct Known {
     pub(crate) stage: Stage,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) needs_approval: bool,
+    /// The name of the profile that its record is under: the present one, or one of before.
+    pub(crate) profile: Arc<String>,
     /// The version of its record.
     pub(crate) version: u64,
     /// Of one that waits.
@@ -166,6 +168,15 @@ impl Known {
     /// Whether it went through approval: then its polls are no retransmissions.
     pub(crate) fn was_pending(&self) -> bool {
         self.needs_approval
+    }
+
+    /// The version that a record under this name replaces; 0 where there is none.
+    pub(crate) fn version_under(&self, profile: &str) -> u64 {
+        if *self.profile == profile {
+            self.version
+        } else {
+            0
+        }
     }
 
     /// When it ends if no operator decides.

@@ -46,6 +46,11 @@ impl Fence {
         self.lock().closed = true;
     }
 
+    /// Lets in again who comes from now on: nobody took over after all.
+    pub(crate) fn reopen(&self) {
+        self.lock().closed = false;
+    }
+
     /// Closes, and waits until whoever is inside has left.
     pub(crate) async fn drained(&self) {
         self.close();
@@ -92,5 +97,8 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(inside);
         waiting.await.unwrap();
+        assert!(fence.enter().is_none());
+        fence.reopen();
+        assert!(fence.enter().is_some());
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn approve(
 ) -> Result<Approved, PolicyRefusal> {
     let spec = &shared.spec;
     let approved = spec.policy.approve(wish, now)?;
-    let ras: Vec<_> = spec.ras.iter().map(|ra| &ra.certificate).collect();
+    let ras: Vec<_> = spec.ras.iter().flat_map(scep::Ra::certificates).collect();
     approved.check_apart(&spec.issuer.authority(), &ras)?;
     Ok(approved)
 }

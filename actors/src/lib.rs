@@ -68,6 +68,7 @@ mod runtime;
 mod scheduling;
 mod shared;
 mod spec;
+mod start;
 mod steady;
 mod supervisor;
 mod told;

@@ -57,13 +57,13 @@ fn may_prove_itself(shared: &Shared, message: &[u8], now: DateTime<Utc>) -> stor
     if peeked.signer.valid_at(now)
         && let Some(record) = store.certificate(&ca, peeked.signer.serial().as_bytes())?
         && record.revoked.is_none()
-        && record.profile == spec.path_id
+        && spec.is_called(&record.profile)
         && record.der == peeked.signer.der()
     {
         return Ok(true);
     }
     let transaction_id = peeked.transaction_id.unwrap_or_default();
     let polled = poll_key(&transaction_id, &peeked.signer);
-    let known = store.enrollment_by_poll(&spec.path_id, &polled)?;
+    let known = shared.enrollment_by_poll(&polled)?;
     Ok(known.is_some())
 }

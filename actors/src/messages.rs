@@ -8,7 +8,7 @@ use challenge::Counters;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{EnrollmentRecord, Refusal, Stage};
+use store::{EnrollmentRecord, ProfileState, Refusal, Stage};
 
 /// Where a message came from, for the audit and the limits.
 #[derive(Debug, Clone)]
@@ -78,7 +78,11 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Puts a new specification in the place of the current one; state stays.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Apply(pub Arc<ProfileSpec>);
+pub(crate) struct Apply {
+    pub(crate) spec: Arc<ProfileSpec>,
+    /// The states under names that the profile is said to have had before, and was not until now.
+    pub(crate) former: Vec<ProfileState>,
+}
 
 /// Asks how the profile stands.
 #[derive(Message, Debug, Clone, Copy)]

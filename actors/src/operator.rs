@@ -58,9 +58,7 @@ pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<EnrollmentRec
     let found = shared
         .services
         .pool
-        .run(crate::compute::Stage::Finish, move || {
-            job.services.store.enrollment(&job.spec.path_id, &key)
-        })
+        .run(crate::compute::Stage::Finish, move || job.enrollment(&key))
         .await;
     match found {
         Ok(Ok(Some(record))) => Ok(record),

@@ -5,17 +5,18 @@
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
+mod carry;
 mod room;
 
 use crate::decision::{Asks, Claim, Decide, Decision, Desk, Guess, Settle, Settlement, Ticket};
 use crate::enroll;
-use crate::enrollment::{Known, Marks, Waiting};
+use crate::enrollment::{Known, Marks};
 use crate::exit::ExitGuard;
 use crate::guesses::Guesses;
 use crate::limits::RequestGate;
 use crate::lock_out;
 use crate::messages::{
-    Apply, DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
+    DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
     RETRY_AFTER, Served, Status, Sweep,
 };
 use crate::operator;
@@ -25,17 +26,17 @@ use crate::refuse::{locked_out, summarize};
 use crate::requests::Ending;
 use crate::shared::{Services, Shared};
 use crate::spec::{ProfileSpec, RequestLimits};
+use crate::start::{self, Start};
 use crate::told::Told;
 use crate::transactions::Transactions;
 use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory, Reservation};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{ProfileState, Stage};
+use store::Stage;
 use tokio::sync::Semaphore;
 
 /// How often memory that has passed its time is given back, and waiting requests are looked at.
@@ -78,42 +79,29 @@ impl ProfileActor {
         spec: Arc<ProfileSpec>,
         services: Services,
         fence: Fence,
-        state: ProfileState,
+        start: Start,
         exit: ExitGuard,
     ) -> Self {
-        let mut replay = ReplayMemory::new();
-        for mark in &state.replay {
-            replay.insert(ReplayKey(mark.key), mark.at);
-        }
         let limit = spec
             .intune
             .as_ref()
             .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
-        let mut rate = RateWindow::new(limit, records::RATE_WINDOW);
-        for mark in &state.rate {
-            rate.restore(DeviceKey(mark.key), mark.at);
-        }
-        let mut pending = Pending::default();
-        for record in &state.pending {
-            let waiting = Arc::new(Waiting::of_record(record));
-            pending.insert(record.key, waiting, record.approval_ends());
-        }
         let meters = Arc::new(Meters::new(&spec.path_id, &services.metrics));
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
         let verified = Arc::new(Budget::new(spec.refusals_per_source_per_minute));
-        let counters = counters(&state.counters);
+        let counters = start::counted(start.states());
         if spec.intune.is_some() {
             meters.resume(&counters);
         }
-        Self {
+        let mut actor = Self {
             permits: Arc::new(Semaphore::new(spec.in_flight)),
             permits_limit: spec.in_flight,
             transactions: Transactions::default(),
-            pending,
+            pending: Pending::default(),
             expiring: Arc::new(Semaphore::new(1)),
             ticks: None,
-            replay,
-            rate,
+            replay: ReplayMemory::new(),
+            rate: RateWindow::new(limit, records::RATE_WINDOW),
             counters,
             guesses: Guesses::new(spec.guesses_per_minute),
             told: Told::default(),
@@ -130,7 +118,11 @@ impl ProfileActor {
                 meters,
             }),
             _exit: exit,
+        };
+        for state in start.states() {
+            actor.remember(state);
         }
+        actor
     }
 
     /// Gives back memory that has passed its time; what is left to do for waiting requests is
@@ -356,13 +348,6 @@ impl ProfileActor {
     }
 }
 
-/// The stored counters by name, as the eleven.
-fn counters(named: &BTreeMap<String, u64>) -> Counters {
-    Counters::from_array(
-        Label::ALL.map(|label| named.get(label.as_str()).copied().unwrap_or_default()),
-    )
-}
-
 /// Whether the very same Intune enrollment gets its earlier answer instead of `replay`.
 fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) -> bool {
     // A request that waited for an operator is asked for again by its polls.
@@ -489,31 +474,6 @@ impl Handler<End> for ProfileActor {
         if let Some(ticks) = self.ticks.take() {
             ctx.cancel_future(ticks);
         }
-    }
-}
-
-impl Handler<Apply> for ProfileActor {
-    type Result = ();
-
-    fn handle(&mut self, Apply(spec): Apply, _: &mut Self::Context) {
-        let limit = spec
-            .intune
-            .as_ref()
-            .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
-        self.rate.set_limit(limit);
-        self.guesses.set_limit(spec.guesses_per_minute);
-        if spec.in_flight != self.permits_limit {
-            // Requests under way keep the permits that they hold from the old semaphore.
-            self.permits = Arc::new(Semaphore::new(spec.in_flight));
-            self.permits_limit = spec.in_flight;
-        }
-        let mut shared = self.shared.with_spec(spec);
-        if shared.spec.unverified_per_minute != self.shared.spec.unverified_per_minute {
-            shared.garbage = Arc::new(Noise::of_garbage(shared.spec.unverified_per_minute));
-        }
-        let verified = shared.spec.refusals_per_source_per_minute;
-        shared.verified.set_limit(verified);
-        self.shared = Arc::new(shared);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::shared::Shared;
 use crate::spec::ProfileSpec;
 use crate::waiting;
 use pki::{Certificate, Name, Serial};
-use scep::{FailInfo, ReplyTo};
+use scep::{FailInfo, Ra, ReplyTo};
 use std::sync::Arc;
 use store::{Change, Refusal, Stage as EnrollmentStage};
 
@@ -126,7 +126,7 @@ impl Naming {
     /// None when the name is nobody's here.
     fn of(spec: &ProfileSpec, name: &Name) -> Option<Self> {
         let authority = spec.issuer.authority();
-        let ras = || spec.ras.iter().map(|ra| &ra.certificate);
+        let ras = || spec.ras.iter().flat_map(Ra::certificates);
         let cas = || authority.names().chain(ras().map(Certificate::issuer));
         if cas().any(|ours| ours.matches(name)) {
             Some(Self::Right)
@@ -169,12 +169,11 @@ struct Polled {
 
 /// CertPoll: PENDING, or SUCCESS however often asked.
 fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Polled, NotFound> {
-    let store = &shared.services.store;
     let polled = |answer, not_approved| Polled {
         answer,
         not_approved,
     };
-    match store.enrollment_by_poll(&shared.spec.path_id, poll_key) {
+    match shared.enrollment_by_poll(poll_key) {
         Ok(Some(record)) => {
             let known = Known::from(&record);
             let not_approved = known.ended.is_some().then_some(record.key);
@@ -251,7 +250,7 @@ fn certificate(
         .map_err(|error| error.to_string())?;
     let naming = Naming::of(spec, issuer);
     for record in records {
-        if record.profile == spec.path_id {
+        if spec.is_called(&record.profile) {
             let certificate =
                 Certificate::from_der(&record.der).map_err(|error| error.to_string())?;
             if naming.is_some_and(|naming| naming.means(issuer, certificate.issuer())) {
@@ -313,7 +312,7 @@ async fn get_crl(
 fn is_of_the_ca(shared: &Shared, signer: &Certificate, serial: &Serial) -> Result<bool, String> {
     let spec = &shared.spec;
     let authority = spec.issuer.authority();
-    let ras = spec.ras.iter().map(|ra| &ra.certificate);
+    let ras = spec.ras.iter().flat_map(Ra::certificates);
     let mut own = ras.chain([authority.certificate()]);
     if own.any(|certificate| certificate.serial().same_number(serial))
         || (signer.serial().same_number(serial) && authority.issued(signer))

@@ -90,7 +90,10 @@ fn enrollment(
         profile: shared.spec.path_id.clone(),
         key: candidate.key,
         poll_key: candidate.poll_key,
-        version: candidate.known.as_ref().map_or(0, |known| known.version),
+        version: candidate
+            .known
+            .as_ref()
+            .map_or(0, |known| known.version_under(&shared.spec.path_id)),
         stage,
         needs_approval: false,
         transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),

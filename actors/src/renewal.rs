@@ -99,7 +99,7 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
             "renewal_unknown",
             "the signer's certificate differs from the one issued",
         ),
-        Some(record) if record.profile != shared.spec.path_id => unfit(
+        Some(record) if !shared.spec.is_called(&record.profile) => unfit(
             "renewal_foreign_profile",
             &format!(
                 "the signer's certificate was issued through profile `{}`",

@@ -3,12 +3,13 @@
 use crate::directory::Current;
 use crate::exit::ActorStopped;
 use crate::meters::restarts;
-use crate::supervisor::{ApplyError, Supervisor, load};
+use crate::start::Start;
+use crate::supervisor::{ApplyError, Supervisor};
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AuditDetails, AuditEvent, Change, Outcome, ProfileState};
+use store::{AuditDetails, AuditEvent, Change, Outcome};
 
 /// How long to wait before trying again when a profile cannot be brought back at once.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -46,6 +47,11 @@ impl Handler<ActorStopped> for Supervisor {
         restarts(&self.services.metrics, &path_id).increment(1);
         let fence = current.fence.clone();
         let services = self.services.clone();
+        let spec = self
+            .directory
+            .find(&path_id)
+            .map(|current| Arc::clone(&current.spec));
+        let Some(spec) = spec else { return };
         let revive = async move {
             // Whatever the dead actor let through must be in the store before it is read.
             fence.drained().await;
@@ -57,8 +63,8 @@ impl Handler<ActorStopped> for Supervisor {
             {
                 tracing::warn!(profile = path_id, %error, "the restart could not be audited");
             }
-            let id = path_id.clone();
-            let state = tokio::task::spawn_blocking(move || load(&services, &id)).await;
+            let load = move || Start::load(&services, &spec).map_err(ApplyError::from);
+            let state = tokio::task::spawn_blocking(load).await;
             (path_id, state.unwrap_or(Err(ApplyError::Stopped)))
         };
         ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
@@ -74,13 +80,7 @@ impl Handler<ActorStopped> for Supervisor {
 }
 
 impl Supervisor {
-    fn revive(
-        &mut self,
-        path_id: &str,
-        instance: u64,
-        state: ProfileState,
-        ctx: &mut Context<Self>,
-    ) {
+    fn revive(&mut self, path_id: &str, instance: u64, state: Start, ctx: &mut Context<Self>) {
         // Removed or replaced meanwhile: nothing to bring back.
         if self
             .lives

@@ -16,7 +16,7 @@ use crate::spec::ProfileSpec;
 use crate::steady::Steady;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
-use store::Store;
+use store::{EnrollmentRecord, Store};
 
 /// What all profiles use together. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +66,38 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.services.clock.now()
+    }
+
+    /// The request with this key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn enrollment(&self, key: &[u8; 16]) -> store::Result<Option<EnrollmentRecord>> {
+        self.under_each_name(|store, name| store.enrollment(name, key))
+    }
+
+    /// The newest request with this poll key.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn enrollment_by_poll(
+        &self,
+        poll_key: &[u8; 16],
+    ) -> store::Result<Option<EnrollmentRecord>> {
+        self.under_each_name(|store, name| store.enrollment_by_poll(name, poll_key))
+    }
+
+    fn under_each_name(
+        &self,
+        look: impl Fn(&dyn Store, &str) -> store::Result<Option<EnrollmentRecord>>,
+    ) -> store::Result<Option<EnrollmentRecord>> {
+        for name in self.spec.names() {
+            let found = look(&*self.services.store, name)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn with_spec(&self, spec: Arc<ProfileSpec>) -> Self {

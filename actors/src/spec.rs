@@ -4,7 +4,7 @@
 use crate::hooks::{ComplianceHook, FormerRevocations};
 use challenge::{SignedChallenges, StaticChallenge, Validator};
 use issuer::{CertificatePolicy, Issuer};
-use scep::{CryptoMode, RaIdentity};
+use scep::{CryptoMode, Ra};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,17 @@ use std::time::Duration;
 pub struct ProfileSpec {
     /// The last segment of the profile's URL; empty for the root profile.
     pub path_id: String,
+    /// Path ids that it had before: what was done under them counts here too.
+    pub formerly: Vec<String>,
     /// Who signs.
     pub issuer: Arc<dyn Issuer>,
     /// What may be in a certificate.
     pub policy: Arc<CertificatePolicy>,
-    /// RA identities: the current one first, then those still in their overlap. Never empty.
+    /// RAs: the current one first, then those still in their overlap. Never empty.
     /// Where the CA itself stands in for an RA, its certificate is the first one's.
-    pub ras: Vec<RaIdentity>,
+    pub ras: Vec<Ra>,
+    /// The CA beside its RAs, where it opens what devices encrypt to it by mistake.
+    pub ca: Option<Ra>,
     /// Which algorithms are accepted.
     pub mode: CryptoMode,
     /// Which certificates go out beside the leaf.
@@ -77,6 +81,24 @@ impl ProfileSpec {
             .chain(others)
             .chain(fixed)
             .find(|validator| validator.recognises(challenge))
+    }
+
+    /// All names of the profile, the present one first.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.path_id)
+            .chain(&self.formerly)
+            .map(String::as_str)
+    }
+
+    /// Whether this is the profile's name, or was.
+    #[must_use]
+    pub fn is_called(&self, path_id: &str) -> bool {
+        self.names().any(|name| name == path_id)
+    }
+
+    /// Everybody who may open a message, in the order in which they are looked for.
+    pub(crate) fn openers(&self) -> impl Iterator<Item = &Ra> {
+        self.ras.iter().chain(&self.ca)
     }
 
     /// Whether a renewal may come without a challenge. Where Intune is all that authenticates a

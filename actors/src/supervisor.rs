@@ -14,6 +14,7 @@ use crate::profile::ProfileActor;
 use crate::requests::Requests;
 use crate::shared::Services;
 use crate::spec::ProfileSpec;
+use crate::start::{Start, Unreadable, load_former};
 use crate::view::{View, ViewError};
 use actix::{
     Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, AtomicResponse, Context, Handler,
@@ -59,6 +60,12 @@ pub enum ApplyError {
     /// The supervisor is gone.
     #[error("the server is shutting down")]
     Stopped,
+}
+
+impl From<Unreadable> for ApplyError {
+    fn from(Unreadable { path_id, reason }: Unreadable) -> Self {
+        Self::State { path_id, reason }
+    }
 }
 
 /// What a reload changed.
@@ -135,11 +142,23 @@ impl Handler<ApplyProfiles> for Supervisor {
             .filter_map(|spec| self.retired.remove(&spec.path_id))
             .map(|life| life.fence)
             .collect();
+        // The same of one that gets another name, but for now it is still served.
+        let renamed: Vec<Fence> = specs
+            .iter()
+            .flat_map(|spec| &spec.formerly)
+            .filter(|former| !specs.iter().any(|spec| spec.path_id == **former))
+            .filter_map(|former| self.lives.get(former).or_else(|| self.retired.get(former)))
+            .map(|life| life.fence.clone())
+            .collect();
         let prepare = async move {
-            for fence in fences {
+            for fence in fences.iter().chain(&renamed) {
                 fence.drained().await;
             }
-            prepare(&services, &before, specs).await
+            let prepared = prepare(&services, &before, specs).await;
+            if prepared.is_err() {
+                renamed.iter().for_each(Fence::reopen);
+            }
+            prepared
         };
         AtomicResponse::new(Box::pin(prepare.into_actor(self).then(
             |prepared, this: &mut Self, ctx| {
@@ -147,9 +166,9 @@ impl Handler<ApplyProfiles> for Supervisor {
                 async move {
                     match begun {
                         Ok((applied, told)) => {
-                            for (actor, spec) in told {
+                            for (actor, apply) in told {
                                 // A dead actor finds the new specification when it comes back.
-                                let _ = actor.send(Apply(spec)).await;
+                                let _ = actor.send(apply).await;
                             }
                             Ok(applied)
                         }
@@ -166,8 +185,15 @@ impl Handler<ApplyProfiles> for Supervisor {
 struct Prepared {
     spec: Arc<ProfileSpec>,
     view: Arc<View>,
-    /// What a new actor starts from; `None` where the actor goes on.
-    state: Option<ProfileState>,
+    state: State,
+}
+
+/// The state that comes with a profile.
+enum State {
+    /// What a new actor starts from.
+    New(Start),
+    /// The actor goes on, with what was done under names that are its profile's from now on.
+    GoesOn(Vec<ProfileState>),
 }
 
 /// Makes everything that can fail, before anything changes.
@@ -187,10 +213,14 @@ async fn prepare(
                 path_id: path_id.clone(),
                 source,
             })?;
-            let state = if before.contains_key(&path_id) {
-                None
-            } else {
-                Some(load(&services, &path_id)?)
+            let state = match before.get(&path_id) {
+                None => State::New(Start::load(&services, &spec)?),
+                Some(entry) => {
+                    let current = entry.current();
+                    let new = |name: &&String| !current.spec.is_called(name);
+                    let formerly: Vec<String> = spec.formerly.iter().filter(new).cloned().collect();
+                    State::GoesOn(load_former(&services, &formerly)?)
+                }
             };
             let ready = Prepared {
                 spec: Arc::new(spec),
@@ -208,17 +238,7 @@ async fn prepare(
         .unwrap_or(Err(ApplyError::Stopped))
 }
 
-pub(crate) fn load(services: &Services, path_id: &str) -> Result<ProfileState, ApplyError> {
-    services
-        .store
-        .profile_state(path_id, services.steady.now())
-        .map_err(|error| ApplyError::State {
-            path_id: path_id.to_owned(),
-            reason: error.to_string(),
-        })
-}
-
-type Told = Vec<(Addr<ProfileActor>, Arc<ProfileSpec>)>;
+type Told = Vec<(Addr<ProfileActor>, Apply)>;
 
 impl Supervisor {
     /// Publishes what was prepared. Cannot fail.
@@ -239,7 +259,15 @@ impl Supervisor {
                 } else {
                     Arc::new(RequestGate::new(spec.request_limits))
                 };
-                told.push((current.actor.clone(), Arc::clone(&spec)));
+                let former = match state {
+                    State::GoesOn(former) => former,
+                    State::New(_) => Vec::new(),
+                };
+                let apply = Apply {
+                    spec: Arc::clone(&spec),
+                    former,
+                };
+                told.push((current.actor.clone(), apply));
                 entry.publish(Current {
                     spec,
                     view,
@@ -249,7 +277,11 @@ impl Supervisor {
                 after.insert(path_id.clone(), Arc::clone(entry));
                 applied.updated.push(path_id);
             } else {
-                let actor = self.start(Arc::clone(&spec), state.unwrap_or_default(), ctx);
+                let start = match state {
+                    State::New(start) => start,
+                    State::GoesOn(_) => Start::default(),
+                };
+                let actor = self.start(Arc::clone(&spec), start, ctx);
                 // From 0 on: an alert must see the first restart too.
                 restarts(&self.services.metrics, &path_id).increment(0);
                 let current = Current {
@@ -280,7 +312,7 @@ impl Supervisor {
     pub(crate) fn start(
         &mut self,
         spec: Arc<ProfileSpec>,
-        state: ProfileState,
+        state: Start,
         ctx: &mut Context<Self>,
     ) -> Addr<ProfileActor> {
         self.started += 1;
@@ -331,7 +363,8 @@ impl Handler<ReloadTrust> for Supervisor {
         let published = self.publish_trust(reload);
         let told = async move {
             let (actor, spec) = published?;
-            let _ = actor.send(Apply(spec)).await;
+            let former = Vec::new();
+            let _ = actor.send(Apply { spec, former }).await;
             Ok(())
         };
         AtomicResponse::new(Box::pin(told.into_actor(self)))

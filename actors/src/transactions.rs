@@ -112,6 +112,7 @@ mod tests {
             stage: Stage::AwaitingApproval { until: None },
             updated_at: DateTime::UNIX_EPOCH,
             needs_approval: true,
+            profile: std::sync::Arc::default(),
             version: 1,
             waiting: None,
             ended: None,

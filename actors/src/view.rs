@@ -3,6 +3,7 @@
 
 use crate::spec::ProfileSpec;
 use bytes::Bytes;
+use pki::Certificate;
 
 /// A body with its exact content type.
 #[derive(Debug, Clone)]
@@ -54,9 +55,10 @@ impl View {
         if !spec.chain.root_in_ca_cert && chain.len() > 1 {
             chain.pop_if(|last| last.is_self_issued());
         }
-        let ca_is_ra = ra.certificate.der() == authority.certificate().der();
-        let (content_type, octets) =
-            scep::ca_cert_body(ca_is_ra, std::slice::from_ref(ra), &chain)?;
+        let ca = authority.certificate();
+        // A CA that is its own RA is in the chain.
+        let ras: Vec<&Certificate> = ra.certificates().filter(|shown| *shown != ca).collect();
+        let (content_type, octets) = scep::ca_cert_body(&ras, &chain)?;
         Ok(Self {
             ca_caps: Bytes::from(scep::caps::render(
                 spec.mode,

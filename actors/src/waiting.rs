@@ -124,7 +124,10 @@ pub(crate) async fn join(
         poll: candidate.poll_key,
         transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
         message_type: records::message_type(candidate),
-        version: candidate.known.as_ref().map_or(0, |known| known.version),
+        version: candidate
+            .known
+            .as_ref()
+            .map_or(0, |known| known.version_under(&record.profile)),
     });
     let note = format!(
         "it asks for the same as {} of the same key, which waits already: an operator decides on both at once",

@@ -1,78 +1,103 @@
-//! RA certificates that the server keeps itself (`ra = "auto"`).
+//! RA certificates that the server keeps itself (`ra = "auto"`): which there are, and which are to be made.
 //!
-//! Each pair is one file, `<when made, Unix seconds>.pem`, key and certificate together, so that
-//! the two can never be seen apart. A new pair is made when the current one has less than a third
-//! of its life left, or the issuer's CA is another one; the old one stays for its overlap.
+//! An RA is one file, `<when made, Unix seconds>.pem`, keys and certificates together, so that they
+//! can never be seen apart: one pair, or two where one signs and one is encrypted to (`ra_split`). A
+//! new RA is made when the current one has less than a third of its life left, or the issuer's CA is
+//! another one; the old one stays for its overlap.
 //!
-//! Pairs of one issuer that are made in one run share a key ([`NewKeys`]): making an RSA key takes
+//! Nothing is written here: what is made is in memory, and becomes a file when the start or reload
+//! is accepted ([`ra_files`](super::ra_files)).
+//!
+//! RAs of one issuer that are made in one run share their keys ([`NewKeys`]): making an RSA key takes
 //! many times as long as everything else, and a thousand profiles should start within seconds. A
 //! message is still bound to its profile, because it names the certificate that it is for.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use issuer::Issuer;
+use issuer::{Issuer, RaRole};
 use pki::{Certificate, KeyKind, PrivateKey};
-use scep::RaIdentity;
+use scep::{Ra, RaIdentity};
 
 use super::files::Files;
 use super::loaded::HeldRa;
 use super::problem::{Findings, Spot};
+use super::ra_files::{NewRa, OverRa};
 
 /// What an RA key is: RSA, because devices encrypt to it, and no larger than needed, because every
 /// request costs one decryption and one signature.
 const KIND: KeyKind = KeyKind::Rsa { bits: 2048 };
 
-/// The keys made in one run, by issuer.
+/// The keys made in one run, by issuer and role.
 #[derive(Default)]
-pub(super) struct NewKeys(Mutex<BTreeMap<String, PrivateKey>>);
+pub(super) struct NewKeys(Mutex<BTreeMap<(String, RaRole), PrivateKey>>);
 
 impl NewKeys {
-    fn of(&self, issuer_id: &str) -> Result<PrivateKey, pki::Error> {
+    fn of(&self, issuer_id: &str, role: RaRole) -> Result<PrivateKey, pki::Error> {
         // A panic elsewhere leaves whole keys behind. The others wait for the one being made.
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = keys.get(issuer_id) {
+        let of = (issuer_id.to_owned(), role);
+        if let Some(key) = keys.get(&of) {
             return Ok(key.clone());
         }
         let key = PrivateKey::generate(KIND)?;
-        keys.insert(issuer_id.to_owned(), key.clone());
+        keys.insert(of, key.clone());
         Ok(key)
     }
 }
 
-/// Where pairs are kept, for whom, and how.
+/// Where RAs are kept, for whom, and how.
 pub(super) struct Keeping<'a> {
     /// The profile's own directory.
     pub(super) directory: &'a Path,
+    /// Those of its former names.
+    pub(super) former: &'a [PathBuf],
     pub(super) issuer: &'a dyn Issuer,
     pub(super) path_id: &'a str,
     pub(super) new_keys: &'a NewKeys,
     pub(super) overlap: TimeDelta,
-    /// Whether pairs may be made and removed; `false` only looks.
-    pub(super) may_write: bool,
+    /// Whether one pair signs and another one is encrypted to.
+    pub(super) split: bool,
+    /// Whether RAs that are due are made; `false` only looks.
+    pub(super) makes: bool,
 }
 
-/// What is kept at a time.
+/// What is held at a time.
+#[derive(Default)]
 pub(super) struct Kept {
-    /// The current pair first; empty only when a pair is to be made and `may_write` is off.
+    /// The current RA first; empty only when one is to be made and `makes` is off.
     pub(super) ras: Vec<HeldRa>,
-    /// When to look again: the current pair is due, or an old one's overlap ends.
+    /// What was made, and is to be written before it is shown to devices.
+    pub(super) new: Option<NewRa>,
+    /// Those whose overlap is over at the time that was given.
+    pub(super) over: Vec<OverRa>,
+    /// When to look again: the current RA is due, or an old one's overlap ends.
     pub(super) look_again_at: Option<DateTime<Utc>>,
 }
 
-/// A pair on disk.
+/// An RA on disk, or one that is going to be there.
 struct Stored {
     file: PathBuf,
     made_at: DateTime<Utc>,
-    identity: RaIdentity,
+    ra: Ra,
 }
 
-/// Reads the pairs, makes a new one when it is time, removes those whose overlap is over.
+impl Stored {
+    fn ends(&self) -> DateTime<Utc> {
+        ends(&self.ra)
+    }
+}
+
+/// When the first of its certificates ends.
+fn ends(ra: &Ra) -> DateTime<Utc> {
+    let (opens, signs) = (&ra.opens.certificate, &ra.signs.certificate);
+    opens.not_after().min(signs.not_after())
+}
+
+/// Reads the RAs and makes a new one when it is time, in memory.
 /// `None` when something is wrong, which is then among the findings.
 pub(super) fn keep(
     keeping: &Keeping<'_>,
@@ -81,73 +106,114 @@ pub(super) fn keep(
     findings: &mut Findings,
 ) -> Option<Kept> {
     let mut stored = stored(keeping.directory, spot, findings)?;
-    if stored
-        .first()
-        .is_none_or(|newest| keeping.is_due(&newest.identity.certificate, now))
-    {
-        if !keeping.may_write {
-            let ras = stored
+    let mut kept = Kept::default();
+    // Not simply the newest: one that was made under a clock that was ahead is not valid yet.
+    let current = stored
+        .iter()
+        .position(|one| !keeping.is_due(&one.ra, now))
+        .or_else(|| {
+            if !keeping.makes {
+                return None;
+            }
+            let newest = stored.first().map(|newest| newest.made_at);
+            let new = keeping.make(now, newest, spot, findings)?;
+            kept.new = Some(NewRa {
+                file: new.file.clone(),
+                ra: new.ra.clone(),
+            });
+            stored.insert(0, new);
+            Some(0)
+        });
+    let Some(current) = current else {
+        // What was wrong is said; or only a look was asked for.
+        return (!keeping.makes).then(|| Kept {
+            ras: stored
                 .into_iter()
-                .map(|pair| HeldRa {
-                    identity: pair.identity,
+                .map(|one| HeldRa {
+                    ra: one.ra,
                     until: None,
                 })
-                .collect();
-            return Some(Kept {
-                ras,
-                look_again_at: None,
-            });
-        }
-        let new = keeping.make(
-            now,
-            stored.first().map(|newest| newest.made_at),
-            spot,
-            findings,
-        )?;
-        stored.insert(0, new);
-    }
-    let mut ras = Vec::with_capacity(stored.len());
-    let mut look_again_at = stored
-        .first()
-        .and_then(|current| keeping.due(&current.identity.certificate));
-    let mut replaced_at: Option<DateTime<Utc>> = None;
-    for pair in stored {
-        let until =
-            replaced_at.map(|at| (at + keeping.overlap).min(pair.identity.certificate.not_after()));
-        replaced_at = Some(pair.made_at);
-        if until.is_some_and(|until| until <= now) {
-            if keeping.may_write {
-                remove(&pair.file, spot, findings);
-            }
-            continue;
-        }
-        look_again_at = look_again_at.into_iter().chain(until).min();
-        ras.push(HeldRa {
-            identity: pair.identity,
-            until,
+                .collect(),
+            ..Kept::default()
         });
+    };
+    let mut replaced_at: Option<DateTime<Utc>> = None;
+    for (place, one) in stored.into_iter().enumerate() {
+        let until = match place {
+            _ if place == current => None,
+            // Newer than the current one: devices that saw it may encrypt to it to its end.
+            _ if place < current => Some(one.ends()),
+            _ => replaced_at.map(|at| (at + keeping.overlap).min(one.ends())),
+        };
+        replaced_at = Some(one.made_at);
+        match until {
+            Some(until) if until <= now => kept.over.push(OverRa {
+                file: one.file,
+                until,
+            }),
+            Some(until) => {
+                kept.look_again_at = kept.look_again_at.into_iter().chain([until]).min();
+                kept.ras.push(HeldRa {
+                    ra: one.ra,
+                    until: Some(until),
+                });
+            }
+            None => {
+                let due = keeping.due(&one.ra);
+                kept.look_again_at = kept.look_again_at.into_iter().chain(due).min();
+                let held = HeldRa {
+                    ra: one.ra,
+                    until: None,
+                };
+                kept.ras.insert(0, held);
+            }
+        }
     }
-    Some(Kept { ras, look_again_at })
+    // A device that was set up under a former name may know what that one had, to its end.
+    for directory in keeping.former {
+        for one in self::stored(directory, spot, findings)? {
+            let until = one.ends();
+            if until <= now {
+                kept.over.push(OverRa {
+                    file: one.file,
+                    until,
+                });
+            } else {
+                kept.look_again_at = kept.look_again_at.into_iter().chain([until]).min();
+                kept.ras.push(HeldRa {
+                    ra: one.ra,
+                    until: Some(until),
+                });
+            }
+        }
+    }
+    Some(kept)
 }
 
 impl Keeping<'_> {
-    /// When a pair is to be replaced for its age; `None` when its CA ends with it, so that a new
+    /// When an RA is to be replaced for its age; `None` when its CA ends with it, so that a new
     /// one would not live longer.
-    fn due(&self, certificate: &Certificate) -> Option<DateTime<Utc>> {
-        let lives_as_long_as_its_ca =
-            certificate.not_after() >= self.issuer.authority().certificate().not_after();
-        let life = certificate.not_after() - certificate.not_before();
-        (!lives_as_long_as_its_ca).then(|| certificate.not_after() - life / 3)
+    fn due(&self, ra: &Ra) -> Option<DateTime<Utc>> {
+        let due = |certificate: &Certificate| {
+            let lives_as_long_as_its_ca =
+                certificate.not_after() >= self.issuer.authority().certificate().not_after();
+            let life = certificate.not_after() - certificate.not_before();
+            (!lives_as_long_as_its_ca).then(|| certificate.not_after() - life / 3)
+        };
+        ra.certificates().filter_map(due).min()
     }
 
-    fn is_due(&self, certificate: &Certificate, now: DateTime<Utc>) -> bool {
+    fn is_due(&self, ra: &Ra, now: DateTime<Utc>) -> bool {
         let authority = self.issuer.authority();
         let ca = authority.certificate();
-        let of_this_ca = certificate.issuer().matches(ca.subject())
-            && certificate.verify_signature_by(ca.public_key()).is_ok();
-        !of_this_ca
-            || !certificate.valid_at(now)
-            || self.due(certificate).is_some_and(|due| due <= now)
+        let in_order = |certificate: &Certificate| {
+            certificate.issuer().matches(ca.subject())
+                && certificate.verify_signature_by(ca.public_key()).is_ok()
+                && certificate.valid_at(now)
+        };
+        ra.is_split() != self.split
+            || !ra.certificates().all(in_order)
+            || self.due(ra).is_some_and(|due| due <= now)
     }
 
     fn make(
@@ -157,21 +223,8 @@ impl Keeping<'_> {
         spot: &Spot,
         findings: &mut Findings,
     ) -> Option<Stored> {
-        let identity = self
-            .new_keys
-            .of(self.issuer.id())
-            .map_err(|error| error.to_string())
-            .and_then(|key| {
-                let certificate = self
-                    .issuer
-                    .ra()
-                    .ok_or_else(|| issuer::Error::NoRa {
-                        id: self.issuer.id().to_owned(),
-                    })
-                    .and_then(|ra| ra.certify_ra(key.public_key(), self.path_id, now))
-                    .map_err(|error| error.to_string())?;
-                Ok(RaIdentity { certificate, key })
-            })
+        let ra = self
+            .new_ra(now)
             .inspect_err(|error| {
                 findings.fail(
                     spot,
@@ -180,30 +233,42 @@ impl Keeping<'_> {
                 );
             })
             .ok()?;
-        // Names sort by time; a clock that went back must not put the new pair behind the old one.
+        // Names sort by time; a clock that went back must not put the new RA behind the old one.
         let made_at = newest.map_or(now, |newest| now.max(newest + TimeDelta::seconds(1)));
         let file = self
             .directory
             .join(format!("{:012}.pem", made_at.timestamp()));
-        write(&file, &identity)
-            .inspect_err(|error| {
-                let remedy = "see to the disk, and that scepd's user may write there";
-                findings.fail(
-                    &spot.in_file(&file),
-                    format!("the RA certificate cannot be kept: {error}"),
-                    remedy,
-                );
-            })
-            .ok()?;
-        Some(Stored {
-            file,
-            made_at,
-            identity,
+        Some(Stored { file, made_at, ra })
+    }
+
+    fn new_ra(&self, now: DateTime<Utc>) -> Result<Ra, String> {
+        if !self.split {
+            return Ok(self.new_pair(RaRole::Both, now)?.into());
+        }
+        Ok(Ra {
+            opens: self.new_pair(RaRole::Encryption, now)?,
+            signs: self.new_pair(RaRole::Signing, now)?,
         })
+    }
+
+    fn new_pair(&self, role: RaRole, now: DateTime<Utc>) -> Result<RaIdentity, String> {
+        let key = self
+            .new_keys
+            .of(self.issuer.id(), role)
+            .map_err(|error| error.to_string())?;
+        let certificate = self
+            .issuer
+            .ra()
+            .ok_or_else(|| issuer::Error::NoRa {
+                id: self.issuer.id().to_owned(),
+            })
+            .and_then(|ra| ra.certify_ra_for(role, key.public_key(), self.path_id, now))
+            .map_err(|error| error.to_string())?;
+        Ok(RaIdentity { certificate, key })
     }
 }
 
-/// The pairs of a directory, newest first.
+/// The RAs of a directory, newest first.
 fn stored(directory: &Path, spot: &Spot, findings: &mut Findings) -> Option<Vec<Stored>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -227,11 +292,7 @@ fn stored(directory: &Path, spot: &Spot, findings: &mut Findings) -> Option<Vec<
     let mut stored = Vec::with_capacity(files.len());
     for (made_at, file) in files {
         match read(&file, spot, findings) {
-            Some(identity) => stored.push(Stored {
-                file,
-                made_at,
-                identity,
-            }),
+            Some(ra) => stored.push(Stored { file, made_at, ra }),
             None => whole = false,
         }
     }
@@ -248,53 +309,37 @@ fn made_at(file: &Path) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
 }
 
-fn read(file: &Path, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
+fn read(file: &Path, spot: &Spot, findings: &mut Findings) -> Option<Ra> {
     let content = Files::default().read_secret(file, spot, findings)?;
-    let wrong = match (
-        Certificate::from_pem(&content.bytes),
-        PrivateKey::from_pem(&content.bytes),
-    ) {
-        (Ok(certificate), Ok(key))
-            if certificate.public_key().spki_der() == key.public_key().spki_der() =>
-        {
-            return Some(RaIdentity { certificate, key });
-        }
-        (Ok(_), Ok(_)) => "its key and certificate do not belong together".to_owned(),
-        (Err(error), _) | (_, Err(error)) => error.to_string(),
+    let pairs = Certificate::bundle_from_pem(&content.bytes)
+        .and_then(|certificates| Ok((certificates, PrivateKey::bundle_from_pem(&content.bytes)?)))
+        .map(|(certificates, keys)| {
+            let pairs = certificates.into_iter().zip(keys);
+            pairs
+                .map(|(certificate, key)| RaIdentity { certificate, key })
+                .collect::<Vec<_>>()
+        });
+    let belong = |pair: &RaIdentity| {
+        pair.certificate.public_key().spki_der() == pair.key.public_key().spki_der()
     };
-    let remedy = "restore it from a backup, or remove it: a new pair is then made, and devices must ask for it";
+    let wrong = match pairs.as_deref() {
+        Ok(pairs) if !pairs.iter().all(belong) => {
+            "its key and certificate do not belong together".to_owned()
+        }
+        Ok([pair]) => return Some(pair.clone().into()),
+        Ok([opens, signs]) => {
+            return Some(Ra {
+                opens: opens.clone(),
+                signs: signs.clone(),
+            });
+        }
+        Ok(pairs) => format!(
+            "there are {} certificates with keys in it, not one or two",
+            pairs.len()
+        ),
+        Err(error) => error.to_string(),
+    };
+    let remedy = "restore it from a backup, or remove it: a new RA is then made, and devices must ask for it";
     findings.fail(&spot.in_file(file), wrong, remedy);
     None
-}
-
-/// Writes beside the place and renames, so that a crash leaves a whole file or none.
-fn write(file: &Path, identity: &RaIdentity) -> io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let unfinished = file.with_extension("new");
-    match std::fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let key = identity.key.to_pkcs8_pem().map_err(io::Error::other)?;
-    let mut out = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    out.write_all(key.as_bytes())?;
-    out.write_all(identity.certificate.to_pem().as_bytes())?;
-    out.sync_all()?;
-    std::fs::rename(&unfinished, file)?;
-    File::open(directory)?.sync_all()
-}
-
-fn remove(file: &Path, spot: &Spot, findings: &mut Findings) {
-    if let Err(error) = std::fs::remove_file(file) {
-        let what = format!("an RA certificate past its overlap cannot be removed: {error}");
-        findings.warn(&spot.in_file(file), what, "remove it");
-    }
 }

@@ -7,8 +7,9 @@ use challenge::TrustAnchors;
 use chrono::{DateTime, Utc};
 use issuer::{CertificatePolicy, Issuer};
 use pki::Certificate;
-use scep::RaIdentity;
+use scep::Ra;
 
+use super::ra_files::{NewRa, OverRa};
 use crate::config::{self, Secret};
 use crate::http::TlsIdentity;
 
@@ -43,8 +44,14 @@ pub struct LoadedProfile {
     pub issuer: Arc<dyn Issuer>,
     /// What is signed, with this profile's rule on names in renewals.
     pub policy: Arc<CertificatePolicy>,
-    /// RA certificates, the current one first, then those in their overlap. Never empty.
+    /// RAs, the current one first, then those in their overlap. Never empty.
     pub ras: Vec<HeldRa>,
+    /// The CA beside its RAs, where it opens what is encrypted to it.
+    pub ca: Option<Ra>,
+    /// The current RA, where it was made just now and is not on disk yet.
+    pub new_ra: Option<NewRa>,
+    /// The files of automatic RAs whose overlap is over.
+    pub over_ras: Vec<OverRa>,
     /// The static challenge password.
     pub challenge_password: Option<Secret>,
     /// CAs of mTLS clients, where mTLS is on.
@@ -55,11 +62,11 @@ pub struct LoadedProfile {
     pub compliance: Option<LoadedCompliance>,
 }
 
-/// An RA certificate and until when it is held.
+/// An RA and until when it is held.
 #[derive(Clone)]
 pub struct HeldRa {
-    /// Certificate and key.
-    pub identity: RaIdentity,
+    /// Certificates and keys.
+    pub ra: Ra,
     /// The end of its overlap; `None` for the current one.
     pub until: Option<DateTime<Utc>>,
 }
@@ -91,12 +98,16 @@ impl Loaded {
     /// overlap ends, so that requests already encrypted to it still open.
     pub fn carry_over(&mut self, before: &Self, now: DateTime<Utc>) {
         for profile in &mut self.profiles {
-            let path_id = &profile.settings.path_id;
-            if let Some(old) = before
+            let settings = &profile.settings;
+            let names: Vec<String> = std::iter::once(&settings.path_id)
+                .chain(&settings.formerly)
+                .cloned()
+                .collect();
+            let same = before
                 .profiles
                 .iter()
-                .find(|old| old.settings.path_id == *path_id)
-            {
+                .filter(|old| names.contains(&old.settings.path_id));
+            for old in same {
                 profile.keep_ras_of(old, now);
             }
             let ends = profile.ras.iter().filter_map(|ra| ra.until);
@@ -105,33 +116,53 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// Automatic RAs that were made and are not on disk yet.
+    #[must_use]
+    pub fn new_ras(&self) -> Vec<NewRa> {
+        let profiles = self.profiles.iter();
+        profiles
+            .filter_map(|profile| profile.new_ra.clone())
+            .collect()
+    }
+
+    /// The files of automatic RAs whose overlap is over.
+    #[must_use]
+    pub fn over_ras(&self) -> Vec<OverRa> {
+        let profiles = self.profiles.iter();
+        profiles
+            .flat_map(|profile| profile.over_ras.iter().cloned())
+            .collect()
+    }
+}
+
 impl LoadedProfile {
     fn keep_ras_of(&mut self, old: &Self, now: DateTime<Utc>) {
         let default_end = now + self.settings.ra_overlap.chrono();
         for ra in &old.ras {
-            let certificate = &ra.identity.certificate;
+            let certificate = &ra.ra.opens.certificate;
             let until = ra.until.unwrap_or(default_end).min(certificate.not_after());
             let known = self
                 .ras
                 .iter()
-                .any(|held| held.identity.certificate == *certificate);
+                .any(|held| held.ra.opens.certificate == *certificate);
             if !known && now < until {
                 self.ras.push(HeldRa {
-                    identity: ra.identity.clone(),
+                    ra: ra.ra.clone(),
                     until: Some(until),
                 });
             }
         }
     }
 
-    /// The RA identities in force at `now`, the current one first.
+    /// The RAs in force at `now`, the current one first.
     #[must_use]
-    pub fn identities(&self, now: DateTime<Utc>) -> Vec<RaIdentity> {
+    pub fn ras_at(&self, now: DateTime<Utc>) -> Vec<Ra> {
         let in_force = |ra: &&HeldRa| ra.until.is_none_or(|until| now < until);
         self.ras
             .iter()
             .filter(in_force)
-            .map(|ra| ra.identity.clone())
+            .map(|ra| ra.ra.clone())
             .collect()
     }
 }

@@ -5,8 +5,9 @@
 //! |---|---|
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `policies` | CAs; certificate profiles |
-//! | `profiles`, `ra`, `auto_ra`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `advice` | what works and may still give trouble |
+//! | `formerly` | names that profiles had before |
 //! | `store` | the store |
 //! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
 //!
@@ -16,6 +17,7 @@
 mod advice;
 mod auto_ra;
 mod files;
+mod formerly;
 mod issuers;
 mod loaded;
 mod pair;
@@ -23,6 +25,7 @@ mod policies;
 mod problem;
 mod profiles;
 mod ra;
+mod ra_files;
 mod secrets;
 mod server;
 mod store;
@@ -39,8 +42,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use issuer::Issuer;
 
+pub use formerly::forgotten;
 pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
 pub use problem::{Problem, Severity};
+pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};
+pub use server::make_data_dir;
 pub(crate) use server::oidc_rules;
 pub use store::{check_store, open_store, other_owner, probe_store};
 pub use trust::{TrustFiles, reload_anchors, reload_trust_files};
@@ -81,12 +87,13 @@ struct Run<'a> {
     files: &'a Files,
     new_keys: &'a NewKeys,
     now: DateTime<Utc>,
-    /// Whether missing directories and automatic RA pairs are made.
-    may_write: bool,
+    /// Whether automatic RAs that are due are made, in memory.
+    makes_ras: bool,
 }
 
-/// Runs all checks and loads everything, for a start or a reload. Makes what the server keeps
-/// itself and is missing or due: the data directory, automatic RA certificates.
+/// Runs all checks and loads everything, for a start or a reload, and changes nothing: who accepts
+/// what was loaded makes the data directory ([`make_data_dir`]) and writes automatic RAs that were due
+/// ([`WrittenRas`]).
 ///
 /// Reads files and may make RSA keys: call it off the async threads. The store is not touched;
 /// see [`open_store`].
@@ -95,21 +102,21 @@ pub fn load(config: &Config, now: DateTime<Utc>) -> Outcome {
     run(config, now, true)
 }
 
-/// Runs all checks and changes nothing. `loaded` is absent also when an automatic RA certificate
+/// Runs all checks, and makes no RSA keys: `loaded` is absent also when an automatic RA certificate
 /// is still to be made.
 #[must_use]
 pub fn check(config: &Config, now: DateTime<Utc>) -> Outcome {
     run(config, now, false)
 }
 
-fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
+fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
     let (files, new_keys) = (Files::default(), NewKeys::default());
     let run = Run {
         config,
         files: &files,
         new_keys: &new_keys,
         now,
-        may_write,
+        makes_ras,
     };
     let mut findings = Findings::default();
 
@@ -123,6 +130,7 @@ fn run(config: &Config, now: DateTime<Utc>, may_write: bool) -> Outcome {
         profiles::overview(&run, &mut findings);
         twins::check(&run, &mut findings);
         advice::check(&run, &mut findings);
+        formerly::check(config, &mut findings);
         all_profiles(
             &run,
             &profiles::Referred {

@@ -78,7 +78,7 @@ fn unique(profiles: &[Profile], findings: &mut Findings) {
 }
 
 /// Whether a path id can stand in a URL: `[a-z0-9-]+` without a hyphen at either end, or empty.
-fn well_formed(path_id: &str) -> bool {
+pub(super) fn well_formed(path_id: &str) -> bool {
     path_id
         .bytes()
         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -119,6 +119,9 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
 
     let challenge_password = challenge_password(run, profile, &spot, &mut findings);
     let kept = ra::load(run, profile, issuer, &spot, &mut findings);
+    let current = kept.as_ref().and_then(|kept| kept.ras.first());
+    let current = current.map(|held| &held.ra);
+    let ca = ra::open_for_ca(profile, issuer, current, &spot, &mut findings);
     let mtls = profile.mtls.enabled.then(|| {
         let path = profile.mtls.client_ca_trust_bundle_path.as_deref();
         if run.config.server.mtls_listen.is_none() {
@@ -155,6 +158,9 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
                 ..policy.clone()
             }),
             ras: kept.ras,
+            ca,
+            new_ra: kept.new,
+            over_ras: kept.over,
             challenge_password,
             mtls: mtls.flatten(),
             anchors: anchors.flatten(),

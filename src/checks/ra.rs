@@ -1,7 +1,8 @@
 //! A profile's RA certificates: from files, kept by the server, or the CA itself.
 
-use chrono::{DateTime, Utc};
-use issuer::Issuer;
+use std::path::{Path, PathBuf};
+
+use issuer::{Issuer, RaRole};
 use pki::{Certificate, KeyKind, KeyUsage};
 use scep::RaIdentity;
 
@@ -13,7 +14,7 @@ use super::problem::{Findings, Spot, date};
 use super::{Run, Severity};
 use crate::config::{Profile, Ra};
 
-/// The RA certificates of a profile, the current one first; `None` when something is wrong.
+/// The RAs of a profile, the current one first; `None` when something is wrong.
 /// `issuer` is missing when it was refused already; what can be checked without it is.
 pub(super) fn load(
     run: &Run<'_>,
@@ -29,22 +30,30 @@ pub(super) fn load(
         &spot.at("ra_overlap"),
         findings,
     );
+    if profile.ra_split && profile.ra != Ra::Auto {
+        findings.fail(
+            &spot.at("ra_split"),
+            "the server makes split RA certificates with ra = \"auto\" only",
+            "set ra = \"auto\", or name the two pairs by ra_cert_path, ra_key_path, ra_sign_cert_path and ra_sign_key_path",
+        );
+    }
     match profile.ra {
         Ra::Files => from_files(run, profile, issuer, spot, findings),
         Ra::Auto => {
             refuse_files(profile, spot, findings);
             let keeping = Keeping {
-                directory: &run
-                    .config
-                    .server
-                    .data_dir
-                    .join("ra")
-                    .join(directory(&profile.path_id)),
+                directory: &directory(run, &profile.path_id),
+                former: &profile
+                    .formerly
+                    .iter()
+                    .map(|name| directory(run, name))
+                    .collect::<Vec<_>>(),
                 issuer: issuer?.issuer.as_ref(),
                 path_id: &profile.path_id,
                 new_keys: run.new_keys,
                 overlap: profile.ra_overlap.chrono(),
-                may_write: run.may_write,
+                split: profile.ra_split,
+                makes: run.makes_ras,
             };
             auto_ra::keep(&keeping, run.now, &spot.at("ra"), findings)
         }
@@ -52,29 +61,126 @@ pub(super) fn load(
             refuse_files(profile, spot, findings);
             let identity = issuer?.identity.clone();
             let spot = spot.at("ra");
-            is_rsa(&identity.certificate, "the CA", &spot, findings).then(|| Kept {
+            let fits = is_rsa(&identity.certificate, "the CA", &spot, findings)
+                && is_usable(
+                    &identity.certificate,
+                    RaRole::Both,
+                    "the CA",
+                    &spot,
+                    findings,
+                );
+            fits.then(|| Kept {
                 ras: vec![HeldRa {
-                    identity,
+                    ra: identity.into(),
                     until: None,
                 }],
-                look_again_at: None,
+                ..Kept::default()
             })
         }
     }
 }
 
-/// No path id holds an underscore.
-fn directory(path_id: &str) -> &str {
-    if path_id.is_empty() { "_root" } else { path_id }
+/// The CA as one that opens what is encrypted to it by mistake; `None` when it is not to, or cannot.
+pub(super) fn open_for_ca(
+    profile: &Profile,
+    issuer: Option<&Ready>,
+    current: Option<&scep::Ra>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<scep::Ra> {
+    // As its own RA it opens everything anyway.
+    if !profile.open_for_ca || profile.ra == Ra::Ca {
+        return None;
+    }
+    let identity = issuer?.identity.clone();
+    let spot = spot.at("open_for_ca");
+    if !is_rsa(&identity.certificate, "the CA", &spot, findings) {
+        return None;
+    }
+    // Who encrypts to the CA expects its signature.
+    let may_sign = identity
+        .certificate
+        .key_usage()
+        .is_none_or(|usage| usage.contains(KeyUsage::DIGITAL_SIGNATURE));
+    let signs = match may_sign {
+        true => identity.clone(),
+        false => current?.signs.clone(),
+    };
+    Some(scep::Ra {
+        opens: identity,
+        signs,
+    })
+}
+
+/// Where automatic RAs of a profile are. No path id holds an underscore.
+fn directory(run: &Run<'_>, path_id: &str) -> PathBuf {
+    let name = if path_id.is_empty() { "_root" } else { path_id };
+    run.config.server.data_dir.join("ra").join(name)
+}
+
+/// A setting that names a file.
+type Setting<'a> = (&'static str, Option<&'a Path>);
+
+/// The settings of one RA: certificate and key of what devices encrypt to, and of what signs where
+/// that is another pair.
+#[derive(Clone, Copy)]
+struct RaSettings<'a> {
+    opens: [Setting<'a>; 2],
+    signs: [Setting<'a>; 2],
+}
+
+impl<'a> RaSettings<'a> {
+    fn current(profile: &'a Profile) -> Self {
+        Self {
+            opens: [
+                ("ra_cert_path", profile.ra_cert_path.as_deref()),
+                ("ra_key_path", profile.ra_key_path.as_deref()),
+            ],
+            signs: [
+                ("ra_sign_cert_path", profile.ra_sign_cert_path.as_deref()),
+                ("ra_sign_key_path", profile.ra_sign_key_path.as_deref()),
+            ],
+        }
+    }
+
+    fn previous(profile: &'a Profile) -> Self {
+        Self {
+            opens: [
+                (
+                    "ra_previous_cert_path",
+                    profile.ra_previous_cert_path.as_deref(),
+                ),
+                (
+                    "ra_previous_key_path",
+                    profile.ra_previous_key_path.as_deref(),
+                ),
+            ],
+            signs: [
+                (
+                    "ra_previous_sign_cert_path",
+                    profile.ra_previous_sign_cert_path.as_deref(),
+                ),
+                (
+                    "ra_previous_sign_key_path",
+                    profile.ra_previous_sign_key_path.as_deref(),
+                ),
+            ],
+        }
+    }
+
+    fn all(self) -> impl Iterator<Item = Setting<'a>> {
+        self.opens.into_iter().chain(self.signs)
+    }
+
+    /// Whether another pair signs.
+    fn is_split(self) -> bool {
+        self.signs.iter().any(|(_, path)| path.is_some())
+    }
 }
 
 fn refuse_files(profile: &Profile, spot: &Spot, findings: &mut Findings) {
-    for (setting, path) in [
-        ("ra_cert_path", &profile.ra_cert_path),
-        ("ra_key_path", &profile.ra_key_path),
-        ("ra_previous_cert_path", &profile.ra_previous_cert_path),
-        ("ra_previous_key_path", &profile.ra_previous_key_path),
-    ] {
+    let settings = RaSettings::current(profile).all();
+    for (setting, path) in settings.chain(RaSettings::previous(profile).all()) {
         if let Some(path) = path {
             let what = "RA files are used with ra = \"files\" only";
             findings.fail(
@@ -103,37 +209,56 @@ fn from_files(
         );
         return None;
     }
-    let (certificate, key) = (spot.at("ra_cert_path"), spot.at("ra_key_path"));
-    let current = pair::load(
-        run.files,
-        (&certificate, profile.ra_cert_path.as_deref()),
-        (&key, profile.ra_key_path.as_deref()),
-        run.now,
-        findings,
-    );
-    let certificate = profile
-        .ra_cert_path
-        .as_deref()
-        .map_or(certificate.clone(), |path| certificate.in_file(path));
-    let current = current.and_then(|pair| fit(pair, &certificate, findings));
-    if let Some((current, issuer)) = current.as_ref().zip(issuer) {
-        of_issuer(&current.certificate, issuer, &certificate, findings);
-    }
+    let current = read(run, RaSettings::current(profile), issuer, spot, findings);
     let previous = previous(run, profile, spot, findings);
     let (previous, wrong) = match previous {
         Ok(previous) => (previous, false),
         Err(()) => (None, true),
     };
-    let until = previous.as_ref().map(|pair| pair.certificate.not_after());
-    let held = |identity: RaIdentity, until: Option<DateTime<Utc>>| HeldRa { identity, until };
-    let ras = current.into_iter().map(|identity| held(identity, None));
-    let ras: Vec<HeldRa> = ras
-        .chain(previous.map(|identity| held(identity, until)))
-        .collect();
+    let ras = current.map(|ra| HeldRa { ra, until: None });
+    let previous = previous.map(|ra| {
+        let until = ra.certificates().map(Certificate::not_after).min();
+        HeldRa { ra, until }
+    });
+    let ras: Vec<HeldRa> = ras.into_iter().chain(previous).collect();
     (!wrong && ras.first().is_some_and(|ra| ra.until.is_none())).then_some(Kept {
         ras,
-        look_again_at: None,
+        ..Kept::default()
     })
+}
+
+/// An RA from its files. `issuer` is given where the RA should be of the issuer as it is now.
+fn read(
+    run: &Run<'_>,
+    settings: RaSettings<'_>,
+    issuer: Option<&Ready>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<scep::Ra> {
+    let mut pair = |[certificate, key]: [Setting<'_>; 2], role: RaRole| {
+        let (at, path) = (spot.at(certificate.0), certificate.1);
+        let pair = pair::load(
+            run.files,
+            (&at, path),
+            (&spot.at(key.0), key.1),
+            run.now,
+            findings,
+        );
+        let at = path.map_or(at.clone(), |path| at.in_file(path));
+        let identity = pair.and_then(|pair| fit(pair, role, &at, findings));
+        if let Some((identity, issuer)) = identity.as_ref().zip(issuer) {
+            of_issuer(&identity.certificate, issuer, &at, findings);
+        }
+        identity
+    };
+    if !settings.is_split() {
+        return pair(settings.opens, RaRole::Both).map(scep::Ra::from);
+    }
+    let opens = pair(settings.opens, RaRole::Encryption);
+    let signs = pair(settings.signs, RaRole::Signing);
+    opens
+        .zip(signs)
+        .map(|(opens, signs)| scep::Ra { opens, signs })
 }
 
 fn previous(
@@ -141,34 +266,20 @@ fn previous(
     profile: &Profile,
     spot: &Spot,
     findings: &mut Findings,
-) -> Result<Option<RaIdentity>, ()> {
-    if profile.ra_previous_cert_path.is_none() && profile.ra_previous_key_path.is_none() {
+) -> Result<Option<scep::Ra>, ()> {
+    let settings = RaSettings::previous(profile);
+    if settings.all().all(|(_, path)| path.is_none()) {
         return Ok(None);
     }
-    let certificate = spot.at("ra_previous_cert_path");
-    if is_over(run, profile, &certificate, findings) {
+    if is_over(run, profile, &spot.at("ra_previous_cert_path"), findings) {
         return Ok(None);
     }
     let mut found = Findings::default();
-    let pair = pair::load(
-        run.files,
-        (&certificate, profile.ra_previous_cert_path.as_deref()),
-        (
-            &spot.at("ra_previous_key_path"),
-            profile.ra_previous_key_path.as_deref(),
-        ),
-        run.now,
-        &mut found,
-    );
-    let certificate = profile
-        .ra_previous_cert_path
-        .as_deref()
-        .map_or(certificate.clone(), |path| certificate.in_file(path));
-    let identity = pair.and_then(|pair| fit(pair, &certificate, &mut found));
+    let ra = read(run, settings, None, spot, &mut found);
     // A replaced certificate ends sooner or later; that alone is no reason to say anything.
     found.0.retain(|found| found.severity == Severity::Failure);
     findings.0.append(&mut found.0);
-    identity.map(Some).ok_or(())
+    ra.map(Some).ok_or(())
 }
 
 /// Says it when the certificate of the previous pair has expired. A pair that was named there for
@@ -198,28 +309,52 @@ fn is_over(run: &Run<'_>, profile: &Profile, spot: &Spot, findings: &mut Finding
 }
 
 /// Whether a pair can stand as RA: RSA of 2048 bits or more, with the usages that it needs.
-fn fit(pair: Pair, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
+fn fit(pair: Pair, role: RaRole, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
     let Pair {
         certificate, key, ..
     } = pair;
-    let mut fits = is_rsa(&certificate, "the RA certificate", spot, findings);
-    let needed = KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT);
-    if let Some(usage) = certificate
+    let rsa = is_rsa(&certificate, "the RA certificate", spot, findings);
+    let usable = is_usable(&certificate, role, "the RA certificate", spot, findings);
+    (rsa && usable).then_some(RaIdentity { certificate, key })
+}
+
+/// Whether a certificate's key usage, where it has one, lets it do what the role asks of it.
+fn is_usable(
+    certificate: &Certificate,
+    role: RaRole,
+    whose: &str,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> bool {
+    let (needed, needs, remedy) = match role {
+        RaRole::Both => (
+            KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT),
+            "an RA needs digitalSignature and keyEncipherment",
+            "have the CA issue one with both, or set ra = \"auto\"",
+        ),
+        RaRole::Encryption => (
+            KeyUsage::KEY_ENCIPHERMENT,
+            "an RA that devices encrypt to needs keyEncipherment",
+            "have the CA issue one with it, or set ra = \"auto\" and ra_split = true",
+        ),
+        RaRole::Signing => (
+            KeyUsage::DIGITAL_SIGNATURE,
+            "an RA that signs needs digitalSignature",
+            "have the CA issue one with it, or set ra = \"auto\" and ra_split = true",
+        ),
+    };
+    let lacking = certificate
         .key_usage()
-        .filter(|usage| !usage.contains(needed))
-    {
+        .filter(|usage| !usage.contains(needed));
+    if let Some(usage) = lacking {
         let has: Vec<&str> = usage.names().collect();
         findings.fail(
             spot,
-            format!(
-                "its keyUsage is {}; an RA needs digitalSignature and keyEncipherment",
-                has.join(", ")
-            ),
-            "have the CA issue one with both, or set ra = \"auto\"",
+            format!("the keyUsage of {whose} is {}; {needs}", has.join(", ")),
+            remedy,
         );
-        fits = false;
     }
-    fits.then_some(RaIdentity { certificate, key })
+    lacking.is_none()
 }
 
 /// Devices get the RA certificate beside the current CA's and look for the one's signature by the

@@ -8,11 +8,11 @@ use rustls_pki_types::CertificateDer;
 
 use super::loaded::{LoadedAdmin, LoadedTls};
 use super::pair;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Problem, Severity, Spot};
 use super::{Run, count, range, secrets, urls};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
-use crate::config::{self, Access, Secret, Server};
+use crate::config::{self, Access, Config, Secret, Server};
 use crate::http::{TlsError, TlsIdentity};
 use crate::telemetry::logs;
 
@@ -172,9 +172,6 @@ fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
             );
         }
         Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && run.may_write => {
-            make(path, spot, findings)
-        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             can_be_made(path, spot, findings);
         }
@@ -219,16 +216,22 @@ fn can_be_made(path: &Path, spot: &Spot, findings: &mut Findings) {
     );
 }
 
-fn make(path: &Path, spot: &Spot, findings: &mut Findings) {
+/// Makes the data directory where there is none. For a start that is accepted.
+///
+/// # Errors
+/// Why it cannot be made.
+pub fn make_data_dir(config: &Config) -> Result<(), Box<Problem>> {
     use std::os::unix::fs::DirBuilderExt;
-    if let Err(error) = std::fs::DirBuilder::new()
+    let path = config.server.data_dir.as_path();
+    let made = std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
-    {
+        .create(path);
+    made.map_err(|error| {
+        let spot = Spot::section("server").at("data_dir").in_file(path);
         let what = format!("it does not exist and cannot be made: {error}");
-        findings.fail(&spot.in_file(path), what, MAKE_IT);
-    }
+        Box::new(spot.problem(Severity::Failure, what, MAKE_IT))
+    })
 }
 
 /// The TLS server certificate and key.

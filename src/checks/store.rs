@@ -4,8 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use store::{Error, SledOptions, SledStore, Store};
 
+use super::formerly::forgotten;
 use super::problem::{Problem, Severity, Spot};
 use crate::config::{Config, StoreKind};
 
@@ -53,19 +55,22 @@ fn log_migration(store: &SledStore) {
 /// open, and one that is still to be made, are no failures. One of another user is, and is not
 /// opened: what the engine tidies up on opening would belong to this user then.
 #[must_use]
-pub fn check_store(config: &Config) -> Option<Problem> {
+pub fn check_store(config: &Config, now: DateTime<Utc>) -> Vec<Problem> {
     if let Err(problem) = own(config) {
-        return Some(*problem);
+        return vec![*problem];
     }
     match SledStore::open(config.store_path(), &options(config, false)) {
-        Ok(_) | Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => None,
-        Err(error @ Error::Locked { .. }) => Some(problem(
+        Ok(store) => {
+            forgotten(config, &store, now).unwrap_or_else(|error| vec![failure(config, &error)])
+        }
+        Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => Vec::new(),
+        Err(error @ Error::Locked { .. }) => vec![problem(
             Severity::Warning,
             config,
             &error,
-            "its schema was not looked at",
-        )),
-        Err(error) => Some(failure(config, &error)),
+            "its schema and its profiles were not looked at",
+        )],
+        Err(error) => vec![failure(config, &error)],
     }
 }
 

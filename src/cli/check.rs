@@ -58,7 +58,8 @@ fn look(effective: &Effective) -> Vec<Problem> {
     for notice in &effective.notices {
         eprintln!("scepd: {}", notice.text);
     }
-    let mut problems = checks::check(&effective.config, Utc::now()).problems;
-    problems.extend(checks::check_store(&effective.config));
+    let now = Utc::now();
+    let mut problems = checks::check(&effective.config, now).problems;
+    problems.extend(checks::check_store(&effective.config, now));
     problems
 }

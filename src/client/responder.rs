@@ -296,8 +296,7 @@ impl State {
                 let chain = [self.ca.clone(), self.root.clone()];
                 let shown = if self.behaviour.no_root { 1 } else { 2 };
                 let (kind, body) =
-                    scep::ca_cert_body(false, std::slice::from_ref(&self.ra), &chain[..shown])
-                        .unwrap();
+                    scep::ca_cert_body(&[&self.ra.certificate], &chain[..shown]).unwrap();
                 (200, kind, body)
             }
             Some("GetNextCACert") => {

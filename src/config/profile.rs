@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use challenge::{ExtraNames, IntuneSettings};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{AskedUrl, Secret, Span};
 
@@ -37,6 +37,9 @@ pub enum Crypto {
 pub struct Profile {
     /// The URL is `/scep/<path_id>`, `[a-z0-9-]+`; empty = `/scep`, the root profile.
     pub path_id: String,
+    /// Path ids under which this profile was served before: what was used, counted and is waiting there goes on here.
+    #[serde(deserialize_with = "one_or_more")]
+    pub formerly: Vec<String>,
     /// The issuer that signs.
     pub issuer_id: String,
     /// The certificate profile that decides what is signed.
@@ -47,14 +50,26 @@ pub struct Profile {
     pub challenge_password_file: Option<PathBuf>,
     /// Where the RA certificate comes from.
     pub ra: Ra,
+    /// Whether an RA that the server keeps has one certificate that signs and another one that devices encrypt to.
+    pub ra_split: bool,
     /// RA certificate (RSA), PEM.
     pub ra_cert_path: Option<PathBuf>,
     /// Key of the RA certificate, PEM, mode 0600.
     pub ra_key_path: Option<PathBuf>,
+    /// RA certificate (RSA) that signs replies, where `ra_cert_path` is the one that devices encrypt to alone, PEM.
+    pub ra_sign_cert_path: Option<PathBuf>,
+    /// Its key, PEM, mode 0600.
+    pub ra_sign_key_path: Option<PathBuf>,
     /// The RA certificate before the present one, while devices still encrypt to it.
     pub ra_previous_cert_path: Option<PathBuf>,
     /// Key of the RA certificate before.
     pub ra_previous_key_path: Option<PathBuf>,
+    /// The certificate that signs replies to those who encrypt to `ra_previous_cert_path`, where it was another one.
+    pub ra_previous_sign_cert_path: Option<PathBuf>,
+    /// Its key.
+    pub ra_previous_sign_key_path: Option<PathBuf>,
+    /// Whether a local RSA CA opens what devices encrypt to it instead of to the RA.
+    pub open_for_ca: bool,
     /// How long an RA certificate that was replaced is still accepted.
     pub ra_overlap: Span,
     /// Whether first requests wait for an admin; renewals do not.
@@ -87,15 +102,22 @@ impl Default for Profile {
     fn default() -> Self {
         Self {
             path_id: String::new(),
+            formerly: Vec::new(),
             issuer_id: String::new(),
             profile_id: String::new(),
             challenge_password: None,
             challenge_password_file: None,
             ra: Ra::Files,
+            ra_split: false,
             ra_cert_path: None,
             ra_key_path: None,
+            ra_sign_cert_path: None,
+            ra_sign_key_path: None,
             ra_previous_cert_path: None,
             ra_previous_key_path: None,
+            ra_previous_sign_cert_path: None,
+            ra_previous_sign_key_path: None,
+            open_for_ca: false,
             ra_overlap: Span::days(7),
             approval: false,
             approval_timeout: Span::hours(72),
@@ -111,6 +133,20 @@ impl Default for Profile {
             intune: Intune::default(),
         }
     }
+}
+
+/// A list, or a single text with commas between the items: no path id holds one.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a path id, or a list of path ids")]
+    enum Given {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::One(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
+        Given::More(items) => items,
+    })
 }
 
 impl Profile {

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
-use super::{Server, ServerError};
+use super::{Server, ServerError, ras};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::Oidc;
 use crate::auth::secret::Digest;
@@ -82,9 +82,16 @@ impl Server {
     pub async fn check_now(&self) -> Result<Checked, CheckError> {
         let _only_one = self.checking.try_lock().map_err(|_| CheckError::UnderWay)?;
         let (sources, now) = (self.sources.clone(), self.clock.now());
+        let store = Arc::clone(&self.house().services.store);
         let run = move || match sources.load() {
             Ok(effective) => Checked {
-                problems: checks::check(&effective.config, now).problems,
+                problems: {
+                    let mut problems = checks::check(&effective.config, now).problems;
+                    // A store that cannot be read is said where it is used.
+                    let forgotten = checks::forgotten(&effective.config, &*store, now);
+                    problems.extend(forgotten.unwrap_or_default());
+                    problems
+                },
                 profiles: effective
                     .config
                     .profiles
@@ -148,6 +155,7 @@ impl Server {
             Arc::clone(&self.retention_changed),
             self.phase.subscribe(),
         ));
+        tasks.spawn(ras::let_go(Arc::downgrade(self), self.phase.subscribe()));
         if let Some(registry) = self.registry.clone() {
             let mut phase = self.phase.subscribe();
             tasks.spawn(async move {

@@ -46,9 +46,11 @@ fn spec(
     let settings = &profile.settings;
     Ok(ProfileSpec {
         path_id: settings.path_id.clone(),
+        formerly: settings.formerly.clone(),
         issuer: Arc::clone(&profile.issuer),
         policy: Arc::clone(&profile.policy),
-        ras: profile.identities(now),
+        ras: profile.ras_at(now),
+        ca: profile.ca.clone(),
         mode: match settings.crypto {
             Crypto::Modern => CryptoMode::Modern,
             Crypto::Compatible => CryptoMode::Compatible,

@@ -10,6 +10,7 @@ pub(crate) mod assembly;
 mod bind;
 mod error;
 mod lost;
+mod ras;
 mod reload;
 mod rotation;
 mod serve;
@@ -35,7 +36,7 @@ use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
@@ -64,6 +65,8 @@ pub struct Server {
     /// `None` where it could not be made.
     registry: Option<Arc<Registry>>,
     started_at: DateTime<Utc>,
+    /// The same on the monotonic clock.
+    begun: Instant,
     /// Held while the checks are run on demand.
     checking: Mutex<()>,
     /// Told when `audit.retention` may be another.
@@ -97,7 +100,7 @@ impl Server {
         let effective = read(&sources).await?;
         log_notices(&effective);
         let config = effective.config;
-        let now = clock.now();
+        let (now, begun) = (clock.now(), clock.instant());
         let (loaded, sockets) = match (load(&config, now).await, sockets.bind(&config).await) {
             (Ok(loaded), Ok(sockets)) => (loaded, sockets),
             (loaded, sockets) => {
@@ -108,14 +111,18 @@ impl Server {
             }
         };
         let addresses = sockets.addresses()?;
+        let specs = assembly::specs(&loaded, &config, now)?;
+        let gate = admin::gate_settings(&config, &loaded)?;
         let store = open_store(&config).await?;
+        warn_of_forgotten(&config, &store, now).await;
         let registry = Registry::new();
         let metrics = registry
             .as_ref()
             .map(|registry| registry.metrics().clone())
             .unwrap_or_default();
         let house = House::open(store, Arc::clone(&clock), house_settings(&config), metrics)?;
-        let specs = assembly::specs(&loaded, &config, now)?;
+        // Accepted but for what the store says: on disk before a device can see them.
+        let new_ras = ras::write(&loaded).await?;
         house
             .supervisor
             .send(ApplyProfiles(specs))
@@ -128,7 +135,7 @@ impl Server {
             Arc::clone(&services.store),
             services.journal.clone(),
             Arc::clone(&clock),
-            admin::gate_settings(&config, &loaded)?,
+            gate,
             &services.metrics,
         );
         let access = Arc::new(AccessLog::default());
@@ -153,11 +160,13 @@ impl Server {
             gate,
             registry: registry.map(Arc::new),
             started_at: now,
+            begun,
             checking: Mutex::new(()),
             retention_changed: Arc::default(),
             config: ArcSwap::from_pointee(config),
         });
         server.listen(sockets).await?;
+        new_ras.keep();
         Ok(server)
     }
 
@@ -287,10 +296,29 @@ async fn store_failure(config: &Config) -> Result<(), ServerError> {
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {
     let config = config.clone();
-    tokio::task::spawn_blocking(move || checks::open_store(&config))
+    let open = move || {
+        checks::make_data_dir(&config)?;
+        checks::open_store(&config)
+    };
+    tokio::task::spawn_blocking(open)
         .await
         .map_err(|_| actors::ApplyError::Stopped)?
         .map_err(|problem| ServerError::Checks(vec![*problem]))
+}
+
+/// Says which profiles are in the store and not in the configuration.
+async fn warn_of_forgotten(config: &Config, store: &Arc<dyn Store>, now: DateTime<Utc>) {
+    let (config, store) = (config.clone(), Arc::clone(store));
+    let found = tokio::task::spawn_blocking(move || checks::forgotten(&config, &*store, now)).await;
+    match found {
+        Ok(Ok(problems)) => {
+            for problem in problems {
+                tracing::warn!("{problem}");
+            }
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "the profiles in the store cannot be listed"),
+        Err(error) => tracing::warn!(%error, "the profiles in the store cannot be listed"),
+    }
 }
 
 fn log_notices(effective: &Effective) {

@@ -3,7 +3,7 @@
 
 use super::{
     Server, admin, assembly, connection_limits, front_settings, load, log_notices, open_access_log,
-    read,
+    ras, read, warn_of_forgotten,
 };
 use crate::checks;
 use crate::server::ServerError;
@@ -54,17 +54,21 @@ impl Server {
         let now = self.clock.now();
         let mut loaded = load(&config, now).await?;
         loaded.carry_over(in_force, now);
+        warn_of_forgotten(&config, &self.house().services.store, now).await;
         keep_what_needs_a_restart(&mut config, &before);
         // The last things that can fail, before anything is swapped.
         let specs = assembly::specs(&loaded, &config, now)?;
         let gate = admin::gate_settings(&config, &loaded)?;
         let access = open_access_log(&config)?;
+        // Accepted: on disk before a device can see them.
+        let new_ras = ras::write(&loaded).await?;
         let applied = self
             .house()
             .supervisor
             .send(ApplyProfiles(specs))
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
+        new_ras.keep();
         self.tls.replace_with(&loaded.tls.identity);
         self.tls_expiry
             .store(Arc::new(loaded.tls.certificate.not_after()));

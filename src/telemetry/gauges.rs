@@ -137,7 +137,12 @@ fn of_profile(current: &Current) -> Vec<(&'static str, DateTime<Utc>)> {
         |certificates: &[Certificate]| certificates.iter().map(Certificate::not_after).min();
     let authority = spec.issuer.authority();
     [
-        ("ra", spec.ras.first().map(|ra| ra.certificate.not_after())),
+        (
+            "ra",
+            spec.ras
+                .first()
+                .and_then(|ra| ra.certificates().map(Certificate::not_after).min()),
+        ),
         ("ca", first(authority.chain())),
         ("next_ca", authority.next().and_then(first)),
         (

@@ -111,6 +111,20 @@ fn request(challenge: &str) -> String {
 
 #[test]
 #[ignore = "needs certmonger"]
+fn it_enrolls_where_the_ra_is_split() {
+    let split = Added {
+        path_id: "split",
+        settings: "ra = 'auto'\nra_split = true",
+    };
+    let server = Server::start(&[split]);
+    let (mut session, dir) = client(&server, "split");
+    session.run(&format!("{} -w", request(CHALLENGE)));
+    session.until(&["MONITORING"]);
+    tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+}
+
+#[test]
+#[ignore = "needs certmonger"]
 fn it_enrolls_renews_and_takes_a_new_key() {
     let server = Server::start(&[]);
     let (mut session, dir) = client(&server, "corp");

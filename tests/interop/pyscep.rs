@@ -1,7 +1,7 @@
 //! PyScep 0.0.14 (PyPI): AES-256 and SHA-512, signed with another key than the CSR's.
 //!
 //! From GetCACert it takes an RA only if that one may encipher keys and *not* sign; else it encrypts to the CA. So it is
-//! served by a profile whose CA opens messages itself.
+//! served by a profile whose CA opens messages itself, and by one with a split RA.
 
 use std::path::Path;
 
@@ -12,6 +12,11 @@ use crate::tool::{self, Said};
 const PLAIN: Added<'_> = Added {
     path_id: "plain",
     settings: "issuer_id = 'plain'\nprofile_id = 'both'\nra = 'files'\nra_cert_path = 'plain.pem'\nra_key_path = 'plain.key'",
+};
+
+const SPLIT: Added<'_> = Added {
+    path_id: "split",
+    settings: "profile_id = 'both'\nra = 'auto'\nra_split = true",
 };
 
 /// A CA that may sign and decipher as well, and a policy for what PyScep asks for: both EKUs.
@@ -100,6 +105,17 @@ fn it_enrolls_and_asks_for_its_certificate_and_the_crl() {
         ],
     );
     assert!(checked.contains("verify OK"), "{checked}");
+}
+
+#[test]
+#[ignore = "needs PyScep"]
+fn it_enrolls_where_the_ra_is_split() {
+    let server = Server::start_with(&[], &[SPLIT], plain_ca);
+    let (dir, url) = (server.scratch("pyscep"), server.http("split"));
+    let args = ["enroll", &url, crate::server::CHALLENGE, "meter-9", "."];
+    let said = client(&dir, &args);
+    assert!(said.ok, "{}", said.all);
+    tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", "CN=meter-9");
 }
 
 #[test]

@@ -406,7 +406,7 @@ async fn files_written_over_while_they_are_read_never_give_a_mixed_state() {
             rounds
         }
     });
-    let original = server.profile("corp").spec.ras[0].certificate.clone();
+    let original = server.profile("corp").spec.ras[0].opens.certificate.clone();
     let first_anchors = anchors(&server);
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..40 {
@@ -415,7 +415,7 @@ async fn files_written_over_while_they_are_read_never_give_a_mixed_state() {
             Err(_) => refused += 1,
         }
         let profile = server.profile("corp");
-        let ra = &profile.spec.ras[0];
+        let ra = &profile.spec.ras[0].opens;
         let pair = ra.certificate.public_key().spki_der() == ra.key.public_key().spki_der();
         assert!(pair, "a key of another certificate");
         let known = states.iter().any(|state| state.ra == ra.certificate);
@@ -433,7 +433,10 @@ async fn files_written_over_while_they_are_read_never_give_a_mixed_state() {
     assert_eq!(taken + refused, 40);
     // What the last round left is whole, and is taken.
     server.server.reload("test").await.unwrap();
-    assert_eq!(server.profile("corp").spec.ras[0].certificate, states[1].ra);
+    assert_eq!(
+        server.profile("corp").spec.ras[0].opens.certificate,
+        states[1].ra
+    );
     assert_eq!(anchors(&server), states[1].anchors);
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
     device.enroll().await;

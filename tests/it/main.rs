@@ -16,6 +16,7 @@
 
 mod admin;
 mod algorithms;
+mod automatic_ra;
 mod badfiles;
 mod clock;
 mod commands;
@@ -39,6 +40,7 @@ mod names;
 mod panic;
 mod profiles;
 mod reload;
+mod renamed;
 mod rollover;
 mod transport;
 mod webhook;

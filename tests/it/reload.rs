@@ -148,7 +148,7 @@ async fn requests_to_the_previous_ra_open_until_its_overlap_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_restart_stays_as_it_is_and_is_said_each_time() {
     let mut server = House::new().profile("corp", "").start().await;
-    let ra = |server: &Running| server.profile("corp").spec.ras[0].certificate.clone();
+    let ra = |server: &Running| server.profile("corp").spec.ras[0].opens.certificate.clone();
     let (before, in_force) = (ra(&server), server.server.config());
     let other = server.house.dir().join("other");
     let path = other.display().to_string();

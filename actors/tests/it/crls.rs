@@ -6,7 +6,6 @@ use actors::{ApplyProfiles, ProfileSpec};
 use chrono::TimeDelta;
 use issuer::{Issuer, LocalCa, LocalCaParts, PreviousCa};
 use pki::{Certificate, Crl, KeyKind, Name, Serial};
-use scep::RaIdentity;
 use scep::client::{Content, Reply, Request, RequestBuilder};
 use std::sync::Arc;
 use store::CaId;
@@ -132,10 +131,7 @@ async fn a_crl_lists_what_its_own_ca_has_signed() {
     let ca = LocalCa::from_parts("local", parts).unwrap();
     let spec = ProfileSpec {
         issuer: Arc::new(ca),
-        ras: vec![RaIdentity {
-            certificate: world.ra.certificate.clone(),
-            key: world.ra.key.clone(),
-        }],
+        ras: vec![world.ra.clone().into()],
         ..world.spec("corp")
     };
     running

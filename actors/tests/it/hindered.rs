@@ -119,6 +119,9 @@ impl Ledger for HinderedStore {
     fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
         self.store.profile_state(profile, now)
     }
+    fn live_profiles(&self, now: DateTime<Utc>) -> Result<std::collections::BTreeSet<String>> {
+        self.store.live_profiles(now)
+    }
     fn replay_marks(
         &self,
         profile: &str,

@@ -210,9 +210,11 @@ impl World {
 
         ProfileSpec {
             path_id: path_id.to_owned(),
+            formerly: Vec::new(),
             issuer: Arc::clone(&self.issuer) as Arc<dyn Issuer>,
             policy: Arc::new(policy),
-            ras: vec![self.ra.clone()],
+            ras: vec![self.ra.clone().into()],
+            ca: None,
             mode: CryptoMode::Modern,
             chain: ChainSettings::default(),
             challenge: Some(StaticChallenge::new(CHALLENGE)),

@@ -20,5 +20,6 @@ mod intune_records;
 mod lock_out;
 mod names;
 mod questions;
+mod renamed;
 mod renewal;
 mod restart;

@@ -108,10 +108,34 @@ pub trait CrlSigner: Send + Sync {
     ) -> Result<Crl, Error>;
 }
 
+/// What a certificate of a registration authority is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RaRole {
+    /// Devices encrypt to it, and it signs the replies: digitalSignature and keyEncipherment.
+    Both,
+    /// It signs the replies, another one opens the requests: digitalSignature.
+    Signing,
+    /// Devices encrypt to it, another one signs the replies: keyEncipherment.
+    Encryption,
+}
+
 /// The face of an issuer that certifies registration authorities.
 pub trait RaCertifier: Send + Sync {
-    /// A certificate for a SCEP registration authority: digitalSignature and keyEncipherment. `path_id` is the
-    /// SCEP profile's, empty for the root profile.
+    /// A certificate for a SCEP registration authority, with the key usage of its `role` and the extended key usage
+    /// certificateRequestAgent, which no policy grants to a device. `path_id` is the SCEP profile's, empty for the root
+    /// profile.
+    ///
+    /// # Errors
+    /// When the CA is not valid at `now`, or cannot sign.
+    fn certify_ra_for(
+        &self,
+        role: RaRole,
+        key: &PublicKey,
+        path_id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error>;
+
+    /// [`certify_ra_for`](RaCertifier::certify_ra_for) an RA that does both.
     ///
     /// # Errors
     /// When the CA is not valid at `now`, or cannot sign.
@@ -120,7 +144,9 @@ pub trait RaCertifier: Send + Sync {
         key: &PublicKey,
         path_id: &str,
         now: DateTime<Utc>,
-    ) -> Result<Certificate, Error>;
+    ) -> Result<Certificate, Error> {
+        self.certify_ra_for(RaRole::Both, key, path_id, now)
+    }
 }
 
 /// An approved certificate to be made.

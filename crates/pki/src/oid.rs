@@ -215,6 +215,8 @@ oids! {
     EKU_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
     /// OCSPSigning.
     EKU_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
+    /// Certificate Request Agent, Microsoft's EKU of registration authorities.
+    EKU_REQUEST_AGENT = "1.3.6.1.4.1.311.20.2.1";
     /// anyExtendedKeyUsage.
     EKU_ANY = "2.5.29.37.0";
 }

@@ -3,19 +3,19 @@
 use pki::cms::{self, Signed, SignedParts};
 use pki::{Certificate, Digest, PrivateKey, oid};
 
-use crate::{Error, RaIdentity, content_type};
+use crate::{Error, content_type};
 
 /// The content type and body of a GetCACert reply.
 ///
-/// `chain` is the issuing CA first, then whatever of the way to the root is shown. When the CA itself opens requests and
-/// signs replies (`ca_is_ra`), the reply is that one certificate; otherwise the RA certificates in the order given, then
-/// `chain`.
+/// `chain` is the issuing CA first, then whatever of the way to the root is shown. The reply is the RA certificates in the
+/// order given, then `chain`. Where the CA itself opens requests and signs replies, `ras` is empty; and where such a CA is
+/// a root, the reply is its certificate alone (section 4.2.1.1). One below a root comes with its chain (4.2.1.2): clients
+/// that are set up with the root's digest look for the root.
 ///
 /// # Errors
 /// [`Error::Incomplete`] when `chain` is empty.
 pub fn ca_cert_body(
-    ca_is_ra: bool,
-    ras: &[RaIdentity],
+    ras: &[&Certificate],
     chain: &[Certificate],
 ) -> Result<(&'static str, Vec<u8>), Error> {
     let Some(issuing) = chain.first() else {
@@ -23,10 +23,10 @@ pub fn ca_cert_body(
             "a GetCACert reply needs the issuing CA's certificate",
         ));
     };
-    if ca_is_ra {
+    if ras.is_empty() && issuing.is_self_issued() {
         return Ok((content_type::CA_CERT, issuing.der().to_vec()));
     }
-    let all: Vec<&Certificate> = ras.iter().map(|ra| &ra.certificate).chain(chain).collect();
+    let all: Vec<&Certificate> = ras.iter().copied().chain(chain).collect();
     Ok((content_type::CA_RA_CERT, cms::degenerate(&all, &[])))
 }
 

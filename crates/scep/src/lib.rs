@@ -30,6 +30,6 @@ pub use ca_cert::{ca_cert_body, next_ca_body};
 pub use error::{Error, ReplyProblem};
 pub use message_type::{FailInfo, MessageType, PkiStatus};
 pub use mode::CryptoMode;
-pub use open::{NOT_FOUND, OpenError, Opened, RaIdentity, ReplyTo, can_encrypt_to, open};
+pub use open::{NOT_FOUND, OpenError, Opened, Ra, RaIdentity, ReplyTo, can_encrypt_to, open};
 pub use peek::{Peeked, peek};
 pub use reply::{Answer, cert_rep};

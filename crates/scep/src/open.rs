@@ -14,7 +14,7 @@ mod possession;
 
 use std::borrow::Cow;
 
-use pki::cms::Signed;
+use pki::cms::{CertificateId, Signed};
 use pki::{Certificate, ContentCipher, Digest, KeyKind, KeyTransport, PrivateKey};
 
 use crate::attributes;
@@ -28,6 +28,38 @@ pub struct RaIdentity {
     pub certificate: Certificate,
     /// Its RSA key.
     pub key: PrivateKey,
+}
+
+/// A registration authority as devices meet it: one pair that does both, or two, as NDES has them.
+#[derive(Clone)]
+pub struct Ra {
+    /// What devices encrypt to: its key opens requests.
+    pub opens: RaIdentity,
+    /// What signs the replies to them.
+    pub signs: RaIdentity,
+}
+
+impl Ra {
+    /// Its certificates, the one that devices encrypt to first.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        let signs = self.is_split().then_some(&self.signs.certificate);
+        std::iter::once(&self.opens.certificate).chain(signs)
+    }
+
+    /// Whether another certificate signs than the one that devices encrypt to.
+    #[must_use]
+    pub fn is_split(&self) -> bool {
+        self.opens.certificate != self.signs.certificate
+    }
+}
+
+impl From<RaIdentity> for Ra {
+    fn from(identity: RaIdentity) -> Self {
+        Self {
+            opens: identity.clone(),
+            signs: identity,
+        }
+    }
 }
 
 /// Everything that a CertRep needs from its request.
@@ -50,8 +82,8 @@ pub struct ReplyTo {
     pub cipher: ContentCipher,
     /// The request's key transport; PKCS #1 v1.5 until it is known.
     pub key_transport: KeyTransport,
-    /// The RA certificate that the request is encrypted to: the one that its sender knows, and expects the reply to be
-    /// signed by. `None` until it is known.
+    /// The RA certificate that the request is encrypted to: that of the RA which its sender knows, and expects the reply
+    /// to be signed by. `None` until it is known.
     pub recipient: Option<Certificate>,
 }
 
@@ -84,6 +116,8 @@ pub enum OpenError {
         /// Whether it is the one refusal for whatever went wrong from the decryption on. Then the moment of the reply
         /// must tell nothing either, and many of them from one source are a search.
         opaque: bool,
+        /// Whom the message is encrypted to, where none of them may open it. Said by the message itself, in the clear.
+        strangers: Vec<CertificateId>,
     },
 }
 
@@ -98,7 +132,11 @@ pub const NOT_FOUND: &str = "no such request, certificate or CRL; if there shoul
 ///
 /// # Errors
 /// [`OpenError`]; see there.
-pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Opened, OpenError> {
+pub fn open<'a>(
+    message: &[u8],
+    ras: impl IntoIterator<Item = &'a RaIdentity>,
+    mode: CryptoMode,
+) -> Result<Opened, OpenError> {
     let unreadable =
         |error: pki::Error| OpenError::Unreadable(format!("this is not a SCEP message: {error}"));
     let signed = Signed::parse(message).map_err(unreadable)?;
@@ -115,7 +153,7 @@ pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Open
     }
     let mut opening = Opening {
         signed: &signed,
-        ras,
+        ras: ras.into_iter().collect(),
         mode,
         verified: false,
         findings,
@@ -146,6 +184,7 @@ pub fn open(message: &[u8], ras: &[RaIdentity], mode: CryptoMode) -> Result<Open
             detail: refusal.detail,
             verified: opening.verified,
             opaque: refusal.opaque,
+            strangers: refusal.strangers,
         }),
     }
 }

@@ -1,5 +1,7 @@
 //! What decides: conditions and what they are judged by.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -66,4 +68,8 @@ pub trait Ledger: Send + Sync + 'static {
         now: DateTime<Utc>,
         visit: &mut dyn FnMut(Mark),
     ) -> Result<()>;
+
+    /// The profiles of which something is kept that still decides: a mark that is live at `now`, or an
+    /// enrollment that waits for an operator.
+    fn live_profiles(&self, now: DateTime<Utc>) -> Result<BTreeSet<String>>;
 }

@@ -6,30 +6,46 @@ use super::*;
 const OVERLAP: Duration = Duration::days(7);
 
 fn kept(house: &House, at: DateTime<Utc>) -> Kept {
+    accepted(look(house, at, false), at)
+}
+
+/// As the checks do.
+fn look(house: &House, at: DateTime<Utc>, split: bool) -> Kept {
+    let (directory, new_keys) = (house.path("ra"), NewKeys::default());
+    let keeping = Keeping {
+        split,
+        ..keeping(&directory, &house.ca, &new_keys)
+    };
+    let spot = Spot::one_of("profile", "corp").at("ra");
     let mut findings = Findings::default();
-    let kept = keep(
-        &keeping(&house.path("ra"), &house.ca, &NewKeys::default()),
-        at,
-        &Spot::one_of("profile", "corp").at("ra"),
-        &mut findings,
-    );
+    let kept = keep(&keeping, at, &spot, &mut findings);
     assert_eq!(findings.0, []);
     kept.unwrap()
+}
+
+/// As a start does once everything else is good, and a server that has run for long.
+fn accepted(kept: Kept, at: DateTime<Utc>) -> Kept {
+    let new: Vec<NewRa> = kept.new.iter().cloned().collect();
+    WrittenRas::write(&new).unwrap().keep();
+    remove_over(&kept.over, at);
+    kept
 }
 
 fn keeping<'a>(directory: &'a Path, issuer: &'a LocalCa, new_keys: &'a NewKeys) -> Keeping<'a> {
     Keeping {
         directory,
+        former: &[],
         issuer,
         path_id: "corp",
         new_keys,
         overlap: OVERLAP,
-        may_write: true,
+        split: false,
+        makes: true,
     }
 }
 
 fn current(kept: &Kept) -> &Certificate {
-    &kept.ras.first().unwrap().identity.certificate
+    &kept.ras.first().unwrap().ra.opens.certificate
 }
 
 #[test]
@@ -41,13 +57,10 @@ fn a_pair_is_made_once_and_found_again() {
     assert!(usage.contains(ra_usage()) && house.ca.authority().issued(current(&first)));
     let again = kept(&house, now() + Duration::days(100));
     assert_eq!(current(&again), current(&first));
-    let files: Vec<_> = fs::read_dir(house.path("ra"))
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .collect();
+    let files = files(&house);
     assert_eq!(files.len(), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&files.first().unwrap().path()), 0o600);
+    assert_eq!(mode(files.keys().next().unwrap()), 0o600);
     assert_eq!(mode(&house.path("ra")), 0o700);
 }
 
@@ -64,10 +77,10 @@ fn pairs_of_one_run_share_a_key_and_no_certificate() {
     let [corp, iot] = loaded.profiles.as_slice() else {
         panic!("two profiles")
     };
-    let (corp, iot) = (corp.identities(now()), iot.identities(now()));
+    let (corp, iot) = (corp.ras_at(now()), iot.ras_at(now()));
     let (corp, iot) = (
-        &corp.first().unwrap().certificate,
-        &iot.first().unwrap().certificate,
+        &corp.first().unwrap().opens.certificate,
+        &iot.first().unwrap().opens.certificate,
     );
     assert_eq!(corp.public_key().spki_der(), iot.public_key().spki_der());
     assert_ne!(corp.serial().as_bytes(), iot.serial().as_bytes());
@@ -88,7 +101,7 @@ fn it_is_renewed_in_time_with_an_overlap() {
     assert_ne!(current(&renewed), current(&first));
     assert_eq!(renewed.ras.len(), 2);
     assert_eq!(
-        renewed.ras.last().unwrap().identity.certificate,
+        renewed.ras.last().unwrap().ra.opens.certificate,
         *current(&first)
     );
     assert_eq!(renewed.ras.last().unwrap().until, Some(due + OVERLAP));
@@ -168,4 +181,116 @@ fn a_crash_while_writing_leaves_no_trace() {
     write(&house.path("ra").join(name), b"half");
     assert_eq!(kept(&house, now()).ras.len(), 1);
     assert_eq!(fs::read_dir(house.path("ra")).unwrap().count(), 1);
+}
+
+/// Names and octets of the files of RAs.
+fn files(house: &House) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(house.path("ra")).unwrap();
+    entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn looking_changes_no_file_whatever_the_clock_says() {
+    let house = House::new();
+    let first = kept(&house, now());
+    let before = files(&house);
+    for days in [250, 400, 3000] {
+        let later = look(&house, now() + Duration::days(days), false);
+        assert!(later.new.is_some(), "{days} days later one is due");
+        assert_eq!(files(&house), before);
+    }
+    let after = kept(&house, now());
+    assert_eq!(current(&after), current(&first));
+    assert_eq!(files(&house), before);
+}
+
+#[test]
+fn a_start_under_a_clock_ahead_loses_nothing_when_it_is_right_again() {
+    let house = House::new();
+    let first = kept(&house, now());
+    let ahead = now() + Duration::days(400);
+    // Accepted, but no time has passed: the files of before stay.
+    let wrong = look(&house, ahead, false);
+    let new: Vec<NewRa> = wrong.new.iter().cloned().collect();
+    WrittenRas::write(&new).unwrap().keep();
+    remove_over(&wrong.over, now());
+    assert_ne!(current(&wrong), current(&first));
+
+    let right = kept(&house, now() + Duration::hours(1));
+    assert!(right.new.is_none());
+    assert_eq!(current(&right), current(&first));
+    // Who saw the one of then can still be answered.
+    let held: Vec<&Certificate> = right
+        .ras
+        .iter()
+        .map(|held| &held.ra.opens.certificate)
+        .collect();
+    assert_eq!(held, [current(&first), current(&wrong)]);
+}
+
+#[test]
+fn what_was_written_for_a_start_that_failed_is_taken_back() {
+    let house = House::new();
+    kept(&house, now());
+    let before = files(&house);
+    let due = look(&house, now() + Duration::days(300), false);
+    let written = WrittenRas::write(&[due.new.unwrap()]).unwrap();
+    assert_eq!(files(&house).len(), 2);
+    drop(written);
+    assert_eq!(files(&house), before);
+
+    // Where one of several cannot be written, none is.
+    let later = look(&house, now() + Duration::days(300), false)
+        .new
+        .unwrap();
+    let nowhere = NewRa {
+        file: house.path("tls.pem").join("0.pem"),
+        ..later.clone()
+    };
+    let refused = WrittenRas::write(&[later, nowhere]).unwrap_err();
+    assert!(refused.to_string().contains("tls.pem/0.pem"), "{refused}");
+    assert_eq!(files(&house), before);
+}
+
+#[test]
+fn a_split_ra_is_two_pairs_in_one_file_and_both_are_renewed_with_an_overlap() {
+    let house = House::new();
+    let whole = kept(&house, now());
+    let split = accepted(look(&house, now(), true), now());
+    let usage = |certificate: &Certificate| certificate.key_usage().unwrap();
+    let ra = &split.ras.first().unwrap().ra;
+    assert!(ra.is_split());
+    assert_eq!(usage(&ra.opens.certificate), KeyUsage::KEY_ENCIPHERMENT);
+    assert_eq!(usage(&ra.signs.certificate), KeyUsage::DIGITAL_SIGNATURE);
+    assert_ne!(
+        ra.opens.key.public_key().spki_der(),
+        ra.signs.key.public_key().spki_der()
+    );
+    // The one of before has its overlap, as after any change.
+    let [_, before] = split.ras.as_slice() else {
+        panic!("two RAs")
+    };
+    assert_eq!(before.ra.opens.certificate, *current(&whole));
+    assert!(!before.ra.is_split() && before.until.is_some());
+
+    let again = look(&house, now() + Duration::days(100), true);
+    assert!(again.new.is_none());
+    let found = &again.ras.first().unwrap().ra;
+    assert_eq!(found.opens.certificate, ra.opens.certificate);
+    assert_eq!(found.signs.certificate, ra.signs.certificate);
+
+    let due = again.look_again_at.unwrap();
+    let renewed = accepted(look(&house, due, true), due);
+    let new = &renewed.ras.first().unwrap().ra;
+    assert_ne!(new.opens.certificate, ra.opens.certificate);
+    assert_ne!(new.signs.certificate, ra.signs.certificate);
+    let old = renewed.ras.get(1).unwrap();
+    assert_eq!(old.ra.opens.certificate, ra.opens.certificate);
+    assert_eq!(old.ra.signs.certificate, ra.signs.certificate);
+    assert_eq!(old.until, Some(due + OVERLAP));
+    let over = accepted(look(&house, due + OVERLAP, true), due + OVERLAP);
+    assert_eq!((over.ras.len(), files(&house).len()), (1, 1));
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use challenge::{Algorithm, mint::Connector};
 use chrono::{DateTime, Duration, TimeZone, Utc};
-use issuer::{LocalCa, LocalCaParts, RaCertifier, create_root};
+use issuer::{LocalCa, LocalCaParts, RaCertifier, RaRole, create_root};
 use pki::{
     Certificate, CertificateBuilder, Curve, Digest, Extension, KeyKind, KeyUsage, Name, PrivateKey,
     Serial, SubjectAltNames,

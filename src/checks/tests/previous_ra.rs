@@ -41,9 +41,9 @@ fn the_ra_before_can_be_given_as_files() {
         .profiles
         .first()
         .unwrap()
-        .identities(now());
+        .ras_at(now());
     assert_eq!(identities.len(), 2);
-    assert_eq!(identities.last().unwrap().certificate, old);
+    assert_eq!(identities.last().unwrap().opens.certificate, old);
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn a_hundred_rotations_within_the_overlap_keep_every_pair() {
         in_force = next;
     }
     let corp = in_force.profiles.first().unwrap();
-    assert_eq!(corp.identities(now()).len(), 101);
+    assert_eq!(corp.ras_at(now()).len(), 101);
     let held = corp
         .ras
         .iter()
-        .any(|ra| ra.identity.certificate == first.identity.certificate);
+        .any(|ra| ra.ra.opens.certificate == first.ra.opens.certificate);
     assert!(held, "the pair of the start opens what was encrypted to it");
 }

@@ -138,3 +138,30 @@ fn anchors_are_reloaded_alone() {
     off.intune.enabled = false;
     assert!(reload_anchors(&off, now()).is_err());
 }
+
+#[test]
+fn a_former_name_is_nobodys_else() {
+    let mut house = House::new();
+    let mut second = house.profile().clone();
+    second.path_id = "iot".to_owned();
+    house.config.profiles.push(second);
+    let said = |house: &House| house.failure();
+    house.profile().formerly = vec!["iot".to_owned()];
+    assert!(said(&house).contains("profile corp: formerly: profile iot is still configured"));
+    house.profile().formerly = vec!["corp".to_owned()];
+    assert!(said(&house).contains("profile corp is still configured"));
+    house.profile().formerly = vec!["No Name".to_owned()];
+    assert!(said(&house).contains("`No Name` is no path id"));
+    for profile in &mut house.config.profiles {
+        profile.formerly = vec!["old".to_owned()];
+    }
+    assert!(
+        said(&house).contains(
+            "profile iot: formerly: profile corp has profile old for its former name too"
+        ),
+        "{}",
+        said(&house)
+    );
+    house.profile().formerly = vec!["older".to_owned(), String::new()];
+    assert!(house.load().loaded.is_some());
+}

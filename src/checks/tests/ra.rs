@@ -41,8 +41,121 @@ fn an_ra_must_be_rsa_and_usable() {
     );
 }
 
+/// A root with this key and usage.
+fn rsa_ca(key: &PrivateKey, usage: KeyUsage) -> Certificate {
+    let subject = Name::parse("CN=RSA CA").unwrap();
+    CertificateBuilder {
+        subject: subject.clone(),
+        issuer: subject,
+        serial: Serial::random().unwrap(),
+        not_before: now() - Duration::days(1),
+        not_after: now() + Duration::days(3650),
+        public_key: key.public_key().clone(),
+        extensions: vec![
+            Extension::basic_constraints(true, None),
+            Extension::key_usage(usage),
+        ],
+    }
+    .sign(key, &key.scheme(Digest::Sha256).unwrap())
+    .unwrap()
+}
+
 #[test]
-fn the_ca_can_be_its_own_ra_when_it_is_rsa() {
+fn a_split_ra_from_files_has_a_pair_for_each_of_its_roles() {
+    let mut house = House::new();
+    let keys = [0, 1].map(|_| PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
+    let [opens, signs] =
+        [(RaRole::Encryption, &keys[0]), (RaRole::Signing, &keys[1])].map(|(role, key)| {
+            house
+                .ca
+                .certify_ra_for(role, key.public_key(), "corp", now())
+                .unwrap()
+        });
+    write(&house.path("ra.pem"), opens.to_pem().as_bytes());
+    write_key(&house.path("ra.key"), &keys[0]);
+    // Alone it is half an RA.
+    assert!(
+        house.failure().contains(
+            "the keyUsage of the RA certificate is keyEncipherment; an RA needs digitalSignature and keyEncipherment"
+        )
+    );
+    let (certificate, key) = (house.path("sign.pem"), house.path("sign.key"));
+    write(&certificate, signs.to_pem().as_bytes());
+    write_key(&key, &keys[1]);
+    house.profile().ra_sign_cert_path = Some(certificate.clone());
+    assert!(house.failure().contains("ra_sign_key_path: it is not set"));
+    house.profile().ra_sign_key_path = Some(key.clone());
+    let outcome = house.load();
+    assert_eq!(outcome.problems, []);
+    let ras = outcome
+        .loaded
+        .unwrap()
+        .profiles
+        .first()
+        .unwrap()
+        .ras_at(now());
+    let [ra] = ras.as_slice() else {
+        panic!("one RA")
+    };
+    assert_eq!(
+        (&ra.opens.certificate, &ra.signs.certificate),
+        (&opens, &signs)
+    );
+
+    // The two of them the wrong way round.
+    write(&house.path("ra.pem"), signs.to_pem().as_bytes());
+    write_key(&house.path("ra.key"), &keys[1]);
+    write(&certificate, opens.to_pem().as_bytes());
+    write_key(&key, &keys[0]);
+    let outcome = house.load();
+    let said: String = outcome.failures().map(ToString::to_string).collect();
+    assert!(
+        said.contains("an RA that devices encrypt to needs keyEncipherment"),
+        "{said}"
+    );
+    assert!(
+        said.contains("an RA that signs needs digitalSignature"),
+        "{said}"
+    );
+    house.profile().ra_split = true;
+    let outcome = house.load();
+    let said: String = outcome.failures().map(ToString::to_string).collect();
+    assert!(
+        said.contains("ra_split: the server makes split RA certificates with ra = \"auto\" only"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_ca_that_opens_for_its_ra_is_rsa_and_signs_where_it_may() {
+    let mut house = House::new();
+    house.profile().open_for_ca = true;
+    assert!(
+        house
+            .failure()
+            .contains("open_for_ca: the CA has a key of the type EC P-256")
+    );
+    let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+    write_key(&house.path("ca.key"), &key);
+    for (usage, by_ca) in [
+        (KeyUsage::KEY_CERT_SIGN, false),
+        (
+            KeyUsage::KEY_CERT_SIGN.union(KeyUsage::DIGITAL_SIGNATURE),
+            true,
+        ),
+    ] {
+        let certificate = rsa_ca(&key, usage);
+        write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+        let loaded = house.load().loaded.unwrap();
+        let profile = loaded.profiles.first().unwrap();
+        let ca = profile.ca.clone().unwrap();
+        assert_eq!(ca.opens.certificate, certificate);
+        assert_eq!(ca.signs.certificate == certificate, by_ca);
+    }
+}
+
+#[test]
+fn the_ca_can_be_its_own_ra_when_it_is_rsa_and_may_do_both() {
     let mut house = House::new();
     let profile = house.profile();
     profile.ra = crate::config::Ra::Ca;
@@ -53,6 +166,7 @@ fn the_ca_can_be_its_own_ra_when_it_is_rsa() {
             .contains("the CA has a key of the type EC P-256")
     );
 
+    // As the server's own CAs are made: to sign, but not to be encrypted to.
     let (certificate, key) = create_root(
         &Name::parse("CN=RSA CA").unwrap(),
         KeyKind::Rsa { bits: 2048 },
@@ -62,15 +176,31 @@ fn the_ca_can_be_its_own_ra_when_it_is_rsa() {
     .unwrap();
     write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
     write_key(&house.path("ca.key"), &key);
+    let refused = house.failure();
+    assert!(
+        refused.contains("the keyUsage of the CA is digitalSignature, keyCertSign, cRLSign; an RA needs digitalSignature and keyEncipherment"),
+        "{refused}"
+    );
+    let certificate = rsa_ca(
+        &key,
+        KeyUsage::KEY_CERT_SIGN.union(KeyUsage::KEY_ENCIPHERMENT),
+    );
+    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+    assert!(house.failure().contains("an RA needs digitalSignature"));
+
+    let certificate = rsa_ca(&key, KeyUsage::KEY_CERT_SIGN.union(ra_usage()));
+    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&house.path("ca.key"), &key);
     let loaded = house.load().loaded.unwrap();
     assert_eq!(
         loaded
             .profiles
             .first()
             .unwrap()
-            .identities(now())
+            .ras_at(now())
             .first()
             .unwrap()
+            .opens
             .certificate,
         certificate
     );
@@ -92,12 +222,12 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
     let mut after = house.load().loaded.unwrap();
     after.carry_over(&before, now());
     let corp = after.profiles.first().unwrap();
-    assert_eq!(corp.identities(now()).len(), 2);
+    assert_eq!(corp.ras_at(now()).len(), 2);
     assert_eq!(
-        corp.identities(now()).first().unwrap().certificate,
+        corp.ras_at(now()).first().unwrap().opens.certificate,
         certificate
     );
-    assert_eq!(corp.identities(now() + Duration::hours(2)).len(), 1);
+    assert_eq!(corp.ras_at(now() + Duration::hours(2)).len(), 1);
     assert_eq!(after.reload_at, Some(now() + Duration::hours(2)));
 
     let mut again = house.load().loaded.unwrap();
@@ -107,7 +237,7 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
             .profiles
             .first()
             .unwrap()
-            .identities(now() + Duration::hours(1))
+            .ras_at(now() + Duration::hours(1))
             .len(),
         2
     );
@@ -118,7 +248,7 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
             .profiles
             .first()
             .unwrap()
-            .identities(now() + Duration::hours(3))
+            .ras_at(now() + Duration::hours(3))
             .len(),
         1
     );

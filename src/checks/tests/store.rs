@@ -7,14 +7,14 @@ use super::*;
 fn a_store_of_another_user_is_not_opened() {
     let house = House::new();
     drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
-    assert_eq!(check_store(&house.config), None);
+    assert_eq!(check_store(&house.config, now()), []);
     let data = house.config.store_path().join("db");
     if std::os::unix::fs::chown(&data, Some(54_321), None).is_err() {
         return;
     }
     let before = fs::metadata(&data).unwrap().modified().unwrap();
     for problem in [
-        check_store(&house.config),
+        check_store(&house.config, now()).pop(),
         probe_store(&house.config).err().map(|problem| *problem),
         open_store(&house.config).err().map(|problem| *problem),
     ] {
@@ -32,8 +32,8 @@ fn a_store_of_another_user_is_not_opened() {
 fn a_store_that_is_no_store_is_named() {
     let house = House::new();
     assert_eq!(
-        check_store(&house.config),
-        None,
+        check_store(&house.config, now()),
+        [],
         "one that is still to be made is fine"
     );
     fs::create_dir_all(house.config.server.data_dir.clone()).unwrap();
@@ -80,4 +80,44 @@ fn a_store_that_others_may_read_is_warned_of() {
 #[test]
 fn a_store_that_is_still_to_be_made_is_open_to_nobody() {
     assert_eq!(open_to_others(&House::new().config), None);
+}
+
+#[test]
+fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_called_so() {
+    let mut house = House::new();
+    let marks = |profile: &str| ::store::Reservation::Once {
+        scope: profile.to_owned(),
+        key: [7; 16],
+        until: now() + Duration::hours(1),
+    };
+    let opened = open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    for profile in ["corp", "sales", ""] {
+        let change = ::store::Change::new().with(marks(profile));
+        opened.commit(&[change], now()).unwrap();
+    }
+    drop(opened);
+    let said = |house: &House, at| -> Vec<String> {
+        let problems = check_store(&house.config, at);
+        assert!(problems.iter().all(|p| p.severity == Severity::Warning));
+        problems.iter().map(ToString::to_string).collect()
+    };
+    let all = said(&house, now());
+    let [root, sales] = all.as_slice() else {
+        panic!("{all:#?}")
+    };
+    assert!(
+        root.contains("of the root profile, which is not configured")
+            && root.contains("set formerly = \"\" there"),
+        "{root}"
+    );
+    assert!(
+        sales.contains("of profile sales, which is not configured")
+            && sales.contains("set formerly = \"sales\" there"),
+        "{sales}"
+    );
+    house.profile().formerly = vec!["sales".to_owned(), String::new()];
+    assert!(said(&house, now()).is_empty());
+    // What decides nothing any more is no matter.
+    house.profile().formerly.clear();
+    assert!(said(&house, now() + Duration::hours(2)).is_empty());
 }

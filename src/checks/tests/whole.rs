@@ -14,9 +14,12 @@ fn a_good_house_is_loaded_whole() {
     assert_eq!(corp.issuer.id(), "local");
     assert_eq!(corp.policy.id, "device");
     assert_eq!(corp.challenge_password.as_ref().unwrap().expose(), CANARY);
-    assert_eq!(corp.identities(now()).len(), 1);
+    assert_eq!(corp.ras_at(now()).len(), 1);
     assert_eq!(corp.mtls.as_ref().unwrap().len(), 1);
     assert_eq!(corp.anchors.as_ref().unwrap().anchors().len(), 1);
+    // Made by a start that is accepted, and not before.
+    assert!(!house.path("data").exists());
+    make_data_dir(&house.config).unwrap();
     assert!(house.path("data").is_dir());
     assert_eq!(loaded.tls.certificate.sans().dns, ["localhost"]);
 }

@@ -19,8 +19,7 @@ const RENEWAL_REQ: u8 = 17;
 pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
     let query: RequestQuery = asked.query()?;
     let (page, per_page) = page(query.page, query.per_page)?;
-    let store = server.house().services.store.clone();
-    let waiting = blocking(move || Ok(store.pending(query.profile.as_deref())?)).await?;
+    let waiting = waiting(server, query.profile).await?;
     let first = u64::from(page - 1).saturating_mul(u64::from(per_page));
     let data = waiting
         .iter()
@@ -37,15 +36,42 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
     })
 }
 
+/// The requests that wait, of one profile under any of its names, or of all; oldest first.
+async fn waiting(
+    server: &Server,
+    profile: Option<String>,
+) -> Result<Vec<EnrollmentRecord>, Problem> {
+    let store = server.house().services.store.clone();
+    let Some(path_id) = profile else {
+        return blocking(move || Ok(store.pending(None)?)).await;
+    };
+    let current = server.house().directory.find(&path_id);
+    let formerly = current.map(|current| current.spec.formerly.clone());
+    let names = std::iter::once(path_id).chain(formerly.unwrap_or_default());
+    let names: Vec<String> = names.collect();
+    blocking(move || {
+        let mut all = Vec::new();
+        for name in &names {
+            all.extend(store.pending(Some(name))?);
+        }
+        all.sort_by_key(|record| record.times.created);
+        Ok(all)
+    })
+    .await
+}
+
 fn shown(server: &Server, record: &EnrollmentRecord) -> PendingRequest {
-    let profile = server.house().directory.find(&record.profile);
+    let profile = server.house().directory.find_by_any_name(&record.profile);
     let csr = record
         .csr
         .as_deref()
         .and_then(|der| Csr::from_der(der).ok());
     PendingRequest {
         id: format!("{}.{}", record.profile, hex::encode(record.key)),
-        profile: record.profile.clone(),
+        profile: profile.as_ref().map_or_else(
+            || record.profile.clone(),
+            |profile| profile.spec.path_id.clone(),
+        ),
         issuer_id: profile
             .map(|profile| profile.spec.issuer.id().to_owned())
             .unwrap_or_default(),
@@ -79,7 +105,7 @@ pub(super) async fn decide(
     let (path_id, key) = key_of(id).ok_or_else(unknown)?;
     let Decision { note: why } = asked.body_or_default()?;
     let why = note(why)?;
-    let Some(profile) = server.house().directory.find(path_id) else {
+    let Some(profile) = server.house().directory.find_by_any_name(path_id) else {
         // Listed all the same: with the profile configured again it can be decided.
         let (store, of) = (server.house().services.store.clone(), path_id.to_owned());
         let known = blocking(move || Ok(store.enrollment(&of, &key)?)).await?;

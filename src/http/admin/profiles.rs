@@ -182,11 +182,12 @@ fn common_name(certificate: &Certificate) -> String {
 
 fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
     let spec = &seen.current.spec;
+    // Of two, the one that ends first is the one to look at.
     let ra = spec
         .ras
         .first()
+        .and_then(|ra| ra.certificates().min_by_key(|one| one.not_after()))
         .ok_or_else(|| Problem::fault("a profile has no RA certificate"))?;
-    let ra = &ra.certificate;
     Ok(Profile {
         path_id: spec.path_id.clone(),
         issuer_id: spec.issuer.id().to_owned(),

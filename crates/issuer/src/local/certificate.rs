@@ -8,7 +8,7 @@ use pki::{
 
 use super::{LocalCa, key_id_of, scheme_for};
 use crate::policy::usage::device_default;
-use crate::{Approved, Error};
+use crate::{Approved, Error, RaRole};
 
 /// How far back RA and TLS certificates begin, for clients whose clocks are behind.
 const OWN_BACKDATE: Duration = Duration::hours(24);
@@ -48,6 +48,7 @@ impl LocalCa {
 
     pub(super) fn sign_ra(
         &self,
+        role: RaRole,
         key: &PublicKey,
         path_id: &str,
         now: DateTime<Utc>,
@@ -57,14 +58,19 @@ impl LocalCa {
         } else {
             path_id
         };
+        let (key_usage, suffix) = match role {
+            RaRole::Both => (device_default(), ""),
+            RaRole::Signing => (KeyUsage::DIGITAL_SIGNATURE, " signing"),
+            RaRole::Encryption => (KeyUsage::KEY_ENCIPHERMENT, " encryption"),
+        };
         let (not_before, not_after) = span(now, self.parts.ra_lifetime)?;
         self.sign(
             &Content {
-                subject: &self.own_name(&format!("SCEP RA {profile}"))?,
+                subject: &self.own_name(&format!("SCEP RA {profile}{suffix}"))?,
                 public_key: key,
                 sans: &SubjectAltNames::default(),
-                key_usage: device_default(),
-                ekus: &[],
+                key_usage,
+                ekus: &[oid::EKU_REQUEST_AGENT.to_owned()],
                 must_staple: false,
                 not_before,
                 not_after,

@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 pub use create::{certify_root, create_root, create_sub};
 
-use crate::issuer::{Answering, CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier};
+use crate::issuer::{
+    Answering, CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier, RaRole,
+};
 use crate::{Approved, Authority, Error, IssueError, Issuer};
 
 /// What a [`LocalCa`] is made of. [`LocalCaParts::new`] fills in all but certificate and key.
@@ -297,13 +299,14 @@ impl CrlSigner for LocalCa {
 }
 
 impl RaCertifier for LocalCa {
-    fn certify_ra(
+    fn certify_ra_for(
         &self,
+        role: RaRole,
         key: &PublicKey,
         path_id: &str,
         now: DateTime<Utc>,
     ) -> Result<Certificate, Error> {
-        self.sign_ra(key, path_id, now)
+        self.sign_ra(role, key, path_id, now)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::approved::{PolicyRefusal, Rule};
 pub const CLIENT_AUTH: &str = oid::EKU_CLIENT_AUTH;
 
 /// Purposes by which clients know an RA: Microsoft's Certificate Request Agent, and id-kp-cmcRA (RFC 6402, section 2.10).
-pub(super) const ONLY_FOR_RAS: [&str; 2] = ["1.3.6.1.4.1.311.20.2.1", "1.3.6.1.5.5.7.3.28"];
+pub(super) const ONLY_FOR_RAS: [&str; 2] = [oid::EKU_REQUEST_AGENT, "1.3.6.1.5.5.7.3.28"];
 
 /// What may never be in a device's certificate, whatever a policy says.
 pub(super) const ONLY_FOR_CAS: KeyUsage = KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN);
@@ -76,8 +76,9 @@ impl CertificatePolicy {
                     "the extended key usage of the request cannot be read",
                 ));
             }
-            return Ok(self.ekus_default.clone());
+            return for_devices(self.ekus_default.clone());
         }
+        let wanted = for_devices(wanted)?;
         let mut granted: Vec<String> = Vec::with_capacity(wanted.len());
         for purpose in wanted {
             if !self.ekus_allowed.contains(&purpose) && !self.ekus_default.contains(&purpose) {
@@ -95,6 +96,21 @@ impl CertificatePolicy {
         }
         Ok(granted)
     }
+}
+
+/// Refuses the purpose by which an RA of this server is known: who has it could pass for one.
+fn for_devices(purposes: Vec<String>) -> Result<Vec<String>, PolicyRefusal> {
+    let of_ras = |purpose: &&String| ONLY_FOR_RAS.contains(&purpose.as_str());
+    if let Some(purpose) = purposes.iter().find(of_ras) {
+        return Err(PolicyRefusal::new(
+            Rule::ExtendedKeyUsage,
+            format!(
+                "the extended key usage {} is that of registration authorities, which no device gets",
+                eku_name(purpose)
+            ),
+        ));
+    }
+    Ok(purposes)
 }
 
 /// The bits that both have.
@@ -141,7 +157,7 @@ const NAMED: [(&str, &str); 15] = [
     ("OCSPSigning", oid::EKU_OCSP_SIGNING),
     ("ipsecIKE", "1.3.6.1.5.5.7.3.17"),
     ("encryptingFileSystem", "1.3.6.1.4.1.311.10.3.4"),
-    ("certificateRequestAgent", "1.3.6.1.4.1.311.20.2.1"),
+    ("certificateRequestAgent", oid::EKU_REQUEST_AGENT),
     ("smartCardLogon", "1.3.6.1.4.1.311.20.2.2"),
     ("pkInitClientAuth", "1.3.6.1.5.2.3.4"),
     ("anyExtendedKeyUsage", "2.5.29.37.0"),

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use issuer::{
-    CrlSigner, Error, Issuer, LocalCa, LocalCaParts, LocalSigner, RaCertifier, create_root,
+    CrlSigner, Error, Issuer, LocalCa, LocalCaParts, LocalSigner, RaCertifier, RaRole, create_root,
     create_sub,
 };
 use pki::{
@@ -59,7 +59,7 @@ fn each_kind_of_ca_issues_what_others_accept() {
             }
         }
         let ra = ca.certify_ra(RSA.public_key(), "corp", now()).unwrap();
-        accept(&ra, ca.authority().chain(), Purpose::Client, now());
+        accept(&ra, ca.authority().chain(), Purpose::RequestAgent, now());
         assert_eq!(
             ra.key_usage().unwrap(),
             KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT
@@ -315,6 +315,40 @@ fn a_tls_certificate_needs_a_name() {
         .map(|_| ())
         .unwrap_err();
     assert!(matches!(error, Error::Argument(_)), "{error}");
+}
+
+#[test]
+fn ras_are_known_by_their_purpose_and_have_the_usage_of_their_role() {
+    let (certificate, key) = ROOT.clone();
+    let ca = LocalCa::from_parts("x", LocalCaParts::new(certificate, key)).unwrap();
+    for (role, usage, subject) in [
+        (
+            RaRole::Both,
+            KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_ENCIPHERMENT,
+            "CN=SCEP RA corp",
+        ),
+        (
+            RaRole::Signing,
+            KeyUsage::DIGITAL_SIGNATURE,
+            "CN=SCEP RA corp signing",
+        ),
+        (
+            RaRole::Encryption,
+            KeyUsage::KEY_ENCIPHERMENT,
+            "CN=SCEP RA corp encryption",
+        ),
+    ] {
+        let ra = ca
+            .certify_ra_for(role, RSA.public_key(), "corp", now())
+            .unwrap();
+        assert_eq!(ra.key_usage(), Some(usage));
+        assert_eq!(ra.ext_key_usages(), [oid::EKU_REQUEST_AGENT]);
+        assert!(
+            ra.subject().to_string().ends_with(subject),
+            "{}",
+            ra.subject()
+        );
+    }
 }
 
 #[test]

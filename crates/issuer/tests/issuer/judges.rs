@@ -9,11 +9,16 @@ use pki::{Certificate, Crl};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
+/// 1.3.6.1.4.1.311.20.2.1, as octets.
+const REQUEST_AGENT: [u8; 10] = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 20, 2, 1];
+
 /// What a certificate is for.
 #[derive(Clone, Copy)]
 pub enum Purpose {
     Client,
     Server,
+    /// A registration authority.
+    RequestAgent,
 }
 
 /// Both judges take `leaf` under `chain` (issuing CA first, root last) at `now`.
@@ -38,6 +43,7 @@ pub fn openssl_accepts(
         .set_purpose(match purpose {
             Purpose::Client => X509PurposeId::SSL_CLIENT,
             Purpose::Server => X509PurposeId::SSL_SERVER,
+            Purpose::RequestAgent => X509PurposeId::ANY,
         })
         .unwrap();
     let mut store = X509StoreBuilder::new().unwrap();
@@ -76,6 +82,7 @@ pub fn webpki_accepts(
     let usage = match purpose {
         Purpose::Client => KeyUsage::client_auth(),
         Purpose::Server => KeyUsage::server_auth(),
+        Purpose::RequestAgent => KeyUsage::required_if_present(&REQUEST_AGENT),
     };
     let seconds = u64::try_from(now.timestamp()).unwrap();
     EndEntityCert::try_from(&leaf)?

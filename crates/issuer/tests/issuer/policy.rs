@@ -111,11 +111,27 @@ fn usages_beyond_the_policy_are_refused_by_name() {
             Rule::ExtendedKeyUsage,
             "anyExtendedKeyUsage",
         ),
+        (
+            ekus(&[oid::EKU_CLIENT_AUTH, oid::EKU_REQUEST_AGENT]),
+            Rule::ExtendedKeyUsage,
+            "certificateRequestAgent (1.3.6.1.4.1.311.20.2.1) is that of registration authorities",
+        ),
         (ekus(&["1.2.3.4"]), Rule::ExtendedKeyUsage, "1.2.3.4"),
     ];
     for (wanted, rule, words) in cases {
         assert_refused(&policy(), &csr("", &[wanted]), rule, words);
     }
+}
+
+#[test]
+fn no_policy_makes_a_device_a_registration_authority() {
+    let mut lax = policy();
+    lax.ekus_allowed.push(oid::EKU_REQUEST_AGENT.to_owned());
+    let words = "that of registration authorities, which no device gets";
+    let asks = csr("", &[ekus(&[oid::EKU_REQUEST_AGENT])]);
+    assert_refused(&lax, &asks, Rule::ExtendedKeyUsage, words);
+    lax.ekus_default = vec![oid::EKU_REQUEST_AGENT.to_owned()];
+    assert_refused(&lax, &csr("", &[]), Rule::ExtendedKeyUsage, words);
 }
 
 #[test]
@@ -827,8 +843,8 @@ fn policies_that_cannot_be_meant_are_named() {
         ("OCSPSigning", |p| {
             p.ekus_allowed.push(oid::EKU_OCSP_SIGNING.to_owned())
         }),
-        ("registration authority", |p| {
-            p.ekus_allowed.push("1.3.6.1.4.1.311.20.2.1".to_owned())
+        ("pass for a registration authority", |p| {
+            p.ekus_allowed.push(oid::EKU_REQUEST_AGENT.to_owned())
         }),
         ("`clientAuth`", |p| {
             p.ekus_default.push("clientAuth".to_owned())

@@ -17,6 +17,17 @@ pub enum CertificateId {
     KeyId(Vec<u8>),
 }
 
+impl std::fmt::Display for CertificateId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::IssuerAndSerial { issuer, serial } => {
+                write!(f, "serial {} of {issuer}", serial.to_hex())
+            }
+            Self::KeyId(key_id) => write!(f, "key identifier {}", hex::encode(key_id)),
+        }
+    }
+}
+
 impl CertificateId {
     /// True when it names this certificate. Issuers are compared as [`Name::matches`] does, serial numbers as numbers; a
     /// certificate without a subject key identifier is found by the usual identifier of its key.

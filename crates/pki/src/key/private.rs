@@ -35,11 +35,26 @@ impl PrivateKey {
         let blocks = pem::blocks(pem)?;
         let block = blocks
             .iter()
-            .find(|block| block.label.ends_with("PRIVATE KEY"))
+            .find(|block| is_key(block))
             .ok_or(Error::malformed(
                 WHAT,
                 "there is no PRIVATE KEY block in it",
             ))?;
+        Self::from_block(block)
+    }
+
+    /// All private keys of a PEM file in their order, each as [`from_pem`](Self::from_pem) reads it; none when there is
+    /// none.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem), of the first that cannot be read.
+    pub fn bundle_from_pem(pem: &[u8]) -> Result<Vec<Self>, Error> {
+        let blocks = pem::blocks(pem)?;
+        let keys = blocks.iter().filter(|block| is_key(block));
+        keys.map(Self::from_block).collect()
+    }
+
+    fn from_block(block: &pem::Block<'_>) -> Result<Self, Error> {
         if block.is_encrypted() {
             return Err(Error::malformed(
                 WHAT,
@@ -236,4 +251,8 @@ fn stand_in_ciphertext(octets: usize) -> Vec<u8> {
         *first = 0;
     }
     ciphertext
+}
+
+fn is_key(block: &pem::Block<'_>) -> bool {
+    block.label.ends_with("PRIVATE KEY")
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pki::cms::Signed;
+use pki::cms::{CertificateId, Signed};
 use pki::{KeyKind, RsaWeakness, oid};
 
 use super::{RaIdentity, ReplyTo, can_encrypt_to};
@@ -17,6 +17,8 @@ pub(super) struct Refusal {
     pub(super) detail: String,
     /// The one refusal for everything from the decryption on.
     pub(super) opaque: bool,
+    /// Whom the message is encrypted to, where none of them may open it.
+    pub(super) strangers: Vec<CertificateId>,
 }
 
 pub(super) fn refuse<T>(
@@ -29,13 +31,14 @@ pub(super) fn refuse<T>(
         text: text.into(),
         detail: detail.into(),
         opaque: false,
+        strangers: Vec::new(),
     })
 }
 
 /// A message on its way through the checks.
 pub(super) struct Opening<'a> {
     pub(super) signed: &'a Signed,
-    pub(super) ras: &'a [RaIdentity],
+    pub(super) ras: Vec<&'a RaIdentity>,
     pub(super) mode: CryptoMode,
     /// Whether the signature was good.
     pub(super) verified: bool,
@@ -123,6 +126,7 @@ impl Opening<'_> {
             .into(),
             detail: String::new(),
             opaque: false,
+            strangers: Vec::new(),
         };
         match attributes::message_type(self.signed)
             .map_err(|problem| bad("messageType", problem))?

@@ -1,6 +1,6 @@
 //! The checks from the private key on: what goes wrong here has one answer.
 
-use pki::cms::{Enveloped, Recipient};
+use pki::cms::{CertificateId, Enveloped, Recipient};
 use pki::{CsrProof, oid};
 
 use super::checks::{Opening, Refusal, refuse};
@@ -12,6 +12,11 @@ use crate::{Body, FailInfo};
 /// The one text for everything that goes wrong with a certificate request from the recipient's key on. It helps where
 /// help is possible: a client that kept an old RA certificate.
 const NOT_OPENED: &str = "the message could not be opened; get the CA certificates again and retry";
+
+/// So many recipients of a message that is not for us are named; no client sends as many.
+const MOST_NAMED: usize = 4;
+/// Characters of each that are shown.
+const LONGEST_NAMED: usize = 200;
 
 impl Opening<'_> {
     /// Decrypts the envelope and reads and proves what is in it.
@@ -38,13 +43,8 @@ impl Opening<'_> {
             );
         }
 
-        let Some((ra, recipient)) = addressed(self.ras, &envelope) else {
-            // Nothing secret in this: the identifiers are in the clear.
-            return refuse(
-                FailInfo::BadMessageCheck,
-                NOT_OPENED,
-                "no recipient of the envelope is an RA certificate of this profile",
-            );
+        let Some((ra, recipient)) = addressed(&self.ras, &envelope) else {
+            return Err(for_others(&envelope));
         };
         if !recipient.id().names(&ra.certificate) {
             self.findings.push(
@@ -136,11 +136,11 @@ impl Opening<'_> {
 
 /// The RA that the envelope names, or else means: a name that is right goes before one that is nearly so.
 fn addressed<'a, 'e>(
-    ras: &'a [RaIdentity],
+    ras: &[&'a RaIdentity],
     envelope: &'e Enveloped,
 ) -> Option<(&'a RaIdentity, &'e Recipient)> {
     let all = || {
-        ras.iter().filter_map(|ra| {
+        ras.iter().filter_map(|&ra| {
             let recipient = envelope.recipient_for(&ra.certificate)?;
             Some((ra, recipient))
         })
@@ -148,6 +148,28 @@ fn addressed<'a, 'e>(
     all()
         .find(|(ra, recipient)| recipient.id().names(&ra.certificate))
         .or_else(|| all().next())
+}
+
+/// The refusal of a message for somebody else. Nothing secret in whom it is for: the identifiers are in the clear, and no
+/// key has been used.
+fn for_others(envelope: &Enveloped) -> Refusal {
+    let recipients = envelope.recipients().iter().map(Recipient::id);
+    let strangers: Vec<CertificateId> = recipients.take(MOST_NAMED).cloned().collect();
+    let shortened = |id: &CertificateId| id.to_string().chars().take(LONGEST_NAMED).collect();
+    let named: Vec<String> = strangers.iter().map(shortened).collect();
+    let whom = match named.as_slice() {
+        [] => "it has none that is known by a certificate".to_owned(),
+        named => format!("it is for {}", named.join("; ")),
+    };
+    Refusal {
+        fail_info: FailInfo::BadMessageCheck,
+        text: NOT_OPENED.into(),
+        detail: format!(
+            "no recipient of the envelope is an RA certificate of this profile: {whom}"
+        ),
+        opaque: false,
+        strangers,
+    }
 }
 
 /// The one refusal for whatever goes wrong from the decryption on.
@@ -162,6 +184,7 @@ fn not_opened<T>(kind: Kind, detail: String) -> Result<T, Refusal> {
         text: text.into(),
         detail,
         opaque: true,
+        strangers: Vec::new(),
     })
 }
 

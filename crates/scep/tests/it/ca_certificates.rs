@@ -16,7 +16,9 @@ fn chain() -> Vec<Certificate> {
 
 #[test]
 fn an_ra_stands_before_its_ca() {
-    let (kind, body) = ca_cert_body(false, &WORLD.ras(), &chain()).unwrap();
+    let ras = WORLD.ras();
+    let ras: Vec<&Certificate> = ras.iter().map(|ra| &ra.certificate).collect();
+    let (kind, body) = ca_cert_body(&ras, &chain()).unwrap();
     assert_eq!(kind, content_type::CA_RA_CERT);
     let read = CaCertificates::read(&body).unwrap();
     let mut expected = vec![
@@ -32,20 +34,33 @@ fn an_ra_stands_before_its_ca() {
 }
 
 #[test]
-fn a_ca_that_is_its_own_ra_is_one_certificate() {
-    let (kind, body) = ca_cert_body(true, &WORLD.ras(), &chain()).unwrap();
+fn a_root_that_is_its_own_ra_is_one_certificate() {
+    let root = std::slice::from_ref(&WORLD.root.certificate);
+    let (kind, body) = ca_cert_body(&[], root).unwrap();
     assert_eq!(
         (kind, body.as_slice()),
-        (content_type::CA_CERT, WORLD.ca.certificate.der())
+        (content_type::CA_CERT, WORLD.root.certificate.der())
     );
+    let read = CaCertificates::read(&body).unwrap();
+    assert!(read.ras().is_empty());
+    assert_eq!(read.recipient().unwrap(), &WORLD.root.certificate);
+    assert_eq!(read.reply_signers(), [&WORLD.root.certificate]);
+}
+
+#[test]
+fn a_ca_below_a_root_that_is_its_own_ra_comes_with_its_chain() {
+    // The root's own certificate may be held back, or not be known.
+    for shown in [&chain()[..], &chain()[..1]] {
+        let (kind, body) = ca_cert_body(&[], shown).unwrap();
+        assert_eq!(kind, content_type::CA_RA_CERT);
+        assert_eq!(CaCertificates::read(&body).unwrap().all(), shown);
+    }
+    let (_, body) = ca_cert_body(&[], &chain()).unwrap();
     let read = CaCertificates::read(&body).unwrap();
     assert!(read.ras().is_empty());
     assert_eq!(read.recipient().unwrap(), &WORLD.ca.certificate);
     assert_eq!(read.reply_signers(), [&WORLD.ca.certificate]);
-    assert!(matches!(
-        ca_cert_body(true, &[], &[]),
-        Err(Error::Incomplete(_))
-    ));
+    assert!(matches!(ca_cert_body(&[], &[]), Err(Error::Incomplete(_))));
 }
 
 #[test]

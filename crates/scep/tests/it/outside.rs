@@ -100,7 +100,7 @@ fn openssl_verifies_pending_and_failure() {
 #[test]
 fn openssl_reads_ca_certificates() {
     let chain = [WORLD.ca.certificate.clone(), WORLD.root.certificate.clone()];
-    let (_, body) = ca_cert_body(false, std::slice::from_ref(&WORLD.ra), &chain).unwrap();
+    let (_, body) = ca_cert_body(&[&WORLD.ra.certificate], &chain).unwrap();
     let pkcs7 = Pkcs7::from_der(&body).unwrap();
     let found: Vec<Vec<u8>> = pkcs7
         .signed()

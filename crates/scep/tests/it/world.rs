@@ -197,6 +197,7 @@ pub fn refused(message: &[u8], mode: CryptoMode) -> Refused {
             detail,
             verified,
             opaque,
+            ..
         }) => Refused {
             reply: *reply,
             fail_info,

@@ -67,6 +67,11 @@ impl Owner {
         ))
     }
 
+    /// Whose they are; `None` when the name is no text.
+    pub(super) fn profile(&self) -> Option<&str> {
+        std::str::from_utf8(self.prefix.get(2..)?).ok()
+    }
+
     /// What the keys of all its sheets begin with.
     pub(super) fn prefix(&self) -> &[u8] {
         &self.prefix

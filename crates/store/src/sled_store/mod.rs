@@ -42,7 +42,7 @@ mod witness;
 pub use backup::BackupSummary;
 pub use migrate::Migration;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -352,6 +352,27 @@ impl Ledger for SledStore {
             });
             Ok(())
         })
+    }
+
+    fn live_profiles(&self, now: DateTime<Utc>) -> Result<BTreeSet<String>> {
+        let waiting = self.pending(None)?.into_iter();
+        let mut live: BTreeSet<String> = waiting.map(|record| record.profile).collect();
+        let now = wire::micros(now);
+        for kind in [Kind::Replay, Kind::Rate] {
+            self.engine.scan(&[kind.letter()], |key, octets| {
+                if let Some((owner, _)) = Owner::of_sheet(key)
+                    && let Some(profile) = owner.profile()
+                    && !live.contains(profile)
+                    && marks::read_sheet(kind == Kind::Rate, octets)?
+                        .iter()
+                        .any(|mark| mark.until > now)
+                {
+                    live.insert(profile.to_owned());
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(live)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sled_store::marks::Owner;
-use crate::{Mark, Reservation};
+use crate::{EnrollmentRecord, Mark, Refusal, Reservation, Stage};
 
 fn digest(n: u32) -> [u8; 16] {
     let mut digest = [0; 16];
@@ -164,6 +164,38 @@ fn what_is_swept_may_be_taken_again_and_leaves_nothing_in_memory() {
     assert!((0..480).all(|n| held(n) == 0));
     attempt(&store, 12, Change::new().with(replay("corp", 3, 900))).unwrap();
     assert_eq!(held(3), 1);
+}
+
+#[test]
+fn profiles_with_live_marks_or_open_requests_are_found() {
+    let (_dir, store) = fresh();
+    for op in [
+        replay("corp", 1, 100),
+        replay("corp", 2, 50),
+        rate("", 1, 5, 60),
+        replay("old", 3, 40),
+    ] {
+        put(&store, op);
+    }
+    let waits = EnrollmentRecord {
+        profile: "waits".into(),
+        ..plain_enrollment(1)
+    };
+    put(&store, waits.clone());
+    let live = |at: i64| Vec::from_iter(store.live_profiles(after(at)).unwrap());
+    assert_eq!(live(0), ["", "corp", "old", "waits"]);
+    assert_eq!(live(55), ["", "corp", "waits"]);
+    assert_eq!(live(1000), ["waits"]);
+    let ended = EnrollmentRecord {
+        version: 1,
+        stage: Stage::Refused(Refusal::Denied {
+            by: "ops".into(),
+            note: None,
+        }),
+        ..waits
+    };
+    put(&store, ended);
+    assert!(live(1000).is_empty());
 }
 
 #[test]
