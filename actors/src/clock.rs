@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
+use store::ClockReading;
 
 /// Where the actors read the time. Tests bring their own.
 pub trait Clock: Send + Sync {
@@ -13,6 +14,14 @@ pub trait Clock: Send + Sync {
     /// Monotonic clock: short windows inside one process.
     fn instant(&self) -> Instant {
         Instant::now()
+    }
+
+    /// Both clocks, as the store wants them.
+    fn reading(&self) -> ClockReading {
+        ClockReading {
+            wall: self.now(),
+            monotonic: self.instant(),
+        }
     }
 
     /// Comes back when the monotonic clock has reached `instant`.

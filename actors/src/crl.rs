@@ -9,7 +9,7 @@ use issuer::Issuer;
 use pki::{RevocationReason, RevokedEntry, Serial};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{CaId, Change, CrlRecord, RevokedCertificate, Store};
+use store::{CaId, Change, CrlRecord, RevokedCertificate, Store, StoreTime};
 
 /// Why there is no CRL to show.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,8 @@ struct Newest {
     der: Arc<[u8]>,
     /// The revocations that it knows of, at least.
     revocations: u64,
+    /// Its thisUpdate: a wall clock that is put right may be before it, and then it is of no use.
+    begin: DateTime<Utc>,
     /// From then on it is made anew.
     refresh: DateTime<Utc>,
     /// From then on it is of no use.
@@ -62,9 +64,15 @@ impl Slot {
     /// The newest one, if it may still be shown, and whether it need not be made anew.
     fn usable(&self, now: DateTime<Utc>) -> Option<(Arc<[u8]>, bool)> {
         let (newest, revocations) = self.look();
-        let newest = newest.filter(|newest| now < newest.end)?;
+        let newest = newest.filter(|newest| newest.holds_at(now))?;
         let fresh = newest.revocations == revocations && now < newest.refresh;
         Some((newest.der, fresh))
+    }
+}
+
+impl Newest {
+    fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.begin <= now && now < self.end
     }
 }
 
@@ -96,8 +104,9 @@ impl Crls {
         &self,
         store: &Arc<dyn Store>,
         issuer: &Arc<dyn Issuer>,
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<Arc<[u8]>, CrlError> {
+        let now = time.wall();
         let id = issuer.id();
         let slot = self.slot(CaId::of_ca(issuer.authority().certificate()));
         let old = match slot.usable(now) {
@@ -118,7 +127,7 @@ impl Crls {
         // The asker may go away; the CRL is finished all the same, and no second one is begun before.
         let made = tokio::task::spawn_blocking(move || {
             let (_, revocations) = slot.look();
-            let newest = make(&*store, &*signing, revocations, now)?;
+            let newest = make(&*store, &*signing, revocations, time)?;
             let der = Arc::clone(&newest.der);
             lock(&slot.state).newest = Some(newest);
             drop(making);
@@ -138,8 +147,9 @@ fn make(
     store: &dyn Store,
     issuer: &dyn Issuer,
     revocations: u64,
-    now: DateTime<Utc>,
+    time: StoreTime,
 ) -> Result<Newest, CrlError> {
+    let (now, passed) = (time.wall(), time.passed());
     let no_crl = || issuer::Error::NoCrl {
         id: issuer.id().to_owned(),
     };
@@ -150,10 +160,14 @@ fn make(
     let before = store.crl(&ca)?;
     let revoked = store.revoked(&ca)?.into_iter();
     let entries: Vec<RevokedEntry> = revoked
-        .filter(|revoked| before.as_ref().is_none_or(|crl| !has_told(crl, revoked)))
+        .filter(|revoked| {
+            let before = before.as_ref();
+            before.is_none_or(|crl| !has_told(crl, revoked, passed))
+        })
         .map(|revoked| RevokedEntry {
             serial: Serial::new(revoked.serial),
-            revoked_at: revoked.revocation.at,
+            // Not after thisUpdate, should it have been noted while the clock was ahead.
+            revoked_at: revoked.revocation.at.min(now),
             reason: RevocationReason::from_number(revoked.revocation.reason),
         })
         .collect();
@@ -174,21 +188,24 @@ fn make(
         der: crl.der().to_vec(),
     };
     store
-        .commit(&[Change::new().with(record)], now)?
+        .commit(&[Change::new().with(record)], time)?
         .into_iter()
         .try_for_each(|kept| kept.map(drop))?;
     Ok(Newest {
         der: crl.der().into(),
         revocations,
+        begin: this_update,
         refresh: now + (next_update - now) / 2,
         end: next_update,
     })
 }
 
 /// Whether an entry may be left out: a CRL that was issued after the certificate had ended has listed it
-/// (RFC 5280, section 3.3).
-fn has_told(crl: &CrlRecord, revoked: &RevokedCertificate) -> bool {
-    revoked.not_after < crl.this_update && revoked.revocation.at < crl.this_update
+/// (RFC 5280, section 3.3). One that was made while the clock was ahead of what has `passed` says nothing.
+fn has_told(crl: &CrlRecord, revoked: &RevokedCertificate, passed: DateTime<Utc>) -> bool {
+    crl.this_update <= passed
+        && revoked.not_after < crl.this_update
+        && revoked.revocation.at < crl.this_update
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

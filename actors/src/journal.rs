@@ -7,7 +7,7 @@ mod writer;
 use crate::compute::ComputePool;
 use crate::excerpt;
 use crate::registry::Metrics;
-use crate::steady::Steady;
+use crate::store_clock::StoreClock;
 use inbox::Inbox;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -60,12 +60,12 @@ impl Journal {
     /// The operating system refused a thread.
     pub fn start(
         store: Arc<dyn Store>,
-        steady: Arc<Steady>,
+        time: Arc<StoreClock>,
         pool: ComputePool,
         metrics: &Metrics,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::new(move || pool.waiting() != (0, 0)));
-        let mut writer = Writer::new(store, steady, metrics);
+        let mut writer = Writer::new(store, time, metrics);
         let orders = Arc::clone(&inbox);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())

@@ -14,7 +14,7 @@
 //! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
 //! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
-//! | `clock`, `steady` | the time, and by which time things may be forgotten |
+//! | `clock`, `store_clock` | the time, and the time by which things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
 //! | `requests`, `registry` | requests counted when they are answered; where metrics are kept |
 //!
@@ -69,7 +69,7 @@ mod scheduling;
 mod shared;
 mod spec;
 mod start;
-mod steady;
+mod store_clock;
 mod supervisor;
 mod told;
 mod transactions;
@@ -98,6 +98,6 @@ pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
 pub use spec::{ChainSettings, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits};
-pub use steady::Steady;
+pub use store_clock::StoreClock;
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
 pub use view::{Body, View, ViewError};

@@ -31,7 +31,7 @@ pub(crate) async fn decide(
     if !record.stage.awaits_approval() {
         return Err(DecideError::NotPending(state_word(&record)));
     }
-    if record.approval_ends().is_some_and(|end| now > end) {
+    if is_overdue(&shared, &record) {
         return Err(DecideError::NotPending("expired"));
     }
     let context = Context::of_record(&record);
@@ -225,8 +225,7 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
     // Read after the claim: somebody may have decided since the sweep began.
     let record = load(shared, key).await?;
     let now = shared.now();
-    // Only one that waits has such an end.
-    if record.approval_ends().is_none_or(|end| now <= end) {
+    if !is_overdue(shared, &record) {
         return Ok(());
     }
     let context = Context::of_record(&record);
@@ -247,6 +246,14 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
     finish(shared, ticket, &context, (expired, answer, change))
         .await
         .map(|_| ())
+}
+
+/// Whether it waits and its time limit has really passed.
+fn is_overdue(shared: &Shared, record: &EnrollmentRecord) -> bool {
+    // Only one that waits has such an end.
+    record
+        .approval_ends()
+        .is_some_and(|end| shared.passed() > end)
 }
 
 fn operators_event(

@@ -169,11 +169,11 @@ impl Pending {
         self.rows.len()
     }
 
-    /// Those whose time is over, the longest overdue first.
-    pub(crate) fn overdue(&self, now: DateTime<Utc>) -> Vec<Key> {
+    /// Those whose time is over once so much has passed, the longest overdue first.
+    pub(crate) fn overdue(&self, passed: DateTime<Utc>) -> Vec<Key> {
         self.ends
             .iter()
-            .take_while(|(deadline, _)| *deadline < now)
+            .take_while(|(deadline, _)| *deadline < passed)
             .map(|(_, key)| *key)
             .collect()
     }

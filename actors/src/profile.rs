@@ -128,14 +128,13 @@ impl ProfileActor {
     /// Gives back memory that has passed its time; what is left to do for waiting requests is
     /// the future.
     fn sweep(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
-        let now = self.shared.now();
         let instant = self.shared.services.clock.instant();
-        let steady = self.shared.services.steady.now();
-        self.replay.expire(steady);
-        self.rate.expire(steady);
+        let passed = self.shared.passed();
+        self.replay.expire(passed);
+        self.rate.expire(passed);
         self.guesses.sweep(instant);
         self.transactions.forget(instant);
-        let overdue = self.pending.overdue(now);
+        let overdue = self.pending.overdue(passed);
         let alone = Arc::clone(&self.expiring).try_acquire_owned();
         let shared = Arc::clone(&self.shared);
         let desk = Desk::of(&ctx.address());
@@ -296,8 +295,8 @@ impl ProfileActor {
         reservations: &[Reservation],
         now: DateTime<Utc>,
     ) -> Result<Marks, Decision> {
-        // What is live stays, however far the wall clock jumps.
-        self.replay.expire(self.shared.services.steady.now());
+        // What is live stays, however the wall clock is set.
+        self.replay.expire(self.shared.passed());
         let mut marks = Marks::none(now);
         marks.limit = self.rate.limit();
         for reservation in reservations {

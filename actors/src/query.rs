@@ -294,7 +294,7 @@ async fn get_crl(
     let services = &shared.services;
     let newest = services
         .crls
-        .newest(&services.store, &shared.spec.issuer, shared.now());
+        .newest(&services.store, &shared.spec.issuer, services.time.now());
     match newest.await {
         Ok(crl) => Ok(Answer::Crl(crl)),
         Err(CrlError::Issuer(issuer::Error::NotACa { missing, .. })) => {
@@ -330,7 +330,7 @@ fn is_of_the_ca(shared: &Shared, signer: &Certificate, serial: &Serial) -> Resul
 fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
     match &known.stage {
         EnrollmentStage::AwaitingApproval { until } => {
-            if until.is_some_and(|until| shared.now() > until) {
+            if until.is_some_and(|until| shared.passed() > until) {
                 expired()
             } else {
                 Answer::Pending

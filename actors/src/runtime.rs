@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::registry::Metrics;
 use crate::scheduling;
 use crate::shared::Services;
-use crate::steady::Steady;
+use crate::store_clock::StoreClock;
 use crate::supervisor::{Retire, Supervisor};
 use actix::{Actor, Addr, Arbiter, System};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -63,10 +63,11 @@ impl House {
         metrics: Metrics,
     ) -> Result<Self, HouseError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
-        let steady = Arc::new(Steady::new(Arc::clone(&clock)));
+        let time = StoreClock::new(Arc::clone(&clock), Arc::clone(&store), &metrics);
+        let time = Arc::new(time);
         let journal = Journal::start(
             Arc::clone(&store),
-            Arc::clone(&steady),
+            Arc::clone(&time),
             pool.clone(),
             &metrics,
         )?;
@@ -75,7 +76,7 @@ impl House {
             journal,
             pool,
             clock,
-            steady,
+            time,
             crls: Crls::default(),
             compromised: CompromisedKeys::default(),
             primality: Arc::default(),
@@ -142,6 +143,9 @@ impl House {
         let ended = thread.is_none_or(|thread| thread.join().is_ok());
         self.services.pool.close();
         let written = self.services.journal.close();
+        if let Err(error) = self.services.time.keep() {
+            tracing::debug!(%error, "how much time has passed could not be noted");
+        }
         ended && written && self.services.store.writable()
     }
 }

@@ -13,7 +13,7 @@ use crate::noise::Noise;
 use crate::primality::Primality;
 use crate::registry::Metrics;
 use crate::spec::ProfileSpec;
-use crate::steady::Steady;
+use crate::store_clock::StoreClock;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use store::{EnrollmentRecord, Store};
@@ -29,8 +29,8 @@ pub struct Services {
     pub pool: ComputePool,
     /// The time.
     pub clock: SharedClock,
-    /// By which time things may be forgotten.
-    pub steady: Arc<Steady>,
+    /// The time for the store, by which things are forgotten.
+    pub time: Arc<StoreClock>,
     /// Each issuer's newest CRL.
     pub crls: Crls,
     /// Keys that get no certificate any more.
@@ -98,6 +98,11 @@ impl Shared {
             }
         }
         Ok(None)
+    }
+
+    /// The time that has surely passed: what ends for good ends by it.
+    pub(crate) fn passed(&self) -> DateTime<Utc> {
+        self.services.time.now().passed()
     }
 
     pub(crate) fn with_spec(&self, spec: Arc<ProfileSpec>) -> Self {

@@ -59,7 +59,7 @@ pub(crate) fn load_former(
 fn load(services: &Services, path_id: &str) -> Result<ProfileState, Unreadable> {
     services
         .store
-        .profile_state(path_id, services.steady.now())
+        .profile_state(path_id, services.time.now())
         .map_err(|error| Unreadable {
             path_id: path_id.to_owned(),
             reason: error.to_string(),

@@ -269,10 +269,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
 
+    use actors::{Clock, SystemClock};
     use chrono::TimeDelta;
     use issuer::{CrlSigner as _, Issuer as _, LocalCa, LocalCaParts, RaCertifier as _};
     use pki::{Curve, KeyKind, Name, PrivateKey, RevocationReason};
-    use store::{SledOptions, SledStore, Store};
+    use store::{ClockReading, SledOptions, SledStore, Store};
 
     use super::*;
     use crate::auth::tokens::By;
@@ -341,7 +342,11 @@ mod tests {
                     .map(|one| imported(one, revoked))
                     .collect(),
             });
-            match alone(store.as_ref(), &order, &by, now, &mut |_| Ok(())) {
+            let clocks = ClockReading {
+                wall: now,
+                monotonic: SystemClock.instant(),
+            };
+            match alone(store.as_ref(), &order, &by, clocks, &mut |_| Ok(())) {
                 Ok(Answer::Imported(counts)) => counts,
                 Ok(_) => ImportCounts::default(),
                 Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::Utc;
+use actors::{Clock, SystemClock};
 use clap::Args;
 use store::{SledOptions, SledStore, Store};
 
@@ -35,7 +35,7 @@ pub(super) fn carry_out_with(
                 kind: "CLI",
                 request_id: None,
             };
-            alone(store.as_ref(), order, &by, Utc::now(), sink).map_err(Failure::new)?
+            alone(store.as_ref(), order, &by, SystemClock.reading(), sink).map_err(Failure::new)?
         }
         other => other.map_err(|error| Failure::new(error.to_string()))?,
     };

@@ -185,7 +185,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use std::os::unix::fs::PermissionsExt;
 
-    use chrono::DateTime;
+    use actors::{Clock, SystemClock};
     use store::{Accounts, Change, Ledger, Op};
 
     use super::*;
@@ -200,7 +200,8 @@ mod tests {
                 })
             })
             .collect();
-        store.commit(&changes, DateTime::UNIX_EPOCH).unwrap();
+        let time = store.time(SystemClock.reading());
+        store.commit(&changes, time).unwrap();
     }
 
     #[test]
@@ -217,7 +218,7 @@ mod tests {
             .to_string();
         assert!(error.contains("exists already"), "{error}");
         let said = restore(&path("copy"), &path("file")).unwrap();
-        assert!(said.contains("21 records"), "{said}");
+        assert!(said.contains("22 records"), "{said}");
         let copy = SledStore::open(path("copy"), &options()).unwrap();
         let running = backup(&path("copy"), &path("second"))
             .unwrap_err()

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use store::{
-    AuditCheck, AuditFault, Change, Store, StoredEvent, TokenRecord, TokenRole, VerifyReport,
+    AuditCheck, AuditFault, Change, ClockReading, Store, StoredEvent, TokenRecord, TokenRole,
+    VerifyReport,
 };
 
 use super::{Answer, Checked, Order, import};
@@ -114,25 +115,25 @@ pub fn alone(
     store: &dyn Store,
     order: &Order,
     by: &By,
-    now: DateTime<Utc>,
+    clocks: ClockReading,
     sink: Sink<'_>,
 ) -> Result<Answer, String> {
     if let Some(answer) = read(store, order, sink).map_err(|error| error.to_string())? {
         return Ok(answer);
     }
     let (answer, change) = if let Order::ImportCertificates(import) = order {
-        let prepared = import::prepare(store, import, by, now)?;
+        let prepared = import::prepare(store, import, by, clocks.wall)?;
         (Answer::Imported(prepared.counts), prepared.change)
     } else {
         let worked_out =
-            change(order, &store.tokens(), by, now).map_err(|error| error.to_string())?;
+            change(order, &store.tokens(), by, clocks.wall).map_err(|error| error.to_string())?;
         worked_out.ok_or("this order is not known")?
     };
     if change.0.is_empty() {
         return Ok(answer);
     }
     let kept = store
-        .commit(&[change], now)
+        .commit(&[change], store.time(clocks))
         .map_err(|error| error.to_string())?;
     kept.into_iter()
         .try_for_each(|one| one.map(drop))

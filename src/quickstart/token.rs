@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use actors::{Clock, SystemClock};
 use chrono::{DateTime, Utc};
-use store::{Change, Store, TokenRole};
+use store::{Change, ClockReading, Store, TokenRole};
 use zeroize::Zeroizing;
 
 use super::place::{self, Readers};
@@ -62,8 +63,12 @@ fn make(store: &Arc<dyn Store>, now: DateTime<Utc>) -> Result<Zeroizing<String>,
     let minted =
         tokens::mint(&wanted, &known, &by, now).map_err(|error| Error::Token(error.to_string()))?;
     changes.push(minted.change);
+    let clocks = ClockReading {
+        wall: now,
+        monotonic: SystemClock.instant(),
+    };
     let committed = store
-        .commit(&changes, now)
+        .commit(&changes, store.time(clocks))
         .map_err(|error| Error::Token(error.to_string()))?;
     if committed.iter().any(Result::is_err) {
         return Err(Error::Token("the store refused it".to_owned()));

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actors::StoreClock;
 use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
@@ -150,6 +151,10 @@ impl Server {
                 tracing::warn!(path, %error, "commands cannot reach this server: its socket cannot be made");
             }
         }
+        tasks.spawn(watch_clocks(
+            Arc::clone(&self.house().services.time),
+            self.phase.subscribe(),
+        ));
         tasks.spawn(let_events_go(
             Arc::downgrade(self),
             Arc::clone(&self.retention_changed),
@@ -175,7 +180,7 @@ impl Server {
     fn prune_audit(&self) -> impl Future<Output = Result<u64, String>> + use<> {
         let retention = self.config().audit.retention;
         let store = Arc::clone(&self.house().services.store);
-        let now = self.clock.now();
+        let time = self.house().services.time.now();
         async move {
             if retention.is_zero() {
                 return Ok(0);
@@ -184,7 +189,7 @@ impl Server {
             loop {
                 let store = Arc::clone(&store);
                 let step = tokio::task::spawn_blocking(move || {
-                    store.audit_prune(retention.chrono(), AT_ONCE, now)
+                    store.audit_prune(retention.chrono(), AT_ONCE, time)
                 });
                 let gone = step
                     .await
@@ -221,6 +226,36 @@ async fn take_orders(
         _ = phase.wait_for(|phase| *phase == Phase::Draining) => {}
     }
     let _ = std::fs::remove_file(data_dir.join(control::SOCKET));
+}
+
+/// How often the clocks are looked at when nothing else asks for the time.
+const CLOCKS: Duration = Duration::from_secs(10);
+/// How often it is noted how much time has passed: what an abrupt end of an idle server loses at most.
+const KEEP_TIME: Duration = Duration::from_secs(600);
+
+/// Looks at the clocks, so that a step of the wall clock is noticed, and time that passes is counted.
+async fn watch_clocks(time: Arc<StoreClock>, mut phase: watch::Receiver<Phase>) {
+    let draining = phase.wait_for(|phase| *phase == Phase::Draining);
+    let mut draining = std::pin::pin!(draining);
+    let mut kept = Instant::now();
+    while tokio::time::timeout(CLOCKS, draining.as_mut())
+        .await
+        .is_err()
+    {
+        if kept.elapsed() < KEEP_TIME {
+            let _ = time.now();
+            continue;
+        }
+        kept = Instant::now();
+        let keeping = Arc::clone(&time);
+        match tokio::task::spawn_blocking(move || keeping.keep()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "how much time has passed could not be noted")
+            }
+            Err(error) => tracing::debug!(%error, "noting how much time has passed was broken off"),
+        }
+    }
 }
 
 /// How often audit events past `audit.retention` are looked for.

@@ -36,7 +36,7 @@ use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, watch};
@@ -65,8 +65,6 @@ pub struct Server {
     /// `None` where it could not be made.
     registry: Option<Arc<Registry>>,
     started_at: DateTime<Utc>,
-    /// The same on the monotonic clock.
-    begun: Instant,
     /// Held while the checks are run on demand.
     checking: Mutex<()>,
     /// Told when `audit.retention` may be another.
@@ -100,7 +98,7 @@ impl Server {
         let effective = read(&sources).await?;
         log_notices(&effective);
         let config = effective.config;
-        let (now, begun) = (clock.now(), clock.instant());
+        let now = clock.now();
         let (loaded, sockets) = match (load(&config, now).await, sockets.bind(&config).await) {
             (Ok(loaded), Ok(sockets)) => (loaded, sockets),
             (loaded, sockets) => {
@@ -160,7 +158,6 @@ impl Server {
             gate,
             registry: registry.map(Arc::new),
             started_at: now,
-            begun,
             checking: Mutex::new(()),
             retention_changed: Arc::default(),
             config: ArcSwap::from_pointee(config),

@@ -13,10 +13,6 @@ use crate::http::Phase;
 /// How often files past their overlap are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 
-/// What was removed opens nothing any more, and a process that was started under a wrong clock has
-/// nothing to tell by that it is wrong. So none removes a file before it has run for this long.
-const BELIEVED_AFTER: Duration = Duration::from_secs(24 * 3600);
-
 /// Writes the RAs that were made while the configuration was loaded.
 ///
 /// # Errors
@@ -28,18 +24,10 @@ pub(super) async fn write(loaded: &Loaded) -> Result<WrittenRas, ServerError> {
 }
 
 impl Server {
-    /// Removes the files of automatic RAs whose overlap has passed, once this process has run for a
-    /// day: the wall clock alone removes nothing.
+    /// Removes the files of automatic RAs whose overlap has really passed: what was removed opens
+    /// nothing any more, and the wall clock alone removes nothing.
     pub async fn let_ras_go(&self) {
-        let services = &self.house().services;
-        let ran = services
-            .clock
-            .instant()
-            .saturating_duration_since(self.begun);
-        if ran < BELIEVED_AFTER {
-            return;
-        }
-        let passed = services.steady.now();
+        let passed = self.house().services.time.now().passed();
         // Not while a reload reads them.
         let in_force = self.loaded.lock().await;
         let over = in_force.over_ras();

@@ -112,6 +112,22 @@ fn describe(recorder: &impl Recorder) {
         "1 once a write has failed: nothing is issued until the server has started anew.".into(),
     );
     recorder.describe_counter(
+        "scepd_clock_steps_total".into(),
+        None,
+        "How often the wall clock was set ahead or back by more than 5 s, as the monotonic clock shows.".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_clock_last_step_seconds".into(),
+        Some(Unit::Seconds),
+        "The last such step; negative when the clock was put back.".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_clock_unproven_seconds".into(),
+        Some(Unit::Seconds),
+        "How far the wall clock is ahead of the time that has surely passed: after a pause, or when it is wrong."
+            .into(),
+    );
+    recorder.describe_counter(
         "scepd_actor_restarts_total".into(),
         None,
         "Profiles brought back after a panic.".into(),

@@ -149,7 +149,8 @@ async fn replay_and_rate_gates_survive_a_kill() {
         process.kill();
     }
     let store = SledStore::open(house.dir().join("data/store"), &SledOptions::default()).unwrap();
-    let state = store.profile_state("corp", house.clock.now()).unwrap();
+    let time = store.time(house.clock.reading());
+    let state = store.profile_state("corp", time).unwrap();
     let count = |label: Label| state.counters.get(label.as_str()).copied().unwrap_or(0);
     let counted = [Label::Success, Label::Replay, Label::RateLimited].map(count);
     assert_eq!(counted, [2, 3, 1]);

@@ -2,7 +2,7 @@
 
 use super::{Entry, JournalError};
 use crate::registry::Metrics;
-use crate::steady::Steady;
+use crate::store_clock::StoreClock;
 use metrics::{Counter, Histogram};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use store::Store;
 
 pub(super) struct Writer {
     store: Arc<dyn Store>,
-    steady: Arc<Steady>,
+    time: Arc<StoreClock>,
     /// Whether the last commit failed, and the log says so.
     failing: bool,
     meters: Meters,
@@ -24,10 +24,10 @@ struct Meters {
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<dyn Store>, steady: Arc<Steady>, metrics: &Metrics) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, time: Arc<StoreClock>, metrics: &Metrics) -> Self {
         Self {
             store,
-            steady,
+            time,
             failing: false,
             meters: Meters {
                 changes: metrics.histogram("scepd_store_commit_changes", &[]),
@@ -46,7 +46,7 @@ impl Writer {
             askers.push(then);
         }
         self.meters.changes.record(changes.len() as f64);
-        match self.store.commit(&changes, self.steady.now()) {
+        match self.store.commit(&changes, self.time.now()) {
             Ok(results) => {
                 self.failing = false;
                 for (then, result) in askers.into_iter().zip(results) {

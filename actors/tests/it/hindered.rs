@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use store::{
-    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change, Committed,
-    Conflict, CrlRecord, EnrollmentRecord, Error, Ledger, Mark, Page, ProfileState, Records,
-    Result, RevokedCertificate, Sizes, SledStore, StoredEvent, StoredNotice, TokenRecord,
-    VerifyReport,
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change,
+    ClockReading, Committed, Conflict, CrlRecord, EnrollmentRecord, Error, Ledger, Mark, Page,
+    ProfileState, Records, Result, RevokedCertificate, Sizes, SledStore, StoreTime, StoredEvent,
+    StoredNotice, TokenRecord, VerifyReport,
 };
 
 /// Lets threads through, or holds them until it is opened again.
@@ -76,10 +76,19 @@ pub struct HinderedStore {
 }
 
 impl Ledger for HinderedStore {
+    fn time(&self, reading: ClockReading) -> StoreTime {
+        self.store.time(reading)
+    }
+    fn keep_time(&self) -> Result<()> {
+        if !self.writable() {
+            return Err(Error::Stopped);
+        }
+        self.store.keep_time()
+    }
     fn commit(
         &self,
         changes: &[Change],
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
         if !self.writable() {
             return Err(Error::Stopped);
@@ -91,7 +100,7 @@ impl Ledger for HinderedStore {
                 source: std::io::ErrorKind::StorageFull.into(),
             });
         }
-        self.store.commit(changes, now)
+        self.store.commit(changes, time)
     }
     fn writable(&self) -> bool {
         !self.hindrance.stopped.load(Ordering::SeqCst) && self.store.writable()
@@ -116,8 +125,8 @@ impl Ledger for HinderedStore {
     fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>> {
         self.store.due_notices(now, limit)
     }
-    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
-        self.store.profile_state(profile, now)
+    fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState> {
+        self.store.profile_state(profile, time)
     }
     fn live_profiles(&self, now: DateTime<Utc>) -> Result<std::collections::BTreeSet<String>> {
         self.store.live_profiles(now)
@@ -125,10 +134,10 @@ impl Ledger for HinderedStore {
     fn replay_marks(
         &self,
         profile: &str,
-        now: DateTime<Utc>,
+        time: StoreTime,
         visit: &mut dyn FnMut(Mark),
     ) -> Result<()> {
-        self.store.replay_marks(profile, now, visit)
+        self.store.replay_marks(profile, time, visit)
     }
 }
 
@@ -174,8 +183,8 @@ impl Records for HinderedStore {
     fn audit_verify(&self) -> Result<AuditCheck> {
         self.store.audit_verify()
     }
-    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {
-        self.store.audit_prune(retention, limit, now)
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64> {
+        self.store.audit_prune(retention, limit, time)
     }
     fn sizes(&self) -> Result<Sizes> {
         self.store.sizes()

@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod clock_steps;
 mod crls;
 mod device;
 mod disk;

@@ -304,7 +304,10 @@ async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
             ..record(&running, &first)
         };
         let change = store::Change::new().with(record);
-        running.store.commit(&[change], world.clock.now()).unwrap()[0]
+        running
+            .store
+            .commit(&[change], running.house.services.time.now())
+            .unwrap()[0]
             .clone()
             .unwrap();
     };

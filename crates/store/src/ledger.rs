@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Change, Committed, Conflict, EnrollmentRecord, Mark, ProfileState, Result, StoredNotice,
+    Change, ClockReading, Committed, Conflict, EnrollmentRecord, Mark, ProfileState, Result,
+    StoreTime, StoredNotice,
 };
 
 /// The face of the store that decides. Every method blocks on memory or disk: call it off the async
@@ -17,12 +18,24 @@ use crate::{
 /// [`Error::Engine`](crate::Error::Engine)) or when a stored record cannot be read
 /// ([`Error::Corrupt`](crate::Error::Corrupt)); only further causes are named at a method.
 pub trait Ledger: Send + Sync + 'static {
+    /// The time, from what the machine's clocks say now. Only such a time can be given to the store.
+    ///
+    /// The store goes on from the time that it has noted, with this process or an earlier one, and
+    /// counts what the monotonic clock counts from one reading to the next: see [`StoreTime`].
+    fn time(&self, reading: ClockReading) -> StoreTime;
+
+    /// Notes how much time has passed. Every commit does; this is for when nothing else is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    fn keep_time(&self) -> Result<()>;
+
     /// Makes the changes durable with one flush, each of them whole or not at all, in their order.
     ///
     /// The answers stand in the order of the changes. A change that conflicts with what is stored
-    /// (or with an earlier one of the slice) is refused alone. `now` decides which marks have
-    /// passed their time; some of them are swept on the way, so it must not be ahead of the time
-    /// that really passed.
+    /// (or with an earlier one of the slice) is refused alone. `time` decides which marks have
+    /// passed their time; some of them are swept on the way.
     ///
     /// # Errors
     ///
@@ -31,7 +44,7 @@ pub trait Ledger: Send + Sync + 'static {
     fn commit(
         &self,
         changes: &[Change],
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>>;
 
     /// Whether changes are still taken: `false` once a write has failed, for as long as the process
@@ -58,14 +71,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// Up to `limit` notices that are due at `now`, the longest due first.
     fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>>;
 
-    /// What the profile's actor starts from: marks that are live at `now`, counters, requests that wait.
-    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState>;
+    /// What the profile's actor starts from: marks that are live at `time`, counters, requests that wait.
+    fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState>;
 
     /// The live replay marks of a profile one by one, for when there are too many to list.
     fn replay_marks(
         &self,
         profile: &str,
-        now: DateTime<Utc>,
+        time: StoreTime,
         visit: &mut dyn FnMut(Mark),
     ) -> Result<()>;
 

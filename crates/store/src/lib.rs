@@ -6,9 +6,10 @@
 //! | [`Change`], [`Op`] | one atomic set of writes; [`Ledger::commit`] makes many durable with one flush |
 //! | [`CertificateRecord`], [`EnrollmentRecord`], [`AuditEvent`], [`Notice`], [`TokenRecord`] | what is kept |
 //! | [`CaId`] | whose certificates, revocations and CRL numbers they are |
+//! | [`StoreTime`] | the time, made by the store from a [`ClockReading`]: what has surely passed is what is forgotten by |
 //! | [`SledStore`] | the store on sled, one tree, one writer |
 //!
-//! No clock is read here: `now` is an argument. Times are kept to the microsecond.
+//! No clock is read here: time is an argument. Times are kept to the microsecond.
 
 mod accounts;
 mod audit;
@@ -26,6 +27,7 @@ mod report;
 mod reservation;
 mod sled_store;
 mod store;
+mod time;
 mod token;
 
 pub use accounts::Accounts;
@@ -49,6 +51,7 @@ pub use report::{Fault, Sizes, VerifyReport};
 pub use reservation::Reservation;
 pub use sled_store::{BackupSummary, Migration, SledOptions, SledStore};
 pub use store::Store;
+pub use time::{ClockReading, StoreTime};
 pub use token::{TokenRecord, TokenRole};
 
 /// The result of everything that reads or writes the store.

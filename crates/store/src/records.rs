@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Page, Result,
-    RevokedCertificate, Sizes, StoredEvent, VerifyReport,
+    RevokedCertificate, Sizes, StoreTime, StoredEvent, VerifyReport,
 };
 
 /// The face of the store that is looked at. Every method blocks on memory or disk: call it off the
@@ -59,13 +59,13 @@ pub trait Records: Send + Sync + 'static {
     /// Reads the whole audit chain and checks it.
     fn audit_verify(&self) -> Result<AuditCheck>;
 
-    /// Removes the oldest events up to the first that is not older than `retention`, at most
-    /// `limit`; says how many. The chain's new beginning is kept, so that it can still be checked,
+    /// Removes the oldest events up to the first that is not older than `retention` by the time that
+    /// has passed, at most `limit`; says how many. The chain's new beginning is kept, so that it can still be checked,
     /// and an event (`audit_prune`) says what went, all in one step.
     ///
     /// Where all that is old enough are such events, they stay until another one goes: else each
     /// would leave another one behind, for ever.
-    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64>;
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64>;
 
     /// How much there is.
     fn sizes(&self) -> Result<Sizes>;

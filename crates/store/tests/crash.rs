@@ -4,7 +4,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test reads the clock"
 )]
 
 use std::collections::BTreeSet;
@@ -12,11 +14,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use chrono::{DateTime, Duration, Utc};
 use store::{
-    AuditDetails, AuditEvent, CaId, CertificateRecord, Change, CrlRecord, EnrollmentRecord,
-    Grounds, Ledger, Op, Records, Reservation, SledOptions, SledStore, Stage, StoredEvent, Times,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, Change, ClockReading, CrlRecord,
+    EnrollmentRecord, Grounds, Ledger, Op, Records, Reservation, SledOptions, SledStore, Stage,
+    StoreTime, StoredEvent, Times,
 };
 
 const ROUNDS: u64 = 24;
@@ -97,7 +101,7 @@ fn checked(store: &SledStore, known: u64, acknowledged: u64) -> u64 {
         "{held} of {acknowledged} acknowledged changes are there"
     );
     let marks: BTreeSet<[u8; 16]> = store
-        .profile_state("corp", at(0))
+        .profile_state("corp", time(store))
         .unwrap()
         .replay
         .iter()
@@ -122,7 +126,7 @@ fn checked(store: &SledStore, known: u64, acknowledged: u64) -> u64 {
         "no request without its change"
     );
     assert_eq!(marks.len() as u64, held, "no mark without its change");
-    let state = store.profile_state("corp", at(0)).unwrap();
+    let state = store.profile_state("corp", time(store)).unwrap();
     assert_eq!(state.counters.get("success"), Some(&held));
     let crl = store.crl(&ca()).unwrap();
     assert_eq!(
@@ -154,7 +158,7 @@ fn writes_until_it_is_killed() {
             1 + turn * 5 % 16
         };
         let changes: Vec<Change> = (next..next + many).map(change).collect();
-        for answer in store.commit(&changes, at(0)).unwrap() {
+        for answer in store.commit(&changes, time(&store)).unwrap() {
             answer.unwrap();
         }
         next += many;
@@ -198,6 +202,13 @@ fn change(n: u64) -> Change {
         });
     }
     change
+}
+
+fn time(store: &SledStore) -> StoreTime {
+    store.time(ClockReading {
+        wall: at(0),
+        monotonic: Instant::now(),
+    })
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {

@@ -93,7 +93,11 @@ fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_call
     let opened = open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
     for profile in ["corp", "sales", ""] {
         let change = ::store::Change::new().with(marks(profile));
-        opened.commit(&[change], now()).unwrap();
+        let time = opened.time(::store::ClockReading {
+            wall: now(),
+            monotonic: std::time::Instant::now(),
+        });
+        opened.commit(&[change], time).unwrap();
     }
     drop(opened);
     let said = |house: &House, at| -> Vec<String> {

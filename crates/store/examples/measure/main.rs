@@ -19,11 +19,11 @@ mod watch;
 
 use std::error::Error;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store::{
-    AuditQuery, CertificateQuery, CertificateStatus, Change, Ledger, Op, Outcome, Records,
-    Reservation, SledOptions, SledStore,
+    AuditQuery, CertificateQuery, CertificateStatus, Change, ClockReading, Ledger, Op, Outcome,
+    Records, Reservation, SledOptions, SledStore, StoreTime,
 };
 
 use records::{PROFILES, at, certificate, device, enrollment, event, random};
@@ -80,7 +80,7 @@ fn enroll(dir: &Path, count: u64, batch: u64, sync: bool) -> Done {
         let end = (done + size).min(count);
         let changes = (done..end).map(enrollment).collect::<Result<Vec<_>, _>>()?;
         let begun = Watch::start();
-        for answer in store.commit(&changes, at(end))? {
+        for answer in store.commit(&changes, time(&store, end))? {
             answer?;
         }
         times.push(begun.begun.elapsed());
@@ -147,7 +147,7 @@ fn search(dir: &Path, count: u64) -> Done {
                 Ok(change)
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        for answer in store.commit(&changes, at(first))? {
+        for answer in store.commit(&changes, time(&store, first))? {
             answer?;
         }
     }
@@ -347,7 +347,7 @@ fn marks(dir: &Path, count: u64) -> Done {
                 }))
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        for answer in store.commit(&changes, at(0))? {
+        for answer in store.commit(&changes, time(&store, 0))? {
             answer?;
         }
     }
@@ -360,10 +360,10 @@ fn marks(dir: &Path, count: u64) -> Done {
     println!("opened in {}, {}", begun, memory());
     let begun = Watch::start();
     let mut seen = 0_u64;
-    store.replay_marks("corp", at(0), &mut |_| seen += 1)?;
+    store.replay_marks("corp", time(&store, 0), &mut |_| seen += 1)?;
     println!("{seen} marks visited in {}, {}", begun, memory());
     let begun = Watch::start();
-    let state = store.profile_state("corp", at(0))?;
+    let state = store.profile_state("corp", time(&store, 0))?;
     println!(
         "{} marks listed in {}, {}",
         state.replay.len(),
@@ -396,7 +396,7 @@ fn fill(dir: &Path, count: u64) -> Done {
         let changes = (first..end)
             .map(remembered)
             .collect::<Result<Vec<_>, _>>()?;
-        for answer in store.commit(&changes, at(end))? {
+        for answer in store.commit(&changes, time(&store, end))? {
             answer?;
         }
     }
@@ -412,7 +412,7 @@ fn ready(dir: &Path) -> Done {
     let store = SledStore::open(dir, &SledOptions::default())?;
     println!("opened in {begun}, {}", memory());
     let sizes = store.sizes()?;
-    let now = at(sizes.certificates);
+    let now = time(&store, sizes.certificates);
     for profile in PROFILES {
         let begun = Watch::start();
         let state = store.profile_state(profile, now)?;
@@ -447,7 +447,7 @@ fn more(dir: &Path, count: u64, sync: bool) -> Done {
         let end = (from + 16).min(first + count);
         let changes = (from..end).map(remembered).collect::<Result<Vec<_>, _>>()?;
         let begun = Watch::start();
-        for answer in store.commit(&changes, at(end))? {
+        for answer in store.commit(&changes, time(&store, end))? {
             answer?;
         }
         spent += begun.begun.elapsed();
@@ -462,6 +462,14 @@ fn more(dir: &Path, count: u64, sync: bool) -> Done {
     Ok(())
 }
 
+/// What the store makes of a wall clock that shows so many seconds.
+fn time(store: &SledStore, seconds: u64) -> StoreTime {
+    store.time(ClockReading {
+        wall: at(seconds),
+        monotonic: Instant::now(),
+    })
+}
+
 fn reopen(dir: &Path) -> Done {
     let begun = Watch::start();
     let store = SledStore::open(dir, &SledOptions::default())?;
@@ -470,7 +478,7 @@ fn reopen(dir: &Path) -> Done {
     for profile in PROFILES {
         let begun = Watch::start();
         let mut seen = 0_u64;
-        store.replay_marks(profile, at(0), &mut |_| seen += 1)?;
+        store.replay_marks(profile, time(&store, 0), &mut |_| seen += 1)?;
         println!(
             "{profile}: {seen} replay marks visited in {begun}, {}",
             memory()

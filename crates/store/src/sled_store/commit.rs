@@ -3,9 +3,8 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use chrono::{DateTime, Utc};
-
 use super::chain::Head;
+use super::clock;
 use super::engine::encoded;
 use super::marks::Sheets;
 use super::prune::Beginning;
@@ -14,13 +13,16 @@ use super::staged::{Next, Staged};
 use super::wire::{self, CertificateFacts};
 use super::witness::Witness;
 use super::{SledStore, State};
-use crate::{Change, Committed, Conflict, Result, SCHEMA_VERSION};
+use crate::time::Noted;
+use crate::{Change, Committed, Conflict, Result, SCHEMA_VERSION, StoreTime};
 
 /// What only the one who writes may change.
 pub(super) struct Writer {
     pub(super) next: Next,
     /// None in a store that is only looked at.
     pub(super) witness: Option<Witness>,
+    /// The time that is on disk.
+    pub(super) noted: Option<Noted>,
     pub(super) sheets: Sheets,
     /// The layout's version when the chain's end was written, as far as the rules of the chain go.
     pub(super) chain_schema: u32,
@@ -32,7 +34,7 @@ impl SledStore {
     pub(super) fn commit_changes(
         &self,
         changes: &[Change],
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
         let mut writer = self.writer()?;
         let mut all = Staged::new(writer.next);
@@ -40,11 +42,11 @@ impl SledStore {
         let upgrade;
         {
             let state = self.state();
-            self.stage_upgrade(&state, &writer, &mut all, now)?;
+            self.stage_upgrade(&state, &writer, &mut all, time.wall())?;
             upgrade = all.writes.len();
             for change in changes {
-                let now = wire::micros(now);
-                match Stage::change(&self.engine, &state, &writer.sheets, &all, change, now) {
+                let passed = wire::micros(time.passed());
+                match Stage::change(&self.engine, &state, &writer.sheets, &all, change, passed) {
                     Ok((staged, done)) => {
                         all.absorb(staged);
                         answers.push(Ok(done));
@@ -61,12 +63,28 @@ impl SledStore {
         writer.sheets.advance(&all.sheets, &all.marks);
         writer
             .sheets
-            .sweep(&self.engine, &mut all, wire::micros(now))?;
+            .sweep(&self.engine, &mut all, wire::micros(time.passed()))?;
         self.finish(&mut writer, all, |_| ())?;
         if writer.beginning == Beginning::Old {
             writer.beginning = Beginning::Told;
         }
         Ok(answers)
+    }
+
+    /// Writes how much time has passed, where that is news.
+    pub(super) fn note_time(&self) -> Result<()> {
+        let mut writer = self.writer()?;
+        let all = Staged::new(writer.next);
+        match self.clock.noted() {
+            // A change has to bring the chain's rules up to this version first.
+            Some(now)
+                if writer.chain_schema == SCHEMA_VERSION
+                    && clock::is_news(writer.noted.as_ref(), &now) =>
+            {
+                self.finish(&mut writer, all, |_| ())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes what is staged durable, the upgrade of an earlier layout included, then shows it;
@@ -80,6 +98,12 @@ impl SledStore {
         if all.next.head != writer.next.head {
             all.writes
                 .insert(Head::key(), Some(encoded(all.next.head.encode())?));
+        }
+        let news = self.clock.noted();
+        let news = news.filter(|now| clock::is_news(writer.noted.as_ref(), now));
+        if let Some(now) = &news {
+            let record = encoded(clock::encode(now))?;
+            all.writes.insert(clock::key(), Some(record));
         }
         let records = all.writes.len();
         let mut batch = sled::Batch::default();
@@ -97,6 +121,7 @@ impl SledStore {
             noted.inspect_err(|_| self.stopped.store(true, Ordering::Release))?;
         }
         writer.next = all.next;
+        writer.noted = news.or(writer.noted);
         writer.chain_schema = SCHEMA_VERSION;
         self.show(|state| {
             apply(state, all)?;

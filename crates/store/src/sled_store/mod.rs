@@ -9,6 +9,7 @@
 //! | `migrate` | from earlier layouts to this one |
 //! | `prune` | letting audit events go, and the events that say so |
 //! | `marks` | replay and rate marks |
+//! | `clock` | how much time has passed |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `query`, `thumbprints` | searches |
@@ -19,6 +20,7 @@
 mod arbitrary;
 mod backup;
 mod chain;
+mod clock;
 mod commit;
 mod engine;
 mod index;
@@ -50,6 +52,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use clock::Clock;
 use commit::Writer;
 use engine::Engine;
 use keys::{Kind, name_of};
@@ -61,9 +64,10 @@ use wire::CertificateFacts;
 use witness::Witness;
 
 use crate::{
-    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change, Committed,
-    Conflict, CrlRecord, EnrollmentRecord, Error, Fault, Ledger, Mark, Page, ProfileState, Records,
-    Result, RevokedCertificate, Sizes, StoredEvent, StoredNotice, TokenRecord, VerifyReport,
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change,
+    ClockReading, Committed, Conflict, CrlRecord, EnrollmentRecord, Error, Fault, Ledger, Mark,
+    Page, ProfileState, Records, Result, RevokedCertificate, Sizes, StoreTime, StoredEvent,
+    StoredNotice, TokenRecord, VerifyReport,
 };
 
 /// How to open the store.
@@ -100,6 +104,7 @@ pub struct SledStore {
     engine: Engine,
     state: RwLock<State>,
     writer: Mutex<Writer>,
+    clock: Clock,
     /// Set when a write failed: memory and disk may differ from then on.
     stopped: AtomicBool,
     /// Held by what must not run while events are pruned.
@@ -132,9 +137,11 @@ impl SledStore {
             true => None,
             false => Some(Witness::of(engine.dir(), &loaded.next.head)?),
         };
+        let noted = clock::read(&engine, &loaded.next.head)?;
         let writer = Writer {
             next: loaded.next,
             witness,
+            noted,
             sheets: loaded.sheets,
             chain_schema,
             beginning: loaded.beginning,
@@ -143,6 +150,7 @@ impl SledStore {
             engine,
             state: RwLock::new(loaded.state),
             writer: Mutex::new(writer),
+            clock: Clock::new(noted),
             stopped: AtomicBool::new(false),
             pruning: Mutex::new(()),
             faults: loaded.faults,
@@ -205,24 +213,32 @@ impl SledStore {
         &self,
         kind: Kind,
         profile: &str,
-        now: DateTime<Utc>,
+        time: StoreTime,
         visit: &mut dyn FnMut(SheetMark) -> Result<()>,
     ) -> Result<()> {
         // A name that is too long for a key was refused when marks were put.
         let Ok(owner) = Owner::new(kind, profile) else {
             return Ok(());
         };
-        marks::each_live(&self.engine, &owner, wire::micros(now), visit)
+        marks::each_live(&self.engine, &owner, wire::micros(time.passed()), visit)
     }
 }
 
 impl Ledger for SledStore {
+    fn time(&self, reading: ClockReading) -> StoreTime {
+        self.clock.look(reading)
+    }
+
+    fn keep_time(&self) -> Result<()> {
+        self.note_time()
+    }
+
     fn commit(
         &self,
         changes: &[Change],
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
-        self.commit_changes(changes, now)
+        self.commit_changes(changes, time)
     }
 
     fn writable(&self) -> bool {
@@ -311,11 +327,11 @@ impl Ledger for SledStore {
         Ok(due)
     }
 
-    fn profile_state(&self, profile: &str, now: DateTime<Utc>) -> Result<ProfileState> {
+    fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState> {
         let mut replay = Vec::new();
-        self.replay_marks(profile, now, &mut |mark| replay.push(mark))?;
+        self.replay_marks(profile, time, &mut |mark| replay.push(mark))?;
         let mut rate = Vec::new();
-        self.marks(Kind::Rate, profile, now, &mut |mark| {
+        self.marks(Kind::Rate, profile, time, &mut |mark| {
             let at = wire::time("a rate mark", mark.at)?;
             rate.push(Mark {
                 key: mark.digest,
@@ -341,10 +357,10 @@ impl Ledger for SledStore {
     fn replay_marks(
         &self,
         profile: &str,
-        now: DateTime<Utc>,
+        time: StoreTime,
         visit: &mut dyn FnMut(Mark),
     ) -> Result<()> {
-        self.marks(Kind::Replay, profile, now, &mut |mark| {
+        self.marks(Kind::Replay, profile, time, &mut |mark| {
             let at = wire::time("a replay mark", mark.until)?;
             visit(Mark {
                 key: mark.digest,
@@ -478,8 +494,8 @@ impl Records for SledStore {
         chain::check(&self.engine, &head, noted, schema)
     }
 
-    fn audit_prune(&self, retention: TimeDelta, limit: usize, now: DateTime<Utc>) -> Result<u64> {
-        self.prune_events(retention, limit, now)
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64> {
+        self.prune_events(retention, limit, time)
     }
 
     fn sizes(&self) -> Result<Sizes> {

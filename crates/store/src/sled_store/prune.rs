@@ -17,7 +17,7 @@ use super::stage::{Refusal, Stage};
 use super::staged::Staged;
 use super::wire::{self, EventView};
 use super::{SledStore, State};
-use crate::{AuditDetails, AuditEvent, Change, Error, Outcome, Result, SCHEMA_VERSION};
+use crate::{AuditDetails, AuditEvent, Change, Error, Outcome, Result, SCHEMA_VERSION, StoreTime};
 
 /// The action of the events that say that others were let go.
 const ACTION: &str = "audit_prune";
@@ -120,14 +120,15 @@ impl SledStore {
         &self,
         retention: TimeDelta,
         limit: usize,
-        now: DateTime<Utc>,
+        time: StoreTime,
     ) -> Result<u64> {
         let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.writer()?;
         let retention = retention.max(TimeDelta::zero());
-        let Some(before) = now.checked_sub_signed(retention) else {
+        let Some(before) = time.passed().checked_sub_signed(retention) else {
             return Ok(0);
         };
+        let now = time.wall();
         let limit = limit as u64;
         let Some(going) = self.going(&writer, before, limit)? else {
             return Ok(0);

@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use super::SledStore;
 use super::chain::{Anchor, Head};
+use super::clock;
 use super::engine::Engine;
 use super::keys::{Kind, ca_of, earlier_chain_key, name_of, schema_key};
 use super::load::FAULTS_MAX;
@@ -239,6 +240,7 @@ impl Reading<'_> {
             last_notice_key(),
             Head::key(),
             Anchor::key(),
+            clock::key(),
         ];
         let store = self.store;
         store.engine.scan(&[Kind::Meta.letter()], |key, _| {
@@ -251,7 +253,7 @@ impl Reading<'_> {
             }
             Ok(true)
         })?;
-        Head::read(&store.engine)?;
+        clock::read(&store.engine, &Head::read(&store.engine)?)?;
         Anchor::read(&store.engine)?;
         let mut letter = 0;
         while let Some((key, _)) = store.engine.first_in(&[letter], &[u8::MAX])? {

@@ -23,7 +23,7 @@ fn events_get_numbers_in_order_and_come_back_whole() {
     let (dir, store) = fresh();
     let change = Change::new().with(event(1)).with(event(2));
     let answers = store
-        .commit(&[change, Change::new().with(event(3))], start())
+        .commit(&[change, Change::new().with(event(3))], time_at(start()))
         .unwrap();
     assert_eq!(answers[0], Ok(committed(&[1, 2])));
     assert_eq!(answers[1], Ok(committed(&[3])));
@@ -275,7 +275,7 @@ fn a_claim_that_is_nested_too_deeply_is_refused_alone() {
     let mut hostile = event(1);
     hostile.details.claim = Some(deep);
     let changes = [Change::new().with(hostile), Change::new().with(event(2))];
-    let answers = store.commit(&changes, start()).unwrap();
+    let answers = store.commit(&changes, time_at(start())).unwrap();
     assert!(
         matches!(answers[0], Err(Conflict::Unstorable { .. })),
         "{answers:?}"

@@ -51,24 +51,27 @@ fn live_marks_come_back_and_void_ones_do_not() {
         key: digest(n),
         at: after(at),
     };
-    let state = store.profile_state("corp", after(40)).unwrap();
+    let state = store.profile_state("corp", time_at(after(40))).unwrap();
     assert_eq!(state.replay, vec![mark(1, 100), mark(2, 50)]);
     assert_eq!(
         state.rate,
         vec![mark(2, 4), mark(1, 5)],
         "void from its end on"
     );
-    let later = store.profile_state("corp", after(100)).unwrap();
+    let later = store.profile_state("corp", time_at(after(100))).unwrap();
     assert_eq!((later.replay, later.rate), (vec![], vec![mark(2, 4)]));
     assert_eq!(
-        store.profile_state("", after(0)).unwrap().rate,
+        store.profile_state("", time_at(after(0))).unwrap().rate,
         vec![mark(9, 4)]
     );
 }
 
 /// What becomes of one change at a time, in seconds.
 fn attempt(store: &SledStore, now: i64, change: Change) -> Result<Committed, Conflict> {
-    store.commit(&[change], after(now)).unwrap().remove(0)
+    store
+        .commit(&[change], time_at(after(now)))
+        .unwrap()
+        .remove(0)
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn what_is_taken_once_is_refused_until_it_is_forgotten() {
     assert_eq!(attempt(&store, 0, twice), taken(1, 100));
     let audited = take(1, 100).with(plain_event(1));
     let other = take(1, 200).with(plain_event(2));
-    let answers = store.commit(&[audited, other], after(0)).unwrap();
+    let answers = store.commit(&[audited, other], time_at(after(0))).unwrap();
     assert!(answers[0].is_ok(), "nothing of the refused change was kept");
     assert_eq!(answers[1], taken(1, 100));
     assert_eq!(attempt(&store, 99, take(1, 300)), taken(1, 100));
@@ -123,7 +126,7 @@ fn a_window_that_is_full_is_refused_until_the_oldest_leaves_it() {
             frees_at: after(until),
         })
     };
-    let answers = store.commit(&[take(0), take(10), take(20)], after(0));
+    let answers = store.commit(&[take(0), take(10), take(20)], time_at(after(0)));
     let answers = answers.unwrap();
     assert!(answers[0].is_ok() && answers[1].is_ok());
     assert_eq!(answers[2], limited_until(2, 60));
@@ -146,7 +149,7 @@ fn what_is_swept_may_be_taken_again_and_leaves_nothing_in_memory() {
     let all: Vec<Change> = (0..500)
         .map(|n| Change::new().with(replay("corp", n, 10)))
         .collect();
-    store.commit(&all, after(0)).unwrap();
+    store.commit(&all, time_at(after(0))).unwrap();
     for n in 0..60 {
         attempt(&store, 11, Change::new().with(replay("lab", n, 900))).unwrap();
     }
@@ -206,7 +209,14 @@ fn marks_of_one_device_at_one_time_all_count() {
         .with(rate("corp", 1, 5, 100));
     try_put(&store, change).unwrap();
     put(&store, rate("corp", 1, 5, 100));
-    assert_eq!(store.profile_state("corp", after(6)).unwrap().rate.len(), 3);
+    assert_eq!(
+        store
+            .profile_state("corp", time_at(after(6)))
+            .unwrap()
+            .rate
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -219,7 +229,7 @@ fn void_marks_are_swept_a_few_with_each_commit_also_of_quiet_profiles() {
                 .with(rate("quiet", n, 1, 10))
         })
         .collect();
-    store.commit(&quiet, after(0)).unwrap();
+    store.commit(&quiet, time_at(after(0))).unwrap();
     put(&store, replay("quiet", 1000, 900));
     let counts = |store: &SledStore| {
         let report = store.verify().unwrap();
@@ -232,7 +242,10 @@ fn void_marks_are_swept_a_few_with_each_commit_also_of_quiet_profiles() {
     let mut before = counts(&store);
     for n in 0..60 {
         store
-            .commit(&[Change::new().with(replay("busy", n, 900))], after(11))
+            .commit(
+                &[Change::new().with(replay("busy", n, 900))],
+                time_at(after(11)),
+            )
             .unwrap();
         let now = counts(&store);
         assert!(
@@ -249,14 +262,18 @@ fn void_marks_are_swept_a_few_with_each_commit_also_of_quiet_profiles() {
     assert_eq!(rates, 0);
     assert_eq!(
         store
-            .profile_state("quiet", after(11))
+            .profile_state("quiet", time_at(after(11)))
             .unwrap()
             .replay
             .len(),
         1
     );
     assert_eq!(
-        store.profile_state("busy", after(11)).unwrap().replay.len(),
+        store
+            .profile_state("busy", time_at(after(11)))
+            .unwrap()
+            .replay
+            .len(),
         60
     );
 }
@@ -272,7 +289,7 @@ fn a_profile_name_that_cannot_be_kept_is_refused() {
     );
     assert!(
         store
-            .profile_state(&long, after(0))
+            .profile_state(&long, time_at(after(0)))
             .unwrap()
             .replay
             .is_empty()

@@ -97,7 +97,7 @@ fn is_all_there(store: &SledStore) {
     assert_eq!(store.pending(Some("corp")).unwrap().len(), 3);
     assert_eq!(store.due(week, 10).unwrap().len(), 2);
 
-    let state = store.profile_state("corp", after(300)).unwrap();
+    let state = store.profile_state("corp", time_at(after(300))).unwrap();
     assert_eq!((state.replay.len(), state.rate.len()), (4, 4));
     assert_eq!(
         (state.counters["success"], state.counters["replay"]),
@@ -136,7 +136,7 @@ fn a_store_of_the_release_before_is_migrated_with_a_backup_beside_it() {
         until: after(9999),
     };
     let answer = store
-        .commit(&[Change::new().with(taken)], after(300))
+        .commit(&[Change::new().with(taken)], time_at(after(300)))
         .unwrap();
     assert!(
         matches!(answer[0], Err(Conflict::Taken { .. })),

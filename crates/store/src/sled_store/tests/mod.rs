@@ -8,6 +8,7 @@ mod migrate;
 mod notices;
 mod prune;
 mod records;
+mod time;
 mod tokens;
 mod witness;
 
@@ -21,7 +22,7 @@ use super::keys::Kind;
 use super::{SledOptions, SledStore};
 use crate::{
     Accounts, AuditEvent, CaId, Change, Committed, Conflict, EnrollmentRecord, Ledger, Op, Records,
-    StoredEvent,
+    StoreTime, StoredEvent,
 };
 
 impl SledStore {
@@ -83,7 +84,12 @@ fn put(store: &SledStore, op: impl Into<Op>) -> Committed {
 }
 
 fn try_put(store: &SledStore, change: Change) -> Result<Committed, Conflict> {
-    store.commit(&[change], start()).unwrap().remove(0)
+    store.commit(&[change], time_at(start())).unwrap().remove(0)
+}
+
+/// A time that has passed, however that came about.
+fn time_at(passed: DateTime<Utc>) -> StoreTime {
+    StoreTime::at(passed)
 }
 
 fn after(seconds: i64) -> DateTime<Utc> {
@@ -95,7 +101,7 @@ fn put_events(store: &SledStore, count: u64) {
     let changes: Vec<Change> = (1..=count)
         .map(|n| Change::new().with(plain_event(n)))
         .collect();
-    for answer in store.commit(&changes, start()).unwrap() {
+    for answer in store.commit(&changes, time_at(start())).unwrap() {
         answer.unwrap();
     }
 }

@@ -13,7 +13,7 @@ const SCHEMA_1: &[u8] = include_bytes!("schema-1.store");
 /// Lets what is older than `seconds` go, a hundred seconds after the start.
 fn prune(store: &SledStore, seconds: i64) -> u64 {
     store
-        .audit_prune(Duration::seconds(seconds), 100, after(100))
+        .audit_prune(Duration::seconds(seconds), 100, time_at(after(100)))
         .unwrap()
 }
 
@@ -87,9 +87,24 @@ fn pruned_events_leave_a_chain_that_can_be_checked() {
     let (dir, store) = fresh();
     put_events(&store, 20);
     let retention = Duration::seconds(89);
-    assert_eq!(store.audit_prune(retention, 4, after(100)).unwrap(), 4);
-    assert_eq!(store.audit_prune(retention, 100, after(100)).unwrap(), 6);
-    assert_eq!(store.audit_prune(retention, 100, after(100)).unwrap(), 0);
+    assert_eq!(
+        store
+            .audit_prune(retention, 4, time_at(after(100)))
+            .unwrap(),
+        4
+    );
+    assert_eq!(
+        store
+            .audit_prune(retention, 100, time_at(after(100)))
+            .unwrap(),
+        6
+    );
+    assert_eq!(
+        store
+            .audit_prune(retention, 100, time_at(after(100)))
+            .unwrap(),
+        0
+    );
     let looked_at = |store: &SledStore| {
         let check = check(store);
         assert!(check.is_good(), "{check:?}");
@@ -153,7 +168,10 @@ fn a_pruning_is_an_event() {
         ]
     );
     let day = Duration::days(30);
-    assert_eq!(store.audit_prune(day, 1, after(12) + day).unwrap(), 1);
+    assert_eq!(
+        store.audit_prune(day, 1, time_at(after(12) + day)).unwrap(),
+        1
+    );
     let newest = prunings(&store).remove(0).event.details;
     assert_eq!(
         newest.message.as_deref(),
@@ -183,8 +201,18 @@ fn where_nothing_is_old_enough_nothing_is_written() {
     put_events(&store, 5);
     let head = check(&store).head;
     assert_eq!(prune(&store, 99), 0);
-    assert_eq!(store.audit_prune(Duration::MAX, 100, after(9)).unwrap(), 0);
-    assert_eq!(store.audit_prune(Duration::MIN, 0, after(9)).unwrap(), 0);
+    assert_eq!(
+        store
+            .audit_prune(Duration::MAX, 100, time_at(after(9)))
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store
+            .audit_prune(Duration::MIN, 0, time_at(after(9)))
+            .unwrap(),
+        0
+    );
     let check = check(&store);
     assert_eq!((check.head, check.anchor), (head, None));
 }
@@ -194,15 +222,34 @@ fn events_of_prunings_alone_stay_until_another_goes() {
     let (_dir, store) = fresh();
     put_events(&store, 2);
     let retention = Duration::seconds(10);
-    assert_eq!(store.audit_prune(retention, 1, after(50)).unwrap(), 1);
-    assert_eq!(store.audit_prune(retention, 1, after(50)).unwrap(), 1);
+    assert_eq!(
+        store.audit_prune(retention, 1, time_at(after(50))).unwrap(),
+        1
+    );
+    assert_eq!(
+        store.audit_prune(retention, 1, time_at(after(50))).unwrap(),
+        1
+    );
     // Both events of prunings are old now, and nothing else is there.
-    assert_eq!(store.audit_prune(retention, 100, after(90)).unwrap(), 0);
+    assert_eq!(
+        store
+            .audit_prune(retention, 100, time_at(after(90)))
+            .unwrap(),
+        0
+    );
     assert_eq!(prunings(&store).len(), 2);
     // As many as go in one step are worth an event.
-    assert_eq!(store.audit_prune(retention, 2, after(90)).unwrap(), 2);
+    assert_eq!(
+        store.audit_prune(retention, 2, time_at(after(90))).unwrap(),
+        2
+    );
     put(&store, event(95));
-    assert_eq!(store.audit_prune(retention, 100, after(200)).unwrap(), 2);
+    assert_eq!(
+        store
+            .audit_prune(retention, 100, time_at(after(200)))
+            .unwrap(),
+        2
+    );
     assert_eq!(prunings(&store).len(), 1);
     assert!(faults(&store).is_empty());
 }
@@ -214,7 +261,12 @@ fn a_later_pruning_may_take_the_event_of_an_earlier_one() {
     assert_eq!(prune(&store, 97), 2);
     put(&store, event(120));
     let retention = Duration::seconds(100);
-    assert_eq!(store.audit_prune(retention, 100, after(215)).unwrap(), 4);
+    assert_eq!(
+        store
+            .audit_prune(retention, 100, time_at(after(215)))
+            .unwrap(),
+        4
+    );
     assert_eq!(store.audit_event(6).unwrap(), None);
     let named = |store: &SledStore| {
         let check = check(store);
@@ -403,7 +455,7 @@ fn the_first_change_notes_what_the_version_before_let_go() {
     assert!(try_put(&store, Change::new().with(nothing)).is_err());
     assert_eq!(store.chain_schema(), 1, "nothing was written");
     let answers = store
-        .commit(&[Change::new().with(event(22))], after(30))
+        .commit(&[Change::new().with(event(22))], time_at(after(30)))
         .unwrap();
     assert_eq!(answers[0].as_ref().unwrap().audit_ids, [22]);
     let noted = store.audit_event(21).unwrap().unwrap().event;

@@ -37,7 +37,7 @@ fn a_serial_is_given_once_and_only_the_second_change_is_refused() {
     };
     let other = Change::new().with(plain_certificate(6)).with(event(2));
     let answers = store
-        .commit(&[twin("first"), twin("second"), other], start())
+        .commit(&[twin("first"), twin("second"), other], time_at(start()))
         .unwrap();
     assert_eq!(answers[0], Ok(committed(&[1])));
     assert!(
@@ -116,7 +116,7 @@ fn certificates_are_searched_by_every_member() {
     let changes: Vec<Change> = (1..=60)
         .map(|n| Change::new().with(plain_certificate(n)))
         .collect();
-    store.commit(&changes, start()).unwrap();
+    store.commit(&changes, time_at(start())).unwrap();
     let serial = plain_certificate(8).serial;
     put(
         &store,
@@ -299,7 +299,7 @@ fn several_states_of_one_enrollment_in_one_commit_are_one_enrollment() {
         Change::new().with(plain_enrollment(1)),
         Change::new().with(denied.clone()),
     ];
-    for answer in store.commit(&changes, start()).unwrap() {
+    for answer in store.commit(&changes, time_at(start())).unwrap() {
         answer.unwrap();
     }
     assert_eq!(
@@ -324,7 +324,9 @@ fn an_enrollment_is_replaced_only_by_who_knows_its_version() {
     assert_eq!(put_version(&store, 0), exists);
     // Of two that replace the same version in one commit, the first wins.
     let taking = Change::new().with(at_version(1, plain_enrollment(1)));
-    let answers = store.commit(&[taking.clone(), taking], start()).unwrap();
+    let answers = store
+        .commit(&[taking.clone(), taking], time_at(start()))
+        .unwrap();
     assert!(answers[0].is_ok());
     assert_eq!(answers[1].clone().map(drop), moved(2, 1).map(drop));
     drop(store);
@@ -444,7 +446,7 @@ fn counters_are_added_to_and_settings_are_set_by_name() {
                 refused,
                 Change::new().with(count("success", 1)),
             ],
-            start(),
+            time_at(start()),
         )
         .unwrap();
     assert!(answers[0].is_ok() && answers[1].is_err() && answers[2].is_ok());
@@ -472,7 +474,7 @@ fn counters_are_added_to_and_settings_are_set_by_name() {
     );
     drop(store);
     let store = open(&dir.path().join("store"));
-    let state = store.profile_state("corp", start()).unwrap();
+    let state = store.profile_state("corp", time_at(start())).unwrap();
     let expected: BTreeMap<String, u64> = [
         ("full".into(), u64::MAX),
         ("replay".into(), 5),
@@ -481,7 +483,7 @@ fn counters_are_added_to_and_settings_are_set_by_name() {
     .into();
     assert_eq!(state.counters, expected);
     assert_eq!(
-        store.profile_state("cor", start()).unwrap(),
+        store.profile_state("cor", time_at(start())).unwrap(),
         crate::ProfileState::default()
     );
     assert_eq!(store.setting("rb").unwrap(), Some(b"3".to_vec()));
@@ -524,7 +526,7 @@ fn nothing_of_a_refused_change_is_kept() {
         (sizes.certificates, sizes.transactions, sizes.audit_events),
         (0, 0, 0)
     );
-    assert_eq!(store.commit(&[], start()).unwrap(), vec![]);
+    assert_eq!(store.commit(&[], time_at(start())).unwrap(), vec![]);
     assert_eq!(put(&store, event(1)).audit_ids, vec![1]);
 }
 

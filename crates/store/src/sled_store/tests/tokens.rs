@@ -94,7 +94,7 @@ fn of_tokens_that_are_made_at_once_one_gets_the_name() {
     };
     let taken = Conflict::TokenName { name: "ops".into() };
     let changes = [1, 2].map(|n| Change::new().with(token(n, 1)).with(event(1)));
-    let answers = store.commit(&changes, after(1)).unwrap();
+    let answers = store.commit(&changes, time_at(after(1))).unwrap();
     assert!(answers[0].is_ok());
     assert_eq!(answers[1], Err(taken.clone()));
     assert_eq!(try_put(&store, Change::new().with(token(3, 2))), Err(taken));
@@ -105,7 +105,9 @@ fn of_tokens_that_are_made_at_once_one_gets_the_name() {
             at: after(at),
         })
     };
-    let answers = store.commit(&[revoke(3), revoke(3)], after(3)).unwrap();
+    let answers = store
+        .commit(&[revoke(3), revoke(3)], time_at(after(3)))
+        .unwrap();
     assert!(answers[0].is_ok() && answers[1].is_err());
     put(&store, token(4, 4));
     put(&store, token(5, 60));
