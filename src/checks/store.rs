@@ -26,7 +26,7 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
     let opened = match SledStore::open(&path, &reading) {
         Err(Error::SchemaTooOld { found, known, .. }) => {
             tracing::warn!(
-                "the store in {} is migrated from schema version {found} to {known}, after a backup was put beside it; \
+                "the store is migrated from schema version {found} to {known} in {}, after a backup was put beside it; \
                  this takes some seconds for every 100,000 certificates",
                 path.display()
             );
@@ -43,7 +43,7 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
 fn log_migration(store: &SledStore) {
     if let Some(migration) = store.migration() {
         tracing::warn!(
-            "the store has been migrated ({} records); {} holds what it was, for the scepd of before: keep it until \
+            "the store has been migrated, {} records: {} holds what it was, for the scepd of before: keep it until \
              this one has proven itself, then remove it",
             migration.records,
             migration.backup.display()
