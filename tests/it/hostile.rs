@@ -375,7 +375,9 @@ fn assert_plain(server: &Running, text: &str, case: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_would_forge_lines_or_deceive_readers() {
-    let server = House::new().profile("corp", "").start().await;
+    // Where the profile does not allow them, names that deceive are refused as the others are.
+    let allowed = "[[certificate_profile]]\nid = 'device'\nallow_invisible_characters = true";
+    let server = House::new().with(allowed).profile("corp", "").start().await;
     let fresh = device(&server, "corp").await;
     let holder = signing_with(&fresh, &fresh.enroll().await);
     let mut count = certificates(&server);

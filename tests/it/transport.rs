@@ -271,7 +271,7 @@ async fn get_in_every_form_of_base64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_of_nearly_64_kib() {
     let server = House::new()
-        .profile("corp", "max_csr_bytes = 65536")
+        .profile("corp", "limits.max_csr_bytes = 65536")
         .start()
         .await;
     let device = device(&server, "corp").await;
