@@ -145,7 +145,7 @@ impl SledStore {
 
 fn apply(state: &mut State, staged: Staged) -> Result<()> {
     for octets in &staged.events {
-        state.push_event(&wire::event_view(octets)?);
+        state.push_event(&wire::event_view(octets)?, octets);
     }
     for (digest, octets) in &staged.certificates {
         state.push_certificate(*digest, &CertificateFacts::decode(octets)?);
@@ -154,7 +154,7 @@ fn apply(state: &mut State, staged: Staged) -> Result<()> {
         state.revoke(ca, number);
     }
     for entry in staged.enrollments {
-        state.enrollments.put(entry);
+        state.put_enrollment(entry);
     }
     for (number, due) in staged.notices {
         state.notices.put(number, due);

@@ -8,6 +8,7 @@
 //! | `x` | certificate id | the certificate, DER |
 //! | `v` | certificate id | its revocation |
 //! | `e` | enrollment id | an enrollment |
+//! | `u` | enrollment id | nothing: the enrollment is not at its end |
 //! | `o` | notice id | a notice to be sent |
 //! | `r` | profile, sheet number | a sheet of replay marks |
 //! | `d` | profile, sheet number | a sheet of rate marks |
@@ -35,6 +36,7 @@ pub(super) enum Kind {
     Der = b'x',
     Revocation = b'v',
     Enrollment = b'e',
+    Unfinished = b'u',
     Notice = b'o',
     Replay = b'r',
     Rate = b'd',
@@ -49,13 +51,14 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All there are in a store of this version.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Audit,
         Self::Certificate,
         Self::Der,
         Self::Revocation,
         Self::Enrollment,
+        Self::Unfinished,
         Self::Notice,
         Self::Replay,
         Self::Rate,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chain::{self, Anchor, Head};
 use super::engine::Engine;
-use super::index::Row;
+use super::index::{BLOCK_ROWS, Row, Shelf};
 use super::keys::{Kind, earlier_chain_key, id_of, name_of, schema_key};
 use super::marks::Sheets;
 use super::prune::{Beginning, Evidence};
@@ -68,12 +68,14 @@ pub(super) struct Loaded {
 }
 
 /// Reads everything that the indexes are made of.
-pub(super) fn load(engine: &Engine, chain_schema: u32) -> Result<Loaded> {
+///
+/// Of what is in files beside the database only what is not is read from it; `shelf` is where they are.
+pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> Result<Loaded> {
     let anchor = Anchor::read(engine)?;
     let first_event = anchor.map_or(0, |anchor| anchor.id).saturating_add(1);
     let mut load = Load {
         engine,
-        state: State::new(first_event),
+        state: State::new(first_event, shelf),
         evidence: Evidence::new(anchor, chain_schema),
         faults: Vec::new(),
     };
@@ -122,13 +124,32 @@ impl Load<'_> {
 
     /// The number after the last event. One that cannot be read stays unindexed.
     fn events(&mut self, first: u64, head: &Head) -> Result<u64> {
+        let engine = self.engine;
+        let octets = |id: u64| {
+            let record = engine.get(&Kind::Audit.id(id)).ok()??;
+            Some(chain::split(&record).ok()?.1.to_vec())
+        };
+        let last_of_next = |state: &State| state.events.next() + BLOCK_ROWS as u64 - 1;
+        while last_of_next(&self.state) <= head.id
+            && let Some(prunings) = self.state.unshelve_events(octets)
+        {
+            for id in prunings {
+                if let Some(octets) = octets(id)
+                    && let Ok(event) = wire::event_view(&octets)
+                {
+                    self.evidence.add(id, &event);
+                }
+            }
+        }
+        let first = self.state.events.next().max(first);
         self.engine.numbered(Kind::Audit, first, |id, record| {
             fill(id, self.state.events.next(), "event", || {
                 self.state.events.push(&Row::MISSING);
             })?;
-            match chain::split(record).and_then(|(_, octets)| wire::event_view(octets)) {
+            let octets = chain::split(record).map_or(&[][..], |(_, octets)| octets);
+            match wire::event_view(octets) {
                 Ok(event) => {
-                    self.state.push_event(&event);
+                    self.state.push_event(&event, octets);
                     self.evidence.add(id, &event);
                 }
                 Err(_) => self.state.events.push(&Row::MISSING),
@@ -154,7 +175,19 @@ impl Load<'_> {
             Ok(true)
         })?;
         let engine = self.engine;
-        engine.numbered(Kind::Certificate, 1, |id, octets| {
+        let digest = |id: u64| {
+            let octets = engine.get(&Kind::Certificate.id(id)).ok()??;
+            let facts = CertificateFacts::decode(&octets).ok()?;
+            Some(certificate_digest(&facts.ca(), facts.serial))
+        };
+        while self.state.unshelve_certificates(digest).is_some() {}
+        let first = self.state.certificates.next();
+        for id in revoked.range(..first) {
+            if let Some(ca) = self.state.ca_of(*id) {
+                self.state.revoke(ca, *id);
+            }
+        }
+        engine.numbered(Kind::Certificate, first, |id, octets| {
             fill(id, self.state.certificates.next(), "certificate", || {
                 self.no_certificate("it is missing".to_owned());
             })?;
@@ -183,7 +216,15 @@ impl Load<'_> {
 
     fn enrollments(&mut self) -> Result<u64> {
         let engine = self.engine;
-        engine.numbered(Kind::Enrollment, 1, |id, octets| {
+        let digest = |id: u64| {
+            let octets = engine.get(&Kind::Enrollment.id(id)).ok()??;
+            let view = EnrollmentView::decode(&octets).ok()?;
+            Some(enrollment_digest(view.profile, &view.key))
+        };
+        while self.state.unshelve_enrollments(digest).is_some() {}
+        let first = self.state.enrollments.by_key.len() + 1;
+        self.unfinished(first)?;
+        engine.numbered(Kind::Enrollment, first, |id, octets| {
             fill(
                 id,
                 self.state.enrollments.by_key.len() + 1,
@@ -193,7 +234,7 @@ impl Load<'_> {
                 },
             )?;
             match EnrollmentView::decode(octets) {
-                Ok(view) => self.state.enrollments.put(EnrollmentEntry {
+                Ok(view) => self.state.put_enrollment(EnrollmentEntry {
                     number: id,
                     key: enrollment_digest(view.profile, &view.key),
                     poll: enrollment_digest(view.profile, &view.poll_key),
@@ -206,11 +247,34 @@ impl Load<'_> {
         Ok(self.state.enrollments.by_key.len() + 1)
     }
 
+    /// Enters the open ones of those before this number, which were all entered as ones at their end.
+    fn unfinished(&mut self, first: u64) -> Result<()> {
+        let mut numbers = Vec::new();
+        self.engine.scan(&[Kind::Unfinished.letter()], |key, _| {
+            numbers.extend(id_of(key).filter(|id| *id < first));
+            Ok(true)
+        })?;
+        for number in numbers {
+            let octets = self.engine.get(&Kind::Enrollment.id(number))?;
+            let octets = octets.unwrap_or_default();
+            match EnrollmentView::decode(&octets) {
+                Ok(view) => self.state.put_enrollment(EnrollmentEntry {
+                    number,
+                    key: enrollment_digest(view.profile, &view.key),
+                    poll: enrollment_digest(view.profile, &view.poll_key),
+                    open: Open::of_view(&view),
+                }),
+                Err(error) => self.fault(format!("enrollment {number}"), error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
     fn no_enrollment(&mut self, problem: String) {
         let number = self.state.enrollments.by_key.len() + 1;
         self.fault(format!("enrollment {number}"), problem);
         let (key, poll) = (nobody(number), nobody(number));
-        self.state.enrollments.put(EnrollmentEntry {
+        self.state.put_enrollment(EnrollmentEntry {
             number,
             key,
             poll,

@@ -215,7 +215,7 @@ impl Migrating<'_> {
         &mut self,
         kind: Kind,
         at_a_time: usize,
-        mut replace: impl FnMut(&Self, &IVec, &IVec) -> Result<Option<(Vec<u8>, Vec<u8>)>>,
+        mut replace: impl FnMut(&Self, &IVec, &IVec) -> Result<Vec<(Vec<u8>, Vec<u8>)>>,
     ) -> Result<()> {
         let end = [kind.letter() + 1];
         loop {
@@ -225,8 +225,8 @@ impl Migrating<'_> {
             }
             let mut batch = sled::Batch::default();
             for (key, octets) in &some {
-                if let Some((new_key, octets)) = replace(self, key, octets)? {
-                    batch.insert(new_key, octets);
+                for (key, octets) in replace(self, key, octets)? {
+                    batch.insert(key, octets);
                 }
                 batch.remove(key);
             }
@@ -241,7 +241,7 @@ impl Migrating<'_> {
             let facts = EarlierFacts::decode(octets)?;
             let ca = this.known(facts.issuer_id, facts.serial);
             let octets = encoded(facts.with_ca(ca).encode())?;
-            Ok(Some((Kind::Certificate.id(id), octets)))
+            Ok(vec![(Kind::Certificate.id(id), octets)])
         })
     }
 
@@ -251,7 +251,11 @@ impl Migrating<'_> {
             let request = EarlierRequest::decode(octets)?;
             let record = request.enrollment(|name, serial| this.known(name, serial))?;
             let octets = encoded(wire::encode_enrollment(&record, record.version))?;
-            Ok(Some((Kind::Enrollment.id(id), octets)))
+            let mut new = vec![(Kind::Enrollment.id(id), octets)];
+            if record.stage.is_open() {
+                new.push((Kind::Unfinished.id(id), Vec::new()));
+            }
+            Ok(new)
         })
     }
 
@@ -267,9 +271,9 @@ impl Migrating<'_> {
                 .map(|octets| wire::decode_crl(crl.ca, &octets))
                 .transpose()?;
             if other.is_some_and(|other| other.number >= crl.number) {
-                return Ok(None);
+                return Ok(Vec::new());
             }
-            Ok(Some((key, encoded(wire::encode_crl(&crl))?)))
+            Ok(vec![(key, encoded(wire::encode_crl(&crl))?)])
         })
     }
 }

@@ -55,6 +55,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clock::Clock;
 use commit::Writer;
 use engine::Engine;
+use index::Shelf;
 use keys::{Kind, name_of};
 use marks::{Owner, SheetMark};
 use state::State;
@@ -66,8 +67,8 @@ use witness::Witness;
 use crate::{
     Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change,
     ClockReading, Committed, Conflict, CrlRecord, EnrollmentRecord, Error, Fault, Ledger, Mark,
-    Page, ProfileState, Records, Result, RevokedCertificate, Sizes, StoreTime, StoredEvent,
-    StoredNotice, TokenRecord, VerifyReport,
+    Page, ProfileState, Records, Result, RevokedCertificate, SCHEMA_VERSION, Sizes, StoreTime,
+    StoredEvent, StoredNotice, TokenRecord, VerifyReport,
 };
 
 /// How to open the store.
@@ -127,7 +128,12 @@ impl SledStore {
         let engine = Engine::open(dir.as_ref(), options)?;
         let migration = migrate::bring_up(&engine, options)?;
         let chain_schema = load::chain_schema(&engine)?;
-        let loaded = load::load(&engine, chain_schema)?;
+        // What only looks at a store looks at the database itself.
+        let shelf = match options.lenient || chain_schema < SCHEMA_VERSION {
+            true => None,
+            false => Shelf::of(engine.dir()),
+        };
+        let loaded = load::load(&engine, chain_schema, shelf)?;
         if let (false, Some(Fault { record, problem })) = (options.lenient, loaded.faults.first()) {
             return Err(Error::Corrupt {
                 what: format!("{record}: {problem}"),

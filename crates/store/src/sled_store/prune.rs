@@ -92,7 +92,7 @@ pub(super) fn unrecorded_to(event: &EventView<'_>) -> Option<u64> {
         .flatten()
 }
 
-fn is_pruning(event: &EventView<'_>) -> bool {
+pub(super) fn is_pruning(event: &EventView<'_>) -> bool {
     event.action == ACTION
 }
 
@@ -151,7 +151,7 @@ impl SledStore {
         all.writes.insert(Anchor::key(), Some(octets));
         all.writes.insert(earlier_chain_key(), None);
         self.finish(&mut writer, all, |state| {
-            state.events.prune(last.saturating_add(1));
+            state.prune_events(last.saturating_add(1));
         })?;
         writer.beginning = Beginning::Told;
         Ok(going.events)

@@ -74,9 +74,9 @@ impl SledStore {
                 ),
                 ..Filter::default()
             };
-            Snapshot::begin(&state.events, filter, place.skip(), place.per_page as usize)
+            Snapshot::begin(&state.events, filter, place.skip(), place.per_page as usize)?
         };
-        let found = snapshot.finish();
+        let found = snapshot.finish()?;
         let mut data = Vec::with_capacity(found.rows.len());
         for id in found.rows {
             // Pruned since the search began: not there any more.
@@ -135,9 +135,9 @@ impl SledStore {
                 filter,
                 place.skip(),
                 place.per_page as usize,
-            )
+            )?
         };
-        let found = snapshot.finish();
+        let found = snapshot.finish()?;
         let mut data = Vec::with_capacity(found.rows.len());
         for number in found.rows {
             data.push(self.certificate_by_number(number)?);

@@ -205,6 +205,11 @@ impl<'a> Stage<'a> {
         let version = stored.saturating_add(1);
         let octets = wire::encode_enrollment(record, version)?;
         self.put(Kind::Enrollment.id(number), octets);
+        if record.stage.is_open() {
+            self.put(Kind::Unfinished.id(number), Vec::new());
+        } else if stored > 0 {
+            self.own.writes.insert(Kind::Unfinished.id(number), None);
+        }
         self.own.enrollment_numbers.insert(key, (number, version));
         self.own.enrollments.push(EnrollmentEntry {
             number,

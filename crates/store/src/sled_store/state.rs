@@ -2,9 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::index::{Field, Index, Interner, Row, TextBuilder};
-use super::tables::{DigestMap, Due, Enrollments};
-use super::wire::{CertificateFacts, EventView};
+use ring::digest::{SHA256, digest};
+
+use super::index::{
+    BLOCK_ROWS, Field, Head, Index, Interner, NO_CLASS, Row, Shelf, Shelved, TextBuilder,
+    block_start,
+};
+use super::tables::{DigestMap, Due, EnrollmentEntry, Enrollments};
+use super::wire::{self, CertificateFacts, EventView};
+use super::{prune, tables::Digest};
 use crate::{CaId, Outcome, TokenRecord};
 
 /// The flag of a revoked certificate's row.
@@ -38,16 +44,20 @@ pub(super) struct State {
     pub(super) enrollments: Enrollments,
     /// Notices that are not yet delivered.
     pub(super) notices: Due,
+    /// Numbers of the events that say that others were let go.
+    prunings: BTreeSet<u64>,
+    shelf: Option<Shelf>,
     tokens: BTreeMap<String, TokenRecord>,
     token_ids: HashMap<[u8; 32], String>,
     text: TextBuilder,
 }
 
 impl State {
-    /// Empty indexes; `first_event` is the number of the first event that is kept.
-    pub(super) fn new(first_event: u64) -> Self {
+    /// Empty indexes; `first_event` is the number of the first event that is kept. Full blocks go to
+    /// the `shelf`.
+    pub(super) fn new(first_event: u64, shelf: Option<Shelf>) -> Self {
         Self {
-            events: Index::new(first_event, false),
+            events: Index::aligned(first_event, false),
             event_classes: Interner::new(),
             certificates: Index::new(1, true),
             certificate_classes: Interner::new(),
@@ -55,14 +65,19 @@ impl State {
             revoked: BTreeMap::new(),
             enrollments: Enrollments::new(),
             notices: Due::default(),
+            prunings: BTreeSet::new(),
+            shelf,
             tokens: BTreeMap::new(),
             token_ids: HashMap::new(),
             text: TextBuilder::default(),
         }
     }
 
-    /// Enters the next event.
-    pub(super) fn push_event(&mut self, event: &EventView<'_>) {
+    /// Enters the next event, whose octets these are.
+    pub(super) fn push_event(&mut self, event: &EventView<'_>, octets: &[u8]) {
+        if prune::is_pruning(event) {
+            self.prunings.insert(self.events.next());
+        }
         let class = self.event_classes.number(EventClass {
             action: event.action.to_owned(),
             profile: event.profile.map(str::to_owned),
@@ -95,14 +110,66 @@ impl State {
             flags: 0,
             text,
         });
+        self.shelve_events(octets);
+    }
+
+    /// A full block of events goes to its file; `octets` are those of its last event.
+    fn shelve_events(&mut self, octets: &[u8]) {
+        let (Some(shelf), Some((first, block, text))) = (&self.shelf, self.events.to_be_shelved())
+        else {
+            return;
+        };
+        let mut head: Head<DiskEventClass> = Head::new(first, Some(block));
+        let values = self.event_classes.values();
+        head.class_values = local(&mut head.classes, |class| {
+            values.get(class as usize).map(EventClass::disk)
+        });
+        let last = first + BLOCK_ROWS as u64 - 1;
+        head.marked = self.prunings.range(first..=last).copied().collect();
+        head.proof = digest(&SHA256, octets).as_ref().to_vec();
+        if let Some(text) = shelf.put(Shelved::Events, head, text) {
+            self.events.shelve(text);
+        }
+    }
+
+    /// Takes the next full block of events from its file: the octets of its last event must be these.
+    /// Gives the events of it that say that others were let go; `None` when there is no such file.
+    pub(super) fn unshelve_events(
+        &mut self,
+        octets: impl FnOnce(u64) -> Option<Vec<u8>>,
+    ) -> Option<Vec<u64>> {
+        let first = self.events.next();
+        let (mut head, text) = self
+            .shelf
+            .as_ref()?
+            .read::<DiskEventClass>(Shelved::Events, first)?;
+        let last = octets(first + BLOCK_ROWS as u64 - 1)?;
+        if digest(&SHA256, &last).as_ref() != head.proof {
+            return None;
+        }
+        let mut global = Vec::with_capacity(head.class_values.len());
+        for class in std::mem::take(&mut head.class_values) {
+            global.push(self.event_classes.number(EventClass::of_disk(class)));
+        }
+        let classes = renumbered(&head.classes, &global)?;
+        let block = head.block(text, false, classes)?;
+        self.events.push_block(block);
+        self.prunings.extend(&head.marked);
+        Some(head.marked)
+    }
+
+    /// Forgets the events before this number.
+    pub(super) fn prune_events(&mut self, first: u64) {
+        for block in self.events.prune(first) {
+            if let Some(shelf) = &self.shelf {
+                shelf.remove(Shelved::Events, block);
+            }
+        }
+        self.prunings = self.prunings.split_off(&first);
     }
 
     /// Enters the next certificate.
-    pub(super) fn push_certificate(
-        &mut self,
-        digest: super::tables::Digest,
-        facts: &CertificateFacts<'_>,
-    ) {
+    pub(super) fn push_certificate(&mut self, digest: Digest, facts: &CertificateFacts<'_>) {
         let class = self.certificate_classes.number(CertificateClass {
             issuer_id: facts.issuer_id.to_owned(),
             ca: facts.ca(),
@@ -128,6 +195,94 @@ impl State {
             text,
         });
         self.by_serial.push(digest);
+        self.shelve_certificates();
+    }
+
+    /// A full block of certificates goes to its file.
+    fn shelve_certificates(&mut self) {
+        let (Some(shelf), Some((first, block, text))) =
+            (&self.shelf, self.certificates.to_be_shelved())
+        else {
+            return;
+        };
+        let mut head: Head<DiskCertificateClass> = Head::new(first, Some(block));
+        let values = self.certificate_classes.values();
+        head.class_values = local(&mut head.classes, |class| {
+            values.get(class as usize).map(CertificateClass::disk)
+        });
+        head.digests = vec![self.by_serial.some(first, BLOCK_ROWS).to_vec()];
+        if let Some(text) = shelf.put(Shelved::Certificates, head, text) {
+            self.certificates.shelve(text);
+        }
+    }
+
+    /// Takes the next full block of certificates from its file: the last of them must be found by this
+    /// digest. `None` when there is no such file.
+    pub(super) fn unshelve_certificates(
+        &mut self,
+        digest: impl FnOnce(u64) -> Option<Digest>,
+    ) -> Option<()> {
+        let first = self.certificates.next();
+        let shelf = self.shelf.as_ref()?;
+        let (mut head, text) = shelf.read::<DiskCertificateClass>(Shelved::Certificates, first)?;
+        let digests = digests_of(&mut head, 1, digest)?;
+        let mut global = Vec::with_capacity(head.class_values.len());
+        for class in std::mem::take(&mut head.class_values) {
+            let class = CertificateClass::of_disk(class);
+            global.push(self.certificate_classes.number(class));
+        }
+        let classes = renumbered(&head.classes, &global)?;
+        let block = head.block(text, true, classes)?;
+        self.certificates.push_block(block);
+        for digest in digests.into_iter().flatten() {
+            self.by_serial.push(digest);
+        }
+        Some(())
+    }
+
+    /// Enters an enrollment or its next state.
+    pub(super) fn put_enrollment(&mut self, entry: EnrollmentEntry) {
+        let (number, last) = (entry.number, self.enrollments.by_key.len());
+        let changed = self.enrollments.put(entry);
+        let Some(shelf) = &self.shelf else { return };
+        if changed {
+            shelf.remove(Shelved::Enrollments, block_start(number));
+        }
+        if number > last && number.is_multiple_of(BLOCK_ROWS as u64) {
+            let first = block_start(number);
+            let mut head: Head<()> = Head::new(first, None);
+            head.digests = [&self.enrollments.by_key, &self.enrollments.by_poll]
+                .map(|map| map.some(first, BLOCK_ROWS).to_vec())
+                .to_vec();
+            shelf.put(Shelved::Enrollments, head, &[]);
+        }
+    }
+
+    /// Takes the next full block of enrollments from its file, all of them as ones that are at their
+    /// end: the last of them must be found by this digest. `None` when there is no such file.
+    pub(super) fn unshelve_enrollments(
+        &mut self,
+        digest: impl FnOnce(u64) -> Option<Digest>,
+    ) -> Option<()> {
+        let first = self.enrollments.by_key.len() + 1;
+        let shelf = self.shelf.as_ref()?;
+        let (mut head, _) = shelf.read::<()>(Shelved::Enrollments, first)?;
+        let digests = digests_of(&mut head, 2, digest)?;
+        for (map, digests) in [&mut self.enrollments.by_key, &mut self.enrollments.by_poll]
+            .into_iter()
+            .zip(digests)
+        {
+            for digest in digests {
+                map.push(digest);
+            }
+        }
+        Some(())
+    }
+
+    /// The CA of a certificate.
+    pub(super) fn ca_of(&self, number: u64) -> Option<CaId> {
+        let class = self.certificates.class(number)?;
+        Some(self.certificate_classes.values().get(class as usize)?.ca)
     }
 
     /// Marks a certificate as revoked.
@@ -187,4 +342,86 @@ impl State {
             + self.enrollments.by_key.bytes()
             + self.enrollments.by_poll.bytes()
     }
+}
+
+/// As files have it: action, profile, and the outcome's number.
+type DiskEventClass = (String, Option<String>, Option<u8>);
+
+/// As files have it: the issuer's name, the CA, and the profile.
+type DiskCertificateClass = (String, [u8; 16], String);
+
+impl EventClass {
+    fn disk(&self) -> DiskEventClass {
+        let outcome = self.outcome.map(wire::outcome_number);
+        (self.action.clone(), self.profile.clone(), outcome)
+    }
+
+    fn of_disk((action, profile, outcome): DiskEventClass) -> Self {
+        Self {
+            action,
+            profile,
+            outcome: outcome.and_then(wire::outcome_of),
+        }
+    }
+}
+
+impl CertificateClass {
+    fn disk(&self) -> DiskCertificateClass {
+        (
+            self.issuer_id.clone(),
+            *self.ca.as_bytes(),
+            self.profile.clone(),
+        )
+    }
+
+    fn of_disk((issuer_id, ca, profile): DiskCertificateClass) -> Self {
+        Self {
+            issuer_id,
+            ca: CaId::from_bytes(ca),
+            profile,
+        }
+    }
+}
+
+/// Numbers the classes of a block from 0 on, and says what each number stands for.
+fn local<C>(classes: &mut [u32], value: impl Fn(u32) -> Option<C>) -> Vec<C> {
+    let (mut numbers, mut values) = (HashMap::new(), Vec::new());
+    for class in classes.iter_mut().filter(|class| **class != NO_CLASS) {
+        let next = u32::try_from(values.len()).unwrap_or(NO_CLASS);
+        let number = match numbers.get(class) {
+            Some(number) => *number,
+            None => match value(*class) {
+                Some(value) => {
+                    values.push(value);
+                    numbers.insert(*class, next);
+                    next
+                }
+                None => NO_CLASS,
+            },
+        };
+        *class = number;
+    }
+    values
+}
+
+/// The classes of a block by the numbers that they have now; `None` for one that the file does not name.
+fn renumbered(classes: &[u32], global: &[u32]) -> Option<Vec<u32>> {
+    let now = classes.iter().map(|&class| match class {
+        NO_CLASS => Some(NO_CLASS),
+        class => global.get(class as usize).copied(),
+    });
+    now.collect()
+}
+
+/// The digests of a block, in so many ways, when the last of the first way is this one.
+fn digests_of<C>(
+    head: &mut Head<C>,
+    ways: usize,
+    last: impl FnOnce(u64) -> Option<Digest>,
+) -> Option<Vec<Vec<Digest>>> {
+    let digests = std::mem::take(&mut head.digests);
+    let whole = digests.len() == ways && digests.iter().all(|way| way.len() == BLOCK_ROWS);
+    let expected = last(head.first + BLOCK_ROWS as u64 - 1)?;
+    let fits = digests.first().and_then(|way| way.last()) == Some(&expected);
+    (whole && fits).then_some(digests)
 }

@@ -44,16 +44,16 @@ impl DigestMap {
         u64::from(row) + 1
     }
 
-    /// Gives a record another digest; the old one then names none.
-    pub(super) fn replace(&mut self, number: u64, digest: Digest) {
+    /// Gives a record another digest; the old one then names none. Says whether it is another.
+    pub(super) fn replace(&mut self, number: u64, digest: Digest) -> bool {
         let Some(row) = number
             .checked_sub(1)
             .and_then(|row| u32::try_from(row).ok())
         else {
-            return;
+            return false;
         };
         let Some(slot) = self.digests.get_mut(row as usize) else {
-            return;
+            return false;
         };
         let old = std::mem::replace(slot, digest);
         if old != digest {
@@ -63,6 +63,7 @@ impl DigestMap {
             }
             self.point(row, digest);
         }
+        old != digest
     }
 
     fn point(&mut self, row: u32, digest: Digest) {
@@ -79,6 +80,13 @@ impl DigestMap {
                 rows.insert_unique(hash, row, |row| hasher.hash_one(of(row)));
             }
         }
+    }
+
+    /// The digests of so many records, the first of which has this number.
+    pub(super) fn some(&self, first: u64, records: usize) -> &[Digest] {
+        let from = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
+        let end = from.saturating_add(records);
+        self.digests.get(from..end).unwrap_or_default()
     }
 
     /// How many records there are.
@@ -172,14 +180,15 @@ impl Enrollments {
         }
     }
 
-    /// Enters a new enrollment or a known one's new state.
-    pub(super) fn put(&mut self, entry: EnrollmentEntry) {
+    /// Enters a new enrollment or a known one's new state. Says whether a known one has other keys now.
+    pub(super) fn put(&mut self, entry: EnrollmentEntry) -> bool {
+        let mut changed = false;
         if entry.number > self.by_key.len() {
             self.by_key.push(entry.key);
             self.by_poll.push(entry.poll);
         } else {
-            self.by_key.replace(entry.number, entry.key);
-            self.by_poll.replace(entry.number, entry.poll);
+            changed |= self.by_key.replace(entry.number, entry.key);
+            changed |= self.by_poll.replace(entry.number, entry.poll);
         }
         let due = entry.open.as_ref().and_then(|open| open.due);
         self.due.put(entry.number, due);
@@ -187,6 +196,7 @@ impl Enrollments {
             Some(open) => self.open.insert(entry.number, open),
             None => self.open.remove(&entry.number),
         };
+        changed
     }
 
     /// The numbers of those that are due at `now` (microseconds since 1970), the longest due first.

@@ -155,6 +155,12 @@ impl Reading<'_> {
             match wire::decode_enrollment(octets) {
                 Err(error) => self.fault(format!("enrollment {id}"), error.to_string()),
                 Ok(enrollment) => {
+                    let noted = store.engine.get(&Kind::Unfinished.id(id))?.is_some();
+                    self.records += u64::from(noted);
+                    if noted != enrollment.stage.is_open() {
+                        let problem = "whether it is at its end is noted wrongly";
+                        self.fault(format!("enrollment {id}"), problem.to_owned());
+                    }
                     if let Stage::Issued { ca, serial } = &enrollment.stage
                         && !store.knows(ca, serial)
                     {

@@ -1,4 +1,16 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::NO_CLASS;
+use super::shelf::StoredText;
+use crate::Result;
+
+/// Where a block's text is.
+#[derive(Clone, Debug)]
+pub(super) enum Text {
+    Memory(Vec<u8>),
+    File(Arc<StoredText>),
+}
 
 /// What is indexed of one record.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +40,7 @@ impl Row<'_> {
 
 /// Up to [`BLOCK_ROWS`](super::BLOCK_ROWS) rows, by column.
 #[derive(Clone)]
-pub(super) struct Block {
+pub(in crate::sled_store) struct Block {
     times: Vec<i64>,
     /// Empty when the index keeps no second time.
     ends: Vec<i64>,
@@ -37,7 +49,7 @@ pub(super) struct Block {
     flags: Vec<u8>,
     /// Where each row's text ends.
     stops: Vec<u32>,
-    text: Vec<u8>,
+    text: Text,
 }
 
 impl Block {
@@ -49,8 +61,33 @@ impl Block {
             classes: Vec::new(),
             flags: Vec::new(),
             stops: Vec::new(),
-            text: Vec::new(),
+            text: Text::Memory(Vec::new()),
         }
+    }
+
+    /// A full block.
+    pub(super) fn stored(
+        times: Vec<i64>,
+        ends: Vec<i64>,
+        classes: Vec<u32>,
+        stops: Vec<u32>,
+        text: Text,
+        with_end: bool,
+    ) -> Self {
+        Self {
+            flags: vec![0; times.len()],
+            times,
+            ends,
+            with_end,
+            classes,
+            stops,
+            text,
+        }
+    }
+
+    /// Leaves the text to its file.
+    pub(super) fn shelve(&mut self, text: StoredText) {
+        self.text = Text::File(Arc::new(text));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,9 +101,12 @@ impl Block {
         }
         self.classes.push(row.class);
         self.flags.push(row.flags);
-        self.text.extend_from_slice(row.text);
-        self.stops
-            .push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        // Nothing is pushed to a full block, and only full ones are in files.
+        if let Text::Memory(text) = &mut self.text {
+            text.extend_from_slice(row.text);
+            self.stops
+                .push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
     }
 
     /// Gives back what was reserved for growth.
@@ -76,7 +116,9 @@ impl Block {
         self.classes.shrink_to_fit();
         self.flags.shrink_to_fit();
         self.stops.shrink_to_fit();
-        self.text.shrink_to_fit();
+        if let Text::Memory(text) = &mut self.text {
+            text.shrink_to_fit();
+        }
     }
 
     pub(super) fn times(&self) -> &[i64] {
@@ -91,8 +133,24 @@ impl Block {
         &self.classes
     }
 
-    pub(super) fn text(&self) -> &[u8] {
-        &self.text
+    pub(super) fn stops(&self) -> &[u32] {
+        &self.stops
+    }
+
+    /// The text, read from its file where it is not in memory.
+    pub(super) fn text(&self) -> Result<Cow<'_, [u8]>> {
+        Ok(match &self.text {
+            Text::Memory(text) => Cow::Borrowed(text),
+            Text::File(text) => Cow::Owned(text.read()?),
+        })
+    }
+
+    /// The text, where it is in memory.
+    pub(super) fn text_in_memory(&self) -> Option<&[u8]> {
+        match &self.text {
+            Text::Memory(text) => Some(text),
+            Text::File(_) => None,
+        }
     }
 
     pub(super) fn flags(&self, row: usize) -> Option<u8> {
@@ -117,6 +175,9 @@ impl Block {
             + 8 * (self.times.capacity() + self.ends.capacity())
             + 4 * (self.classes.capacity() + self.stops.capacity())
             + self.flags.capacity()
-            + self.text.capacity()
+            + match &self.text {
+                Text::Memory(text) => text.capacity(),
+                Text::File(_) => size_of::<StoredText>(),
+            }
     }
 }

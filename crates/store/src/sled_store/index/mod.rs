@@ -7,11 +7,13 @@
 mod block;
 mod needle;
 mod search;
+mod shelf;
 mod text;
 
 pub(super) use block::Row;
 pub(super) use needle::Needle;
 pub(super) use search::{Filter, Snapshot};
+pub(super) use shelf::{Head, Shelf, Shelved, StoredText};
 pub(super) use text::{Field, TextBuilder};
 
 use std::collections::{HashMap, VecDeque};
@@ -46,6 +48,45 @@ impl Index {
             blocks: VecDeque::new(),
             with_end,
         }
+    }
+
+    /// An empty index whose blocks begin at multiples of their size, and whose rows count from this
+    /// number on.
+    pub(super) fn aligned(first: u64, with_end: bool) -> Self {
+        let base = block_start(first);
+        Self {
+            base,
+            first,
+            ..Self::new(base, with_end)
+        }
+    }
+
+    /// Adds a full block after the others.
+    pub(super) fn push_block(&mut self, block: Block) {
+        self.blocks.push_back(Arc::new(block));
+    }
+
+    /// The last block, when it is full and its text is still in memory, with the number of its first row.
+    pub(super) fn to_be_shelved(&self) -> Option<(u64, &Block, &[u8])> {
+        let last = self.blocks.back()?;
+        let text = last.text_in_memory()?;
+        let first = self.base + (self.blocks.len() as u64 - 1) * BLOCK_ROWS as u64;
+        (last.len() == BLOCK_ROWS).then_some((first, last, text))
+    }
+
+    /// Leaves the last block's text to its file.
+    pub(super) fn shelve(&mut self, text: StoredText) {
+        if let Some(last) = self.blocks.back_mut() {
+            let last = Arc::make_mut(last);
+            last.shrink();
+            last.shelve(text);
+        }
+    }
+
+    /// The class of a row.
+    pub(super) fn class(&self, number: u64) -> Option<u32> {
+        let (block, row) = self.place(number)?;
+        self.blocks.get(block)?.classes().get(row).copied()
     }
 
     /// The number that the next row gets.
@@ -93,18 +134,29 @@ impl Index {
         Some((offset / BLOCK_ROWS, offset % BLOCK_ROWS))
     }
 
-    /// Forgets the rows before this number.
-    pub(super) fn prune(&mut self, first: u64) {
-        self.first = first.clamp(self.first, self.next());
-        while self.first - self.base >= BLOCK_ROWS as u64 && self.blocks.pop_front().is_some() {
+    /// Forgets the rows before this number; gives the first rows of the blocks that went.
+    pub(super) fn prune(&mut self, first: u64) -> Vec<u64> {
+        self.first = first.min(self.next()).max(self.first);
+        let mut gone = Vec::new();
+        while self.first.saturating_sub(self.base) >= BLOCK_ROWS as u64
+            && self.blocks.pop_front().is_some()
+        {
+            gone.push(self.base);
             self.base += BLOCK_ROWS as u64;
         }
+        gone
     }
 
     /// Approximate octets of memory.
     pub(super) fn bytes(&self) -> u64 {
         self.blocks.iter().map(|block| block.bytes() as u64).sum()
     }
+}
+
+/// The number of the first row of the block that holds this row.
+pub(super) const fn block_start(number: u64) -> u64 {
+    let before = number.saturating_sub(1);
+    before - before % BLOCK_ROWS as u64 + 1
 }
 
 /// Small numbers for a few distinct values.

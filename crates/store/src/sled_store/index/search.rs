@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::block::Block;
 use super::{BLOCK_ROWS, Index, NO_CLASS, Needle};
+use crate::Result;
 
 /// From so many blocks on a search of their texts is worth a second thread.
 const SHARED_BLOCKS: usize = 16;
@@ -49,7 +50,7 @@ impl Snapshot {
         filter: Filter,
         skip: u64,
         take: usize,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut base = index.base;
         let mut rest = Vec::with_capacity(index.blocks.len());
         for block in &index.blocks {
@@ -66,15 +67,15 @@ impl Snapshot {
             rest,
             first: index.first,
         };
-        snapshot.step();
-        snapshot
+        snapshot.step()?;
+        Ok(snapshot)
     }
 
     /// Searches the rest: long texts by two threads, of which one takes the older half.
-    pub(in crate::sled_store) fn finish(mut self) -> Found {
+    pub(in crate::sled_store) fn finish(mut self) -> Result<Found> {
         if self.filter.needles.is_empty() || self.rest.len() < SHARED_BLOCKS {
-            while self.step() {}
-            return self.window.found;
+            while self.step()? {}
+            return Ok(self.window.found);
         }
         let newer = self.rest.split_off(self.rest.len() / 2);
         let older = std::mem::replace(&mut self.rest, newer);
@@ -83,8 +84,8 @@ impl Snapshot {
             let rows = blocks
                 .iter()
                 .rev()
-                .map(|(base, block)| (*base, filter.rows(*base, block, first)));
-            rows.collect::<Vec<_>>()
+                .map(|(base, block)| Ok((*base, filter.rows(*base, block, first)?)));
+            rows.collect::<Result<Vec<_>>>()
         };
         let (newer, older) = std::thread::scope(|scope| {
             let helper = scope.spawn(|| search(&older));
@@ -92,21 +93,21 @@ impl Snapshot {
             // It cannot have panicked but for want of memory; then this thread does its work.
             (newer, helper.join().unwrap_or_else(|_| search(&older)))
         });
-        for (base, rows) in newer.iter().chain(&older) {
+        for (base, rows) in newer?.iter().chain(&older?) {
             self.window.add(*base, rows);
         }
-        self.window.found
+        Ok(self.window.found)
     }
 
     /// Searches one block, the newest of those left. The reference is dropped before it returns,
     /// so that appending to the newest block need not copy it.
-    fn step(&mut self) -> bool {
+    fn step(&mut self) -> Result<bool> {
         let Some((base, block)) = self.rest.pop() else {
-            return false;
+            return Ok(false);
         };
-        let rows = self.filter.rows(base, &block, self.first);
+        let rows = self.filter.rows(base, &block, self.first)?;
         self.window.add(base, &rows);
-        true
+        Ok(true)
     }
 }
 
@@ -134,18 +135,22 @@ impl Window {
 impl Filter {
     /// The rows that pass of a block whose first row has the number `base`, ascending; rows
     /// with numbers below `first` are left out.
-    fn rows(&self, base: u64, block: &Block, first: u64) -> Vec<u32> {
+    fn rows(&self, base: u64, block: &Block, first: u64) -> Result<Vec<u32>> {
         let from = usize::try_from(first.saturating_sub(base)).unwrap_or(usize::MAX);
         self.search(block, from.min(block.len()))
     }
 
     /// The block's rows from `from` on that pass, ascending.
-    fn search(&self, block: &Block, from: usize) -> Vec<u32> {
+    fn search(&self, block: &Block, from: usize) -> Result<Vec<u32>> {
         let rows = self.by_columns(block, from);
         let Some((first, others)) = self.needles.split_first() else {
-            return rows;
+            return Ok(rows);
         };
-        let text = block.text();
+        if rows.is_empty() {
+            return Ok(rows);
+        }
+        let text = block.text()?;
+        let text = &*text;
         let holds = |needle: &Needle, row: usize| {
             let span = block.span(row);
             text.get(span)
@@ -156,10 +161,10 @@ impl Filter {
             hits.retain(|&row| holds(first, row as usize));
             hits
         } else {
-            swept(first, block, &rows)
+            swept(first, block, text, &rows)
         };
         hits.retain(|&row| others.iter().all(|needle| holds(needle, row as usize)));
-        hits
+        Ok(hits)
     }
 
     fn by_columns(&self, block: &Block, from: usize) -> Vec<u32> {
@@ -193,14 +198,14 @@ impl Filter {
 }
 
 /// Those of the rows whose text holds the needle, in one pass over the block's text.
-fn swept(needle: &Needle, block: &Block, rows: &[u32]) -> Vec<u32> {
+fn swept(needle: &Needle, block: &Block, text: &[u8], rows: &[u32]) -> Vec<u32> {
     let mut hits = Vec::new();
     let mut candidates = rows
         .iter()
         .map(|&row| (row, block.span(row as usize)))
         .peekable();
     let mut from = candidates.peek().map_or(0, |(_, span)| span.start);
-    while let Some(at) = needle.find(block.text(), from) {
+    while let Some(at) = needle.find(text, from) {
         while candidates.next_if(|(_, span)| span.end <= at).is_some() {}
         match candidates.peek() {
             None => break,

@@ -34,7 +34,10 @@ fn filled(rows: &[Plain]) -> Index {
 }
 
 fn search(index: &Index, filter: Filter, skip: u64, take: usize) -> Found {
-    Snapshot::begin(index, filter, skip, take).finish()
+    Snapshot::begin(index, filter, skip, take)
+        .unwrap()
+        .finish()
+        .unwrap()
 }
 
 fn many(count: usize) -> Vec<Plain> {
@@ -237,9 +240,9 @@ fn flags_change_under_a_running_search_without_touching_it() {
         flags: Some(9),
         ..Filter::default()
     };
-    let running = Snapshot::begin(&index, flagged, 0, 10);
+    let running = Snapshot::begin(&index, flagged, 0, 10).unwrap();
     index.set_flags(5, 9);
-    assert_eq!(running.finish().total, 0);
+    assert_eq!(running.finish().unwrap().total, 0);
     let flagged = Filter {
         flags: Some(9),
         ..Filter::default()

@@ -225,6 +225,12 @@ fn break_off(path: &Path, kept: usize) {
                     kind.id(id),
                     whole.engine.get(&kind.id(id)).unwrap().unwrap(),
                 );
+                let unfinished = Kind::Unfinished.id(id);
+                if kind == Kind::Enrollment
+                    && let Some(octets) = whole.engine.get(&unfinished).unwrap()
+                {
+                    batch.insert(unfinished, octets);
+                }
             }
         }
     }

@@ -50,16 +50,22 @@ pub(in crate::sled_store) struct EventView<'a> {
 impl EventView<'_> {
     /// How it ended; `None` also for a number that is none.
     pub(in crate::sled_store) fn outcome(&self) -> Option<Outcome> {
-        match self.outcome? {
-            0 => Some(Outcome::Success),
-            1 => Some(Outcome::Failure),
-            2 => Some(Outcome::Pending),
-            _ => None,
-        }
+        outcome_of(self.outcome?)
     }
 }
 
-const fn outcome_number(outcome: Outcome) -> u8 {
+/// The outcome with this number.
+pub(in crate::sled_store) const fn outcome_of(number: u8) -> Option<Outcome> {
+    match number {
+        0 => Some(Outcome::Success),
+        1 => Some(Outcome::Failure),
+        2 => Some(Outcome::Pending),
+        _ => None,
+    }
+}
+
+/// The number of an outcome.
+pub(in crate::sled_store) const fn outcome_number(outcome: Outcome) -> u8 {
     match outcome {
         Outcome::Success => 0,
         Outcome::Failure => 1,

@@ -18,7 +18,9 @@ pub(super) use certificate::{
 };
 pub(super) use earlier::{EarlierFacts, EarlierRequest};
 pub(super) use enrollment::{EnrollmentView, decode_enrollment, encode_enrollment};
-pub(super) use event::{EventView, decode_event, encode_event, event_view};
+pub(super) use event::{
+    EventView, decode_event, encode_event, event_view, outcome_number, outcome_of,
+};
 pub(super) use notice::{decode_notice, encode_notice};
 pub(super) use token::{decode_token, encode_token};
 
