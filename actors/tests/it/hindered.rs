@@ -119,11 +119,11 @@ impl Ledger for HinderedStore {
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>> {
         self.store.pending(profile)
     }
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>> {
-        self.store.due(now, limit)
+    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        self.store.due(time, limit)
     }
-    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>> {
-        self.store.due_notices(now, limit)
+    fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>> {
+        self.store.due_notices(time, limit)
     }
     fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState> {
         self.store.profile_state(profile, time)

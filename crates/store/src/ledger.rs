@@ -64,12 +64,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// The enrollments of a profile or, without one, of all, that wait for an operator; oldest first.
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>>;
 
-    /// Up to `limit` open enrollments that are due at `now` and that nobody holds a lease on then;
+    /// Up to `limit` open enrollments that are due at `time` and that nobody holds a lease on then;
     /// the longest due first.
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>>;
+    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>>;
 
-    /// Up to `limit` notices that are due at `now`, the longest due first.
-    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>>;
+    /// Up to `limit` notices that are due at `time`, the longest due first.
+    fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>>;
 
     /// What the profile's actor starts from: marks that are live at `time`, counters, requests that wait.
     fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState>;

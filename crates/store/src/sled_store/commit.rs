@@ -3,11 +3,10 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::chain::Head;
+use super::chain::{Beginning, Head};
 use super::clock;
 use super::engine::encoded;
-use super::marks::Sheets;
-use super::prune::Beginning;
+use super::sheets::Sheets;
 use super::stage::{Refusal, Stage};
 use super::staged::{Next, Staged};
 use super::wire::{self, CertificateFacts};

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::chain::{self, Anchor, Head};
+use super::chain::{self, Anchor, Beginning, Evidence, Head};
 use super::engine::Engine;
 use super::index::{BLOCK_ROWS, Row, Shelf};
 use super::keys::{Kind, earlier_chain_key, id_of, name_of, schema_key};
-use super::marks::Sheets;
-use super::prune::{Beginning, Evidence};
+use super::sheets::Sheets;
 use super::stage::last_notice_key;
 use super::staged::Next;
 use super::state::State;

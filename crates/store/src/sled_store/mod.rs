@@ -8,7 +8,7 @@
 //! | `stage`, `staged`, `commit` | the way of changes to disk |
 //! | `migrate` | from earlier layouts to this one |
 //! | `prune` | letting audit events go, and the events that say so |
-//! | `marks` | replay and rate marks |
+//! | `marks`, `sheets` | replay and rate marks, and where they are |
 //! | `clock` | how much time has passed |
 //! | `state`, `tables`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
@@ -30,6 +30,7 @@ mod marks;
 mod migrate;
 mod prune;
 mod query;
+mod sheets;
 mod stage;
 mod staged;
 mod state;
@@ -300,7 +301,8 @@ impl Ledger for SledStore {
             .collect()
     }
 
-    fn due(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        let now = time.passed();
         let numbers: Vec<u64> = self.state().enrollments.due(wire::micros(now)).collect();
         let mut due = Vec::new();
         for number in numbers {
@@ -317,7 +319,8 @@ impl Ledger for SledStore {
         Ok(due)
     }
 
-    fn due_notices(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<StoredNotice>> {
+    fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>> {
+        let now = time.passed();
         let numbers: Vec<u64> = {
             let state = self.state();
             state.notices.at(wire::micros(now)).take(limit).collect()

@@ -9,101 +9,17 @@ use std::sync::PoisonError;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::chain::{self, Anchor};
+use super::chain::{
+    self, ACTION, Anchor, Beginning, LAST_DIGEST, LAST_ID, UNRECORDED_TO, is_pruning,
+};
 use super::commit::Writer;
 use super::engine::encoded;
 use super::keys::{Kind, earlier_chain_key};
 use super::stage::{Refusal, Stage};
 use super::staged::Staged;
-use super::wire::{self, EventView};
+use super::wire;
 use super::{SledStore, State};
 use crate::{AuditDetails, AuditEvent, Change, Error, Outcome, Result, SCHEMA_VERSION, StoreTime};
-
-/// The action of the events that say that others were let go.
-const ACTION: &str = "audit_prune";
-
-/// Details of such an event: the last one that went, and the end of what was gone before without
-/// an event.
-const LAST_ID: &str = "last_id";
-const LAST_DIGEST: &str = "last_digest";
-const UNRECORDED_TO: &str = "unrecorded_to";
-
-/// The schema version from which on there are such events.
-const RECORDED_SINCE: u32 = 2;
-
-/// What the kept events say of the chain's beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
-    /// It is event 1, or an event says that those before it were let go.
-    Told,
-    /// Events were let go by a scepd that did not write such events, and no other was at work since.
-    Old,
-    /// Events up to this one are gone, and none says why.
-    Untold(u64),
-}
-
-/// What is gathered about the chain's beginning from one event after the other.
-pub(super) struct Evidence {
-    anchor: Option<Anchor>,
-    /// Whether a scepd was at work that writes an event when it prunes.
-    recorded: bool,
-    named_by: Option<u64>,
-}
-
-impl Evidence {
-    pub(super) const fn new(anchor: Option<Anchor>, schema: u32) -> Self {
-        Self {
-            anchor,
-            recorded: schema >= RECORDED_SINCE,
-            named_by: None,
-        }
-    }
-
-    pub(super) fn add(&mut self, id: u64, event: &EventView<'_>) {
-        self.recorded |= event.records_pruning;
-        if let Some(anchor) = self.anchor
-            && id > anchor.id
-            && is_pruning(event)
-            && number(event, LAST_ID) == Some(anchor.id)
-            && detail(event, LAST_DIGEST) == Some(&hex::encode(anchor.digest))
-        {
-            self.named_by = Some(id);
-        }
-    }
-
-    /// The event that names the anchor.
-    pub(super) const fn named_by(&self) -> Option<u64> {
-        self.named_by
-    }
-
-    pub(super) const fn beginning(&self) -> Beginning {
-        match (self.anchor, self.named_by) {
-            (None, _) | (_, Some(_)) => Beginning::Told,
-            (Some(anchor), None) if self.recorded => Beginning::Untold(anchor.id),
-            (Some(_), None) => Beginning::Old,
-        }
-    }
-}
-
-/// Up to where events were gone without an event when this one's pruning began.
-pub(super) fn unrecorded_to(event: &EventView<'_>) -> Option<u64> {
-    is_pruning(event)
-        .then(|| number(event, UNRECORDED_TO))
-        .flatten()
-}
-
-pub(super) fn is_pruning(event: &EventView<'_>) -> bool {
-    event.action == ACTION
-}
-
-fn detail<'a>(event: &EventView<'a>, name: &str) -> Option<&'a str> {
-    let mut details = event.extra.iter();
-    details.find_map(|&(other, text)| (other == name).then_some(text))
-}
-
-fn number(event: &EventView<'_>, name: &str) -> Option<u64> {
-    detail(event, name)?.parse().ok()
-}
 
 /// The events that go in one step.
 struct Going {

@@ -10,7 +10,7 @@ use super::index::{
 };
 use super::tables::{DigestMap, Due, EnrollmentEntry, Enrollments};
 use super::wire::{self, CertificateFacts, EventView};
-use super::{prune, tables::Digest};
+use super::{chain, tables::Digest};
 use crate::{CaId, Outcome, TokenRecord};
 
 /// The flag of a revoked certificate's row.
@@ -75,7 +75,7 @@ impl State {
 
     /// Enters the next event, whose octets these are.
     pub(super) fn push_event(&mut self, event: &EventView<'_>, octets: &[u8]) {
-        if prune::is_pruning(event) {
+        if chain::is_pruning(event) {
             self.prunings.insert(self.events.next());
         }
         let class = self.event_classes.number(EventClass {

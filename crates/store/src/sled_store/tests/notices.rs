@@ -14,7 +14,7 @@ fn notice(n: u8, due: i64) -> Notice {
 }
 
 fn due(store: &SledStore, now: i64) -> Vec<u64> {
-    let due = store.due_notices(after(now), 10).unwrap();
+    let due = store.due_notices(time_at(after(now)), 10).unwrap();
     due.into_iter().map(|notice| notice.id).collect()
 }
 
@@ -35,7 +35,7 @@ fn a_notice_is_due_until_it_is_done_and_its_number_is_not_given_again() {
     assert_eq!(due(&store, 59), [1]);
     drop(store);
     let store = open(&dir.path().join("store"));
-    let delayed = store.due_notices(after(60), 10).unwrap().remove(1);
+    let delayed = store.due_notices(time_at(after(60)), 10).unwrap().remove(1);
     assert_eq!((delayed.id, delayed.notice.attempts), (2, 1));
     assert_eq!(delayed.notice.body, [2; 20]);
     for id in [1, 2] {

@@ -363,7 +363,7 @@ fn what_is_due_comes_in_order_and_what_somebody_holds_does_not() {
     put(&store, over);
     let check = |store: &SledStore| {
         let numbers = |now, limit| -> Vec<String> {
-            let found = store.due(after(now), limit).unwrap();
+            let found = store.due(time_at(after(now)), limit).unwrap();
             found
                 .into_iter()
                 .map(|record| record.transaction_id)
@@ -386,7 +386,7 @@ fn what_is_due_comes_in_order_and_what_somebody_holds_does_not() {
     let mut later = at_version(1, due(2, Some(100)));
     later.attempts = 1;
     put(&store, later);
-    assert_eq!(store.due(after(30), 10).unwrap().len(), 2);
+    assert_eq!(store.due(time_at(after(30)), 10).unwrap().len(), 2);
 }
 
 #[test]

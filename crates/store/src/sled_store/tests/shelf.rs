@@ -36,7 +36,7 @@ fn filled() -> (TempDir, SledStore) {
                     .with(event(n))
             })
             .collect();
-        for answer in store.commit(&changes, start()).unwrap() {
+        for answer in store.commit(&changes, time_at(start())).unwrap() {
             answer.unwrap();
         }
     }
@@ -166,7 +166,7 @@ fn an_enrollment_of_a_full_block_goes_on_and_events_of_one_are_let_go() {
     put(&store, polled);
     let day = Duration::days(1);
     let now = after(8300) + day;
-    assert_eq!(store.audit_prune(day, 100_000, now).unwrap(), 8299);
+    assert_eq!(store.audit_prune(day, 100_000, time_at(now)).unwrap(), 8299);
     assert!(!file(&store, "events").exists());
     let check = |store: &SledStore| {
         let waiting = store.pending(None).unwrap();

@@ -1,0 +1,185 @@
+//! Where marks are, and their sweeping.
+//!
+//! On which sheets a digest may be is known in memory by eight octets a mark, so that a reservation
+//! reads only sheets that hold it, or hold something that begins with the same 32 bits.
+//!
+//! Sheets whose marks have all passed their time are removed on the way: every commit looks at a
+//! few sheets, always going on where it stopped.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+use super::engine::Engine;
+use super::keys::Kind;
+use super::marks::{Owner, SHEET_MARKS, read_sheet};
+use super::staged::Staged;
+use super::tables::Digest;
+use crate::Result;
+
+/// Sheets looked at for each profile with every commit, besides one for each [`SHEET_MARKS`] / 2
+/// marks that the commit puts, so that removing keeps up with putting.
+const SWEPT_SHEETS: usize = 4;
+
+/// The newest sheet of every owner, and how far sweeping has come.
+#[derive(Debug, Default)]
+pub(super) struct Sheets {
+    owners: BTreeMap<Owner, Place>,
+    turn: Option<Owner>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    last: u64,
+    /// The next sheet to look at.
+    sweep: u64,
+    where_marks_are: Whereabouts,
+}
+
+/// On which sheets a digest may be.
+#[derive(Debug, Default)]
+struct Whereabouts {
+    rows: HashTable<Row>,
+    hasher: RandomState,
+}
+
+/// The beginning of a mark's digest, and its sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    beginning: [u8; 4],
+    sheet: u32,
+}
+
+impl Row {
+    fn of(digest: &Digest, sheet: u64) -> Self {
+        let [a, b, c, d, ..] = *digest;
+        Self {
+            beginning: [a, b, c, d],
+            sheet: u32::try_from(sheet).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Whereabouts {
+    fn insert(&mut self, digest: &Digest, sheet: u64) {
+        let row = Row::of(digest, sheet);
+        let Self { rows, hasher } = self;
+        let hash = hasher.hash_one(row.beginning);
+        rows.insert_unique(hash, row, |row| hasher.hash_one(row.beginning));
+    }
+
+    fn remove(&mut self, digest: &Digest, sheet: u64) {
+        let row = Row::of(digest, sheet);
+        let hash = self.hasher.hash_one(row.beginning);
+        if let Ok(entry) = self.rows.find_entry(hash, |other| *other == row) {
+            entry.remove();
+        }
+        let Self { rows, hasher } = self;
+        if rows.len() < rows.capacity() / 8 {
+            rows.shrink_to(rows.len() * 2, |row| hasher.hash_one(row.beginning));
+        }
+    }
+
+    fn sheets(&self, digest: &Digest) -> impl Iterator<Item = u64> {
+        let wanted = Row::of(digest, 0).beginning;
+        let rows = self.rows.iter_hash(self.hasher.hash_one(wanted));
+        rows.filter(move |row| row.beginning == wanted)
+            .map(|row| u64::from(row.sheet))
+    }
+}
+
+impl Sheets {
+    /// Reads every sheet once. What cannot be read holds no mark; the check of the store names it.
+    pub(super) fn load(engine: &Engine) -> Result<Self> {
+        let mut sheets = Self::default();
+        for kind in [Kind::Replay, Kind::Rate] {
+            engine.scan(&[kind.letter()], |key, octets| {
+                if let Some((owner, number)) = Owner::of_sheet(key) {
+                    let marks = read_sheet(owner.is_rate(), octets).unwrap_or_default();
+                    let place = sheets.owners.entry(owner).or_default();
+                    place.last = number;
+                    for mark in marks {
+                        place.where_marks_are.insert(&mark.digest, number);
+                    }
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(sheets)
+    }
+
+    /// The sheets on disk that may hold this digest. One may come twice.
+    pub(super) fn with(&self, owner: &Owner, digest: &Digest) -> impl Iterator<Item = u64> {
+        let place = self.owners.get(owner).into_iter();
+        place.flat_map(|place| place.where_marks_are.sheets(digest))
+    }
+
+    /// The number of the owner's newest sheet; 0 when there is none.
+    pub(super) fn last(&self, owner: &Owner) -> u64 {
+        self.owners.get(owner).map_or(0, |place| place.last)
+    }
+
+    /// Takes over what was written: the newest sheets, and the marks that are new on sheets.
+    pub(super) fn advance(
+        &mut self,
+        newest: &BTreeMap<Owner, u64>,
+        marks: &[(Owner, Digest, u64)],
+    ) {
+        for (owner, last) in newest {
+            self.owners.entry(owner.clone()).or_default().last = *last;
+        }
+        for (owner, digest, sheet) in marks {
+            if let Some(place) = self.owners.get_mut(owner) {
+                place.where_marks_are.insert(digest, *sheet);
+            }
+        }
+    }
+
+    /// Adds the removal of sheets that are void at `now` (microseconds since 1970) to what is
+    /// staged: of the owners that got marks, and of one more in turn.
+    pub(super) fn sweep(&mut self, engine: &Engine, staged: &mut Staged, now: i64) -> Result<()> {
+        let mut whose: BTreeSet<Owner> = staged.sheets.keys().cloned().collect();
+        whose.extend(self.next_in_turn());
+        let most = SWEPT_SHEETS + staged.marks.len() / (SHEET_MARKS / 2);
+        for owner in whose {
+            let place = self.owners.entry(owner.clone()).or_default();
+            let from = owner.sheet(place.sweep);
+            let sheets = engine.some_in(&from, &owner.end(), most)?;
+            // Round again once the end is reached.
+            place.sweep = 0;
+            if sheets.len() == most
+                && let Some((_, number)) = sheets.last().and_then(|(key, _)| Owner::of_sheet(key))
+            {
+                place.sweep = number.saturating_add(1);
+            }
+            for (key, octets) in sheets {
+                let marks = read_sheet(owner.is_rate(), &octets)?;
+                let void = marks.iter().all(|mark| mark.until <= now);
+                if let (true, Entry::Vacant(write)) = (void, staged.writes.entry(key.to_vec())) {
+                    write.insert(None);
+                    let number = Owner::of_sheet(&key).map_or(0, |(_, number)| number);
+                    for mark in &marks {
+                        place.where_marks_are.remove(&mark.digest, number);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_in_turn(&mut self) -> Option<Owner> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = self.turn.take().and_then(|last| {
+            let mut later = self.owners.range((Excluded(last), Unbounded));
+            later.next().map(|(owner, _)| owner.clone())
+        });
+        self.turn = after.or_else(|| {
+            self.owners
+                .first_key_value()
+                .map(|(owner, _)| owner.clone())
+        });
+        self.turn.clone()
+    }
+}
