@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use pki::cms::{Enveloped, Signed};
-use pki::{ContentCipher, Digest, KeyKind, KeyTransport};
+use pki::{ContentCipher, Digest, KeyTransport};
 use scep::client::{Content, Request, RequestBuilder, peek_fail_info, peek_status};
 use scep::{FailInfo, PkiStatus};
 
+use crate::automatic_ra::own_ra;
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
 use crate::house::{CHALLENGE, House, Running};
@@ -18,12 +19,12 @@ async fn device(server: &Running, path_id: &str) -> Device {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capabilities_are_true_of_the_profile() {
-    let server = House::with_ca(KeyKind::Rsa { bits: 2048 })
+    let house = House::new()
         .profile("modern", "")
         .profile("old", "crypto = 'compatible'")
-        .profile("direct", "ra = 'ca'")
-        .start()
-        .await;
+        .profile("direct", "ra = 'ca'");
+    let chain = own_ra(&house, false);
+    let server = house.start().await;
     let address = server.server.addresses().http.unwrap();
     let caps = async |path_id: &str| {
         let reply = wire::get(address, &format!("/scep/{path_id}?operation=GetCACaps")).await;
@@ -56,7 +57,7 @@ async fn capabilities_are_true_of_the_profile() {
         direct.header("content-type"),
         Some("application/x-x509-ca-cert")
     );
-    assert_eq!(direct.body, server.house.ca.der());
+    assert_eq!(direct.body, chain.first().unwrap().der());
     device(&server, "direct").await.enroll().await;
     let next = wire::get(address, "/scep/modern?operation=GetNextCACert").await;
     assert_eq!(next.status, 404);

@@ -221,7 +221,7 @@ async fn a_ca_that_is_its_own_ra_shows_its_chain_unless_it_is_the_root() {
 }
 
 /// An RSA CA that may do everything in the place of the house's: below the house's root, or a root itself. Its chain.
-fn own_ra(house: &House, below: bool) -> Vec<Certificate> {
+pub(crate) fn own_ra(house: &House, below: bool) -> Vec<Certificate> {
     use pki::{CertificateBuilder, Digest, Extension, Name, Serial};
     let key = device_key();
     let subject = Name::parse("O=Example, CN=Own RA").unwrap();
