@@ -2,18 +2,20 @@
 //! everything is made durable in one step.
 
 use crate::answer::{self, Answer, Answered, Done};
-use crate::audit;
+use crate::compliance::ask_hook;
 use crate::compute::Stage;
-use crate::decision::{Settlement, Ticket};
+use crate::context::Context;
+use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{Failure, send_off};
 use crate::enrollment::{Candidate, Known, LetIn, Marks};
-use crate::hooks::{ComplianceQuestion, Verdict};
+use crate::issue;
 use crate::messages::Origin;
 use crate::meters::Stage as Timed;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::refuse::{failed, refuse};
 use crate::shared::Shared;
+use crate::stages;
 use crate::waiting;
 use challenge::Label;
 use issuer::Approved;
@@ -26,11 +28,19 @@ use tokio::sync::oneshot;
 /// Everything after the decision. The ticket is settled on every way out.
 pub(crate) async fn proceed(
     shared: &Arc<Shared>,
+    desk: &Desk,
     origin: &Origin,
     candidate: &Arc<Candidate>,
     ticket: Ticket,
     replaced: Option<Box<Ticket>>,
 ) -> Answered {
+    let is_open = candidate
+        .evidence
+        .as_ref()
+        .is_ok_and(|evidence| evidence.open);
+    if is_open {
+        return outside(shared, desk, origin, candidate, ticket, None, None).await;
+    }
     let (approved, let_in) = match ask_compliance(shared, candidate).await {
         Ok(approved) => approved,
         Err(refusal) => {
@@ -44,6 +54,10 @@ pub(crate) async fn proceed(
             return answer.into();
         }
     };
+    if candidate.waiting.is_none() && shared.spec.issuer.local().is_none() {
+        let approved = Some(approved);
+        return outside(shared, desk, origin, candidate, ticket, approved, let_in).await;
+    }
     let marks = ticket.marks.clone();
     let result = if candidate.waiting.is_some() {
         waiting::begin(shared, origin, candidate, let_in, marks, replaced).await
@@ -75,42 +89,48 @@ pub(crate) async fn proceed(
     }
 }
 
+/// Has the enrollment go through its stages, where they reach outside.
+async fn outside(
+    shared: &Arc<Shared>,
+    desk: &Desk,
+    origin: &Origin,
+    candidate: &Candidate,
+    ticket: Ticket,
+    approved: Option<Approved>,
+    let_in: LetIn,
+) -> Answered {
+    let begun = stages::begin(shared, desk, origin, candidate, ticket, approved, let_in);
+    match begun.await {
+        Ok(answer) => answer.into(),
+        Err((ticket, failure)) => {
+            failed(shared, origin, candidate, &failure).await;
+            ticket.settle(Settlement::Failed {
+                answer: Answer::Busy,
+                label: None,
+            });
+            Answer::Busy.into()
+        }
+    }
+}
+
 /// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
 async fn ask_compliance(
     shared: &Arc<Shared>,
     candidate: &Candidate,
 ) -> Result<(Approved, LetIn), Refusal> {
     let approved = candidate.approval.clone()?;
-    let hook = shared
-        .spec
-        .intune
-        .as_ref()
-        .and_then(|intune| intune.compliance.clone());
     let vouched = candidate.evidence.as_ref().ok();
     let claim = vouched.and_then(|evidence| evidence.proven.grounds.claim.as_ref());
-    if let (Some(hook), Some(claim)) = (hook, claim) {
-        let verdict = hook
-            .ask(ComplianceQuestion {
-                profile: shared.spec.path_id.clone(),
-                transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
-                claim: claim.clone(),
-                csr: candidate.facts.clone(),
-            })
-            .await;
-        match verdict {
-            Verdict::Compliant => {}
-            Verdict::LetIn { why } => return Ok((approved, Some(why))),
-            Verdict::NotCompliant { reason } => {
-                let words = format!("the compliance check said no: {reason}");
-                return Err(Refusal::gate(
-                    Label::ComplianceFailed,
-                    words,
-                    Some(claim.clone()),
-                ));
-            }
-        }
-    }
-    Ok((approved, None))
+    let Some(claim) = claim else {
+        return Ok((approved, None));
+    };
+    let transaction_id = candidate
+        .reply
+        .transaction_id
+        .as_deref()
+        .unwrap_or_default();
+    let let_in = ask_hook(shared, transaction_id, claim, &candidate.facts).await?;
+    Ok((approved, let_in))
 }
 
 /// Signs the certificate, seals its CertRep, and makes it durable: one visit to the compute pool, which sends its result on
@@ -190,13 +210,19 @@ fn issued(
     sealed: Vec<u8>,
 ) -> (Change, Done) {
     let now = shared.now();
-    let transaction = records::issued(shared, origin, candidate, &certificate, now);
-    let known = Known::from(&transaction);
-    let event = audit::success(shared, origin, candidate, &certificate, notes, now);
-    let mut change = Change::new()
-        .with(records::certificate(shared, candidate, &certificate, now))
-        .with(transaction)
-        .with(event);
+    let record = records::at_once(shared, origin, candidate, now);
+    let context = Context::of_candidate(origin, candidate);
+    let made = issue::Issued {
+        certificate: &certificate,
+        message: records::issued_words(&record),
+        notes,
+        through_gates: candidate
+            .evidence
+            .as_ref()
+            .is_ok_and(|evidence| evidence.through_gates),
+    };
+    let (mut change, decided) = issue::change(shared, &record, &context, &made, now);
+    let known = Known::from(&decided);
     records::push_marks(&mut change, &shared.spec.path_id, &marks);
     let label = candidate.intune.then_some(Label::Success);
     let answered = Answered {

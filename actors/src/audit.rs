@@ -14,27 +14,6 @@ use scep::MessageType;
 use std::net::IpAddr;
 use store::{AuditDetails, AuditEvent, EnrollmentRecord, Outcome};
 
-/// A certificate was issued.
-pub(crate) fn success(
-    shared: &Shared,
-    origin: &Origin,
-    candidate: &Candidate,
-    certificate: &Certificate,
-    notes: &[String],
-    now: DateTime<Utc>,
-) -> AuditEvent {
-    let serial = certificate.serial().to_hex();
-    let message = if candidate.renews.is_some() {
-        "certificate renewed"
-    } else {
-        "certificate issued"
-    };
-    let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
-    about_certificate(&mut event, serial);
-    event.details.note = (!notes.is_empty()).then(|| notes.join("; "));
-    event
-}
-
 /// A request waits for an operator.
 pub(crate) fn pending(
     shared: &Shared,
@@ -83,17 +62,7 @@ pub(crate) fn refused(
         now,
     );
     event.details.reason = Some(refusal.reason.to_owned());
-    if !refusal.mismatches.is_empty() {
-        let dimensions: Vec<&str> = refusal
-            .mismatches
-            .iter()
-            .map(|mismatch| mismatch.dimension.as_str())
-            .collect();
-        event
-            .details
-            .extra
-            .insert("mismatch".to_owned(), dimensions.join(","));
-    }
+    note_mismatches(&mut event.details, refusal);
     note_left_out(&mut event.details, left_out);
     event
 }
@@ -234,8 +203,69 @@ pub(crate) fn of_record(
     message: &str,
     now: DateTime<Utc>,
 ) -> AuditEvent {
-    let renewal = record.message_type == records::RENEWAL_REQ;
-    let context = Context::of_record(record);
+    of(
+        shared,
+        record,
+        Context::of_record(record),
+        outcome,
+        reason,
+        message,
+        now,
+    )
+}
+
+/// A certificate was issued.
+pub(crate) fn of_issued(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    context: &Context,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    of(
+        shared,
+        record,
+        context.clone(),
+        Outcome::Success,
+        None,
+        message,
+        now,
+    )
+}
+
+/// An enrollment under way was refused for good.
+pub(crate) fn refused_record(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    context: &Context,
+    refusal: &Refusal,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let reason = Some(refusal.reason);
+    let message = &refusal.message;
+    let mut event = of(
+        shared,
+        record,
+        context.clone(),
+        Outcome::Failure,
+        reason,
+        message,
+        now,
+    );
+    note_mismatches(&mut event.details, refusal);
+    event
+}
+
+fn of(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    context: Context,
+    outcome: Outcome,
+    reason: Option<&str>,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let renewal = records::is_renewal(record);
     let grounds = &record.grounds;
     let actor = grounds
         .device
@@ -266,6 +296,20 @@ pub(crate) fn of_record(
             request_id: context.request_id,
             ..AuditDetails::default()
         },
+    }
+}
+
+/// In which dimensions challenge and CSR differ.
+fn note_mismatches(details: &mut AuditDetails, refusal: &Refusal) {
+    if !refusal.mismatches.is_empty() {
+        let dimensions: Vec<&str> = refusal
+            .mismatches
+            .iter()
+            .map(|mismatch| mismatch.dimension.as_str())
+            .collect();
+        details
+            .extra
+            .insert("mismatch".to_owned(), dimensions.join(","));
     }
 }
 

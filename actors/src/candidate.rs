@@ -152,6 +152,12 @@ fn candidate(
     }
     // Policy costs time, and what nobody vouches for needs none: the refusal stands.
     let approval = match &evidence {
+        // What it may have is decided when it is known who vouches for what.
+        Ok(evidence) if evidence.open => Err(Refusal::new(
+            FailInfo::BadRequest,
+            "not_validated",
+            "nobody has vouched for this request yet",
+        )),
         Ok(evidence) => {
             let wish = Wish {
                 csr: &csr,
@@ -310,14 +316,15 @@ fn vouched(validator: &str, check: Check) -> Result<Box<Evidence>, Refusal> {
         Check::Proven(proven) => Ok(Box::new(Evidence {
             validator: validator.to_owned(),
             proven: *proven,
+            open: false,
             through_gates: false,
         })),
+        Check::Ask(_) | Check::Later { .. } => Ok(Box::new(Evidence {
+            validator: validator.to_owned(),
+            open: true,
+            ..Evidence::default()
+        })),
         Check::Refused(refused) => Err(Refusal::from(*refused)),
-        Check::Ask(_) | Check::Later { .. } => Err(Refusal::new(
-            FailInfo::BadRequest,
-            "not_validated",
-            "nobody has vouched for this request",
-        )),
     }
 }
 
@@ -336,18 +343,15 @@ fn transaction_id(reply: &ReplyTo) -> &str {
     reply.transaction_id.as_deref().unwrap_or_default()
 }
 
-/// The certificate that a record holds.
+/// The certificate of a record; `None` while the two are being written: an enrollment is seen before its certificate, and
+/// a certificate only when it is durable.
 pub(crate) fn certificate_of(
     shared: &Shared,
     ca: &CaId,
     serial: &[u8],
-) -> Result<Certificate, String> {
-    match shared.services.store.certificate(ca, serial) {
-        Ok(Some(record)) => Certificate::from_der(&record.der).map_err(|error| error.to_string()),
-        Ok(None) => Err(format!(
-            "certificate {} is not in the store",
-            hex::encode(serial)
-        )),
-        Err(error) => Err(error.to_string()),
-    }
+) -> Result<Option<Certificate>, String> {
+    let found = shared.services.store.certificate(ca, serial);
+    let record = found.map_err(|error| error.to_string())?;
+    let certificate = record.map(|record| Certificate::from_der(&record.der));
+    certificate.transpose().map_err(|error| error.to_string())
 }

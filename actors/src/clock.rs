@@ -1,6 +1,7 @@
 //! The one place where time enters the actors.
 
 use chrono::{DateTime, Utc};
+use std::hash::{BuildHasher, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,6 +23,15 @@ pub trait Clock: Send + Sync {
             wall: self.now(),
             monotonic: self.instant(),
         }
+    }
+
+    /// A number from 0 to 1 by chance: by it pauses differ, so that not everybody tries again at once.
+    fn chance(&self) -> f64 {
+        let mut hasher = std::hash::RandomState::new().build_hasher();
+        hasher.write_u8(0);
+        #[expect(clippy::cast_precision_loss, reason = "a chance needs no more")]
+        let chance = (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64;
+        chance
     }
 
     /// Comes back when the monotonic clock has reached `instant`.

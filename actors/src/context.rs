@@ -1,10 +1,11 @@
 //! What a request that waits for an operator keeps of its arrival, for the events that end it.
 
-use crate::enrollment::{Candidate, Ended, Key, Known, Waiting};
+use crate::enrollment::{Candidate, Ended, Key, Known, Marks, Waiting};
 use crate::excerpt;
 use crate::messages::Origin;
 use crate::network::network_of;
-use challenge::CsrFacts;
+use challenge::{CsrFacts, DeviceKey, ReplayKey};
+use chrono::{DateTime, Utc};
 use pki::Csr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,9 +30,21 @@ pub(crate) struct Context {
     /// A digest of the PKIMessage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<Key>,
+    /// What was taken for it while it is open, and is made durable with its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken: Option<Taken>,
     /// Other transactions that ask for the same with the same key: they end as this one does. The oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) joined: Vec<Joined>,
+}
+
+/// [`Marks`] as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Taken {
+    once: Vec<(Key, DateTime<Utc>)>,
+    quota: Vec<Key>,
+    limit: u32,
+    at: DateTime<Utc>,
 }
 
 /// Other transactions that a waiting request remembers; of more the oldest are forgotten.
@@ -59,6 +72,7 @@ impl Ended {
         Self {
             message: context.message,
             replaced,
+            told: None,
         }
     }
 
@@ -84,6 +98,7 @@ impl Context {
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
             message: Some(candidate.message),
+            taken: None,
             joined: Vec::new(),
         };
         context.shorten();
@@ -98,6 +113,37 @@ impl Context {
                 intune: record.grounds.device.is_some(),
                 ..Self::default()
             })
+    }
+
+    /// Notes what was taken for it.
+    pub(crate) fn take(&mut self, marks: &Marks) {
+        self.taken = Some(Taken {
+            once: marks
+                .once
+                .iter()
+                .map(|(key, until)| (key.0, *until))
+                .collect(),
+            quota: marks.quota.iter().map(|device| device.0).collect(),
+            limit: marks.limit,
+            at: marks.at,
+        });
+    }
+
+    /// What was taken for it.
+    pub(crate) fn taken(&self) -> Marks {
+        let Some(taken) = &self.taken else {
+            return Marks::none(DateTime::UNIX_EPOCH);
+        };
+        Marks {
+            once: taken
+                .once
+                .iter()
+                .map(|(key, until)| (ReplayKey(*key), *until))
+                .collect(),
+            quota: taken.quota.iter().copied().map(DeviceKey).collect(),
+            limit: taken.limit,
+            at: taken.at,
+        }
     }
 
     /// Of texts from outside the beginning is kept.
@@ -141,7 +187,14 @@ impl From<&EnrollmentRecord> for Known {
                 record.stage,
                 Stage::Refused(Refusal::Denied { .. } | Refusal::ApprovalExpired)
             )
-            .then(|| Ended::of_record(record)),
+            .then(|| Box::new(Ended::of_record(record))),
+            refused: matches!(
+                record.stage,
+                Stage::Refused(
+                    Refusal::Gate { .. } | Refusal::Policy { .. } | Refusal::Failed { .. }
+                )
+            )
+            .then(|| Box::new(Ended::of_record(record))),
         }
     }
 }

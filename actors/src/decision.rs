@@ -51,6 +51,9 @@ impl Asks {
     }
 }
 
+/// Gate 7, in words.
+pub(crate) const USED_BEFORE: &str = "this challenge was used before";
+
 /// What the actor says to [`Decide`].
 pub(crate) enum Decision {
     /// Go on; the tickets must be settled. The second is for a request that waits, and ends when this one begins to.
@@ -109,6 +112,11 @@ impl Ticket {
         ticket
     }
 
+    /// From now on its record is durable: dropped, it is gone on with later.
+    pub(crate) fn is_durable(&mut self) {
+        self.waits = true;
+    }
+
     /// Ends the enrollment.
     pub(crate) fn settle(mut self, settlement: Settlement) {
         if let Some(me) = self.me.take() {
@@ -123,14 +131,12 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(me) = self.me.take() {
-            let answer = if self.waits {
-                Answer::Pending
-            } else {
-                Answer::Busy
-            };
-            let settlement = Settlement::Failed {
-                answer,
-                label: None,
+            let settlement = match self.waits {
+                true => Settlement::Paused,
+                false => Settlement::Failed {
+                    answer: Answer::Busy,
+                    label: None,
+                },
             };
             me.do_send(Settle {
                 key: self.key,
@@ -148,6 +154,14 @@ pub(crate) enum Settlement {
         answer: Answer,
         label: Option<Label>,
     },
+    /// Durable: refused for good. What was taken goes back.
+    Refused {
+        known: Known,
+        answer: Answer,
+        label: Option<Label>,
+    },
+    /// Its record is gone on with later; what was taken is kept.
+    Paused,
     /// It waits with another one; what was taken is kept.
     Joined,
     /// Nothing was stored; what was taken goes back.
@@ -169,6 +183,23 @@ pub(crate) struct Settle {
 #[derive(Message)]
 #[rtype(result = "Option<Ticket>")]
 pub(crate) struct Claim(pub(crate) Key);
+
+/// Takes more for an enrollment that is under way: who vouches for it said so only now.
+#[derive(Message)]
+#[rtype(result = "Result<Marks, (Label, String)>")]
+pub(crate) struct Reserve {
+    pub(crate) key: Key,
+    pub(crate) reservations: Vec<Reservation>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// Says what an enrollment that is gone on with took before: it is given back with it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Hold {
+    pub(crate) key: Key,
+    pub(crate) marks: Marks,
+}
 
 /// Notes that a device was told, by a CertPoll, that its request was not approved.
 #[derive(Message)]
@@ -196,6 +227,8 @@ pub(crate) struct Desk {
     guess: Recipient<Guess>,
     told: Recipient<Told>,
     waits_with: Recipient<WaitsWith>,
+    reserve: Recipient<Reserve>,
+    hold: Recipient<Hold>,
 }
 
 impl Desk {
@@ -207,7 +240,9 @@ impl Desk {
             + Handler<Claim>
             + Handler<Guess>
             + Handler<Told>
-            + Handler<WaitsWith>,
+            + Handler<WaitsWith>
+            + Handler<Reserve>
+            + Handler<Hold>,
     {
         Self {
             decide: actor.clone().recipient(),
@@ -215,6 +250,8 @@ impl Desk {
             guess: actor.clone().recipient(),
             told: actor.clone().recipient(),
             waits_with: actor.clone().recipient(),
+            reserve: actor.clone().recipient(),
+            hold: actor.clone().recipient(),
         }
     }
 
@@ -231,6 +268,27 @@ impl Desk {
     /// Counts a message that could not be opened.
     pub(crate) async fn guess(&self, source: IpAddr) -> Result<bool, MailboxError> {
         self.guess.send(Guess { source }).await
+    }
+
+    /// Takes more for an enrollment that is under way.
+    pub(crate) async fn reserve(
+        &self,
+        key: Key,
+        reservations: Vec<Reservation>,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Marks, (Label, String)>, MailboxError> {
+        self.reserve
+            .send(Reserve {
+                key,
+                reservations,
+                now,
+            })
+            .await
+    }
+
+    /// Says what an enrollment that is gone on with took before.
+    pub(crate) async fn hold(&self, key: Key, marks: Marks) -> Result<(), MailboxError> {
+        self.hold.send(Hold { key, marks }).await
     }
 
     /// Notes that a device was told that its request was not approved.

@@ -3,14 +3,16 @@
 
 use crate::answer::SealError;
 use crate::compute::{ComputeError, Stage};
+use crate::enrollment::Key;
 use crate::journal::{Count, JournalError};
+use crate::messages::DecideError;
 use crate::meters::Stage as Timed;
 use crate::shared::Shared;
 use challenge::Label;
 use issuer::Approved;
 use pki::Certificate;
 use std::sync::Arc;
-use store::Change;
+use store::{Change, EnrollmentRecord};
 use tokio::sync::oneshot;
 
 /// Why an approved enrollment did not come about. None of it is the device's fault.
@@ -24,6 +26,9 @@ pub(crate) enum Failure {
     Compute(#[from] ComputeError),
     #[error("the CertRep cannot be built: {0}")]
     Seal(#[from] SealError),
+    /// As many enrollments need somebody outside as may at a time.
+    #[error("as many enrollments wait for an answer from outside as may")]
+    Crowded,
     /// The profile's actor has been replaced meanwhile.
     #[error("the profile is being restarted")]
     Fenced,
@@ -35,6 +40,7 @@ impl Failure {
             Self::Issuer(_) => "issuer_failed",
             Self::Journal(_) => "store_failed",
             Self::Compute(_) | Self::Seal(_) => "internal_error",
+            Self::Crowded => "outside_crowded",
             Self::Fenced => "restarting",
         }
     }
@@ -97,4 +103,20 @@ pub(crate) fn send_off(
         }
         then(done.map(drop).map_err(Failure::from));
     });
+}
+
+/// The record of a request.
+pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<EnrollmentRecord, DecideError> {
+    let job = Arc::clone(shared);
+    let found = shared
+        .services
+        .pool
+        .run(Stage::Finish, move || job.enrollment(&key))
+        .await;
+    match found {
+        Ok(Ok(Some(record))) => Ok(record),
+        Ok(Ok(None)) => Err(DecideError::Unknown),
+        Ok(Err(error)) => Err(DecideError::Failed(error.to_string())),
+        Err(error) => Err(DecideError::Failed(error.to_string())),
+    }
 }

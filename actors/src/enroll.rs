@@ -12,7 +12,7 @@ use crate::advance::proceed;
 use crate::answer::{self, Answer, Answered};
 use crate::candidate::{self, Read};
 use crate::compute::{ComputeError, Stage};
-use crate::decision::{Asks, Decide, Decision, Desk};
+use crate::decision::{Asks, Decide, Decision, Desk, USED_BEFORE};
 use crate::durable::Failure;
 use crate::enrollment::{Candidate, Known, Rejected};
 use crate::findings;
@@ -24,6 +24,7 @@ use crate::refusal::Refusal;
 use crate::refuse::{garbage, refuse, reject};
 use crate::requests::{Ending, Operation};
 use crate::shared::Shared;
+use crate::stages;
 use crate::waiting;
 use bytes::Bytes;
 use challenge::Label;
@@ -163,7 +164,7 @@ async fn enroll(
     shared.meters.stage(Timed::Decide, begun.elapsed());
     let answer = match decision {
         Decision::Proceed(ticket, replaced) => {
-            return proceed(shared, origin, candidate, ticket, replaced).await;
+            return proceed(shared, &desk, origin, candidate, ticket, replaced).await;
         }
         Decision::WaitWith(ticket, row) => {
             waiting::join(shared, origin, candidate, ticket, row).await
@@ -179,7 +180,10 @@ async fn enroll(
             }
         }
         Decision::Join(answer) => {
-            let answer = answer.await.unwrap_or(Answer::Busy);
+            let answer = match shared.spec.reaches_outside() {
+                true => stages::within(shared, answer).await,
+                false => answer.await.unwrap_or(Answer::Busy),
+            };
             match is_resent(candidate, candidate.known.as_ref()) {
                 true => query::resent(shared, origin, candidate, answer).await,
                 false => answer,
@@ -192,7 +196,7 @@ async fn enroll(
             Ok(_) => Answer::Busy,
         },
         Decision::Replay => {
-            let words = "this challenge was used before".to_owned();
+            let words = USED_BEFORE.to_owned();
             let refusal = Refusal::gate(Label::Replay, words, candidate.claim().cloned());
             refuse(shared, origin, candidate, &refusal).await
         }

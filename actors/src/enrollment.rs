@@ -84,6 +84,8 @@ pub(crate) struct Evidence {
     /// Which validator vouched; [`BY_CERTIFICATE`] where the signer's certificate is enough.
     pub(crate) validator: String,
     pub(crate) proven: Proven,
+    /// Whether somebody outside has yet to be asked.
+    pub(crate) open: bool,
     /// Whether the gates let the device in, now or when it first came.
     pub(crate) through_gates: bool,
 }
@@ -161,13 +163,28 @@ pub(crate) struct Known {
     /// Of one that waits.
     pub(crate) waiting: Option<Arc<Waiting>>,
     /// Of one that was not approved.
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<Box<Ended>>,
+    /// Of one that was refused in one of its stages: what its device is told.
+    pub(crate) refused: Option<Box<Ended>>,
 }
 
 impl Known {
-    /// Whether it went through approval: then its polls are no retransmissions.
+    /// Whether its device was told PENDING, or may have been: then its polls are no retransmissions. What went through
+    /// one stage alone was stored once.
     pub(crate) fn was_pending(&self) -> bool {
-        self.needs_approval
+        self.needs_approval || self.version > 1
+    }
+
+    /// Whether it was refused by what may decide otherwise the next time, so that the same request starts anew.
+    pub(crate) fn may_start_anew(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Refused(
+                store::Refusal::Gate { .. }
+                    | store::Refusal::Policy { .. }
+                    | store::Refusal::Failed { .. }
+            )
+        )
     }
 
     /// The version that a record under this name replaces; 0 where there is none.
@@ -197,6 +214,9 @@ pub(crate) struct Ended {
     /// Whether a newer request of the same key took its place.
     #[serde(default)]
     pub(crate) replaced: bool,
+    /// What its device is told, and the failInfo's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) told: Option<(u8, String)>,
 }
 
 /// What a request that waits, or is about to, is told apart by.

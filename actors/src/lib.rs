@@ -7,8 +7,9 @@
 //! | `spec`, `view`, `hooks` | what a profile is, what it says about itself, whom it asks |
 //! | `profile`, `messages`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
 //! | `transactions`, `pending`, `told` | enrollments under way and just finished; those that wait for an operator; those that were not approved |
-//! | `enroll`, `advance`, `waiting`, `durable` | one PKIOperation, top to bottom; what comes after the decision; beginning to wait for an operator; the one durable step |
+//! | `enroll`, `advance`, `waiting`, `compliance`, `issue`, `durable` | one PKIOperation, top to bottom; what comes after the decision; beginning to wait for an operator; the one durable step |
 //! | `enrollment` | what an enrollment is made of: data, and nothing that is done with it |
+//! | `stages`, `outside`, `worker`, `notices` | enrollments that need somebody outside: their stages; calls with time limits, pauses and a circuit; what is due; the outbox |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
@@ -27,6 +28,7 @@ mod audit;
 mod budget;
 mod candidate;
 mod clock;
+mod compliance;
 mod compromised;
 mod compute;
 mod context;
@@ -42,6 +44,7 @@ mod fence;
 mod findings;
 mod guesses;
 mod hooks;
+mod issue;
 mod journal;
 mod judge;
 mod limits;
@@ -50,7 +53,9 @@ mod messages;
 mod meters;
 mod network;
 mod noise;
+mod notices;
 mod operator;
+mod outside;
 mod pace;
 mod pending;
 mod primality;
@@ -68,6 +73,7 @@ mod runtime;
 mod scheduling;
 mod shared;
 mod spec;
+mod stages;
 mod start;
 mod store_clock;
 mod supervisor;
@@ -75,6 +81,7 @@ mod told;
 mod transactions;
 mod view;
 mod waiting;
+mod worker;
 
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use compromised::CompromisedKeys;
@@ -91,6 +98,7 @@ pub use messages::{
     Served, Status, Sweep,
 };
 pub use network::network_of;
+pub use outside::OutsideRules;
 pub use profile::ProfileActor;
 pub use registry::{Labels, Metrics};
 pub use requests::{Counting, Ending, Operation, Requests};

@@ -6,14 +6,16 @@ use crate::context::Context;
 use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
 use crate::enrollment::{Ended, Key, Known};
+use crate::issue;
 use crate::judge;
 use crate::messages::{DecideError, OperatorDecision, state_word};
 use crate::records;
 use crate::renewal;
 use crate::shared::Shared;
+use crate::stages;
 use challenge::Label;
 use chrono::{DateTime, Utc};
-use issuer::Wish;
+use issuer::{Approved, Wish};
 use pki::Csr;
 use scep::FailInfo;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub(crate) async fn decide(
     decision: OperatorDecision,
 ) -> Result<Stage, DecideError> {
     let ticket = claim(&desk, decision.key).await?;
-    let record = load(&shared, decision.key).await?;
+    let record = durable::load(&shared, decision.key).await?;
     let now = shared.now();
     if !record.stage.awaits_approval() {
         return Err(DecideError::NotPending(state_word(&record)));
@@ -35,12 +37,41 @@ pub(crate) async fn decide(
         return Err(DecideError::NotPending("expired"));
     }
     let context = Context::of_record(&record);
+    if decision.approve && shared.spec.issuer.local().is_none() {
+        return approve_elsewhere(&shared, &desk, ticket, record, &decision, now).await;
+    }
     let carried = if decision.approve {
         approve(&shared, &record, &decision, now).await?
     } else {
         deny(&shared, record, &context, &decision, now)
     };
     finish(&shared, ticket, &context, carried).await
+}
+
+/// Approves a request whose issuer is somewhere else: that is durable before the issuer is asked.
+async fn approve_elsewhere(
+    shared: &Arc<Shared>,
+    desk: &Desk,
+    ticket: Ticket,
+    record: EnrollmentRecord,
+    decision: &OperatorDecision,
+    now: DateTime<Utc>,
+) -> Result<Stage, DecideError> {
+    approvable(shared, &record, now).await?;
+    let event = operators_event(
+        shared,
+        &record,
+        decision,
+        "scep_request_approve",
+        "an operator approved the request; the issuer is asked",
+        now,
+    );
+    let operators = Change::new().with(event);
+    let note = decision.note.clone();
+    stages::approved(shared, desk, ticket, record, note, operators)
+        .await
+        .map_err(failed)?;
+    Ok(durable::load(shared, decision.key).await?.stage)
 }
 
 async fn claim(desk: &Desk, key: Key) -> Result<Ticket, DecideError> {
@@ -53,29 +84,14 @@ async fn claim(desk: &Desk, key: Key) -> Result<Ticket, DecideError> {
     }
 }
 
-pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<EnrollmentRecord, DecideError> {
-    let job = Arc::clone(shared);
-    let found = shared
-        .services
-        .pool
-        .run(crate::compute::Stage::Finish, move || job.enrollment(&key))
-        .await;
-    match found {
-        Ok(Ok(Some(record))) => Ok(record),
-        Ok(Ok(None)) => Err(DecideError::Unknown),
-        Ok(Err(error)) => Err(DecideError::Failed(error.to_string())),
-        Err(error) => Err(DecideError::Failed(error.to_string())),
-    }
-}
-
 type Carried = (EnrollmentRecord, Answer, Change);
 
-async fn approve(
+/// What policy says of a request that waits.
+async fn approvable(
     shared: &Arc<Shared>,
     record: &EnrollmentRecord,
-    decision: &OperatorDecision,
     now: DateTime<Utc>,
-) -> Result<Carried, DecideError> {
+) -> Result<Approved, DecideError> {
     let csr = record.csr.as_deref().ok_or(DecideError::Unknown)?;
     let csr = Csr::from_der(csr).map_err(|error| DecideError::Failed(error.to_string()))?;
     let (job, key) = (Arc::clone(shared), csr.public_key().clone());
@@ -96,42 +112,35 @@ async fn approve(
         vouched_sid: record.grounds.vouched_sid.as_deref(),
         previous: None,
     };
-    let approved =
-        judge::approve(shared, wish, now).map_err(|refusal| DecideError::Policy(refusal.reason))?;
+    judge::approve(shared, wish, now).map_err(|refusal| DecideError::Policy(refusal.reason))
+}
+
+async fn approve(
+    shared: &Arc<Shared>,
+    record: &EnrollmentRecord,
+    decision: &OperatorDecision,
+    now: DateTime<Utc>,
+) -> Result<Carried, DecideError> {
+    let approved = approvable(shared, record, now).await?;
     let certificate = durable::sign(shared, approved).await.map_err(failed)?;
-    let serial = certificate.serial();
-    let stage = Stage::Issued {
-        ca: records::ca_of(&*shared.spec.issuer, &certificate),
-        serial: serial.as_bytes().to_vec(),
+    let context = Context::of_record(record);
+    let notes: Vec<String> = decision.note.iter().cloned().collect();
+    let made = issue::Issued {
+        certificate: &certificate,
+        message: records::issued_words(record),
+        notes: &notes,
+        through_gates: context.intune,
     };
-    let issued = records::decided(record.clone(), stage, None, now);
-    let mut event = audit::of_record(
+    let (certified, issued) = issue::change(shared, record, &context, &made, now);
+    let mut change = Change::new().with(operators_event(
         shared,
         record,
-        Outcome::Success,
-        None,
-        "certificate issued after approval",
+        decision,
+        "scep_request_approve",
+        "an operator approved the request; the certificate was issued",
         now,
-    );
-    audit::about_certificate(&mut event, serial.to_hex());
-    event.details.note.clone_from(&decision.note);
-    let stored = store::CertificateRecord {
-        device: record.grounds.device.clone(),
-        through_gates: Some(Context::of_record(record).intune),
-        ..records::certificate_of_transaction(shared, &certificate, &record.transaction_id, now)
-    };
-    let change = Change::new()
-        .with(stored)
-        .with(issued.clone())
-        .with(operators_event(
-            shared,
-            record,
-            decision,
-            "scep_request_approve",
-            "an operator approved the request; the certificate was issued",
-            now,
-        ))
-        .with(event);
+    ));
+    change.0.extend(certified.0);
     Ok((issued, Answer::Certificate(certificate), change))
 }
 
@@ -182,7 +191,9 @@ async fn finish(
     context: &Context,
     (record, answer, mut change): Carried,
 ) -> Result<Stage, DecideError> {
-    records::push_joined(&mut change, context, &record);
+    if !matches!(record.stage, Stage::Issued { .. }) {
+        records::push_joined(&mut change, context, &record);
+    }
     let intune = context.intune;
     let issued = matches!(record.stage, Stage::Issued { .. });
     // A refusal that is none of the gates' counts as malformed, as everywhere.
@@ -223,7 +234,7 @@ pub(crate) async fn expire_overdue(shared: Arc<Shared>, desk: Desk, overdue: Vec
 async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), DecideError> {
     let ticket = claim(desk, key).await?;
     // Read after the claim: somebody may have decided since the sweep began.
-    let record = load(shared, key).await?;
+    let record = durable::load(shared, key).await?;
     let now = shared.now();
     if !is_overdue(shared, &record) {
         return Ok(());

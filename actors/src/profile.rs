@@ -7,8 +7,10 @@
 
 mod carry;
 mod room;
+mod settle;
 
-use crate::decision::{Asks, Claim, Decide, Decision, Desk, Guess, Settle, Settlement, Ticket};
+use crate::context::Context as Kept;
+use crate::decision::{Asks, Claim, Decide, Decision, Desk, Guess, Ticket};
 use crate::enroll;
 use crate::enrollment::{Known, Marks};
 use crate::exit::ExitGuard;
@@ -20,6 +22,7 @@ use crate::messages::{
     RETRY_AFTER, Served, Status, Sweep,
 };
 use crate::operator;
+use crate::outside::Neighbours;
 use crate::pending::{Pending, Place};
 use crate::records;
 use crate::refuse::{locked_out, summarize};
@@ -29,9 +32,10 @@ use crate::spec::{ProfileSpec, RequestLimits};
 use crate::start::{self, Start};
 use crate::told::Told;
 use crate::transactions::Transactions;
+use crate::worker;
 use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
-use challenge::{Counters, DeviceKey, Label, RateWindow, ReplayKey, ReplayMemory, Reservation};
+use challenge::{Counters, Label, RateWindow, ReplayMemory};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -69,6 +73,8 @@ pub struct ProfileActor {
     told: Told,
     /// Whether it was said that as many wait as may, since there was last room.
     said_full: bool,
+    /// Whether the store held enrollments under way when the actor began.
+    has_open: bool,
     /// Tells the supervisor when this actor is gone, for whatever reason.
     _exit: ExitGuard,
 }
@@ -86,7 +92,9 @@ impl ProfileActor {
             .intune
             .as_ref()
             .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
-        let meters = Arc::new(Meters::new(&spec.path_id, &services.metrics));
+        let path_id = spec.path_id.clone();
+        let meters = Arc::new(Meters::new(&path_id, &services.metrics));
+        let neighbours = Neighbours::new(&path_id, &services.metrics);
         let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
         let verified = Arc::new(Budget::new(spec.refusals_per_source_per_minute));
         let counters = start::counted(start.states());
@@ -106,6 +114,7 @@ impl ProfileActor {
             guesses: Guesses::new(spec.guesses_per_minute),
             told: Told::default(),
             said_full: false,
+            has_open: !start.open.is_empty(),
             shared: Arc::new(Shared {
                 spec,
                 services,
@@ -115,12 +124,22 @@ impl ProfileActor {
                 garbage,
                 verified,
                 behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
+                neighbours: Arc::new(neighbours),
                 meters,
             }),
             _exit: exit,
         };
         for state in start.states() {
             actor.remember(state);
+        }
+        for record in &start.open {
+            let taken = Kept::of_record(record).taken();
+            for (key, until) in taken.once {
+                actor.replay.insert(key, until);
+            }
+            for device in taken.quota {
+                actor.rate.restore(device, taken.at);
+            }
         }
         actor
     }
@@ -138,8 +157,12 @@ impl ProfileActor {
         let alone = Arc::clone(&self.expiring).try_acquire_owned();
         let shared = Arc::clone(&self.shared);
         let desk = Desk::of(&ctx.address());
+        let outside = self.has_open || shared.spec.reaches_outside();
         Box::pin(async move {
             summarize(&shared).await;
+            if outside {
+                worker::look(&shared, &desk).await;
+            }
             if let (Ok(alone), false) = (alone, overdue.is_empty()) {
                 operator::expire_overdue(shared, desk, overdue).await;
                 drop(alone);
@@ -157,6 +180,9 @@ impl Actor for ProfileActor {
         self.ticks = Some(ctx.run_interval(SWEEP_EVERY, |this, ctx| {
             actix::spawn(this.sweep(ctx));
         }));
+        if self.has_open {
+            actix::spawn(self.sweep(ctx));
+        }
     }
 }
 
@@ -223,6 +249,7 @@ impl ProfileActor {
         let recent = self.transactions.recent(&ask.key).cloned();
         let known = recent.or_else(|| ask.known.clone());
         let known = known.filter(|known| !intune || answers_again(known, window, ask.now));
+        let known = known.filter(|known| !known.may_start_anew());
         let known = known.filter(|known| !self.begins_anew(known, &ask));
         if let Some(known) = &known
             && !known.stage.is_open()
@@ -269,7 +296,8 @@ impl ProfileActor {
             }
             Asks::Proven { reservations, .. } => match self.reserve(&reservations, ask.now) {
                 Ok(marks) => marks,
-                Err(refused) => return refused,
+                Err(refused @ Decision::Replay) => return self.refuse(Label::Replay, refused),
+                Err(refused) => return self.refuse(Label::RateLimited, refused),
             },
         };
         self.transactions.begin(ask.key, marks.clone());
@@ -287,50 +315,6 @@ impl ProfileActor {
             self.pending.reserve(ask.key, waiting);
         }
         Decision::Proceed(ticket, replaced)
-    }
-
-    /// Everything or nothing, in one step: gates 7 and 8.
-    fn reserve(
-        &mut self,
-        reservations: &[Reservation],
-        now: DateTime<Utc>,
-    ) -> Result<Marks, Decision> {
-        // What is live stays, however the wall clock is set.
-        self.replay.expire(self.shared.passed());
-        let mut marks = Marks::none(now);
-        marks.limit = self.rate.limit();
-        for reservation in reservations {
-            let refused = match *reservation {
-                Reservation::Once { key, until } => {
-                    if self.replay.insert(ReplayKey(key), until) {
-                        marks.once.push((ReplayKey(key), until));
-                        continue;
-                    }
-                    self.refuse(Label::Replay, Decision::Replay)
-                }
-                Reservation::Quota { key, .. } => match self.rate.try_take(DeviceKey(key), now) {
-                    Ok(_) => {
-                        if self.rate.limit() > 0 {
-                            marks.quota.push(DeviceKey(key));
-                        }
-                        continue;
-                    }
-                    Err(limited) => self.refuse(Label::RateLimited, Decision::RateLimited(limited)),
-                },
-            };
-            self.give_back(&marks);
-            return Err(refused);
-        }
-        Ok(marks)
-    }
-
-    fn give_back(&mut self, marks: &Marks) {
-        for (key, _) in &marks.once {
-            self.replay.remove(key);
-        }
-        for device in &marks.quota {
-            self.rate.give_back(device, marks.at);
-        }
     }
 
     /// Counts a wrong challenge. That a source is turned away from now on is told once.
@@ -356,54 +340,6 @@ fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) ->
     let Some(window) = window else { return false };
     let age = now.signed_duration_since(known.updated_at);
     matches!(known.stage, Stage::Issued { .. }) && age.to_std().map_or(true, |age| age <= window)
-}
-
-impl Handler<Settle> for ProfileActor {
-    type Result = ();
-
-    fn handle(&mut self, settle: Settle, _: &mut Self::Context) {
-        let (answer, label) = match settle.settlement {
-            Settlement::Durable {
-                known,
-                answer,
-                label,
-            } => {
-                self.transactions.end(&settle.key, &answer);
-                let instant = self.shared.services.clock.instant();
-                if let Some(waiting) = &known.waiting {
-                    let waiting = Arc::clone(waiting);
-                    self.pending
-                        .insert(settle.key, waiting, known.approval_ends());
-                    self.told.forget(&settle.key);
-                } else {
-                    self.said_full = false;
-                    for joined in self.pending.remove(&settle.key) {
-                        self.transactions.remember(joined, known.clone(), instant);
-                    }
-                }
-                self.transactions.remember(settle.key, known, instant);
-                (None, label)
-            }
-            Settlement::Joined => {
-                self.transactions
-                    .end(&settle.key, &crate::answer::Answer::Pending);
-                (None, None)
-            }
-            Settlement::Failed { answer, label } => {
-                self.pending.release(&settle.key);
-                (Some(answer), label)
-            }
-        };
-        if let Some(answer) = answer
-            && let Some(marks) = self.transactions.end(&settle.key, &answer)
-        {
-            self.give_back(&marks);
-        }
-        if let Some(label) = label {
-            self.counters.add(label);
-            self.shared.meters.intune(label);
-        }
-    }
 }
 
 impl Handler<Claim> for ProfileActor {

@@ -19,6 +19,7 @@ use crate::renewal;
 use crate::shared::Shared;
 use crate::spec::ProfileSpec;
 use crate::waiting;
+use chrono::TimeDelta;
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, Ra, ReplyTo};
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use store::{Change, Refusal, Stage as EnrollmentStage};
 /// Octets of a serial number in a GetCRL, at most (RFC 5280, 4.1.2.2). What came out of a changed envelope is longer:
 /// a name, and behind it in the same number everything that was not to be known.
 const LONGEST_SERIAL: usize = 20;
+
+/// Longer than any commit takes.
+const SETTLES: TimeDelta = TimeDelta::minutes(2);
 
 /// Why a question is not answered. For the log; the device is told nothing.
 pub(crate) struct NotFound {
@@ -339,7 +343,10 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
         EnrollmentStage::Validating { .. } | EnrollmentStage::Issuing { .. } => Answer::Pending,
         EnrollmentStage::Issued { ca, serial } => {
             match candidate::certificate_of(shared, ca, serial) {
-                Ok(certificate) => Answer::Certificate(certificate),
+                Ok(Some(certificate)) => Answer::Certificate(certificate),
+                // Not durable yet, if it was issued just now.
+                Ok(None) if shared.now() - known.updated_at < SETTLES => Answer::Pending,
+                Ok(None) => unavailable(shared, origin, "its certificate is not in the store"),
                 Err(error) => unavailable(shared, origin, &error),
             }
         }
@@ -353,7 +360,10 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
         }
         EnrollmentStage::Refused(Refusal::ApprovalExpired) => expired(),
         EnrollmentStage::Refused(_) => {
-            Answer::refused(FailInfo::BadRequest, "this request was refused")
+            let told = known.refused.as_ref().and_then(|ended| ended.told.clone());
+            let (number, text) = told.unwrap_or((2, "this request was refused".to_owned()));
+            let fail_info = FailInfo::from_code(number).unwrap_or(FailInfo::BadRequest);
+            Answer::refused(fail_info, &text)
         }
     }
 }

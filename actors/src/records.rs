@@ -1,7 +1,7 @@
 //! What an enrollment leaves in the store.
 
 use crate::context::Context;
-use crate::enrollment::{Candidate, Marks};
+use crate::enrollment::{Candidate, Ended, Marks};
 use crate::messages::Origin;
 use crate::shared::Shared;
 use challenge::SignedChallenges;
@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use issuer::Issuer;
 use pki::Certificate;
 use store::{
-    CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Reservation, Stage, Times,
+    CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Refusal, Reservation, Stage, Times,
 };
 
 /// messageType PKCSReq (RFC 8894 section 3.2.1.2).
@@ -21,26 +21,124 @@ pub(crate) const RENEWAL_REQ: u8 = 17;
 /// For how long an enrollment counts for its device (gate 8).
 pub(crate) const RATE_WINDOW: TimeDelta = SignedChallenges::RATE_WINDOW;
 
-pub(crate) fn issued(
+/// A new enrollment in its first stage, whose work reaches outside.
+pub(crate) fn open(
     shared: &Shared,
     origin: &Origin,
     candidate: &Candidate,
-    certificate: &Certificate,
+    stage: Stage,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
-    let stage = Stage::Issued {
-        ca: ca_of(&*shared.spec.issuer, certificate),
-        serial: certificate.serial().as_bytes().to_vec(),
-    };
-    let times = Times {
-        validated: Some(now),
-        issued: Some(now),
-        ..Times::starting(now)
-    };
+    let record = enrollment(shared, origin, candidate, stage, now);
+    let claim = candidate.claim();
+    let is_vouched = matches!(record.stage, Stage::Issuing { .. });
     EnrollmentRecord {
-        times,
-        ..enrollment(shared, origin, candidate, stage, now)
+        csr: Some(candidate.csr.der().to_vec()),
+        grounds: Grounds {
+            claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
+            ..record.grounds
+        },
+        times: Times {
+            validated: is_vouched.then_some(now),
+            ..record.times
+        },
+        ..record
     }
+}
+
+/// An enrollment that is issued in one step, before it is.
+pub(crate) fn at_once(
+    shared: &Shared,
+    origin: &Origin,
+    candidate: &Candidate,
+    now: DateTime<Utc>,
+) -> EnrollmentRecord {
+    let stage = Stage::Issuing {
+        issuer_id: shared.spec.issuer.id().to_owned(),
+        handle: None,
+    };
+    let record = enrollment(shared, origin, candidate, stage, now);
+    let claim = candidate.claim();
+    EnrollmentRecord {
+        grounds: Grounds {
+            claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
+            ..record.grounds
+        },
+        times: Times {
+            validated: Some(now),
+            ..record.times
+        },
+        ..record
+    }
+}
+
+/// Notes who vouched for an open enrollment, and for what.
+pub(crate) fn vouched(
+    record: &mut EnrollmentRecord,
+    grounds: challenge::Grounds,
+    now: DateTime<Utc>,
+) {
+    let claim = grounds.claim.as_ref();
+    record.grounds.claim_issuer = claim.map(|claim| claim.iss.clone());
+    record.grounds.claim = claim.and_then(|claim| serde_json::to_value(claim).ok());
+    record.grounds.device = grounds.device;
+    record.grounds.vouched_sid = grounds.sid;
+    record.times.validated = Some(now);
+}
+
+/// Has an open enrollment wait for an operator.
+pub(crate) fn awaiting(shared: &Shared, record: &mut EnrollmentRecord, now: DateTime<Utc>) {
+    let until = approval_end(shared, now);
+    record.stage = Stage::AwaitingApproval { until };
+    record.needs_approval = true;
+    record.due = until;
+}
+
+fn approval_end(shared: &Shared, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let limit = shared
+        .spec
+        .approval
+        .and_then(|limit| TimeDelta::from_std(limit).ok());
+    limit.and_then(|limit| now.checked_add_signed(limit))
+}
+
+/// An enrollment that is refused for good.
+pub(crate) fn refused(
+    record: EnrollmentRecord,
+    refusal: &crate::refusal::Refusal,
+    now: DateTime<Utc>,
+) -> EnrollmentRecord {
+    let message = refusal.message.clone();
+    let reason = refusal.reason.to_owned();
+    let stage = Stage::Refused(if reason == "outside_failed" {
+        Refusal::Failed { message }
+    } else if reason.starts_with("policy_") {
+        Refusal::Policy { reason, message }
+    } else {
+        Refusal::Gate {
+            label: reason,
+            message,
+        }
+    });
+    let kept = Ended {
+        told: Some((refusal.fail_info.code(), refusal.text.clone())),
+        ..Ended::default()
+    };
+    decided(record, stage, kept.octets(), now)
+}
+
+/// What the event says of a certificate that nobody had to approve.
+pub(crate) fn issued_words(record: &EnrollmentRecord) -> &'static str {
+    match (record.needs_approval, is_renewal(record)) {
+        (true, _) => "certificate issued after approval",
+        (false, true) => "certificate renewed",
+        (false, false) => "certificate issued",
+    }
+}
+
+/// Whether it renews a certificate, or came as a RenewalReq.
+pub(crate) fn is_renewal(record: &EnrollmentRecord) -> bool {
+    record.message_type == RENEWAL_REQ || record.grounds.renews.is_some()
 }
 
 pub(crate) fn pending(
@@ -49,11 +147,7 @@ pub(crate) fn pending(
     candidate: &Candidate,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
-    let limit = shared
-        .spec
-        .approval
-        .and_then(|limit| TimeDelta::from_std(limit).ok());
-    let until = limit.and_then(|limit| now.checked_add_signed(limit));
+    let until = approval_end(shared, now);
     let claim = candidate.claim();
     let record = enrollment(
         shared,
@@ -180,36 +274,6 @@ pub(crate) fn decided(
 /// The CA that signed a certificate of this issuer.
 pub(crate) fn ca_of(issuer: &dyn Issuer, certificate: &Certificate) -> CaId {
     CaId::of_issuer(certificate).unwrap_or_else(|| CaId::of_ca(issuer.authority().certificate()))
-}
-
-pub(crate) fn certificate(
-    shared: &Shared,
-    candidate: &Candidate,
-    certificate: &Certificate,
-    now: DateTime<Utc>,
-) -> CertificateRecord {
-    CertificateRecord {
-        device: device(candidate),
-        renews: candidate
-            .renews
-            .as_ref()
-            .map(|serial| serial.as_bytes().to_vec()),
-        through_gates: candidate
-            .evidence
-            .as_ref()
-            .ok()
-            .map(|evidence| evidence.through_gates),
-        ..certificate_of_transaction(
-            shared,
-            certificate,
-            candidate
-                .reply
-                .transaction_id
-                .as_deref()
-                .unwrap_or_default(),
-            now,
-        )
-    }
 }
 
 pub(crate) fn certificate_of_transaction(

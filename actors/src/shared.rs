@@ -10,6 +10,7 @@ use crate::journal::Journal;
 use crate::limits::RequestGate;
 use crate::meters::Meters;
 use crate::noise::Noise;
+use crate::outside::{Neighbour, Neighbours};
 use crate::primality::Primality;
 use crate::registry::Metrics;
 use crate::spec::ProfileSpec;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) verified: Arc<Budget>,
     pub(crate) behind_lock_out: Arc<RequestGate>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) neighbours: Arc<Neighbours>,
 }
 
 impl Shared {
@@ -105,6 +107,11 @@ impl Shared {
         self.services.time.now().passed()
     }
 
+    /// Somebody outside, by name.
+    pub(crate) fn neighbour(&self, name: &str) -> Arc<Neighbour> {
+        self.neighbours.of(name, &self.spec.outside)
+    }
+
     pub(crate) fn with_spec(&self, spec: Arc<ProfileSpec>) -> Self {
         Self {
             spec,
@@ -116,6 +123,7 @@ impl Shared {
             verified: Arc::clone(&self.verified),
             behind_lock_out: Arc::clone(&self.behind_lock_out),
             meters: Arc::clone(&self.meters),
+            neighbours: Arc::clone(&self.neighbours),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! configuration file; who builds a [`ProfileSpec`] has already refused what is wrong.
 
 use crate::hooks::{ComplianceHook, FormerRevocations};
+use crate::outside::OutsideRules;
 use challenge::{SignedChallenges, StaticChallenge, Validator};
 use issuer::{CertificatePolicy, Issuer};
 use scep::{CryptoMode, Ra};
@@ -55,6 +56,8 @@ pub struct ProfileSpec {
     pub signer_key_must_match: bool,
     /// Answer GetCert for anyone, not just for holders of this profile's certificates.
     pub open_get_cert: bool,
+    /// How the profile deals with those outside that it needs.
+    pub outside: OutsideRules,
     /// How many requests may be under way at once before the profile sheds load. At least 1.
     pub in_flight: usize,
     /// Audit events a minute about requests of which nothing could be verified; the rest is
@@ -69,6 +72,17 @@ pub struct ProfileSpec {
 }
 
 impl ProfileSpec {
+    /// Whether an enrollment may need somebody outside: then it has stages, each of them durable.
+    pub(crate) fn reaches_outside(&self) -> bool {
+        self.issuer.local().is_none() || self.validators.iter().any(|one| one.is_remote())
+    }
+
+    /// The validator of that name.
+    pub(crate) fn validator_named(&self, id: &str) -> Option<&dyn Validator> {
+        let mut others = self.validators.iter().map(|validator| &**validator);
+        others.find(|validator| validator.id() == id)
+    }
+
     /// Who decides on a challenge: the first validator whose shape fits.
     pub(crate) fn validator(&self, challenge: Option<&str>) -> Option<&dyn Validator> {
         let signed = self

@@ -7,7 +7,7 @@
 use crate::shared::Services;
 use crate::spec::ProfileSpec;
 use challenge::{Counters, Label};
-use store::ProfileState;
+use store::{EnrollmentRecord, ProfileState};
 
 /// A profile's state cannot be read.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Start {
     pub(crate) own: ProfileState,
     /// Under those of before.
     pub(crate) former: Vec<ProfileState>,
+    /// Enrollments under way whose stages reach outside.
+    pub(crate) open: Vec<EnrollmentRecord>,
 }
 
 impl Start {
@@ -36,6 +38,7 @@ impl Start {
         Ok(Self {
             own: load(services, &spec.path_id)?,
             former: load_former(services, &spec.formerly)?,
+            open: load_open(services, spec)?,
         })
     }
 
@@ -43,6 +46,16 @@ impl Start {
     pub(crate) fn states(&self) -> impl Iterator<Item = &ProfileState> {
         std::iter::once(&self.own).chain(&self.former)
     }
+}
+
+fn load_open(services: &Services, spec: &ProfileSpec) -> Result<Vec<EnrollmentRecord>, Unreadable> {
+    let due = services.store.due(services.time.now(), usize::MAX);
+    let mut open = due.map_err(|error| Unreadable {
+        path_id: spec.path_id.clone(),
+        reason: error.to_string(),
+    })?;
+    open.retain(|record| spec.is_called(&record.profile) && !record.stage.awaits_approval());
+    Ok(open)
 }
 
 /// The states under names of before.

@@ -57,6 +57,13 @@ impl Transactions {
         );
     }
 
+    /// Says what an enrollment under way took.
+    pub(crate) fn hold(&mut self, key: &Key, marks: Marks) {
+        if let Some(in_flight) = self.in_flight.get_mut(key) {
+            in_flight.marks = marks;
+        }
+    }
+
     /// Ends an enrollment: whoever joined gets `answer`; what it took comes back to be kept or
     /// given back.
     pub(crate) fn end(&mut self, key: &Key, answer: &Answer) -> Option<Marks> {
@@ -116,6 +123,7 @@ mod tests {
             version: 1,
             waiting: None,
             ended: None,
+            refused: None,
         }
     }
 

@@ -4,10 +4,9 @@ use crate::answer::{Answer, Done};
 use crate::audit;
 use crate::context::{Context, Joined};
 use crate::decision::{Settlement, Ticket};
-use crate::durable::{Failure, commit};
+use crate::durable::{Failure, commit, load};
 use crate::enrollment::{Candidate, Ended, Known, LetIn, Marks};
 use crate::messages::Origin;
-use crate::operator;
 use crate::records;
 use crate::refuse::failed;
 use crate::shared::Shared;
@@ -35,7 +34,7 @@ pub(crate) async fn begin(
     records::push_marks(&mut change, &shared.spec.path_id, &marks);
     let old = match replaced {
         // One that cannot be read is in nobody's way.
-        Some(ticket) => match operator::load(shared, ticket.key()).await {
+        Some(ticket) => match load(shared, ticket.key()).await {
             Ok(record) if record.stage.awaits_approval() => Some((ticket, record)),
             _ => None,
         },
@@ -104,7 +103,7 @@ pub(crate) async fn join(
     row: Box<Ticket>,
 ) -> Answer {
     // Dropped without being settled, both tickets leave everything as it was.
-    let record = match operator::load(shared, row.key()).await {
+    let record = match load(shared, row.key()).await {
         Ok(record) if record.stage.awaits_approval() => record,
         Ok(_) => return Answer::Busy,
         Err(error) => {

@@ -433,6 +433,13 @@ fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
             findings,
         );
     }
+    super::range(
+        profile.answer_within,
+        "1s",
+        "10m",
+        &spot.at("answer_within"),
+        findings,
+    );
     let intune = &profile.intune;
     if !intune.enabled {
         return;

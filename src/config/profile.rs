@@ -76,6 +76,8 @@ pub struct Profile {
     pub approval: bool,
     /// How long a request waits for an admin before it is refused.
     pub approval_timeout: Span,
+    /// How long a request waits for those outside that the profile needs before its device is told PENDING.
+    pub answer_within: Span,
     /// Which algorithms of the past are still spoken.
     pub crypto: Crypto,
     /// Whether GetCACert's chain ends with the root.
@@ -121,6 +123,7 @@ impl Default for Profile {
             ra_overlap: Span::days(7),
             approval: false,
             approval_timeout: Span::hours(72),
+            answer_within: Span::seconds(15),
             crypto: Crypto::Modern,
             ca_chain_root: true,
             reply_chain: false,

@@ -5,8 +5,8 @@ use crate::config::{Config, Crypto, Expired, Span, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
 use actors::{
-    ChainSettings, ComplianceHook, FormerRevocations, Intune, PendingLimits, ProfileSpec,
-    RenewalRules, RequestLimits,
+    ChainSettings, ComplianceHook, FormerRevocations, Intune, OutsideRules, PendingLimits,
+    ProfileSpec, RenewalRules, RequestLimits,
 };
 use challenge::{SignedChallenges, StaticChallenge};
 use chrono::{DateTime, Utc};
@@ -65,6 +65,14 @@ fn spec(
             .map(|password| StaticChallenge::new(password.expose())),
         intune: intune(profile)?,
         validators: Vec::new(),
+        outside: OutsideRules {
+            // A request that is given up by the front is answered 503; PENDING is kinder.
+            answer_within: settings
+                .answer_within
+                .duration()
+                .min(config.server.request_timeout.duration()),
+            ..OutsideRules::default()
+        },
         mtls: profile.mtls.clone(),
         mtls_required: settings.mtls.enabled && settings.mtls.required,
         approval: settings

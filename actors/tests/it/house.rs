@@ -3,7 +3,8 @@
 use crate::hindered::{Door, HinderedStore, Hindrance};
 use actors::{
     ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Metrics, Origin, Outcome,
-    PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status, Sweep,
+    OutsideRules, PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status,
+    Sweep,
 };
 use challenge::{IntuneSettings, SignedChallenges, StaticChallenge, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +15,7 @@ use issuer::{
 use pki::{Certificate, Crl, KeyKind, Name, PrivateKey, RevokedEntry};
 use scep::{CryptoMode, RaIdentity};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -149,7 +150,9 @@ impl CrlSigner for Breakable {
 
 /// What outlives a restart: the store's directory, the CA, the RA, the connector, the clock.
 pub struct World {
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removed at the end, unless somebody else keeps it.
+    _temporary: Option<TempDir>,
     pub hindrance: Arc<Hindrance>,
     pub clock: Arc<TestClock>,
     pub issuer: Arc<Breakable>,
@@ -159,16 +162,30 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().to_owned();
+        Self {
+            _temporary: Some(temporary),
+            ..Self::kept(&path)
+        }
+    }
+
+    /// One whose keys are in this directory, or are made there: several processes may live in it, one after the other.
+    pub fn kept(directory: &Path) -> Self {
         let clock = TestClock::new();
         let now = clock.now();
-        let subject = Name::parse("CN=Test CA, O=scepd").unwrap();
-        let kind = KeyKind::Ec(pki::Curve::P256);
-        let (certificate, key) = issuer::create_root(&subject, kind, now, 10).unwrap();
-        let parts = (certificate, key);
+        let parts = kept_pair(directory, "ca", || {
+            let subject = Name::parse("CN=Test CA, O=scepd").unwrap();
+            let kind = KeyKind::Ec(pki::Curve::P256);
+            issuer::create_root(&subject, kind, now, 10).unwrap()
+        });
         let (certificate, key) = parts.clone();
         let ca = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
-        let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        let certificate = ca.certify_ra(ra_key.public_key(), "corp", now).unwrap();
+        let (certificate, key) = kept_pair(directory, "ra", || {
+            let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+            let certificate = ca.certify_ra(key.public_key(), "corp", now).unwrap();
+            (certificate, key)
+        });
         let connector = challenge::mint::Connector::throwaway(
             challenge::Algorithm::Es256,
             "Connector",
@@ -177,7 +194,8 @@ impl World {
         )
         .unwrap();
         Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: directory.to_owned(),
+            _temporary: None,
             hindrance: Arc::default(),
             clock: Arc::new(clock),
             issuer: Arc::new(Breakable {
@@ -188,10 +206,7 @@ impl World {
                 crl_door: Door::default(),
                 without_crls: AtomicBool::new(false),
             }),
-            ra: RaIdentity {
-                certificate,
-                key: ra_key,
-            },
+            ra: RaIdentity { certificate, key },
             connector,
         }
     }
@@ -220,6 +235,7 @@ impl World {
             challenge: Some(StaticChallenge::new(CHALLENGE)),
             intune: None,
             validators: Vec::new(),
+            outside: OutsideRules::default(),
             mtls: None,
             mtls_required: false,
             request_limits: RequestLimits::default(),
@@ -256,8 +272,14 @@ impl World {
 
     /// Opens the house on what the directory holds.
     pub async fn open(&self, specs: Vec<ProfileSpec>) -> Running {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        self.open_by(specs, clock).await
+    }
+
+    /// The same by another clock.
+    pub async fn open_by(&self, specs: Vec<ProfileSpec>, clock: Arc<dyn Clock>) -> Running {
         let store: Arc<dyn Store> = Arc::new(HinderedStore {
-            store: open_store(self.directory.path()),
+            store: open_store(&self.directory),
             hindrance: Arc::clone(&self.hindrance),
         });
         let settings = HouseSettings {
@@ -265,7 +287,6 @@ impl World {
             compute_queue: 1024,
             arbiters: 2,
         };
-        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let house = House::open(Arc::clone(&store), clock, settings, Metrics::default()).unwrap();
         house
             .supervisor
@@ -275,6 +296,28 @@ impl World {
             .unwrap();
         Running { house, store }
     }
+}
+
+/// A certificate and its key, kept as PEM files.
+pub fn kept_pair(
+    directory: &Path,
+    name: &str,
+    make: impl FnOnce() -> (Certificate, PrivateKey),
+) -> (Certificate, PrivateKey) {
+    let (cert_path, key_path) = (
+        directory.join(format!("{name}.crt")),
+        directory.join(format!("{name}.key")),
+    );
+    if let (Ok(certificate), Ok(key)) = (std::fs::read(&cert_path), std::fs::read(&key_path)) {
+        return (
+            Certificate::from_pem(&certificate).unwrap(),
+            PrivateKey::from_pem(&key).unwrap(),
+        );
+    }
+    let (certificate, key) = make();
+    std::fs::write(&cert_path, certificate.to_pem()).unwrap();
+    std::fs::write(&key_path, key.to_pkcs8_pem().unwrap().as_bytes()).unwrap();
+    (certificate, key)
 }
 
 fn open_store(path: &Path) -> SledStore {

@@ -9,6 +9,7 @@
 
 mod approval;
 mod clock_steps;
+mod crash;
 mod crls;
 mod device;
 mod disk;
@@ -20,7 +21,10 @@ mod intune;
 mod intune_records;
 mod lock_out;
 mod names;
+mod outside;
 mod questions;
 mod renamed;
 mod renewal;
 mod restart;
+mod scripted;
+mod virtual_clock;

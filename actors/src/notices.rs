@@ -1,0 +1,180 @@
+//! The outbox: what somebody outside must be told is written with what it tells, and sent until it has arrived.
+
+use crate::outside::Called;
+use crate::shared::Shared;
+use challenge::{Again, Notice, NoticeOf};
+use chrono::{DateTime, TimeDelta, Utc};
+use pki::Csr;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Change, EnrollmentRecord, Op, StoredNotice};
+
+/// Notices that are sent in one go.
+const AT_ONCE: usize = 64;
+
+/// For how long a notice is tried; then it is given up, and the log says so.
+const LONGEST: TimeDelta = TimeDelta::days(7);
+
+/// What a notice says, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    transaction_id: String,
+    csr: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// Adds the notice of an enrollment's end to the change that ends it, where its validator is to be told.
+pub(crate) fn push(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    end: &NoticeOf,
+    now: DateTime<Utc>,
+) {
+    let Some(csr) = &record.csr else { return };
+    let challenge = Csr::from_der(csr).ok();
+    let challenge = challenge.as_ref().and_then(Csr::challenge_password);
+    let validator = shared.spec.validator(challenge);
+    let Some(validator) = validator.filter(|validator| validator.is_remote()) else {
+        return;
+    };
+    let (certificate, reason, message) = match end {
+        NoticeOf::Issued(der) => (Some(der.clone()), None, None),
+        NoticeOf::Refused { reason, message } => {
+            (None, Some(reason.clone()), Some(message.clone()))
+        }
+    };
+    let body = Body {
+        transaction_id: record.transaction_id.clone(),
+        csr: csr.clone(),
+        certificate,
+        reason,
+        message,
+    };
+    // A body of plain texts and octets can always be written.
+    let Ok(body) = serde_json::to_vec(&body) else {
+        return;
+    };
+    change.push(store::Notice {
+        profile: shared.spec.path_id.clone(),
+        enrollment: Some(record.key),
+        notifier: validator.id().to_owned(),
+        body,
+        created: now,
+        due: shared.passed(),
+        attempts: 0,
+    });
+}
+
+/// Sends the profile's notices that are due.
+pub(crate) async fn send(shared: &Arc<Shared>) {
+    let (store, time) = (
+        Arc::clone(&shared.services.store),
+        shared.services.time.now(),
+    );
+    let due = tokio::task::spawn_blocking(move || store.due_notices(time, AT_ONCE)).await;
+    let due = match due {
+        Ok(Ok(due)) => due,
+        Ok(Err(error)) => {
+            tracing::warn!(profile = shared.spec.path_id, %error, "the outbox cannot be read");
+            return;
+        }
+        Err(_) => return,
+    };
+    for notice in due {
+        if shared.spec.is_called(&notice.notice.profile) {
+            send_one(shared, notice).await;
+        }
+    }
+}
+
+async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotice) {
+    let validator = shared.spec.validator_named(&notice.notifier);
+    let (Some(validator), Some(told)) = (validator, read(&notice.body)) else {
+        give_up(
+            shared,
+            id,
+            &notice.notifier,
+            "nobody here sends such a notice any more",
+        )
+        .await;
+        return;
+    };
+    let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
+    let neighbour = shared.neighbour(validator.id());
+    let called = neighbour
+        .call(clock, rules, validator.notify(&told), |_: &Again| true)
+        .await;
+    let (why, after) = match called {
+        Called::Answered(Ok(())) => {
+            keep(shared, Op::NoticeDone { id }).await;
+            return;
+        }
+        Called::Answered(Err(again)) => (again.why, again.after),
+        Called::TimedOut => ("there was no answer in time".to_owned(), None),
+        Called::Closed(wait) => ("nobody is called now".to_owned(), Some(wait)),
+    };
+    let now = shared.now();
+    if now.signed_duration_since(notice.created) > LONGEST {
+        give_up(shared, id, &notice.notifier, &why).await;
+        return;
+    }
+    let pause =
+        after.unwrap_or_else(|| rules.pause(notice.attempts.saturating_add(1), clock.chance()));
+    let pause =
+        TimeDelta::from_std(pause.max(Duration::from_secs(1))).unwrap_or(TimeDelta::minutes(1));
+    tracing::debug!(
+        profile = shared.spec.path_id,
+        notifier = notice.notifier,
+        why,
+        "a notice is sent again later"
+    );
+    keep(
+        shared,
+        Op::DelayNotice {
+            id,
+            due: shared.passed() + pause,
+        },
+    )
+    .await;
+}
+
+async fn give_up(shared: &Arc<Shared>, id: u64, notifier: &str, why: &str) {
+    tracing::error!(
+        profile = shared.spec.path_id,
+        notifier,
+        why,
+        "a notice is given up"
+    );
+    keep(shared, Op::NoticeDone { id }).await;
+}
+
+async fn keep(shared: &Arc<Shared>, op: Op) {
+    let mut change = Change::new();
+    change.push(op);
+    if let Err(error) = crate::durable::commit(shared, change, None).await {
+        tracing::warn!(profile = shared.spec.path_id, %error, "the outbox could not be written; the notice is sent again");
+    }
+}
+
+fn read(body: &[u8]) -> Option<Notice> {
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let end = match body.certificate {
+        Some(certificate) => NoticeOf::Issued(certificate),
+        None => NoticeOf::Refused {
+            reason: body.reason?,
+            message: body.message?,
+        },
+    };
+    Some(Notice {
+        transaction_id: body.transaction_id,
+        csr: body.csr,
+        end,
+    })
+}

@@ -1,0 +1,377 @@
+//! Calls to the outside: a time limit each, tries with growing pauses, a circuit that opens when nothing answers, and a
+//! bound on calls at a time.
+
+use crate::clock::Clock;
+use crate::registry::Metrics;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// How a profile deals with those outside that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutsideRules {
+    /// For how long a request waits for an answer from outside before the device is told PENDING.
+    pub answer_within: Duration,
+    /// How long one call may take.
+    pub call: Duration,
+    /// The pause after the first failed try; it doubles with each,
+    pub first_pause: Duration,
+    /// up to this. The one that is kept is between half of it and all of it, by chance.
+    pub longest_pause: Duration,
+    /// How long a stage may take, all tries together. Then the enrollment fails.
+    pub budget: Duration,
+    /// After so many failures in a row nobody is called any more,
+    pub failures: u32,
+    /// until this time has passed and one call has come through.
+    pub rest: Duration,
+    /// Calls at a time, for each neighbour.
+    pub at_a_time: usize,
+}
+
+impl Default for OutsideRules {
+    fn default() -> Self {
+        Self {
+            answer_within: Duration::from_secs(15),
+            call: Duration::from_secs(10),
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(60),
+            budget: Duration::from_secs(30 * 60),
+            failures: 5,
+            rest: Duration::from_secs(30),
+            at_a_time: 16,
+        }
+    }
+}
+
+impl OutsideRules {
+    /// The pause after this many failed tries (1 or more), drawn by `chance` (0 to 1).
+    pub(crate) fn pause(&self, tries: u32, chance: f64) -> Duration {
+        let doublings = tries.saturating_sub(1).min(16);
+        let full = self
+            .first_pause
+            .saturating_mul(1 << doublings)
+            .min(self.longest_pause);
+        full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) enum Called<T, E> {
+    /// It was answered, with an answer or a refusal.
+    Answered(Result<T, E>),
+    /// No answer within the time of a call. Whether it arrived is not known.
+    TimedOut,
+    /// Nobody was called: the circuit is open, or all places are taken. Again in so long.
+    Closed(Duration),
+}
+
+/// The tries of one stage.
+pub(crate) struct Tries {
+    started: Instant,
+    failed: u32,
+}
+
+impl Tries {
+    pub(crate) fn starting(clock: &dyn Clock) -> Self {
+        Self {
+            started: clock.instant(),
+            failed: 0,
+        }
+    }
+
+    /// Waits until the next try: as long as the other side wants, or else a pause that grows. `false` when the budget
+    /// of the stage would be used up then.
+    pub(crate) async fn pause(
+        &mut self,
+        clock: &dyn Clock,
+        rules: &OutsideRules,
+        after: Option<Duration>,
+    ) -> bool {
+        self.failed = self.failed.saturating_add(1);
+        let pause = after.unwrap_or_else(|| rules.pause(self.failed, clock.chance()));
+        let next = clock.instant() + pause.max(Duration::from_millis(1));
+        if next > self.started + rules.budget {
+            return false;
+        }
+        clock.wait_until(next).await;
+        true
+    }
+}
+
+/// Somebody outside, as one profile calls it.
+pub(crate) struct Neighbour {
+    metrics: Metrics,
+    profile: String,
+    name: String,
+    places: Semaphore,
+    circuit: Mutex<Circuit>,
+}
+
+/// All those outside that one profile calls, by name: their circuits outlive a reload.
+pub(crate) struct Neighbours {
+    metrics: Metrics,
+    profile: String,
+    known: Mutex<HashMap<String, Arc<Neighbour>>>,
+    /// Enrollments that wait for one of them.
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A place among the enrollments that wait for somebody outside.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Neighbours {
+    pub(crate) fn new(profile: &str, metrics: &Metrics) -> Self {
+        Self {
+            metrics: metrics.clone(),
+            profile: profile.to_owned(),
+            known: Mutex::default(),
+            under_way: Arc::default(),
+        }
+    }
+
+    /// A place for one more enrollment, if there are fewer than `most`; 0 = any number.
+    pub(crate) fn place(&self, most: usize) -> Option<Place> {
+        let place = Place(Arc::clone(&self.under_way));
+        let before = self.under_way.fetch_add(1, Ordering::SeqCst);
+        (most == 0 || before < most).then_some(place)
+    }
+
+    /// The one of that name.
+    pub(crate) fn of(&self, name: &str, rules: &OutsideRules) -> Arc<Neighbour> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let neighbour = known
+            .entry(name.to_owned())
+            .or_insert_with(|| Neighbour::new(&self.metrics, &self.profile, name, rules.at_a_time));
+        Arc::clone(neighbour)
+    }
+}
+
+#[derive(Default)]
+struct Circuit {
+    /// Failures in a row.
+    failures: u32,
+    /// Nobody is called before this, while it is open.
+    rests_until: Option<Instant>,
+    /// Whether the one call that is to close it is under way.
+    probing: bool,
+}
+
+impl Neighbour {
+    fn new(metrics: &Metrics, profile: &str, name: &str, at_a_time: usize) -> Arc<Self> {
+        Arc::new(Self {
+            metrics: metrics.clone(),
+            profile: profile.to_owned(),
+            name: name.to_owned(),
+            places: Semaphore::new(at_a_time.max(1)),
+            circuit: Mutex::default(),
+        })
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Calls once. `is_failure` says which answers count against the circuit.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        clock: &dyn Clock,
+        rules: &OutsideRules,
+        call: F,
+        is_failure: impl Fn(&E) -> bool,
+    ) -> Called<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let Ok(_place) = self.places.try_acquire() else {
+            self.count("crowded");
+            return Called::Closed(rules.first_pause);
+        };
+        let probe = match self.circuit().enter(clock.instant()) {
+            Ok(probe) => Probe {
+                neighbour: self,
+                probe,
+            },
+            Err(wait) => {
+                self.count("open");
+                return Called::Closed(wait);
+            }
+        };
+        let started = clock.instant();
+        let limit = clock.wait_until(started + rules.call);
+        let called = tokio::select! {
+            biased;
+            answer = call => Called::Answered(answer),
+            () = limit => Called::TimedOut,
+        };
+        let took = clock.instant().saturating_duration_since(started);
+        let failed = match &called {
+            Called::Answered(Ok(_)) => false,
+            Called::Answered(Err(error)) => is_failure(error),
+            Called::TimedOut | Called::Closed(_) => true,
+        };
+        self.circuit().leave(failed, clock.instant(), rules);
+        drop(probe);
+        self.count(match &called {
+            Called::Answered(Ok(_)) => "answered",
+            Called::Answered(Err(_)) if failed => "failed",
+            Called::Answered(Err(_)) => "refused",
+            Called::TimedOut | Called::Closed(_) => "timeout",
+        });
+        let labels = [("profile", &*self.profile), ("neighbour", &*self.name)];
+        self.metrics
+            .histogram("scepd_outside_seconds", &labels)
+            .record(took.as_secs_f64());
+        called
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, result: &'static str) {
+        let (profile, neighbour) = (("profile", &*self.profile), ("neighbour", &*self.name));
+        self.metrics
+            .counter(
+                "scepd_outside_calls_total",
+                &[profile, neighbour, ("result", result)],
+            )
+            .increment(1);
+        let open = self.circuit().rests_until.is_some();
+        self.metrics
+            .gauge("scepd_outside_circuit_open", &[profile, neighbour])
+            .set(f64::from(u8::from(open)));
+    }
+}
+
+/// A probe that is cancelled leaves the circuit open for the next one.
+struct Probe<'a> {
+    neighbour: &'a Neighbour,
+    probe: bool,
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if self.probe {
+            self.neighbour.circuit().probing = false;
+        }
+    }
+}
+
+impl Circuit {
+    /// Whether somebody may call now, and whether that call decides if others may.
+    fn enter(&mut self, now: Instant) -> Result<bool, Duration> {
+        let Some(until) = self.rests_until else {
+            return Ok(false);
+        };
+        let left = until.saturating_duration_since(now);
+        if left.is_zero() && !self.probing {
+            self.probing = true;
+            return Ok(true);
+        }
+        Err(left.max(Duration::from_secs(1)))
+    }
+
+    fn leave(&mut self, failed: bool, now: Instant, rules: &OutsideRules) {
+        if !failed {
+            *self = Self {
+                probing: self.probing,
+                ..Self::default()
+            };
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= rules.failures.max(1) {
+            self.rests_until = Some(now + rules.rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::clock::SystemClock;
+    use std::future::{pending, ready};
+
+    fn rules() -> OutsideRules {
+        OutsideRules {
+            call: Duration::from_millis(1),
+            failures: 2,
+            rest: Duration::from_secs(30),
+            at_a_time: 1,
+            ..OutsideRules::default()
+        }
+    }
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_are_spread() {
+        let rules = OutsideRules::default();
+        let whole: Vec<u64> = (1..=8)
+            .map(|tries| rules.pause(tries, 1.0).as_secs())
+            .collect();
+        assert_eq!(whole, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(rules.pause(3, 0.0), Duration::from_secs(2));
+        assert_eq!(rules.pause(u32::MAX, 0.5), Duration::from_secs(45));
+    }
+
+    #[tokio::test]
+    async fn a_call_has_its_time_and_its_place() {
+        let neighbour = Neighbour::new(&Metrics::default(), "corp", "validator", 1);
+        let clock = SystemClock;
+        let called = neighbour
+            .call(&clock, &rules(), pending::<Result<(), ()>>(), |()| true)
+            .await;
+        assert!(matches!(called, Called::TimedOut));
+        let place = neighbour.places.acquire().await.unwrap();
+        let called = neighbour
+            .call(&clock, &rules(), ready(Ok::<_, ()>(())), |()| true)
+            .await;
+        assert!(matches!(called, Called::Closed(_)));
+        drop(place);
+    }
+
+    #[tokio::test]
+    async fn the_circuit_opens_after_failures_and_closes_after_a_probe() {
+        let rules = rules();
+        let mut circuit = Circuit::default();
+        let start = Instant::now();
+        for _ in 0..2 {
+            assert_eq!(circuit.enter(start), Ok(false));
+            circuit.leave(true, start, &rules);
+        }
+        assert_eq!(circuit.enter(start), Err(Duration::from_secs(30)));
+        let later = start + rules.rest;
+        assert_eq!(circuit.enter(later), Ok(true));
+        assert!(circuit.enter(later).is_err(), "one probe at a time");
+        circuit.leave(true, later, &rules);
+        circuit.probing = false;
+        assert!(circuit.enter(later).is_err(), "the probe failed");
+        let again = later + rules.rest;
+        assert_eq!(circuit.enter(again), Ok(true));
+        circuit.leave(false, again, &rules);
+        circuit.probing = false;
+        assert_eq!(circuit.enter(again), Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_answer() {
+        let neighbour = Neighbour::new(&Metrics::default(), "corp", "issuer", 1);
+        for _ in 0..5 {
+            let called = neighbour
+                .call(&SystemClock, &rules(), ready(Err::<(), _>("no")), |_| false)
+                .await;
+            assert!(matches!(called, Called::Answered(Err("no"))));
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! An enrollment whose stages reach outside, from one to the next: a validator that asks, an issuer that is somewhere else.
+//!
+//! A stage is durable before anything is done in it that cannot be taken back, and again with its result. The work belongs
+//! to the profile's actor: a request waits for it for a while, then its device is told PENDING and the work goes on. After
+//! a restart it goes on from its record ([`resume`]); what may have happened outside unheard is looked up.
+
+mod issuing;
+mod validating;
+
+use crate::answer::Answer;
+use crate::audit;
+use crate::compute;
+use crate::context::Context;
+use crate::decision::{Desk, Settlement, Ticket};
+use crate::durable::{self, Failure};
+use crate::enrollment::{Candidate, Key, Known, LetIn, Marks};
+use crate::messages::Origin;
+use crate::notices;
+use crate::outside::{Neighbour, Place};
+use crate::records;
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use challenge::{Label, NoticeOf};
+use chrono::TimeDelta;
+use issuer::{Approved, Handle, Wish};
+use pki::{Certificate, Csr};
+use scep::FailInfo;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Change, EnrollmentRecord, Outcome, Stage};
+use tokio::sync::oneshot;
+
+/// One enrollment under way.
+pub(crate) struct Work {
+    shared: Arc<Shared>,
+    desk: Desk,
+    /// Its place among those that may be under way.
+    _place: Option<Place>,
+    /// Settled at the end.
+    ticket: Option<Ticket>,
+    record: EnrollmentRecord,
+    context: Context,
+    csr: Csr,
+    /// What was taken for it, made durable with its certificate.
+    marks: Marks,
+    notes: Vec<String>,
+    /// What policy agreed to, where that is known already.
+    approved: Option<Approved>,
+    /// Whether the gates let the device in, now or when it first came.
+    through_gates: bool,
+    /// Whether an issuer may have been asked of whose answer nobody knows.
+    unheard: bool,
+}
+
+/// How a step ended.
+enum Step {
+    /// There is a next stage.
+    Next,
+    /// The enrollment has its end, or waits for an operator.
+    End(Answer),
+}
+
+/// Makes the first stage of a new enrollment durable, begins the work, and waits for it as long as the profile says.
+pub(crate) async fn begin(
+    shared: &Arc<Shared>,
+    desk: &Desk,
+    origin: &Origin,
+    candidate: &Candidate,
+    ticket: Ticket,
+    approved: Option<Approved>,
+    let_in: LetIn,
+) -> Result<Answer, (Ticket, Failure)> {
+    let Some(place) = shared.neighbours.place(shared.spec.pending.per_profile) else {
+        return Err((ticket, Failure::Crowded));
+    };
+    let now = shared.now();
+    let stage = match approved {
+        Some(_) => issuing_at(shared),
+        None => Stage::Validating { handle: None },
+    };
+    let mut context = Context::of_candidate(origin, candidate);
+    context.take(&ticket.marks);
+    let record = records::open(shared, origin, candidate, stage, now);
+    let mut work = Work {
+        _place: Some(place),
+        marks: ticket.marks.clone(),
+        record,
+        context,
+        csr: candidate.csr.clone(),
+        notes: let_in.into_iter().collect(),
+        approved,
+        through_gates: candidate
+            .evidence
+            .as_ref()
+            .is_ok_and(|evidence| evidence.through_gates),
+        unheard: false,
+        shared: Arc::clone(shared),
+        desk: desk.clone(),
+        ticket: None,
+    };
+    if let Err(failure) = work.put(Change::new()).await {
+        return Err((ticket, failure));
+    }
+    let mut ticket = ticket;
+    ticket.is_durable();
+    work.ticket = Some(ticket);
+    Ok(work.within_reason().await)
+}
+
+/// Goes on with an enrollment that is in the store: after a restart, or when its last worker gave up its place.
+pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
+    // Somebody works on it.
+    let Ok(Some(ticket)) = desk.claim(key).await else {
+        return;
+    };
+    let Ok(record) = durable::load(&shared, key).await else {
+        return;
+    };
+    if !matches!(
+        record.stage,
+        Stage::Validating { .. } | Stage::Issuing { .. }
+    ) {
+        return;
+    }
+    if let Some(work) = Work::of_record(&shared, &desk, ticket, record).await {
+        tracing::info!(
+            profile = shared.spec.path_id,
+            transaction_id = work.record.transaction_id,
+            "an enrollment goes on where it stood"
+        );
+        work.run().await;
+    }
+}
+
+/// Goes on with a request that an operator approved, whose issuer is somewhere else. Waits as [`begin`] does.
+///
+/// # Errors
+/// The approval could not be made durable; the request still waits.
+pub(crate) async fn approved(
+    shared: &Arc<Shared>,
+    desk: &Desk,
+    ticket: Ticket,
+    mut record: EnrollmentRecord,
+    note: Option<String>,
+    operators: Change,
+) -> Result<Answer, Failure> {
+    record.stage = issuing_at(shared);
+    let Some(mut work) = Work::of_record(shared, desk, ticket, record).await else {
+        return Ok(Answer::Busy);
+    };
+    work.unheard = false;
+    work.notes.extend(note);
+    // Dropped before that is durable, the ticket leaves the request waiting.
+    work.put(operators).await?;
+    Ok(work.within_reason().await)
+}
+
+/// The stage in which this profile's issuer is asked.
+fn issuing_at(shared: &Shared) -> Stage {
+    Stage::Issuing {
+        issuer_id: shared.spec.issuer.id().to_owned(),
+        handle: None,
+    }
+}
+
+impl Work {
+    async fn of_record(
+        shared: &Arc<Shared>,
+        desk: &Desk,
+        ticket: Ticket,
+        record: EnrollmentRecord,
+    ) -> Option<Self> {
+        let csr = record.csr.as_deref().map(Csr::from_der);
+        let Some(Ok(csr)) = csr else {
+            tracing::error!(
+                profile = shared.spec.path_id,
+                transaction_id = record.transaction_id,
+                "an open enrollment has no CSR that can be read"
+            );
+            return None;
+        };
+        let context = Context::of_record(&record);
+        let marks = context.taken();
+        // What it took is held in memory since the actor began; it is given back with it.
+        let _ = desk.hold(record.key, marks.clone()).await;
+        Some(Self {
+            // It has its place already: it was let in before.
+            _place: None,
+            unheard: matches!(record.stage, Stage::Issuing { .. }),
+            shared: Arc::clone(shared),
+            desk: desk.clone(),
+            ticket: Some(ticket),
+            through_gates: context.intune,
+            record,
+            context,
+            csr,
+            marks,
+            notes: Vec::new(),
+            approved: None,
+        })
+    }
+
+    /// Runs beside whoever waits for it; PENDING when that takes too long.
+    async fn within_reason(self) -> Answer {
+        let shared = Arc::clone(&self.shared);
+        let (tell, told) = oneshot::channel();
+        actix::spawn(async move {
+            // Who no longer waits finds the answer in the store.
+            let _ = tell.send(self.run().await);
+        });
+        within(&shared, told).await
+    }
+
+    async fn run(mut self) -> Answer {
+        loop {
+            let step = match &self.record.stage {
+                Stage::Validating { .. } => self.validate().await,
+                Stage::Issuing { handle, .. } => {
+                    let handle = handle.clone().map(Handle);
+                    self.issue(handle).await
+                }
+                _ => Step::End(Answer::Pending),
+            };
+            match step {
+                Step::Next => {}
+                Step::End(answer) => {
+                    // Without an end of its own it is given back, and its record is gone on with later.
+                    drop(self.ticket.take());
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// What policy says today of what was asked for.
+    async fn approve(&self) -> Result<Approved, Refusal> {
+        let previous = match &self.record.grounds.renews {
+            Some(serial) => previous(&self.shared, serial.clone()).await,
+            None => None,
+        };
+        let wish = Wish {
+            csr: &self.csr,
+            vouched_sid: self.record.grounds.vouched_sid.as_deref(),
+            previous: previous.as_ref(),
+        };
+        let approved = crate::judge::approve(&self.shared, wish, self.shared.now());
+        approved.map_err(|refused| {
+            let refusal = Refusal::from(refused);
+            match self.context.intune {
+                true => refusal.counted(),
+                false => refusal,
+            }
+        })
+    }
+
+    async fn wait_for_an_operator(&mut self) -> Step {
+        let now = self.shared.now();
+        records::awaiting(&self.shared, &mut self.record, now);
+        let message = "waits for an operator's approval";
+        let event = audit::of_record(
+            &self.shared,
+            &self.record,
+            Outcome::Pending,
+            None,
+            message,
+            now,
+        );
+        if let Err(failure) = self.put(Change::new().with(event)).await {
+            return self.failed(&failure);
+        }
+        self.settle(Answer::Pending, None)
+    }
+
+    /// Ends the enrollment for good; what it took is given back.
+    async fn refuse(&mut self, refusal: &Refusal) -> Step {
+        let now = self.shared.now();
+        let event = audit::refused_record(&self.shared, &self.record, &self.context, refusal, now);
+        let mut change = Change::new().with(event);
+        notices::push(
+            &mut change,
+            &self.shared,
+            &self.record,
+            &NoticeOf::Refused {
+                reason: refusal.reason.to_owned(),
+                message: refusal.message.clone(),
+            },
+            now,
+        );
+        let record = records::refused(self.record.clone(), refusal, now);
+        records::push_joined(&mut change, &self.context, &record);
+        change.push(record.clone());
+        tracing::info!(
+            profile = self.shared.spec.path_id,
+            transaction_id = record.transaction_id,
+            reason = refusal.reason,
+            detail = refusal.message,
+            "enrollment refused"
+        );
+        match durable::commit(&self.shared, change, refusal.label).await {
+            Ok(()) => {
+                self.record = record;
+                self.record.version += 1;
+                let answer = Answer::from(refusal);
+                if let Some(ticket) = self.ticket.take() {
+                    ticket.settle(Settlement::Refused {
+                        known: Known::from(&self.record),
+                        answer: answer.clone(),
+                        label: refusal.label,
+                    });
+                }
+                Step::End(answer)
+            }
+            Err(failure) => self.failed(&failure),
+        }
+    }
+
+    /// The budget of the stage is used up.
+    async fn broken(&mut self, why: &str) -> Step {
+        let refusal = Refusal::new(FailInfo::BadRequest, "outside_failed", why)
+            .telling("what this request needs did not answer in time; try again");
+        self.refuse(&refusal).await
+    }
+
+    /// A failure of ours: the record stands as it stood, and is gone on with later.
+    fn failed(&mut self, failure: &Failure) -> Step {
+        tracing::error!(
+            profile = self.shared.spec.path_id,
+            transaction_id = self.record.transaction_id,
+            error = %failure,
+            "an enrollment could not go on; it does so later"
+        );
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(Settlement::Paused);
+        }
+        Step::End(Answer::Pending)
+    }
+
+    fn settle(&mut self, answer: Answer, label: Option<Label>) -> Step {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(Settlement::Durable {
+                known: Known::from(&self.record),
+                answer: answer.clone(),
+                label,
+            });
+        }
+        Step::End(answer)
+    }
+
+    async fn note_handle(&mut self, known: &Handle) -> Result<(), Failure> {
+        self.record.stage = Stage::Issuing {
+            issuer_id: self.shared.spec.issuer.id().to_owned(),
+            handle: Some(known.0.clone()),
+        };
+        self.put(Change::new()).await
+    }
+
+    /// Makes the present stage durable.
+    async fn put(&mut self, mut change: Change) -> Result<(), Failure> {
+        let now = self.shared.now();
+        self.record.times.updated = now;
+        self.record.context = self.context.octets();
+        if !self.record.stage.awaits_approval() {
+            // Due at once for whoever starts next, though time is only counted while a server runs.
+            self.record.due = self.shared.passed().checked_sub_signed(DUE_SINCE);
+        }
+        change.push(self.record.clone());
+        durable::commit(&self.shared, change, None).await?;
+        self.record.version += 1;
+        Ok(())
+    }
+
+    fn note_try(&mut self, neighbour: &Neighbour, why: &str) {
+        self.record.attempts = self.record.attempts.saturating_add(1);
+        tracing::debug!(
+            profile = self.shared.spec.path_id,
+            transaction_id = self.record.transaction_id,
+            neighbour = neighbour.name(),
+            attempts = self.record.attempts,
+            why,
+            "asked outside, to be asked again"
+        );
+    }
+}
+
+/// By how much an open enrollment is overdue from its beginning.
+const DUE_SINCE: TimeDelta = TimeDelta::hours(1);
+
+const NO_ANSWER: &str = "there was no answer in time";
+const NOT_CALLED: &str =
+    "nobody is called: too many failures in a row, or too many calls at a time";
+
+/// What a piece of work answers, unless that takes longer than the profile lets a request wait: then PENDING.
+pub(crate) async fn within(shared: &Shared, told: oneshot::Receiver<Answer>) -> Answer {
+    let clock = &shared.services.clock;
+    let limit = clock.wait_until(clock.instant() + answer_within(shared));
+    tokio::select! {
+        biased;
+        answer = told => answer.unwrap_or(Answer::Busy),
+        () = limit => Answer::Pending,
+    }
+}
+
+/// The certificate of this profile that is renewed.
+async fn previous(shared: &Arc<Shared>, serial: Vec<u8>) -> Option<Certificate> {
+    let job = Arc::clone(shared);
+    let read = move || job.services.store.certificates_with_serial(&serial);
+    let found = shared.services.pool.run(compute::Stage::Finish, read).await;
+    let mut records = found.ok()?.ok()?.into_iter();
+    let record = records.find(|record| record.profile == shared.spec.path_id)?;
+    Certificate::from_der(&record.der).ok()
+}
+
+fn answer_within(shared: &Shared) -> Duration {
+    shared.spec.outside.answer_within
+}
+
+fn refused(reason: &'static str, words: &str) -> Refusal {
+    Refusal::new(FailInfo::BadRequest, reason, words)
+}

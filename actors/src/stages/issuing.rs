@@ -1,0 +1,226 @@
+//! The stage in which an issuer is asked, and what becomes of its answer.
+
+use super::{NO_ANSWER, NOT_CALLED, Step, Work, refused};
+use crate::answer::Answer;
+use crate::durable::{self, Failure};
+use crate::issue;
+use crate::journal::JournalError;
+use crate::notices;
+use crate::outside::{Called, Neighbour, Tries};
+use crate::records;
+use challenge::{Label, NoticeOf};
+use issuer::{Approved, Found, Handle, Issuance, IssueError, Order};
+use pki::{Certificate, RevocationReason};
+use std::sync::Arc;
+use store::Conflict;
+
+/// An issuer that made something else than what was approved is asked to revoke it, at most so often.
+const REVOKE_TRIES: u32 = 3;
+
+impl Work {
+    /// Has the certificate made.
+    pub(super) async fn issue(&mut self, mut handle: Option<Handle>) -> Step {
+        let shared = Arc::clone(&self.shared);
+        let approved = match self.approved.take() {
+            Some(approved) => approved,
+            None => match self.approve().await {
+                Ok(approved) => approved,
+                Err(refusal) => return self.refuse(&refusal).await,
+            },
+        };
+        if shared.spec.issuer.local().is_some() {
+            return match durable::sign(&shared, approved.clone()).await {
+                Ok(certificate) => self.deliver(certificate, &approved).await,
+                Err(failure) => self.failed(&failure),
+            };
+        }
+        let order = Order {
+            id: self.record.key,
+            transaction_id: self.record.transaction_id.clone(),
+            csr: self.csr.der().to_vec(),
+            at: shared.now(),
+            approved,
+        };
+        let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
+        let neighbour = shared.neighbour(shared.spec.issuer.id());
+        let mut tries = Tries::starting(clock);
+        loop {
+            let called = self.try_issuer(&neighbour, &order, &mut handle).await;
+            let (why, after) = match called {
+                Called::Answered(Ok(Issuance::Issued(certificate))) => {
+                    return self.compare(certificate, &order).await;
+                }
+                Called::Answered(Ok(Issuance::Later {
+                    handle: known,
+                    after,
+                })) => {
+                    self.unheard = false;
+                    if handle.as_ref() != Some(&known) {
+                        if let Err(failure) = self.note_handle(&known).await {
+                            return self.failed(&failure);
+                        }
+                        handle = Some(known);
+                    }
+                    ("the issuer is still at work".to_owned(), Some(after))
+                }
+                Called::Answered(Err(IssueError::Refused(words))) => {
+                    let refusal = refused("issuer_refused", &words)
+                        .telling("the issuer refused this certificate");
+                    return self.refuse(&refusal).await;
+                }
+                Called::Answered(Err(IssueError::Again { why, after })) => (why, after),
+                Called::TimedOut => (NO_ANSWER.to_owned(), None),
+                Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
+            };
+            self.note_try(&neighbour, &why);
+            if !tries.pause(clock, rules, after).await {
+                return self.broken(&why).await;
+            }
+        }
+    }
+
+    /// One call: to look for what may have been made unheard, for what was not ready before, or to have it made.
+    async fn try_issuer(
+        &mut self,
+        neighbour: &Neighbour,
+        order: &Order,
+        handle: &mut Option<Handle>,
+    ) -> Called<Issuance, IssueError> {
+        let shared = Arc::clone(&self.shared);
+        let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
+        let issuer = &shared.spec.issuer;
+        let is_failure = |error: &IssueError| matches!(error, IssueError::Again { .. });
+        if self.unheard && handle.is_none() {
+            let found = neighbour
+                .call(clock, rules, issuer.find(order), is_failure)
+                .await;
+            match found {
+                Called::Answered(Ok(Found::Issued(certificate))) => {
+                    return Called::Answered(Ok(Issuance::Issued(certificate)));
+                }
+                Called::Answered(Ok(Found::Pending(known))) => {
+                    let after = rules.first_pause;
+                    return Called::Answered(Ok(Issuance::Later {
+                        handle: known,
+                        after,
+                    }));
+                }
+                Called::Answered(Ok(Found::Nothing)) => self.unheard = false,
+                Called::Answered(Ok(Found::CannotTell)) => {
+                    self.unheard = false;
+                    let note =
+                        "the issuer may have made another certificate that nobody has heard of";
+                    if !self.notes.iter().any(|known| known == note) {
+                        self.notes.push(note.to_owned());
+                    }
+                }
+                Called::Answered(Err(error)) => return Called::Answered(Err(error)),
+                Called::TimedOut => return Called::TimedOut,
+                Called::Closed(wait) => return Called::Closed(wait),
+            }
+        }
+        let called = match handle {
+            Some(handle) => {
+                let resumed = issuer.resume(order, handle);
+                neighbour.call(clock, rules, resumed, is_failure).await
+            }
+            None => {
+                let issued = issuer.issue(order);
+                neighbour.call(clock, rules, issued, is_failure).await
+            }
+        };
+        self.unheard = matches!(
+            called,
+            Called::TimedOut | Called::Answered(Err(IssueError::Again { .. }))
+        );
+        called
+    }
+
+    /// What came back is delivered only if it is what was approved.
+    async fn compare(&mut self, certificate: Certificate, order: &Order) -> Step {
+        let authority = self.shared.spec.issuer.authority();
+        let compared = order
+            .approved
+            .matches(&certificate)
+            .and_then(|()| authority.made(&certificate));
+        let Err(difference) = compared else {
+            return self.deliver(certificate, &order.approved).await;
+        };
+        let revoked = self.revoke(&certificate).await;
+        let words = format!(
+            "the issuer's certificate {} is not what was approved: {difference}; {}",
+            certificate.serial().to_hex(),
+            match revoked {
+                true => "it was revoked",
+                false => "it could not be revoked: do so at the issuer",
+            }
+        );
+        let refusal = refused("issuer_mismatch", &words)
+            .telling("the issuer made another certificate than was approved");
+        self.refuse(&refusal).await
+    }
+
+    /// Has a certificate revoked that must not be used.
+    async fn revoke(&self, certificate: &Certificate) -> bool {
+        let shared = &self.shared;
+        let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
+        let neighbour = shared.neighbour(shared.spec.issuer.id());
+        let mut tries = Tries::starting(clock);
+        for _ in 0..REVOKE_TRIES {
+            let revoking = shared
+                .spec
+                .issuer
+                .revoke(certificate, RevocationReason::Superseded);
+            if let Called::Answered(Ok(())) = neighbour.call(clock, rules, revoking, |_| true).await
+            {
+                return true;
+            }
+            if !tries.pause(clock, rules, None).await {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Makes the certificate durable; only then anybody is told of it.
+    async fn deliver(&mut self, certificate: Certificate, approved: &Approved) -> Step {
+        let now = self.shared.now();
+        let mut notes: Vec<String> = approved.notes().to_vec();
+        notes.append(&mut self.notes);
+        let made = issue::Issued {
+            certificate: &certificate,
+            message: records::issued_words(&self.record),
+            notes: &notes,
+            through_gates: self.through_gates,
+        };
+        let (mut change, record) =
+            issue::change(&self.shared, &self.record, &self.context, &made, now);
+        records::push_marks(&mut change, &self.shared.spec.path_id, &self.marks);
+        notices::push(
+            &mut change,
+            &self.shared,
+            &self.record,
+            &NoticeOf::Issued(certificate.der().to_vec()),
+            now,
+        );
+        let label = self.context.intune.then_some(Label::Success);
+        match durable::commit(&self.shared, change, label).await {
+            Ok(()) => {
+                self.record = record;
+                self.record.version += 1;
+                self.settle(Answer::Certificate(certificate), label)
+            }
+            Err(failure) => {
+                // Somebody else has ended it meanwhile: this certificate is nobody's.
+                if matches!(
+                    failure,
+                    Failure::Journal(JournalError::Conflict(Conflict::EnrollmentMoved { .. }))
+                ) && self.shared.spec.issuer.local().is_none()
+                {
+                    self.revoke(&certificate).await;
+                }
+                self.failed(&failure)
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The stage in which a validator is asked, and what becomes of its answer.
+
+use super::{NO_ANSWER, NOT_CALLED, Step, Work, issuing_at, refused};
+use crate::answer::Answer;
+use crate::compliance::ask_hook;
+use crate::outside::{Called, Tries};
+use crate::records;
+use crate::refusal::Refusal;
+use challenge::{Check, CsrFacts, Proven, Request, Validator};
+use std::sync::Arc;
+use store::Change;
+
+impl Work {
+    /// Asks the validator, then reserves and has policy decide.
+    pub(super) async fn validate(&mut self) -> Step {
+        let shared = Arc::clone(&self.shared);
+        let names = CsrFacts::from_csr(&self.csr);
+        let challenge = self.csr.challenge_password();
+        let Some(validator) = shared.spec.validator(challenge) else {
+            return self
+                .refuse(&refused(
+                    "not_validated",
+                    "no validator takes this challenge",
+                ))
+                .await;
+        };
+        let request = Request {
+            challenge,
+            names: &names,
+            transaction_id: &self.record.transaction_id,
+            csr: self.csr.der(),
+        };
+        let check = match validator.check(&request, self.record.times.created) {
+            Check::Ask(question) => match self.ask(validator, &question).await {
+                Ok(check) => check,
+                Err(why) => return self.broken(&why).await,
+            },
+            check => check,
+        };
+        match check {
+            Check::Proven(proven) => self.proven(*proven, &names).await,
+            Check::Refused(refused) => {
+                let refusal = Refusal::from(*refused);
+                let refusal = match validator.is_counted() {
+                    true => refusal.counted(),
+                    false => refusal,
+                };
+                self.refuse(&refusal).await
+            }
+            Check::Ask(_) | Check::Later { .. } => {
+                self.broken("the validator came to no decision").await
+            }
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        validator: &dyn Validator,
+        question: &challenge::Question,
+    ) -> Result<Check, String> {
+        let shared = Arc::clone(&self.shared);
+        let clock = &*shared.services.clock;
+        let rules = &shared.spec.outside;
+        let neighbour = shared.neighbour(validator.id());
+        let mut tries = Tries::starting(clock);
+        loop {
+            let called = neighbour
+                .call(clock, rules, validator.ask(question), |_| true)
+                .await;
+            let (why, after) = match called {
+                Called::Answered(Ok(Check::Later { after })) => {
+                    ("it is still being decided".to_owned(), Some(after))
+                }
+                Called::Answered(Ok(check)) => return Ok(check),
+                Called::Answered(Err(again)) => (again.why, again.after),
+                Called::TimedOut => (NO_ANSWER.to_owned(), None),
+                Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
+            };
+            self.note_try(&neighbour, &why);
+            if !tries.pause(clock, rules, after).await {
+                return Err(why);
+            }
+        }
+    }
+
+    /// The device is vouched for: what it takes is taken, and policy has its say.
+    async fn proven(&mut self, proven: Proven, names: &CsrFacts) -> Step {
+        let now = self.shared.now();
+        let Proven {
+            grounds,
+            reservations,
+        } = proven;
+        match self.desk.reserve(self.record.key, reservations, now).await {
+            Ok(Ok(marks)) => self.marks = marks,
+            Ok(Err((label, words))) => {
+                let mut refusal = Refusal::gate(label, words, grounds.claim);
+                if !self.context.intune {
+                    // The eleven counters are those of signed challenges.
+                    refusal.label = None;
+                    let told = format!("the challenge was refused: {label}");
+                    refusal = refusal.telling(&told);
+                }
+                return self.refuse(&refusal).await;
+            }
+            Err(_) => return Step::End(Answer::Busy),
+        }
+        self.context.take(&self.marks);
+        self.through_gates = self.context.intune;
+        let claim = grounds.claim.clone();
+        records::vouched(&mut self.record, grounds, now);
+        if let Some(claim) = claim {
+            match ask_hook(&self.shared, &self.record.transaction_id, &claim, names).await {
+                Ok(let_in) => self.notes.extend(let_in),
+                Err(refusal) => return self.refuse(&refusal).await,
+            }
+        }
+        let approved = match self.approve().await {
+            Ok(approved) => approved,
+            Err(refusal) => return self.refuse(&refusal).await,
+        };
+        if self.shared.spec.approval.is_some() && self.record.grounds.renews.is_none() {
+            return self.wait_for_an_operator().await;
+        }
+        self.approved = Some(approved);
+        self.record.stage = issuing_at(&self.shared);
+        if self.shared.spec.issuer.local().is_none()
+            && let Err(failure) = self.put(Change::new()).await
+        {
+            return self.failed(&failure);
+        }
+        Step::Next
+    }
+}
