@@ -114,8 +114,7 @@ impl Meters {
         tracing::warn!(
             seconds = step.num_seconds(),
             direction,
-            "the wall clock was set, or the machine slept: nothing is forgotten, ended or deleted by that, \
-             but certificates and CRLs get their times from it, and challenges are judged by it; see to this machine's NTP"
+            "the wall clock was set, or the machine slept; nothing is forgotten, ended or deleted by that"
         );
     }
 }

@@ -8,7 +8,7 @@
 //! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `advice` | what works and may still give trouble |
 //! | `formerly` | names that profiles had before |
-//! | `store` | the store |
+//! | `store`, `in_use` | the store; who serves from the data directory |
 //! | `files`, `pair`, `secrets`, `urls` | how files, certificates with keys, secrets and addresses are read |
 //!
 //! Nothing here is kept between runs: a reload is another run, and the old [`Loaded`] stays in use
@@ -18,6 +18,7 @@ mod advice;
 mod auto_ra;
 mod files;
 mod formerly;
+mod in_use;
 mod issuers;
 mod loaded;
 mod pair;
@@ -43,6 +44,7 @@ use chrono::{DateTime, Utc};
 use issuer::Issuer;
 
 pub use formerly::forgotten;
+pub use in_use::DataDir;
 pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
 pub use problem::{Problem, Severity};
 pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};

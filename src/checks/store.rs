@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use store::{Error, SledOptions, SledStore, Store};
 
 use super::formerly::forgotten;
+use super::in_use;
 use super::problem::{Problem, Severity, Spot};
 use crate::config::{Config, StoreKind};
+use crate::control;
 
 /// Opens the store for serving, making it where there is none. One of an earlier version is migrated.
 ///
@@ -20,10 +22,15 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, Box<Problem>> {
     let serving = options(config, true);
     let reading = SledOptions {
         migrate: false,
+        create: false,
         ..serving.clone()
     };
     let path = config.store_path();
     let opened = match SledStore::open(&path, &reading) {
+        Err(Error::Missing { .. }) => {
+            not_lost(config)?;
+            SledStore::open(&path, &serving)
+        }
         Err(Error::SchemaTooOld { found, known, .. }) => {
             tracing::warn!(
                 "the store is migrated from schema version {found} to {known} in {}, after a backup was put beside it; \
@@ -60,10 +67,17 @@ pub fn check_store(config: &Config, now: DateTime<Utc>) -> Vec<Problem> {
         return vec![*problem];
     }
     match SledStore::open(config.store_path(), &options(config, false)) {
-        Ok(store) => {
-            forgotten(config, &store, now).unwrap_or_else(|error| vec![failure(config, &error)])
-        }
-        Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => Vec::new(),
+        // Its store would be locked, if it were the one that this configuration names.
+        Ok(store) => forgotten(config, &store, now)
+            .unwrap_or_else(|error| vec![failure(config, &error)])
+            .into_iter()
+            .chain(served_with_another(config))
+            .collect(),
+        Err(Error::SchemaTooOld { .. }) => served_with_another(config).into_iter().collect(),
+        Err(Error::Missing { .. }) => match not_lost(config) {
+            Err(problem) => vec![*problem],
+            Ok(()) => served_with_another(config).into_iter().collect(),
+        },
         Err(error @ Error::Locked { .. }) => vec![problem(
             Severity::Warning,
             config,
@@ -81,7 +95,8 @@ pub fn check_store(config: &Config, now: DateTime<Utc>) -> Vec<Problem> {
 pub fn probe_store(config: &Config) -> Result<(), Box<Problem>> {
     own(config)?;
     match SledStore::open(config.store_path(), &options(config, false)) {
-        Ok(_) | Err(Error::Missing { .. } | Error::SchemaTooOld { .. }) => Ok(()),
+        Ok(_) | Err(Error::SchemaTooOld { .. }) => Ok(()),
+        Err(Error::Missing { .. }) => not_lost(config),
         Err(error) => Err(Box::new(failure(config, &error))),
     }
 }
@@ -134,6 +149,81 @@ fn own(config: &Config) -> Result<(), Box<Problem>> {
     let remedy = "run scepd as its user, or give the whole directory to this one";
     let spot = spot(config);
     Err(Box::new(spot.problem(Severity::Failure, what, remedy)))
+}
+
+/// A server that ran on this data directory has left traces there. Where they are and its store is not,
+/// a new one would forget every certificate, revocation and used challenge.
+fn not_lost(config: &Config) -> Result<(), Box<Problem>> {
+    let path = config.store_path();
+    if path.join("db").exists() {
+        return Ok(());
+    }
+    let lost = |what: String, remedy: String| {
+        Err(Box::new(spot(config).problem(
+            Severity::Failure,
+            what,
+            remedy,
+        )))
+    };
+    let (mark, ras) = (in_use::path(config), config.server.data_dir.join("ra"));
+    let and_ras = match has_files(&ras) {
+        true => format!(", and move {} away", ras.display()),
+        false => String::new(),
+    };
+    if let Some(last) = in_use::last_store(config) {
+        let what = match std::path::absolute(&path) {
+            Ok(path) if path == last => "the store that was here is gone".to_owned(),
+            _ => format!(
+                "there is no store here, and the server that ran on this data_dir had its store in {}",
+                last.display()
+            ),
+        };
+        let remedy = format!(
+            "restore a backup (scepd store restore), or correct store.path; to begin with an empty store, which knows \
+             no certificate, no revocation and no used challenge, remove {}{and_ras}",
+            mark.display()
+        );
+        return lost(what, remedy);
+    }
+    // A server of an earlier version left no such mark.
+    if !and_ras.is_empty() {
+        let what = format!(
+            "there is no store here, and {} has RA certificates of a server that had one",
+            ras.display()
+        );
+        let remedy = format!(
+            "restore a backup (scepd store restore), or correct server.data_dir or store.path; to begin with an empty \
+             store, which knows no certificate, no revocation and no used challenge, move {} away",
+            ras.display()
+        );
+        return lost(what, remedy);
+    }
+    Ok(())
+}
+
+/// Whether there is a file in this directory or one below it.
+fn has_files(directory: &Path) -> bool {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    entries.flatten().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => has_files(&entry.path()),
+        Ok(kind) => kind.is_file(),
+        Err(_) => false,
+    })
+}
+
+/// A warning where a server runs on this data directory, which does not have the store open that this
+/// configuration names.
+fn served_with_another(config: &Config) -> Option<Problem> {
+    if !control::is_served(&config.server.data_dir) {
+        return None;
+    }
+    let spot = Spot::section("server")
+        .at("data_dir")
+        .in_file(&config.server.data_dir);
+    let what = "a server runs on this directory, and with another store";
+    let remedy =
+        "this configuration can be served once that one has stopped, or with a data_dir of its own";
+    Some(spot.problem(Severity::Warning, what, remedy))
 }
 
 fn options(config: &Config, create: bool) -> SledOptions {

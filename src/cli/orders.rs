@@ -68,6 +68,16 @@ fn open(config: &Config, order: &Order) -> Result<Arc<dyn Store>, Failure> {
             path.display()
         )));
     }
+    if options.create {
+        checks::probe_store(config).or_else(|problem| {
+            // Whose it is, and that it is locked, is said below.
+            if path.join("db").exists() {
+                Ok(())
+            } else {
+                Err(Failure::new(problem.to_string()))
+            }
+        })?;
+    }
     match SledStore::open(&path, &options) {
         Ok(store) => Ok(Arc::new(store)),
         Err(store::Error::Locked { .. }) => Err(Failure::new(format!(

@@ -51,6 +51,14 @@ pub fn ask(data_dir: &Path, order: &Order, sink: Sink<'_>) -> Result<Answer, Con
     converse(stream, order, sink).map_err(|source| ControlError::Broken { path, source })
 }
 
+/// Whether a server runs on `data_dir`, as far as its socket tells.
+#[must_use]
+pub fn is_served(data_dir: &Path) -> bool {
+    ShortDir::open(data_dir)
+        .and_then(|short| UnixStream::connect(short.path().join(SOCKET)))
+        .is_ok()
+}
+
 fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result<Answer> {
     let patience = match order {
         Order::VerifyAudit

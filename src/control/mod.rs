@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use ask::{ControlError, ask};
+pub use ask::{ControlError, ask, is_served};
 use import::{Import, ImportCounts};
 pub use listen::Control;
 pub use work::{alone, change};

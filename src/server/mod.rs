@@ -24,7 +24,7 @@ pub use serve::serve;
 pub use trust::{Caller, TrustError};
 
 use crate::auth::Gate;
-use crate::checks::{self, Loaded};
+use crate::checks::{self, DataDir, Loaded, Problem};
 use crate::config::{Config, Effective, Sources};
 use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
@@ -35,7 +35,7 @@ use crate::telemetry::metrics::Registry;
 use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
@@ -61,6 +61,8 @@ pub struct Server {
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
+    /// Until it has stopped.
+    data_dir: std::sync::Mutex<Option<DataDir>>,
     gate: Gate,
     /// `None` where it could not be made.
     registry: Option<Arc<Registry>>,
@@ -111,7 +113,7 @@ impl Server {
         let addresses = sockets.addresses()?;
         let specs = assembly::specs(&loaded, &config, now)?;
         let gate = admin::gate_settings(&config, &loaded)?;
-        let store = open_store(&config).await?;
+        let (store, data_dir) = open_store(&config).await?;
         warn_of_forgotten(&config, &store, now).await;
         let registry = Registry::new();
         let metrics = registry
@@ -155,6 +157,7 @@ impl Server {
             addresses,
             phase,
             listeners: Mutex::new(JoinSet::new()),
+            data_dir: std::sync::Mutex::new(Some(data_dir)),
             gate,
             registry: registry.map(Arc::new),
             started_at: now,
@@ -256,6 +259,9 @@ impl Server {
             tracing::error!(%error, "the actors did not end well");
             false
         });
+        // Another server may begin.
+        let data_dir = self.data_dir.lock();
+        drop(data_dir.unwrap_or_else(PoisonError::into_inner).take());
         Ended { in_time, flushed }
     }
 }
@@ -291,16 +297,25 @@ async fn store_failure(config: &Config) -> Result<(), ServerError> {
         .map_err(|problem| ServerError::Checks(vec![*problem]))
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {
+async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, DataDir), ServerError> {
     let config = config.clone();
     let open = move || {
         checks::make_data_dir(&config)?;
-        checks::open_store(&config)
+        let data_dir = DataDir::take(&config).or_else(|taken| {
+            // With the same store, that is what to say.
+            if config.store_path().join("db").exists() {
+                checks::probe_store(&config)?;
+            }
+            Err(taken)
+        })?;
+        let store = checks::open_store(&config)?;
+        data_dir.note(&config.store_path())?;
+        Ok((store, data_dir))
     };
     tokio::task::spawn_blocking(open)
         .await
         .map_err(|_| actors::ApplyError::Stopped)?
-        .map_err(|problem| ServerError::Checks(vec![*problem]))
+        .map_err(|problem: Box<Problem>| ServerError::Checks(vec![*problem]))
 }
 
 /// Says which profiles are in the store and not in the configuration.

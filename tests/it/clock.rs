@@ -30,6 +30,12 @@ impl TestClock {
         hands.wall += by;
         hands.passed += by.to_std().unwrap_or_default();
     }
+
+    /// Somebody sets the wall clock; no time passes.
+    pub(crate) fn set_by(&self, by: Duration) {
+        let mut hands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hands.wall += by;
+    }
 }
 
 impl Clock for TestClock {

@@ -19,6 +19,28 @@ pub enum Error {
         /// The directory that was looked at.
         path: PathBuf,
     },
+    /// There is no store in the directory, but what a restore that was broken off has left beside it.
+    #[error(
+        "there is no store in {path}, and a restore into it was broken off: {part} holds a part of the backup. \
+         Remove {part} and run `scepd store restore` again"
+    )]
+    HalfRestored {
+        /// The store's directory.
+        path: PathBuf,
+        /// What the restore has left.
+        part: PathBuf,
+    },
+    /// The directory holds files of a store, but not its data.
+    #[error(
+        "the store in {path} has lost its data: the file db is gone, and {left} is still there. Restore a backup: \
+         move {path} away, then run `scepd store restore`"
+    )]
+    Gone {
+        /// The store's directory.
+        path: PathBuf,
+        /// A file or directory in it.
+        left: PathBuf,
+    },
     /// A file of the store, or its directory, cannot be opened by this user.
     #[error(
         "{path} cannot be opened: {source}: does the store belong to another user than the one that scepd runs as?"

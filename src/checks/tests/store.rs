@@ -125,3 +125,91 @@ fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_call
     house.profile().formerly.clear();
     assert!(said(&house, now() + Duration::hours(2)).is_empty());
 }
+
+/// What a start and a check say of a store that is not there; nothing is made meanwhile.
+fn refused(house: &House) -> String {
+    let said = |problem: &Problem| {
+        assert_eq!(problem.severity, Severity::Failure);
+        problem.to_string()
+    };
+    let checked: Vec<String> = check_store(&house.config, now()).iter().map(said).collect();
+    let probed = probe_store(&house.config).unwrap_err();
+    let opened = open_store(&house.config).err().unwrap();
+    assert_eq!(checked, [said(&probed)]);
+    assert_eq!(probed, opened, "the same words");
+    assert!(!house.config.store_path().join("db").exists());
+    said(&opened)
+}
+
+#[test]
+fn a_store_that_was_there_is_missed() {
+    let house = House::new();
+    let (path, data_dir) = (house.config.store_path(), &house.config.server.data_dir);
+    make_data_dir(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let lock = DataDir::take(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
+    lock.note(&path)
+        .unwrap_or_else(|problem| panic!("{problem}"));
+    drop(lock);
+    assert_eq!(check_store(&house.config, now()), []);
+
+    let mut restoring = path.clone().into_os_string();
+    restoring.push(".restoring");
+    fs::remove_file(path.join("db")).unwrap();
+    let said = refused(&house);
+    assert!(said.contains("has lost its data"), "{said}");
+
+    fs::rename(&path, &restoring).unwrap();
+    let said = refused(&house);
+    assert!(said.contains("a restore into it was broken off"), "{said}");
+
+    fs::remove_dir_all(&restoring).unwrap();
+    let said = refused(&house);
+    assert!(said.contains("the store that was here is gone"), "{said}");
+    let mark = data_dir.join("scepd.lock");
+    assert!(
+        said.contains("to begin with an empty store") && said.contains(&mark.display().to_string())
+    );
+
+    let mut elsewhere = house;
+    let data_dir = elsewhere.config.server.data_dir.clone();
+    elsewhere.config.store.path = Some(data_dir.join("other"));
+    let said = refused(&elsewhere);
+    let last = path.display().to_string();
+    assert!(
+        said.contains("had its store in") && said.contains(&last),
+        "{said}"
+    );
+
+    fs::remove_file(mark).unwrap();
+    assert_eq!(check_store(&elsewhere.config, now()), []);
+    let ra = data_dir.join("ra/corp");
+    fs::create_dir_all(&ra).unwrap();
+    assert_eq!(check_store(&elsewhere.config, now()), []);
+    fs::write(ra.join("000000000001.pem"), b"a pair").unwrap();
+    let said = refused(&elsewhere);
+    assert!(
+        said.contains("RA certificates of a server that had one"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_data_directory_is_one_servers() {
+    let house = House::new();
+    make_data_dir(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let first = DataDir::take(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let store = house.config.store_path();
+    first
+        .note(&store)
+        .unwrap_or_else(|problem| panic!("{problem}"));
+    let problem = DataDir::take(&house.config).unwrap_err();
+    let said = problem.to_string();
+    assert!(
+        said.contains("another scepd serves from this directory"),
+        "{said}"
+    );
+    assert!(said.contains(&store.display().to_string()), "{said}");
+    drop(first);
+    assert!(DataDir::take(&house.config).is_ok());
+}

@@ -6,11 +6,12 @@
 
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::PoisonError;
 
 use ring::digest::{Context, SHA256};
 
+use super::absent;
 use super::engine::Engine;
 use super::keys::Kind;
 use super::{SledOptions, SledStore, load};
@@ -69,7 +70,8 @@ impl SledStore {
     ///
     /// # Errors
     ///
-    /// [`Error::Occupied`] when there is a store in `dir`; [`Error::Backup`] when the file is not
+    /// [`Error::Occupied`] when there is a store in `dir`; [`Error::HalfRestored`], [`Error::Gone`] when something is left of
+    /// one; [`Error::Backup`] when the file is not
     /// a whole backup; [`Error::SchemaTooNew`]; otherwise as [`SledStore::open`].
     pub fn restore<F: Read + Seek>(dir: &Path, input: &mut F) -> Result<BackupSummary> {
         if dir.join("db").exists() {
@@ -77,12 +79,10 @@ impl SledStore {
                 path: dir.to_owned(),
             });
         }
+        absent::is_none_lost(dir)?;
         let summary = each_record(dir, input, &mut |_, _| Ok(()))?;
         input.seek(SeekFrom::Start(0)).map_err(reading)?;
-        let beside = beside(dir);
-        if beside.exists() {
-            return Err(Error::Occupied { path: beside });
-        }
+        let beside = absent::beside(dir);
         fill(&beside, input)?;
         fs::rename(&beside, dir).map_err(|source| Error::Io {
             doing: "rename the restored directory",
@@ -124,13 +124,6 @@ pub(super) fn write(engine: &Engine, schema: u32, out: &mut dyn Write) -> Result
         records,
         schema_version: schema,
     })
-}
-
-/// Where the new store is made before it gets its name, so that there is never half a one.
-fn beside(dir: &Path) -> PathBuf {
-    let mut name = dir.as_os_str().to_owned();
-    name.push(".restoring");
-    PathBuf::from(name)
 }
 
 fn fill<F: Read>(dir: &Path, input: &mut F) -> Result<()> {

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `engine` | sled behind typed errors |
+//! | `absent` | whether a store that is not there was there once |
 //! | `keys`, `wire` | the layout of keys and values |
 //! | `chain` | the audit chain |
 //! | `stage`, `staged`, `commit` | the way of changes to disk |
@@ -16,6 +17,7 @@
 //! | `verify`, `backup` | reading all of it |
 //! | `witness` | what shows that the newest of it is gone |
 
+mod absent;
 #[cfg(test)]
 mod arbitrary;
 mod backup;
@@ -123,9 +125,11 @@ impl SledStore {
     /// # Errors
     ///
     /// [`Error::Locked`] when another process has it, [`Error::Missing`] when there is none and
-    /// none is to be made, [`Error::SchemaTooNew`], [`Error::SchemaTooOld`], [`Error::Foreign`], [`Error::Damaged`],
+    /// none is to be made, [`Error::HalfRestored`] and [`Error::Gone`] when there was one and making a new one would
+    /// forget that, [`Error::SchemaTooNew`], [`Error::SchemaTooOld`], [`Error::Foreign`], [`Error::Damaged`],
     /// [`Error::Lost`], [`Error::Corrupt`], [`Error::Io`], [`Error::Engine`].
     pub fn open(dir: impl AsRef<Path>, options: &SledOptions) -> Result<Self> {
+        absent::is_none_lost(dir.as_ref())?;
         let engine = Engine::open(dir.as_ref(), options)?;
         let migration = migrate::bring_up(&engine, options)?;
         let chain_schema = load::chain_schema(&engine)?;

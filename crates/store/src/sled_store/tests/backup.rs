@@ -86,3 +86,61 @@ fn nothing_is_restored_over_a_store() {
     let error = SledStore::restore(store.dir(), &mut Cursor::new(&file)).unwrap_err();
     assert!(matches!(error, Error::Occupied { .. }), "{error:?}");
 }
+
+#[test]
+fn what_a_broken_restore_left_is_no_new_store() {
+    let (dir, store) = filled();
+    let mut file = Vec::new();
+    store.backup(&mut file).unwrap();
+    let (target, part) = (dir.path().join("copy"), dir.path().join("copy.restoring"));
+    drop(open(&part));
+    let reading = SledOptions {
+        create: false,
+        ..options()
+    };
+    for refused in [
+        SledStore::open(&target, &options()).map(drop),
+        SledStore::open(&target, &reading).map(drop),
+        SledStore::restore(&target, &mut Cursor::new(&file)).map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(
+            matches!(&error, Error::HalfRestored { path, part: left } if *path == target && *left == part),
+            "{error:?}"
+        );
+        let said = error.to_string();
+        let remedy = format!("Remove {} and run", part.display());
+        assert!(said.contains(&remedy), "{said}");
+    }
+    assert!(!target.exists());
+    std::fs::remove_dir_all(&part).unwrap();
+    SledStore::restore(&target, &mut Cursor::new(&file)).unwrap();
+    // Beside a store that is there it does no harm.
+    std::fs::create_dir(&part).unwrap();
+    assert!(open(&target).verify().unwrap().is_good());
+}
+
+#[test]
+fn a_store_without_its_data_is_no_new_store() {
+    let (dir, store) = filled();
+    let mut file = Vec::new();
+    store.backup(&mut file).unwrap();
+    let path = store.dir().to_owned();
+    drop(store);
+    std::fs::remove_file(path.join("db")).unwrap();
+    for refused in [
+        SledStore::open(&path, &options()).map(drop),
+        SledStore::restore(&path, &mut Cursor::new(&file)).map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, Error::Gone { .. }), "{error:?}");
+    }
+    assert!(!path.join("db").exists());
+    std::fs::rename(&path, dir.path().join("away")).unwrap();
+    SledStore::restore(&path, &mut Cursor::new(&file)).unwrap();
+
+    // A start that ended before there was anything.
+    let begun = dir.path().join("begun");
+    std::fs::create_dir_all(begun.join("blobs")).unwrap();
+    drop(open(&begun));
+}
