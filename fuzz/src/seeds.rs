@@ -211,9 +211,13 @@ impl Seeds {
                 ),
             ];
             for (name, answer) in answers {
-                if let Ok(reply) =
-                    scep::cert_rep(&opened.reply, &answer, identity, CryptoMode::Modern, keys::NOW)
-                {
+                if let Ok(reply) = scep::cert_rep(
+                    &opened.reply,
+                    &answer,
+                    identity,
+                    CryptoMode::Modern,
+                    keys::NOW,
+                ) {
                     self.write("cert_rep", name, &reply)?;
                     self.write("signed", &format!("reply-{name}"), &reply)?;
                 }

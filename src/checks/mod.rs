@@ -27,6 +27,7 @@ mod problem;
 mod profiles;
 mod ra;
 mod ra_files;
+mod ranges;
 mod secrets;
 mod server;
 mod store;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use challenge::IntuneSettings;
 use issuer::{CertificatePolicy, Issuer};
 
 use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
-use super::{Run, ra, secrets, trust, urls};
-use crate::config::{AskedUrl, Intune, Profile, Span, UnknownCertificates};
+use super::{Run, ra, ranges, secrets, trust, urls};
+use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl;
 
@@ -139,7 +138,7 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         .enabled
         .then(|| trust::anchors(profile, run.files, run.now, &spot, &mut findings));
     let compliance = compliance(run, &profile.intune, &spot, &mut findings);
-    ranges(profile, &spot, &mut findings);
+    ranges::of_profile(profile, &spot, &mut findings);
     former(run, profile, issuer, &spot, &mut findings);
 
     if findings.failed() {
@@ -408,104 +407,6 @@ fn former(
                 Ok(Ok(())) => {}
             }
         }
-    }
-}
-
-fn ranges(profile: &Profile, spot: &Spot, findings: &mut Findings) {
-    super::count(
-        profile.max_in_flight,
-        1..=100_000,
-        &spot.at("max_in_flight"),
-        findings,
-    );
-    super::count(
-        profile.limits.max_csr_bytes,
-        1024..=1_048_576,
-        &spot.at("limits.max_csr_bytes"),
-        findings,
-    );
-    if profile.approval {
-        super::range(
-            profile.approval_timeout,
-            "1m",
-            "366d",
-            &spot.at("approval_timeout"),
-            findings,
-        );
-    }
-    super::range(
-        profile.answer_within,
-        "1s",
-        "10m",
-        &spot.at("answer_within"),
-        findings,
-    );
-    let intune = &profile.intune;
-    if !intune.enabled {
-        return;
-    }
-    super::range(
-        intune.challenge_validity,
-        "0s",
-        "30d",
-        &spot.at("intune.challenge_validity"),
-        findings,
-    );
-    let most_skew = IntuneSettings::LARGEST_CLOCK_SKEW;
-    super::range(
-        intune.clock_skew_tolerance,
-        "0s",
-        &Span::seconds(most_skew.num_seconds().unsigned_abs()).to_string(),
-        &spot.at("intune.clock_skew_tolerance"),
-        findings,
-    );
-    super::range(
-        intune.retransmission_window,
-        "0s",
-        "1d",
-        &spot.at("intune.retransmission_window"),
-        findings,
-    );
-    let limit = usize::try_from(intune.per_device_rate_limit_24h).unwrap_or(usize::MAX);
-    super::count(
-        limit,
-        0..=10_000,
-        &spot.at("intune.per_device_rate_limit_24h"),
-        findings,
-    );
-    if !intune.challenge_validity.is_zero()
-        && intune.clock_skew_tolerance >= intune.challenge_validity
-    {
-        findings.fail(
-            &spot.at("intune.clock_skew_tolerance"),
-            format!(
-                "{} is not less than challenge_validity, {}",
-                intune.clock_skew_tolerance, intune.challenge_validity
-            ),
-            "make it smaller",
-        );
-    }
-    if intune
-        .audience
-        .as_ref()
-        .is_some_and(|audience| audience.trim().is_empty())
-    {
-        let what = "it is empty, and no challenge has an empty audience";
-        findings.fail(
-            &spot.at("intune.audience"),
-            what,
-            "set it, or remove it so that it is not looked at",
-        );
-    }
-    if !intune.challenge_validity.is_zero()
-        && intune.challenge_validity < intune.retransmission_window
-    {
-        findings.warn(
-            &spot.at("intune.retransmission_window"),
-            "it is longer than challenge_validity: a repeated message gets its certificate again also when its \
-             challenge has expired",
-            "make it shorter",
-        );
     }
 }
 

@@ -24,7 +24,13 @@ pub(super) fn run(args: &ManArgs) -> Result<(), Failure> {
     let mut command = Cli::command();
     command.build();
     match &args.dir {
-        Some(dir) => write(&command, dir),
+        Some(dir) => {
+            fs::create_dir_all(dir).map_err(Failure::while_doing(format!(
+                "{} cannot be made",
+                dir.display()
+            )))?;
+            write(&command, dir)
+        }
         None => {
             let page = page(&command)?;
             std::io::stdout()
@@ -63,10 +69,10 @@ mod tests {
     fn each_command_has_a_page_of_its_own_with_its_options() {
         let dir = tempfile::tempdir().unwrap();
         run(&ManArgs {
-            dir: Some(dir.path().to_owned()),
+            dir: Some(dir.path().join("man")),
         })
         .unwrap();
-        let page = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        let page = |name: &str| fs::read_to_string(dir.path().join("man").join(name)).unwrap();
         assert!(page("scepd.1").contains("SCEP"));
         assert!(page("scepd-serve.1").contains("config"));
         assert!(page("scepd-token-create.1").contains("role"));

@@ -58,7 +58,7 @@ async fn capabilities_are_true_of_the_profile() {
         Some("application/x-x509-ca-cert")
     );
     assert_eq!(direct.body, chain.first().unwrap().der());
-    device(&server, "direct").await.enroll().await;
+    Device::of(&server, "direct").await.enroll().await;
     let next = wire::get(address, "/scep/modern?operation=GetNextCACert").await;
     assert_eq!(next.status, 404);
 }

@@ -423,7 +423,7 @@ fn the_client_refuses_replies_that_are_not_for_it() {
         },
         CryptoMode::Modern,
     );
-    assert!(complaint(&request, &body, &ra).contains("asked for"));
+    assert!(complaint(&request, &body, &ra).contains("about another key"));
 
     let mut elsewhere = got.reply.clone();
     elsewhere.signer = own_certificate();

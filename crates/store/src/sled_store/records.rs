@@ -1,0 +1,161 @@
+//! What is looked at, and who may: the faces [`Records`] and [`Accounts`].
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::SledStore;
+use super::chain;
+use super::keys::{self, Kind, name_of};
+use super::tables::certificate_digest;
+use super::wire::{self, CertificateFacts};
+use super::witness;
+use crate::{
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Error,
+    Page, Records, Result, RevokedCertificate, Sizes, StoreTime, StoredEvent, TokenRecord,
+    VerifyReport,
+};
+
+impl Records for SledStore {
+    fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
+        let number = self.state().by_serial.find(&certificate_digest(ca, serial));
+        number
+            .map(|number| self.certificate_by_number(number))
+            .transpose()
+    }
+
+    fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>> {
+        self.thumbprints
+            .find(&self.engine, thumbprint)?
+            .map(|number| self.certificate_by_number(number))
+            .transpose()
+    }
+
+    fn certificates_with_serial(&self, serial: &[u8]) -> Result<Vec<CertificateRecord>> {
+        let numbers: Vec<u64> = {
+            let state = self.state();
+            let digests = state.cas().into_iter();
+            let digests = digests.map(|ca| certificate_digest(&ca, serial));
+            digests
+                .filter_map(|digest| state.by_serial.find(&digest))
+                .collect()
+        };
+        let records = numbers
+            .into_iter()
+            .map(|number| self.certificate_by_number(number));
+        records.collect()
+    }
+
+    fn certificates(
+        &self,
+        query: &CertificateQuery,
+        now: DateTime<Utc>,
+    ) -> Result<Page<CertificateRecord>> {
+        self.find_certificates(query, now)
+    }
+
+    fn cas(&self) -> Vec<(String, CaId)> {
+        self.state().named_cas().into_iter().collect()
+    }
+
+    fn revoked(&self, ca: &CaId) -> Result<Vec<RevokedCertificate>> {
+        let numbers = self.state().revoked.get(ca).cloned().unwrap_or_default();
+        let mut revoked = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let facts = self.engine.get(&Kind::Certificate.id(number))?;
+            let revocation = self.engine.get(&Kind::Revocation.id(number))?;
+            let (Some(facts), Some(revocation)) = (facts, revocation) else {
+                let what = format!("revoked certificate {number} is missing");
+                return Err(Error::Corrupt { what });
+            };
+            let facts = CertificateFacts::decode(&facts)?;
+            revoked.push(RevokedCertificate {
+                serial: facts.serial.to_vec(),
+                revocation: wire::decode_revocation(&revocation)?,
+                not_after: wire::time("a certificate's end", facts.not_after)?,
+            });
+        }
+        Ok(revoked)
+    }
+
+    fn crl(&self, ca: &CaId) -> Result<Option<CrlRecord>> {
+        let octets = self.engine.get(&Kind::Crl.name(&ca.to_string()))?;
+        octets
+            .map(|octets| wire::decode_crl(*ca, &octets))
+            .transpose()
+    }
+
+    fn crls(&self) -> Result<Vec<CrlRecord>> {
+        let mut crls = Vec::new();
+        self.engine.scan(&[Kind::Crl.letter()], |key, octets| {
+            crls.push(wire::decode_crl(keys::ca_of(key)?, octets)?);
+            Ok(true)
+        })?;
+        Ok(crls)
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Page<StoredEvent>> {
+        self.find_events(query)
+    }
+
+    fn audit_each(
+        &self,
+        from_id: u64,
+        visit: &mut dyn FnMut(StoredEvent) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.engine.numbered(Kind::Audit, from_id, |id, record| {
+            Ok(visit(chain::stored_event(id, record)?).is_continue())
+        })
+    }
+
+    fn audit_verify(&self) -> Result<AuditCheck> {
+        let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
+        let (head, noted, schema) = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let noted = witness::read(self.engine.dir());
+            (writer.next.head, noted, writer.chain_schema)
+        };
+        chain::check(&self.engine, &head, noted, schema)
+    }
+
+    fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64> {
+        self.prune_events(retention, limit, time)
+    }
+
+    fn sizes(&self) -> Result<Sizes> {
+        self.count_sizes()
+    }
+
+    fn verify(&self) -> Result<VerifyReport> {
+        self.verify_all()
+    }
+}
+
+impl Accounts for SledStore {
+    fn tokens(&self) -> Vec<TokenRecord> {
+        self.state().tokens()
+    }
+
+    fn token_by_hash(&self, hash: &[u8; 32]) -> Option<TokenRecord> {
+        self.state().token_by_hash(hash).cloned()
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self
+            .engine
+            .get(&Kind::Setting.name(key))?
+            .map(|octets| octets.to_vec()))
+    }
+
+    fn settings(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut settings = Vec::new();
+        self.engine
+            .scan(&Kind::Setting.name(prefix), |key, octets| {
+                let name = name_of(key).ok_or_else(|| wire::corrupt("a setting", "its name"))?;
+                settings.push((name.to_owned(), octets.to_vec()));
+                Ok(true)
+            })?;
+        Ok(settings)
+    }
+}
