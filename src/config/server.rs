@@ -178,7 +178,7 @@ impl TryFrom<String> for Access {
             "stdout" => Ok(Self::Stdout),
             path if path.starts_with('/') => Ok(Self::File(PathBuf::from(text))),
             _ => Err(format!(
-                "`{text}` is no place for the access log: write log, stdout, or the path of a file from / on"
+                "`{text}` is no place for the access log: write log, stdout, or the absolute path of a file"
             )),
         }
     }
