@@ -114,6 +114,17 @@ fn policy(
         &spot.at("san.ip_ranges"),
         findings,
     );
+    let seals = KeyUsage::KEY_ENCIPHERMENT;
+    if policy.ekus_default.is_empty()
+        && (policy.key_usage_default.union(policy.key_usage_allowed)).contains(seals)
+    {
+        findings.warn(
+            &spot.at("ekus_default"),
+            "devices get certificates without an extended key usage that may encrypt keys: a client that knows RAs by their \
+             key usage alone takes such a device for one, and encrypts its challenge to it",
+            "name what the certificates are for, such as client_auth",
+        );
+    }
     if findings.0.len() == before {
         for problem in policy.problems() {
             findings.fail(
@@ -291,6 +302,18 @@ mod tests {
         assert_eq!(policy.sans.upn, NameRule::Any);
         assert_eq!(policy.sans.uri, NameRule::Refused);
         assert!(matches!(&policy.sans.ip, IpRule::Within(ranges) if ranges.len() == 1));
+    }
+
+    #[test]
+    fn devices_that_could_pass_for_an_ra_are_warned_of() {
+        let (policies, said) =
+            read("[[certificate_profile]]\nid='device'\nekus_default=[]\nekus_allowed=[]\n");
+        assert!(policies.contains_key("device"));
+        assert!(
+            said.iter()
+                .any(|(_, words)| words.contains("takes such a device for one")),
+            "{said:?}"
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) fn check_public(urls: &[String], spot: &Spot, findings: &mut Findings
         };
         findings.fail(
             spot,
-            format!("`{}`: {wrong}", without_user(url)),
+            format!("`{}`: {wrong}", host_alone(url)),
             "write http://host/path",
         );
     }
@@ -81,7 +81,7 @@ pub(super) fn check_asked<'a>(
     };
     findings.fail(
         spot,
-        format!("`{}`: {wrong}", without_user(url)),
+        format!("`{}`: {wrong}", host_alone(url)),
         "write https://host/path",
     );
     None
@@ -95,25 +95,42 @@ pub(super) fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn without_user(url: &str) -> String {
+/// What can be quoted of an address: user name, path and query may hold secrets.
+fn host_alone(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.chars().take(200).collect();
+        return "...".to_owned();
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-        .chars()
-        .take(200)
-        .collect()
+    let rest = if path.is_empty() { "" } else { "/..." };
+    let quoted = format!("{scheme}://{host}{rest}");
+    quoted.chars().take(200).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+
+    #[test]
+    fn what_is_quoted_of_a_bad_address_is_no_secret() {
+        let secret = "ftp://user:PASSWORD@h.example/PATH?code=TOKEN#FRAGMENT";
+        assert_eq!(host_alone(secret), "ftp://h.example/...");
+        assert_eq!(host_alone("SECRET"), "...");
+        let mut findings = Findings::default();
+        let spot = Spot::section("x");
+        assert!(check_asked(secret, &spot, &mut findings).is_none());
+        check_public(&[secret.to_owned()], &spot, &mut findings);
+        let said: String = findings.0.iter().map(ToString::to_string).collect();
+        assert!(said.contains("h.example"), "{said}");
+        for word in ["user", "PASSWORD", "PATH", "TOKEN", "FRAGMENT"] {
+            let quoted = said.replace("it has a user name in it", "");
+            assert!(!quoted.contains(word), "{said}");
+        }
+    }
 
     #[test]
     fn takes_addresses_apart() {

@@ -93,7 +93,8 @@ impl LegibleRules {
     }
 }
 
-/// Whether a text holds a variable as device managements write them: `{{name}}`, `${name}`, `{name}`, `%name%`, `$NAME`.
+/// Whether a text holds a variable as device managements write them: `{{name}}`, `${name}`, `{name}`, `%name%`, `$NAME`,
+/// `<name>`, `[[name]]`, `$(name)`.
 /// `%` and `$` have a meaning of their own in URIs.
 fn holds_placeholder(text: &str, is_uri: bool) -> bool {
     let braces = text.match_indices('{').any(|(at, _)| {
@@ -108,7 +109,15 @@ fn holds_placeholder(text: &str, is_uri: bool) -> bool {
                     .bytes()
                     .all(|octet| octet.is_ascii_alphabetic() || octet == b'_'))
     });
+    let enclosed = [("<", ">"), ("[[", "]]"), ("$(", ")")];
+    let enclosed = enclosed.iter().any(|(opening, closing)| {
+        text.split(opening).skip(1).any(|rest| {
+            rest.split_once(closing)
+                .is_some_and(|(inside, _)| is_variable(inside.trim()))
+        })
+    });
     braces
+        || enclosed
         || (!(is_uri && is_percent_encoded(text)) && holds_percent_variable(text))
         || holds_dollar_variable(text, is_uri)
 }
@@ -214,6 +223,9 @@ mod tests {
             "$user.username",
             "${device.name}",
             "{DeviceUid}",
+            "<DeviceName>",
+            "[[SerialNumber]]",
+            "host-$(hostname)",
         ] {
             assert!(holds_placeholder(placeholder, false), "{placeholder}");
         }
@@ -226,6 +238,9 @@ mod tests {
             "50% off, 20% more",
             "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
             "cost $5",
+            "a<b>c",
+            "[1]",
+            "<3",
             "{}",
             "{{}}",
             "%%",

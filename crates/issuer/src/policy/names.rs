@@ -413,16 +413,24 @@ fn check_form(kind: &str, name: &str, well_formed: bool) -> Result<(), PolicyRef
     Ok(())
 }
 
-/// Four numbers with dots between them, or an IPv6 address, in brackets or not: as a DNS name it would be taken for the
-/// address by some programs, and by the rules for addresses it has not been held against.
+/// Two to four numbers with dots between them, decimal or `0x` and hexadecimal, or an IPv6 address, in brackets or not: as a
+/// DNS name it would be taken for the address by some programs (browsers read `127.1` as 127.0.0.1), and by the rules for
+/// addresses it has not been held against. One number alone may be a device's name.
 fn is_address(name: &str) -> bool {
     let bare = name.trim_matches(['[', ']']);
     let mut labels = bare.split('.');
     bare.parse::<IpAddr>().is_ok()
-        || (labels.clone().count() == 4
-            && labels.all(|label| {
-                !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_digit())
-            }))
+        || ((2..=4).contains(&labels.clone().count()) && labels.all(is_number))
+}
+
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|octet| octet.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.bytes().all(|octet| octet.is_ascii_digit()),
+    }
 }
 
 fn is_email(name: &str) -> bool {

@@ -175,6 +175,8 @@ fn a_dns_name_is_no_ip_address() {
     for bad in [
         "dns:10.0.0.1",
         "dns:010.000.000.001",
+        "dns:127.1",
+        "dns:0x7f.1",
         "dns:fe80::1",
         "dns:[fe80::1]",
     ] {
