@@ -2008,7 +2008,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Text that appears in common name, alternative names, serial, device or transactionID, without regard to case.
+                 * @description Text that appears in common name, alternative names, serial, device or transactionID, without regard to case; else a serial number as tools print it, or a thumbprint (SHA-1 or SHA-256).
                  * @example laptop
                  */
                 q?: string;
