@@ -2,7 +2,7 @@
 //!
 //! - [`logs`]: how log lines look, and which there are
 //! - [`metrics`]: a server's Prometheus registry, and what each metric means
-//! - [`access`]: a line for every SCEP request
+//! - `access`: a line for every SCEP request
 //! - [`gauges`]: what is looked up when metrics are read: expiries, queues, what waits
 
 pub(crate) mod access;

@@ -24,7 +24,7 @@ pub struct ClockReading {
     pub monotonic: Instant,
 }
 
-/// A moment, as the store is told it. Only a store makes one ([`Store::time`](crate::Store::time)):
+/// A moment, as the store is told it. Only a store makes one ([`Ledger::time`](crate::Ledger::time)):
 /// a wall clock alone is no reason to forget anything.
 ///
 /// Marks, deadlines and events are named by wall time, and a wall clock steps: set by hand, by a bad
