@@ -78,6 +78,7 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
         evidence: Evidence::new(anchor, chain_schema),
         faults: Vec::new(),
     };
+    load.state.make_room();
     let head = Head::read(engine)?;
     let event = load.events(first_event, &head)?;
     let certificate = load.certificates()?;

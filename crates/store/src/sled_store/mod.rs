@@ -11,7 +11,7 @@
 //! | `prune` | letting audit events go, and the events that say so |
 //! | `marks`, `sheets` | replay and rate marks, and where they are |
 //! | `clock` | how much time has passed |
-//! | `state`, `tables`, `index` | what is held in memory to find things |
+//! | `state`, `tables`, `hash`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `records`, `query`, `thumbprints` | what is looked at, and searches |
 //! | `verify`, `backup` | reading all of it |
@@ -25,6 +25,7 @@ mod chain;
 mod clock;
 mod commit;
 mod engine;
+mod hash;
 mod index;
 mod keys;
 mod load;

@@ -8,11 +8,11 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
 use super::engine::Engine;
+use super::hash::Folding;
 use super::keys::Kind;
 use super::marks::{Owner, SHEET_MARKS, read_sheet};
 use super::staged::Staged;
@@ -42,7 +42,7 @@ struct Place {
 #[derive(Debug, Default)]
 struct Whereabouts {
     rows: HashTable<Row>,
-    hasher: RandomState,
+    hasher: Folding,
 }
 
 /// The beginning of a mark's digest, and its sheet.
@@ -66,25 +66,25 @@ impl Whereabouts {
     fn insert(&mut self, digest: &Digest, sheet: u64) {
         let row = Row::of(digest, sheet);
         let Self { rows, hasher } = self;
-        let hash = hasher.hash_one(row.beginning);
-        rows.insert_unique(hash, row, |row| hasher.hash_one(row.beginning));
+        let hash = hasher.beginning(row.beginning);
+        rows.insert_unique(hash, row, |row| hasher.beginning(row.beginning));
     }
 
     fn remove(&mut self, digest: &Digest, sheet: u64) {
         let row = Row::of(digest, sheet);
-        let hash = self.hasher.hash_one(row.beginning);
+        let hash = self.hasher.beginning(row.beginning);
         if let Ok(entry) = self.rows.find_entry(hash, |other| *other == row) {
             entry.remove();
         }
         let Self { rows, hasher } = self;
         if rows.len() < rows.capacity() / 8 {
-            rows.shrink_to(rows.len() * 2, |row| hasher.hash_one(row.beginning));
+            rows.shrink_to(rows.len() * 2, |row| hasher.beginning(row.beginning));
         }
     }
 
     fn sheets(&self, digest: &Digest) -> impl Iterator<Item = u64> {
         let wanted = Row::of(digest, 0).beginning;
-        let rows = self.rows.iter_hash(self.hasher.hash_one(wanted));
+        let rows = self.rows.iter_hash(self.hasher.beginning(wanted));
         rows.filter(move |row| row.beginning == wanted)
             .map(|row| u64::from(row.sheet))
     }

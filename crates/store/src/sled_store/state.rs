@@ -73,6 +73,19 @@ impl State {
         }
     }
 
+    /// Makes room for what is in files.
+    pub(super) fn make_room(&mut self) {
+        if let Some(shelf) = &self.shelf {
+            // And for what is not yet.
+            let rows = |what| (shelf.blocks(what) + 1) * BLOCK_ROWS;
+            let (certificates, enrollments) =
+                (rows(Shelved::Certificates), rows(Shelved::Enrollments));
+            self.by_serial.make_room(certificates);
+            self.enrollments.by_key.make_room(enrollments);
+            self.enrollments.by_poll.make_room(enrollments);
+        }
+    }
+
     /// Enters the next event, whose octets these are.
     pub(super) fn push_event(&mut self, event: &EventView<'_>, octets: &[u8]) {
         if chain::is_pruning(event) {

@@ -1,10 +1,10 @@
 //! Who is where: from digests to record numbers, in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
+use super::hash::Folding;
 use super::wire::{self, EnrollmentView};
 use crate::{CaId, EnrollmentRecord};
 
@@ -17,7 +17,7 @@ pub(super) struct DigestMap {
     /// By number, less one.
     digests: Vec<Digest>,
     rows: HashTable<u32>,
-    hasher: RandomState,
+    hasher: Folding,
 }
 
 impl DigestMap {
@@ -25,13 +25,13 @@ impl DigestMap {
         Self {
             digests: Vec::new(),
             rows: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher: Folding::default(),
         }
     }
 
     /// The newest record with this digest.
     pub(super) fn find(&self, digest: &Digest) -> Option<u64> {
-        let hash = self.hasher.hash_one(digest);
+        let hash = self.hasher.digest(digest);
         let same = |&row: &u32| self.digests.get(row as usize) == Some(digest);
         self.rows.find(hash, same).map(|&row| u64::from(row) + 1)
     }
@@ -57,7 +57,7 @@ impl DigestMap {
         };
         let old = std::mem::replace(slot, digest);
         if old != digest {
-            let hash = self.hasher.hash_one(old);
+            let hash = self.hasher.digest(&old);
             if let Ok(entry) = self.rows.find_entry(hash, |&other| other == row) {
                 entry.remove();
             }
@@ -72,14 +72,27 @@ impl DigestMap {
             rows,
             hasher,
         } = self;
-        let hash = hasher.hash_one(digest);
+        let hash = hasher.digest(&digest);
         let of = |row: &u32| digests.get(*row as usize).copied().unwrap_or_default();
         match rows.find_mut(hash, |other| of(other) == digest) {
             Some(newest) => *newest = row,
             None => {
-                rows.insert_unique(hash, row, |row| hasher.hash_one(of(row)));
+                rows.insert_unique(hash, row, |row| hasher.digest(&of(row)));
             }
         }
+    }
+
+    /// Makes room for so many records in all.
+    pub(super) fn make_room(&mut self, records: usize) {
+        let Self {
+            digests,
+            rows,
+            hasher,
+        } = self;
+        let more = records.saturating_sub(digests.len());
+        digests.reserve_exact(more);
+        let of = |row: &u32| digests.get(*row as usize).copied().unwrap_or_default();
+        rows.reserve(more, |row| hasher.digest(&of(row)));
     }
 
     /// The digests of so many records, the first of which has this number.

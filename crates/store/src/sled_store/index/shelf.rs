@@ -238,6 +238,15 @@ impl Shelf {
         (whole && head.first == first).then_some((head, text))
     }
 
+    /// How many blocks there are, in whatever state.
+    pub(in crate::sled_store) fn blocks(&self, what: Shelved) -> usize {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let names = files.map(|file| file.file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with(what.name()))
+            .count()
+    }
+
     /// Takes a block away.
     pub(in crate::sled_store) fn remove(&self, what: Shelved, first: u64) {
         // One that stays does not fit the database any more, and is made again.
