@@ -15,8 +15,8 @@ use std::time::Duration;
 use actors::{ComplianceHook, ComplianceQuestion, Verdict, VerdictFuture};
 use challenge::WebhookKey;
 use chrono::Utc;
+use outbound::{CallError, Client, Options, Request, SetupError, Trust, Url};
 use pki::Certificate;
-use reqwest::{Client, Url, redirect};
 
 use crate::config::{Compliance, Secret};
 
@@ -110,30 +110,20 @@ impl ComplianceWebhook {
         let now = Utc::now();
         let body = body::body(question, now);
         let timestamp = now.timestamp();
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .header(TIMESTAMP_HEADER, timestamp.to_string());
+        let mut request =
+            Request::post(self.url.clone()).header(TIMESTAMP_HEADER, &timestamp.to_string());
         if let Some(key) = &self.key {
-            request = request.header(SIGNATURE_HEADER, key.signature(timestamp, &body));
+            request = request.header(SIGNATURE_HEADER, &key.signature(timestamp, &body));
         }
-        let mut response = request
-            .body(body)
-            .send()
+        let answer = self
+            .client
+            .send(request.body("application/json", body))
             .await
-            .map_err(|error| self.error(&error))?;
-        if response.status().as_u16() != 200 {
-            return Err(HookError::Status(response.status().as_u16()));
+            .map_err(|error| self.error(error))?;
+        if answer.status() != 200 {
+            return Err(HookError::Status(answer.status()));
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.error(&error))? {
-            if answer.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(HookError::TooLarge);
-            }
-            answer.extend_from_slice(&chunk);
-        }
-        answer::verdict(&answer)
+        answer::verdict(answer.body())
     }
 
     /// What an error means for the device.
@@ -148,13 +138,17 @@ impl ComplianceWebhook {
         }
     }
 
-    fn error(&self, error: &reqwest::Error) -> HookError {
-        if error.is_timeout() {
-            return HookError::TimedOut {
+    fn error(&self, error: CallError) -> HookError {
+        match error {
+            CallError::TimedOut(_) => HookError::TimedOut {
                 limit: self.timeout,
-            };
+            },
+            CallError::TooLong { .. } => HookError::TooLarge,
+            CallError::Unreachable(why) | CallError::Tls(why) | CallError::Cut(why) => {
+                HookError::Unreachable(why)
+            }
+            CallError::Invalid(why) => HookError::Setup(why.to_owned()),
         }
-        HookError::Unreachable(innermost(error))
     }
 }
 
@@ -200,37 +194,15 @@ fn checked(url: &str, allowed_hosts: &[String]) -> Result<Url, HookError> {
 
 /// No redirects and no proxies: what was checked is what is asked.
 fn client(timeout: Duration, roots: Option<&[Certificate]>) -> Result<Client, HookError> {
-    // reqwest panics where no provider is installed; a second installation changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .https_only(true)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .pool_max_idle_per_host(8)
-        .user_agent(concat!("scepd/", env!("CARGO_PKG_VERSION")));
-    if let Some(roots) = roots {
-        let roots: Result<Vec<_>, _> = roots
-            .iter()
-            .map(|root| reqwest::Certificate::from_der(root.der()))
-            .collect();
-        let roots = roots.map_err(|error| HookError::CaBundle(innermost(&error)))?;
-        if roots.is_empty() {
-            return Err(HookError::CaBundle("it holds no certificate".to_owned()));
-        }
-        builder = builder.tls_certs_only(roots);
-    }
-    builder
-        .build()
-        .map_err(|error| HookError::Setup(innermost(&error)))
-}
-
-/// reqwest's own texts name the URL; the cause at the bottom says what happened.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    let trust = match roots {
+        None => Trust::System,
+        Some(roots) => Trust::Roots(roots.iter().map(|root| root.der().to_vec()).collect()),
+    };
+    let mut options = Options::new(trust);
+    options.timeout = timeout;
+    options.max_body = LARGEST_ANSWER;
+    Client::new(options).map_err(|error| match error {
+        SetupError::Trust(why) => HookError::CaBundle(why),
+        other => HookError::Setup(other.to_string()),
+    })
 }

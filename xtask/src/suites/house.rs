@@ -33,6 +33,11 @@ const ARROWS: &[Arrow] = &[
         &["actix", "hyper", "reqwest", "rustls", "tokio", "warp"],
     ),
     (
+        "outbound",
+        &["pki"],
+        &["actix", "hyper", "openssl", "ring", "sled", "warp"],
+    ),
+    (
         "api",
         &[],
         &[
@@ -53,6 +58,7 @@ const ARROWS: &[Arrow] = &[
             "api",
             "challenge",
             "issuer",
+            "outbound",
             "pki",
             "scep",
             "store",
