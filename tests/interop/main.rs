@@ -2,7 +2,7 @@
 //!
 //! Each test starts a server of its own and judges what a client got by OpenSSL. They need programs that a developer's
 //! machine may lack, so they are ignored by default; `cargo xtask test --only interop` installs the programs, names the
-//! release binary in `SCEPD_BIN`, and runs them.
+//! built binary in `SCEPD_BIN`, and runs them.
 //!
 //! | module | holds |
 //! |---|---|

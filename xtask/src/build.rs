@@ -15,13 +15,16 @@ pub(crate) fn build(repo: &Repo) -> Result<PathBuf, String> {
     Ok(repo.binary())
 }
 
-/// The binary that checks run: the release binary, built when it has to be, or the one that `SCEPD_BIN` names.
+/// The binary that checks run: the debug binary, built when it has to be, or the one that `SCEPD_BIN` names.
 pub(crate) fn for_checks(repo: &Repo) -> Result<(), String> {
-    match repo::brought() {
-        Some(binary) => println!("checking {} (SCEPD_BIN)", binary.display()),
-        None => build(repo).map(|_| ())?,
+    if let Some(binary) = repo::brought() {
+        println!("checking {} (SCEPD_BIN)", binary.display());
+        return Ok(());
     }
-    Ok(())
+    page(repo)?;
+    // With `--package` cargo would choose other features for the dependencies, and build them a second time.
+    let args = ["build", "--workspace", "--locked", "--bin", "scepd"];
+    Run::cargo(repo, &args).go()
 }
 
 /// Build the release binary alone.

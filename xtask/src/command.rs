@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use crate::repo::{self, Repo};
 
@@ -78,6 +80,36 @@ impl Run {
         println!("+ {}", self.shown);
         let status = self.command.status();
         judge(&self.shown, status)
+    }
+
+    /// The same; a program that is not done within `longest` is killed, and that is an error.
+    pub(crate) fn go_within(mut self, longest: Duration) -> Result<(), String> {
+        println!("+ {}", self.shown);
+        let mut child = match self.command.spawn() {
+            Ok(child) => child,
+            Err(error) => return judge(&self.shown, Err(error)),
+        };
+        let id = child.id();
+        let (ended, end) = mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            let late = end.recv_timeout(longest) == Err(RecvTimeoutError::Timeout);
+            if late {
+                let _ = Command::new("kill")
+                    .args(["-KILL", &id.to_string()])
+                    .status();
+            }
+            late
+        });
+        let status = child.wait();
+        drop(ended);
+        match watch.join() {
+            Ok(true) => Err(format!(
+                "`{}` was not done within {} minutes and was killed",
+                self.shown,
+                longest.as_secs() / 60
+            )),
+            _ => judge(&self.shown, status),
+        }
     }
 
     /// Run quietly; standard output on success, both streams in the error otherwise.

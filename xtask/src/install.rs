@@ -20,11 +20,6 @@ pub(crate) const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
     version: "0.20.2",
 };
-/// Each test in a process of its own.
-pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool {
-    name: "cargo-nextest",
-    version: "0.9.143",
-};
 /// Debian packages.
 pub(crate) const CARGO_DEB: CargoTool = CargoTool {
     name: "cargo-deb",

@@ -65,7 +65,7 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
             let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
             Ok(code(demo::demo(&repo, rest)))
         }
-        ["test", rest @ ..] => suite::test(repo, rest),
+        ["test", rest @ ..] => suite::test(repo.for_checks(), rest),
         ["coverage", packages @ ..] => Ok(code(coverage::coverage(repo, packages))),
         ["dist"] => Ok(code(dist::dist(repo))),
         [] | ["help" | "--help" | "-h"] => {

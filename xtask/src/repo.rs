@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Repo {
     root: PathBuf,
     target: PathBuf,
+    profile: &'static str,
 }
 
 impl Repo {
@@ -21,7 +22,19 @@ impl Repo {
             .to_path_buf();
         let target = env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root.join("target"), |dir| root.join(dir));
-        Ok(Repo { root, target })
+        Ok(Repo {
+            root,
+            target,
+            profile: "release",
+        })
+    }
+
+    /// The same, for checks: they run the binary that the tests are built with, so that nothing is compiled twice.
+    pub(crate) fn for_checks(self) -> Repo {
+        Repo {
+            profile: "debug",
+            ..self
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -32,9 +45,10 @@ impl Repo {
         self.root.join(relative)
     }
 
-    /// The release binary that `build` makes, or the one that `SCEPD_BIN` names.
+    /// The binary to run: the one that `SCEPD_BIN` names, else the release binary that `build` makes, or for checks the
+    /// debug binary.
     pub(crate) fn binary(&self) -> PathBuf {
-        brought().unwrap_or_else(|| self.target.join("release").join("scepd"))
+        brought().unwrap_or_else(|| self.target.join(self.profile).join("scepd"))
     }
 
     /// Cargo's target directory.

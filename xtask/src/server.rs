@@ -1,4 +1,4 @@
-//! A throwaway server of the release binary, for checks that need one.
+//! A throwaway server of the built binary, for checks that need one.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,11 +1,10 @@
-//! Clients that others wrote, against the release binary: the ignored tests of `tests/interop`, a client at a time.
+//! Clients that others wrote, against the built binary: the ignored tests of `tests/interop`, a client at a time.
 
 use crate::build;
 use crate::check::Context;
 use crate::check::Done;
 use crate::command::Run;
 use crate::install;
-use crate::repo;
 
 pub(super) fn openssl(context: &Context) -> Result<Done, String> {
     client(context, "openssl", &["openssl"], &["openssl"], &[])
@@ -85,35 +84,12 @@ fn client(
     }
     build::for_checks(repo)?;
     let filter = format!("{name}::");
-    let run = if repo::which("cargo-nextest").is_some() {
-        Run::cargo(
-            repo,
-            &[
-                "nextest",
-                "run",
-                "--locked",
-                "--package",
-                "scepd",
-                "--test",
-                "interop",
-            ],
-        )
-        .args(["--run-ignored", "only", "--no-fail-fast", &filter])
-    } else {
-        Run::cargo(
-            repo,
-            &[
-                "test",
-                "--locked",
-                "--package",
-                "scepd",
-                "--test",
-                "interop",
-            ],
-        )
-        .args([&filter, "--", "--ignored"])
-    };
-    let run = run.env("SCEPD_BIN", repo.binary());
+    let run = Run::cargo(
+        repo,
+        &["test", "--workspace", "--locked", "--test", "interop"],
+    )
+    .args([&filter, "--", "--ignored"])
+    .env("SCEPD_BIN", repo.binary());
     env.iter()
         .fold(run, |run, (name, value)| run.env(name, value))
         .go()?;

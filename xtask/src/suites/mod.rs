@@ -1,4 +1,4 @@
-//! The checks, in the order in which they run: quick ones first, what needs the release binary last.
+//! The checks, in the order in which they run: quick ones first, what runs the server last.
 
 mod admin_api;
 mod circles;
@@ -36,23 +36,13 @@ pub(crate) fn all() -> Vec<Suite> {
         suite("page-build", "the admin page builds", page::build),
         suite("clippy", "no warning in any target", lints::clippy),
         suite("docs", "rustdoc builds without a warning", lints::docs),
-        suite(
-            "rust",
-            "unit and integration tests, each in a process of its own",
-            rust::tests,
-        ),
-        suite(
-            "rust-together",
-            "the same tests, those of a binary in one process",
-            rust::together,
-        ),
+        suite("rust", "unit and integration tests", rust::tests),
         suite("doctests", "examples in the documentation", rust::doctests),
         suite(
             "page",
             "types, lint and component tests of the admin page",
             page::checks,
         ),
-        suite("release", "the release binary builds", rust::release),
         suite(
             "interop-openssl",
             "OpenSSL reads what the server sends",

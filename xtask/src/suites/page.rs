@@ -58,11 +58,7 @@ pub(super) fn browser(context: &Context) -> Result<Done, String> {
     }
     build::for_checks(repo)?;
     for script in ["e2e:mock", "e2e"] {
-        // A browser on a busy machine misses a key press or a frame now and then; what is wrong fails again.
-        if let Err(first) = each(context, &[script]) {
-            eprintln!("{script} failed and is run a second time: {first}");
-            each(context, &[script])?;
-        }
+        each(context, &[script])?;
     }
     Ok(Done::Passed)
 }

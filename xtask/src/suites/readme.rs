@@ -56,7 +56,7 @@ fn enroll(repo: &Repo, server: &Server) -> Result<(), String> {
         .go()
 }
 
-/// PATH with the release binary's directory in front.
+/// PATH with the built binary's directory in front.
 fn path_with(repo: &Repo) -> Result<std::ffi::OsString, String> {
     let own = repo.binary().parent().map(Path::to_path_buf);
     let path = std::env::var_os("PATH").unwrap_or_default();
