@@ -9,6 +9,7 @@
 //! - [`control`]: how commands get at the store of a running server
 //! - [`checks`]: every file that it names, read and checked, all findings at once
 //! - [`quickstart`]: a directory with everything a first server needs
+//! - [`running`]: what is in force, and what may be asked of a running server
 //! - [`server`], [`http`]: the running server and its listeners
 //! - [`telemetry`]: log lines and metrics
 
@@ -21,6 +22,7 @@ pub mod control;
 pub mod hooks;
 pub mod http;
 pub mod quickstart;
+pub mod running;
 pub mod server;
 pub mod telemetry;
 mod whole_file;

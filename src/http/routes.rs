@@ -18,7 +18,7 @@ use warp::reply::Response;
 /// What the routes work with.
 pub struct Front {
     /// The profiles and what runs behind them.
-    pub house: House,
+    pub house: Arc<House>,
     /// Settings that a reload exchanges.
     pub settings: ArcSwap<FrontSettings>,
     /// Where the lines about requests go.

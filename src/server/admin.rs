@@ -1,4 +1,4 @@
-//! The admin side of the server: who may call it, the control socket, health and metrics, checks on demand.
+//! Beside enrollments: who may call the admin side, the control socket, health and metrics, what is done every now and then.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -6,120 +6,29 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use actors::StoreClock;
-use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
-use warp::filters::BoxedFilter;
-use warp::reply::Response;
 
 use super::{Server, ServerError, ras};
+use crate::auth::GateSettings;
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::Oidc;
 use crate::auth::secret::Digest;
-use crate::auth::{Gate, GateSettings};
-use crate::checks::{self, Loaded, Problem};
+use crate::checks::{self, Loaded};
 use crate::config::{self, Config};
 use crate::control::{self, Control};
 use crate::http::{Channel, Listener, Phase, Places, admin};
 use crate::telemetry;
-use crate::telemetry::metrics::Registry;
 
 /// How many connections the listener for health and metrics has at once.
 const PROBES: usize = 64;
 
-/// What the checks found, run on demand.
-pub struct Checked {
-    /// Findings, failures and warnings.
-    pub problems: Vec<Problem>,
-    /// Path ids of the profiles that the configuration on disk has.
-    pub profiles: Vec<String>,
-}
-
-/// Why the checks did not run.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// Another run is under way.
-    #[error("the checks are being run already")]
-    UnderWay,
-    /// They broke off.
-    #[error("the checks broke off: {0}")]
-    Broken(tokio::task::JoinError),
-}
-
 impl Server {
-    /// Who may call the admin side.
-    #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
-    /// Where this server's metrics are kept.
-    pub(crate) fn registry(&self) -> Option<&Registry> {
-        self.registry.as_deref()
-    }
-
-    /// When this server started.
-    #[must_use]
-    pub fn started_at(&self) -> DateTime<Utc> {
-        self.started_at
-    }
-
-    /// Whether the way down has begun.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        *self.phase.borrow() == Phase::Draining
-    }
-
-    /// When the TLS certificate ends.
-    #[must_use]
-    pub fn tls_expiry(&self) -> DateTime<Utc> {
-        **self.tls_expiry.load()
-    }
-
-    /// Runs the start-up checks on what is on disk now, and changes nothing.
-    ///
-    /// # Errors
-    /// [`CheckError`].
-    pub async fn check_now(&self) -> Result<Checked, CheckError> {
-        let _only_one = self.checking.try_lock().map_err(|_| CheckError::UnderWay)?;
-        let (sources, now) = (self.sources.clone(), self.clock.now());
-        let store = Arc::clone(&self.house().services.store);
-        let run = move || match sources.load() {
-            Ok(effective) => Checked {
-                problems: {
-                    let mut problems = checks::check(&effective.config, now).problems;
-                    // A store that cannot be read is said where it is used.
-                    let forgotten = checks::forgotten(&effective.config, &*store, now);
-                    problems.extend(forgotten.unwrap_or_default());
-                    problems
-                },
-                profiles: effective
-                    .config
-                    .profiles
-                    .iter()
-                    .map(|profile| profile.path_id.clone())
-                    .collect(),
-            },
-            Err(errors) => Checked {
-                problems: vec![Problem::of_configuration(&errors)],
-                profiles: Vec::new(),
-            },
-        };
-        tokio::task::spawn_blocking(run)
-            .await
-            .map_err(CheckError::Broken)
-    }
-
-    /// The routes beyond SCEP: the admin API.
-    pub(super) fn admin_routes(self: &Arc<Self>) -> BoxedFilter<(Response,)> {
-        admin::routes(Arc::clone(self))
-    }
-
     /// Health, readiness and metrics on a listener of their own, and the control socket.
     pub(super) async fn serve_beside(self: &Arc<Self>, probes: Option<TcpListener>) {
         let mut tasks = self.listeners.lock().await;
         if let Some(socket) = probes {
-            let service = warp::service(admin::probe_routes(Arc::clone(self)));
+            let service = warp::service(admin::probe_routes(Arc::clone(&self.context)));
             let service = hyper_util::service::TowerToHyperService::new(service);
             let listener = Listener {
                 socket,
@@ -161,7 +70,7 @@ impl Server {
             self.phase.subscribe(),
         ));
         tasks.spawn(ras::let_go(Arc::downgrade(self), self.phase.subscribe()));
-        if let Some(registry) = self.registry.clone() {
+        if let Some(registry) = self.context.registry.clone() {
             let mut phase = self.phase.subscribe();
             tasks.spawn(async move {
                 let draining = phase.wait_for(|phase| *phase == Phase::Draining);

@@ -14,22 +14,21 @@ mod ras;
 mod reload;
 mod rotation;
 mod serve;
-mod trust;
 
-pub use admin::{CheckError, Checked};
 pub use bind::{Addresses, Sockets};
 pub use error::ServerError;
 pub use reload::Reloaded;
 pub use serve::serve;
-pub use trust::{Caller, TrustError};
 
 use crate::auth::Gate;
 use crate::checks::{self, DataDir, Loaded, Problem};
 use crate::config::{Config, Effective, Sources};
+use crate::http::admin::{AdminContext, routes as admin_routes};
 use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
     TlsIdentity, Told, page, routes,
 };
+use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::access::{self, AccessLog};
 use crate::telemetry::metrics::Registry;
 use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
@@ -51,24 +50,16 @@ pub struct Server {
     tls: TlsIdentity,
     sources: Sources,
     clock: SharedClock,
-    /// What is in force. The lock serialises reloads.
-    loaded: Mutex<Arc<Loaded>>,
-    config: ArcSwap<Config>,
+    in_force: Arc<InForce>,
+    /// What the admin API works with.
+    context: Arc<AdminContext>,
     /// What each new connection may cost.
     connection_limits: Arc<ArcSwap<ConnectionLimits>>,
-    /// When the TLS certificate in use ends; beside `loaded`, to be read while a reload is under way.
-    tls_expiry: ArcSwap<DateTime<Utc>>,
     addresses: Addresses,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
     /// Until it has stopped.
     data_dir: std::sync::Mutex<Option<DataDir>>,
-    gate: Gate,
-    /// `None` where it could not be made.
-    registry: Option<Arc<Registry>>,
-    started_at: DateTime<Utc>,
-    /// Held while the checks are run on demand.
-    checking: Mutex<()>,
     /// Told when `audit.retention` may be another.
     retention_changed: Arc<Notify>,
 }
@@ -140,30 +131,38 @@ impl Server {
         );
         let access = Arc::new(AccessLog::default());
         access.apply(open_access_log(&config)?);
+        let house = Arc::new(house);
         let front = Arc::new(Front {
-            house,
+            house: Arc::clone(&house),
             settings,
             access,
         });
-        let (phase, _) = watch::channel(Phase::Serving);
+        let (phase, in_phase) = watch::channel(Phase::Serving);
+        let connection_limits = Arc::new(ArcSwap::from_pointee(connection_limits(&config)));
+        let in_force = Arc::new(InForce::new(config, loaded));
+        let context = AdminContext {
+            checks: ChecksOnDemand::new(Arc::clone(&house), sources.clone()),
+            trust: Arc::new(TrustReload::new(Arc::clone(&house), Arc::clone(&in_force))),
+            in_force: Arc::clone(&in_force),
+            gate: Arc::new(gate),
+            registry: registry.map(Arc::new),
+            phase: in_phase,
+            started_at: now,
+            house,
+        };
         let server = Arc::new(Self {
             front,
             tls,
             sources,
             clock,
-            tls_expiry: ArcSwap::from_pointee(loaded.tls.certificate.not_after()),
-            loaded: Mutex::new(Arc::new(loaded)),
-            connection_limits: Arc::new(ArcSwap::from_pointee(connection_limits(&config))),
+            in_force,
+            context: Arc::new(context),
+            connection_limits,
             addresses,
             phase,
             listeners: Mutex::new(JoinSet::new()),
             data_dir: std::sync::Mutex::new(Some(data_dir)),
-            gate,
-            registry: registry.map(Arc::new),
-            started_at: now,
-            checking: Mutex::new(()),
             retention_changed: Arc::default(),
-            config: ArcSwap::from_pointee(config),
         });
         server.listen(sockets).await?;
         new_ras.keep();
@@ -171,7 +170,10 @@ impl Server {
     }
 
     async fn listen(self: &Arc<Self>, sockets: bind::Bound) -> Result<(), ServerError> {
-        let beyond = self.admin_routes().or(page()).unify().boxed();
+        let beyond = admin_routes(Arc::clone(&self.context))
+            .or(page())
+            .unify()
+            .boxed();
         let plain = TlsAcceptor::plain(&self.tls)?;
         let mutual = TlsAcceptor::mutual(&self.tls)?;
         let places = Places::new(self.config().server.max_connections);
@@ -242,7 +244,13 @@ impl Server {
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
-        self.config.load_full()
+        self.in_force.config()
+    }
+
+    /// Trust anchors, read again without touching anything else.
+    #[must_use]
+    pub fn trust(&self) -> &TrustReload {
+        &self.context.trust
     }
 
     /// Takes no new connections, answers what came in within `limit`, then closes the store.

@@ -29,7 +29,7 @@ impl Server {
     pub async fn let_ras_go(&self) {
         let passed = self.house().services.time.now().passed();
         // Not while a reload reads them.
-        let in_force = self.loaded.lock().await;
+        let in_force = self.in_force.loaded.lock().await;
         let over = in_force.over_ras();
         let removing = tokio::task::spawn_blocking(move || checks::remove_over(&over, passed));
         if let Err(error) = removing.await {

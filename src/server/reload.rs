@@ -28,7 +28,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`]: what is wrong. Then nothing has changed but trust files that are good.
     pub async fn reload(&self, by: &str) -> Result<Reloaded, ServerError> {
-        let mut in_force = self.loaded.lock().await;
+        let mut in_force = self.in_force.loaded.lock().await;
         let result = self.try_reload(&mut in_force).await;
         let rotated = match &result {
             Ok(_) => Vec::new(),
@@ -70,9 +70,7 @@ impl Server {
             .map_err(|_| actors::ApplyError::Stopped)??;
         new_ras.keep();
         self.tls.replace_with(&loaded.tls.identity);
-        self.tls_expiry
-            .store(Arc::new(loaded.tls.certificate.not_after()));
-        self.gate.apply(gate);
+        self.context.gate.apply(gate);
         if let Err(error) = telemetry::logs::change(&config.log) {
             tracing::warn!("{error}");
         }
@@ -80,8 +78,7 @@ impl Server {
         self.front.settings.store(Arc::new(front_settings(&config)));
         self.connection_limits
             .store(Arc::new(connection_limits(&config)));
-        self.config.store(Arc::new(config));
-        *in_force = Arc::new(loaded);
+        self.in_force.exchange(in_force, config, loaded);
         self.retention_changed.notify_one();
         Ok(Reloaded {
             profiles: applied,

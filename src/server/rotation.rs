@@ -1,9 +1,9 @@
 //! Trust files in a reload that is refused: each is rotated all the same. One profile's bad file, or
 //! a mistake in the configuration, must not keep another profile from trusting its new connector.
 
-use super::trust::words;
-use super::{Caller, Server, ServerError};
+use super::{Server, ServerError};
 use crate::checks::{self, Problem, TrustFiles};
+use crate::running::{Caller, words};
 use actors::{Current, ReloadTrust};
 use store::Outcome;
 
@@ -46,7 +46,8 @@ impl Server {
                         error = problems,
                         "a trust file was not reloaded"
                     );
-                    self.audit_exchange(path_id, &caller, (Outcome::Failure, problems), now)
+                    self.trust()
+                        .audit_exchange(path_id, &caller, (Outcome::Failure, problems), now)
                         .await;
                 }
             }
@@ -62,7 +63,8 @@ impl Server {
                 "{kinds} reloaded, although the rest of the reload was refused"
             );
             let message = format!("{kinds} reloaded; the rest of the reload was refused");
-            self.audit_exchange(path_id, &caller, (Outcome::Success, message), now)
+            self.trust()
+                .audit_exchange(path_id, &caller, (Outcome::Success, message), now)
                 .await;
             let path_id = if path_id.is_empty() {
                 "(root)"

@@ -88,6 +88,7 @@ async fn reloads(server: &Server, hangup: &mut Signal) {
 /// Until an automatic RA certificate is due, or an overlap ends.
 async fn due(server: &Server) {
     let sleep = server
+        .in_force
         .loaded
         .lock()
         .await

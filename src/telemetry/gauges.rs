@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::{Current, Metrics, Profiles, Status};
+use actors::{Current, House, Metrics, Profiles, Status};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use pki::Certificate;
-
-use crate::server::Server;
 
 /// How long a profile may take to say how it stands; then its last values stay.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -30,19 +28,19 @@ impl Gauges {
     }
 
     /// Looks everything up.
-    pub(super) async fn refresh(&self, server: &Server) {
-        let (start, finish) = server.house().services.pool.waiting();
+    pub(super) async fn refresh(&self, house: &House, tls_expiry: DateTime<Utc>) {
+        let (start, finish) = house.services.pool.waiting();
         for (stage, waiting) in [("start", start), ("finish", finish)] {
             self.metrics
                 .gauge("scepd_compute_queue_depth", &[("stage", stage)])
                 .set(count(waiting));
         }
-        let stopped = !server.house().is_writable();
+        let stopped = !house.is_writable();
         self.metrics
             .gauge("scepd_store_stopped", &[])
             .set(if stopped { 1.0 } else { 0.0 });
-        let mut now = expiries(server);
-        let profiles = server.house().directory.all();
+        let mut now = expiries(house, tls_expiry);
+        let profiles = house.directory.all();
         let asked = profiles.iter().map(|(path_id, entry)| async move {
             let asked = entry.current().actor.send(Status);
             let status = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
@@ -117,17 +115,17 @@ impl Place {
     }
 }
 
-fn expiries(server: &Server) -> BTreeMap<Place, f64> {
-    let now = server.house().services.clock.now();
+fn expiries(house: &House, tls_expiry: DateTime<Utc>) -> BTreeMap<Place, f64> {
+    let now = house.services.clock.now();
     #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
     let left = |end: DateTime<Utc>| end.signed_duration_since(now).num_seconds() as f64;
     let mut found = BTreeMap::new();
-    for (path_id, entry) in server.house().directory.all().iter() {
+    for (path_id, entry) in house.directory.all().iter() {
         for (kind, end) in of_profile(&entry.current()) {
             found.insert(Place::of_certificate(path_id, kind), left(end));
         }
     }
-    found.insert(Place::of_certificate("", "tls"), left(server.tls_expiry()));
+    found.insert(Place::of_certificate("", "tls"), left(tls_expiry));
     found
 }
 

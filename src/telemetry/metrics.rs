@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::Metrics;
+use actors::{House, Metrics};
+use chrono::{DateTime, Utc};
 use metrics::{Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::gauges::Gauges;
-use crate::server::Server;
 
 /// How often values that were recorded are folded into their histograms.
 pub const UPKEEP: Duration = Duration::from_secs(5);
@@ -67,9 +67,9 @@ impl Registry {
         self.handle.run_upkeep();
     }
 
-    /// All metrics of `server` as Prometheus text.
-    pub async fn render(&self, server: &Server) -> String {
-        self.gauges.refresh(server).await;
+    /// All metrics as Prometheus text; `tls_expiry` is when the TLS certificate in use ends.
+    pub async fn render(&self, house: &House, tls_expiry: DateTime<Utc>) -> String {
+        self.gauges.refresh(house, tls_expiry).await;
         self.handle.render()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{Duration, Utc};
 use pki::{Certificate, CertificateBuilder, Curve, Digest, KeyKind, PrivateKey, Serial};
 use scep::client::Content;
-use scepd::server::Caller;
+use scepd::running::Caller;
 
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
@@ -212,7 +212,7 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
         );
         refusals += 1;
         if name == "anchors.pem" {
-            let error = server.server.reload_trust("corp", &caller()).await;
+            let error = server.server.trust().reload("corp", &caller()).await;
             let words = error.unwrap_err().to_string();
             assert!(words.contains("anchors.pem"), "{damage:?}: {words}");
             trust_refusals += 1;
@@ -251,7 +251,12 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
     server
         .house
         .replace("anchors.pem", connector.certificate.to_pem().as_bytes());
-    server.server.reload_trust("corp", &caller()).await.unwrap();
+    server
+        .server
+        .trust()
+        .reload("corp", &caller())
+        .await
+        .unwrap();
     let csr = device.csr(Some(&intune::challenge_by(&connector)));
     issued(device.post(&device.request(Content::PkcsReq(&csr))).await);
 }

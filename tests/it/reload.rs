@@ -6,7 +6,7 @@ use challenge::Label;
 use pki::{KeyKind, PrivateKey};
 use scep::FailInfo;
 use scep::client::Content;
-use scepd::server::Caller;
+use scepd::running::Caller;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::{Load, Patience, always, device_key};
@@ -101,7 +101,7 @@ async fn nothing_fails_while_certificates_are_rotated() {
         kind: "System".to_owned(),
         request_id: "0".to_owned(),
     };
-    server.server.reload_trust("corp", &caller).await.unwrap();
+    server.server.trust().reload("corp", &caller).await.unwrap();
     let csr = device.csr(Some(&used));
     let again = device.post(&device.request(Content::PkcsReq(&csr))).await;
     let (fail_info, text) = refused(again);

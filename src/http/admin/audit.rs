@@ -3,12 +3,16 @@
 use api::{AuditDetails, AuditEvent, AuditQuery, List, Outcome};
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking, page};
 use crate::auth::Admin;
-use crate::server::Server;
 
-pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn list(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
     let query: AuditQuery = asked.query()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let query = store::AuditQuery {
@@ -26,7 +30,7 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
         per_page,
         ..store::AuditQuery::default()
     };
-    let store = server.house().services.store.clone();
+    let store = context.house().services.store.clone();
     let found = blocking(move || Ok(store.audit(&query)?)).await?;
     reply::ok(&List {
         data: found.data.into_iter().map(shown).collect(),

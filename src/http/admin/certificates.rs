@@ -14,20 +14,24 @@ use warp::http::HeaderValue;
 use warp::http::header::CONTENT_DISPOSITION;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking, note, page};
 use super::serials;
 use crate::auth::Admin;
-use crate::server::Server;
 
-pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn list(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
     let query: CertificateQuery = asked.query()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let query = store::CertificateQuery {
         ca: query
             .issuer_id
             .as_deref()
-            .and_then(|id| ca_named(server, id)),
+            .and_then(|id| ca_named(context, id)),
         issuer_id: query.issuer_id,
         profile: query.profile,
         device: query.device,
@@ -42,7 +46,7 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
         per_page,
         ..store::CertificateQuery::default()
     };
-    let services = server.house().services.clone();
+    let services = context.house().services.clone();
     let now = services.clock.now();
     let found = blocking(move || Ok(serials::search(&*services.store, query, now)?)).await?;
     reply::ok(&List {
@@ -82,12 +86,16 @@ pub(super) fn shown(record: &CertificateRecord, now: DateTime<Utc>) -> api::Cert
     }
 }
 
-pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
-    let record = find(server, asked).await?;
+pub(super) async fn show(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let record = find(context, asked).await?;
     let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
     let name = |oid: &String| eku_short_name(oid).map_or_else(|| oid.clone(), str::to_owned);
     reply::ok(&CertificateDetail {
-        certificate: shown(&record, server.house().services.clock.now()),
+        certificate: shown(&record, context.house().services.clock.now()),
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
         public_key: certificate.public_key().kind().to_string(),
@@ -111,13 +119,13 @@ pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
 }
 
 pub(super) async fn revoke(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let RevokeRequest { reason, note: why } = asked.body_or_default()?;
     let why = note(why)?;
-    let record = find(server, asked).await?;
+    let record = find(context, asked).await?;
     let (issuer_id, serial) = (record.issuer_id, record.serial);
     let revocation = Revocation {
         ca: record.ca,
@@ -128,7 +136,7 @@ pub(super) async fn revoke(
         note: why,
         request_id: asked.origin.request_id.clone(),
     };
-    let services = &server.house().services;
+    let services = &context.house().services;
     match actors::revoke(services, revocation).await {
         Ok(revoked_at) => reply::ok(&RevokeReply {
             revoked: true,
@@ -144,12 +152,12 @@ pub(super) async fn revoke(
 }
 
 pub(super) async fn download(
-    server: &Server,
+    context: &AdminContext,
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let DownloadQuery { format } = asked.query()?;
-    let record = find(server, asked).await?;
+    let record = find(context, asked).await?;
     let name = hex::encode(&record.serial);
     let (mut response, extension) = match format {
         DownloadFormat::Der => (reply::file("application/pkix-cert", record.der), "cer"),
@@ -163,7 +171,7 @@ pub(super) async fn download(
         DownloadFormat::Chain => {
             let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
             let mut pem = certificate.to_pem();
-            for above in chain_of(server, &record.ca, &certificate) {
+            for above in chain_of(context, &record.ca, &certificate) {
                 pem.push_str(&above.to_pem());
             }
             (reply::file("application/x-pem-file", pem), "chain.pem")
@@ -178,27 +186,27 @@ pub(super) async fn download(
 }
 
 /// The CA of the issuer that the configuration calls so, as far as a profile uses it.
-fn ca_named(server: &Server, issuer_id: &str) -> Option<CaId> {
-    let profiles = server.house().directory.all();
+fn ca_named(context: &AdminContext, issuer_id: &str) -> Option<CaId> {
+    let profiles = context.house().directory.all();
     let mut profiles = profiles.values().map(|entry| entry.current());
     let named = profiles.find(|current| current.spec.issuer.id() == issuer_id)?;
     Some(CaId::of_ca(named.spec.issuer.authority().certificate()))
 }
 
 /// The record that the path names: by what the issuer was called when it signed, or is called now.
-async fn find(server: &Server, asked: &Asked) -> Result<CertificateRecord, Problem> {
+async fn find(context: &AdminContext, asked: &Asked) -> Result<CertificateRecord, Problem> {
     let issuer_id = asked.parameter(0)?.to_owned();
     let digits = asked.parameter(1)?.to_owned();
     let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
-    let ca = ca_named(server, &issuer_id);
-    let store = server.house().services.store.clone();
+    let ca = ca_named(context, &issuer_id);
+    let store = context.house().services.store.clone();
     let found = blocking(move || Ok(serials::find(&*store, (&issuer_id, ca), &digits)?)).await?;
     found.ok_or_else(|| Problem::not_found(unknown))
 }
 
 /// The CA's chain, as far as a profile still uses it and it is the one that signed.
-fn chain_of(server: &Server, ca: &CaId, certificate: &Certificate) -> Vec<Certificate> {
-    let profiles = server.house().directory.all();
+fn chain_of(context: &AdminContext, ca: &CaId, certificate: &Certificate) -> Vec<Certificate> {
+    let profiles = context.house().directory.all();
     let chain = profiles
         .values()
         .map(|entry| entry.current())

@@ -5,15 +5,20 @@ use std::time::Duration;
 use api::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::Asked;
 use crate::auth::Admin;
 use crate::checks::{Problem as Found, Severity};
-use crate::server::{CheckError, Server};
+use crate::running::CheckError;
 
-pub(super) async fn run(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn run(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
     let ChecksRequest { profile } = asked.body_or_default()?;
-    let checked = server.check_now().await.map_err(|error| match error {
+    let checked = context.checks.run().await.map_err(|error| match error {
         CheckError::UnderWay => Problem::busy(error.to_string(), Duration::from_secs(2)),
         CheckError::Broken(_) => Problem::fault(error),
     })?;
@@ -21,7 +26,7 @@ pub(super) async fn run(server: &Server, _: &Admin, asked: &Asked) -> Result<Res
     let mut profiles_checked = checked.profiles.len();
     if let Some(wanted) = &profile {
         let in_file = checked.profiles.iter().any(|path_id| path_id == wanted);
-        if !in_file && server.house().directory.find(wanted).is_none() {
+        if !in_file && context.house().directory.find(wanted).is_none() {
             return Err(Problem::not_found(format!(
                 "there is no profile `{wanted}`"
             )));
@@ -40,7 +45,7 @@ pub(super) async fn run(server: &Server, _: &Admin, asked: &Asked) -> Result<Res
             .all(|finding| finding.level != CheckLevel::Error),
         findings,
         profiles_checked,
-        generated_at: server.house().services.clock.now(),
+        generated_at: context.house().services.clock.now(),
     })
 }
 

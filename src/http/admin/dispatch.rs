@@ -9,11 +9,11 @@ use futures_util::Stream;
 use warp::http::Method;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Arrived, Asked, decoded, read};
 use super::{audit, certificates, checks, pending, probes, profiles, session, timeline, tokens};
 use crate::auth::{Admin, SignedIn};
-use crate::server::Server;
 
 /// Whether a path is the admin side's: a route of the table, or anything under `/api`.
 pub(super) fn is_ours(path: &str) -> bool {
@@ -21,18 +21,22 @@ pub(super) fn is_ours(path: &str) -> bool {
 }
 
 /// Answers one request.
-pub(super) async fn answer<B, D, E>(server: Arc<Server>, arrived: Arrived, body: B) -> Response
+pub(super) async fn answer<B, D, E>(
+    context: Arc<AdminContext>,
+    arrived: Arrived,
+    body: B,
+) -> Response
 where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
     let begun = Instant::now();
-    let origin = arrived.origin(&server);
+    let origin = arrived.origin(&context);
     let request_id = origin.request_id.clone();
     let (method, path) = (arrived.method.clone(), arrived.path.clone());
     let result = match find(&arrived) {
         Ok((route, parameters)) => {
-            let patience = server.config().server.body_timeout.duration();
+            let patience = context.config().server.body_timeout.duration();
             match read(body, patience).await {
                 Ok(body) => {
                     let Arrived {
@@ -52,7 +56,7 @@ where
                         changes,
                         channel,
                     };
-                    carry_out(&server, route, asked).await
+                    carry_out(&context, route, asked).await
                 }
                 Err(problem) => Err(problem),
             }
@@ -99,18 +103,18 @@ enum Standing {
 }
 
 impl Standing {
-    async fn of(server: &Server, route: &Route, asked: &Asked) -> Result<Self, Problem> {
+    async fn of(context: &AdminContext, route: &Route, asked: &Asked) -> Result<Self, Problem> {
         Ok(match route.permission {
             Permission::Public => Self::Anyone,
             Permission::Metrics => {
-                server
-                    .gate()
+                context
+                    .gate
                     .metrics(&asked.presented(), &asked.origin)
                     .await?;
                 Self::Anyone
             }
-            Permission::SignedIn => Self::SignedIn(asked.sign_in(server).await?),
-            Permission::Admin => Self::Admin(asked.sign_in(server).await?.admin()?),
+            Permission::SignedIn => Self::SignedIn(asked.sign_in(context).await?),
+            Permission::Admin => Self::Admin(asked.sign_in(context).await?.admin()?),
         })
     }
 
@@ -133,41 +137,45 @@ impl Standing {
     }
 }
 
-async fn carry_out(server: &Arc<Server>, route: &Route, asked: Asked) -> Result<Response, Problem> {
-    let by = Standing::of(server, route, &asked).await?;
+async fn carry_out(
+    context: &AdminContext,
+    route: &Route,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let by = Standing::of(context, route, &asked).await?;
     match route.operation {
         Operation::CheckAuth => session::check(&by.signed_in()?),
-        Operation::SignIn => session::sign_in(server, &asked).await,
-        Operation::ShowSession => session::show(server, &by.signed_in()?, &asked),
-        Operation::SignOut => session::sign_out(server, &by.signed_in()?, &asked).await,
-        Operation::ShowAbout => probes::about(server, &by.signed_in()?),
+        Operation::SignIn => session::sign_in(context, &asked).await,
+        Operation::ShowSession => session::show(context, &by.signed_in()?, &asked),
+        Operation::SignOut => session::sign_out(context, &by.signed_in()?, &asked).await,
+        Operation::ShowAbout => probes::about(context, &by.signed_in()?),
         Operation::ShowOpenApi => Ok(reply::file(
             "application/yaml",
             Bytes::from_static(api::OPENAPI.as_bytes()),
         )),
-        Operation::ListScepProfiles => profiles::list(server, &by.admin()?).await,
-        Operation::ListScepIntuneStats => profiles::intune_stats(server, &by.admin()?).await,
+        Operation::ListScepProfiles => profiles::list(context, &by.admin()?).await,
+        Operation::ListScepIntuneStats => profiles::intune_stats(context, &by.admin()?).await,
         Operation::ReloadScepIntuneTrust => {
-            profiles::reload_trust(server, &by.admin()?, &asked).await
+            profiles::reload_trust(context, &by.admin()?, &asked).await
         }
-        Operation::RunScepChecks => checks::run(server, &by.admin()?, &asked).await,
-        Operation::ListScepRequests => pending::list(server, &by.admin()?, &asked).await,
-        Operation::ApproveScepRequest => pending::decide(server, &by.admin()?, &asked, true).await,
-        Operation::DenyScepRequest => pending::decide(server, &by.admin()?, &asked, false).await,
-        Operation::ListCertificates => certificates::list(server, &by.admin()?, &asked).await,
-        Operation::ShowCertificate => certificates::show(server, &by.admin()?, &asked).await,
-        Operation::RevokeCertificate => certificates::revoke(server, &by.admin()?, &asked).await,
+        Operation::RunScepChecks => checks::run(context, &by.admin()?, &asked).await,
+        Operation::ListScepRequests => pending::list(context, &by.admin()?, &asked).await,
+        Operation::ApproveScepRequest => pending::decide(context, &by.admin()?, &asked, true).await,
+        Operation::DenyScepRequest => pending::decide(context, &by.admin()?, &asked, false).await,
+        Operation::ListCertificates => certificates::list(context, &by.admin()?, &asked).await,
+        Operation::ShowCertificate => certificates::show(context, &by.admin()?, &asked).await,
+        Operation::RevokeCertificate => certificates::revoke(context, &by.admin()?, &asked).await,
         Operation::DownloadCertificate => {
-            certificates::download(server, &by.admin()?, &asked).await
+            certificates::download(context, &by.admin()?, &asked).await
         }
-        Operation::ShowTimeline => timeline::show(server, &by.admin()?, &asked).await,
-        Operation::ListAuditEvents => audit::list(server, &by.admin()?, &asked).await,
-        Operation::ListTokens => tokens::list(server, &by.admin()?),
-        Operation::CreateToken => tokens::create(server, &by.admin()?, &asked).await,
-        Operation::RevokeToken => tokens::revoke(server, &by.admin()?, &asked).await,
+        Operation::ShowTimeline => timeline::show(context, &by.admin()?, &asked).await,
+        Operation::ListAuditEvents => audit::list(context, &by.admin()?, &asked).await,
+        Operation::ListTokens => tokens::list(context, &by.admin()?),
+        Operation::CreateToken => tokens::create(context, &by.admin()?, &asked).await,
+        Operation::RevokeToken => tokens::revoke(context, &by.admin()?, &asked).await,
         Operation::ShowHealth => probes::health(),
-        Operation::ShowReadiness => probes::readiness(server).await,
-        Operation::ShowMetrics => probes::metrics(server, asked.channel).await,
+        Operation::ShowReadiness => probes::readiness(context).await,
+        Operation::ShowMetrics => probes::metrics(context, asked.channel).await,
     }
 }
 

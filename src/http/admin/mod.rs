@@ -6,6 +6,7 @@
 //!
 //! | module | answers |
 //! |---|---|
+//! | `context` | what handlers work with: the running server, as far as they are concerned |
 //! | `dispatch` | which operation, and whether the caller may |
 //! | `request`, `reply` | query, body and path parameters in; JSON and errors out |
 //! | `session`, `tokens` | signing in; tokens |
@@ -16,6 +17,7 @@
 mod audit;
 mod certificates;
 mod checks;
+mod context;
 mod dispatch;
 mod pending;
 mod probes;
@@ -36,17 +38,18 @@ use warp::path::FullPath;
 use warp::reply::Response;
 
 use super::Peer;
-use crate::server::Server;
+pub use context::AdminContext;
+
 use request::Arrived;
 
 /// The admin API with health and metrics, for the https listener.
-pub fn routes(server: Arc<Server>) -> BoxedFilter<(Response,)> {
-    filter(server, dispatch::is_ours)
+pub fn routes(context: Arc<AdminContext>) -> BoxedFilter<(Response,)> {
+    filter(context, dispatch::is_ours)
 }
 
 /// Health, readiness and metrics alone, for a listener of their own.
-pub fn probe_routes(server: Arc<Server>) -> BoxedFilter<(Response,)> {
-    filter(server, |path| {
+pub fn probe_routes(context: Arc<AdminContext>) -> BoxedFilter<(Response,)> {
+    filter(context, |path| {
         matches!(path, "/healthz" | "/readyz" | "/metrics")
     })
     .or(warp::any().map(reply::nothing_here))
@@ -54,7 +57,7 @@ pub fn probe_routes(server: Arc<Server>) -> BoxedFilter<(Response,)> {
     .boxed()
 }
 
-fn filter(server: Arc<Server>, ours: fn(&str) -> bool) -> BoxedFilter<(Response,)> {
+fn filter(context: Arc<AdminContext>, ours: fn(&str) -> bool) -> BoxedFilter<(Response,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::path::full()
         .and_then(move |path: FullPath| async move {
@@ -76,7 +79,7 @@ fn filter(server: Arc<Server>, ours: fn(&str) -> bool) -> BoxedFilter<(Response,
                   headers: HeaderMap,
                   peer: Peer,
                   body| {
-                let server = Arc::clone(&server);
+                let context = Arc::clone(&context);
                 async move {
                     let arrived = Arrived {
                         method,
@@ -85,7 +88,7 @@ fn filter(server: Arc<Server>, ours: fn(&str) -> bool) -> BoxedFilter<(Response,
                         headers,
                         peer,
                     };
-                    dispatch::answer(server, arrived, body).await
+                    dispatch::answer(context, arrived, body).await
                 }
             },
         )

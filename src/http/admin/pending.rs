@@ -8,24 +8,28 @@ use pki::Csr;
 use store::EnrollmentRecord;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking, note, page};
 use crate::auth::Admin;
-use crate::server::Server;
 
 /// The SCEP messageType of RenewalReq.
 const RENEWAL_REQ: u8 = 17;
 
-pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn list(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
     let query: RequestQuery = asked.query()?;
     let (page, per_page) = page(query.page, query.per_page)?;
-    let waiting = waiting(server, query.profile).await?;
+    let waiting = waiting(context, query.profile).await?;
     let first = u64::from(page - 1).saturating_mul(u64::from(per_page));
     let data = waiting
         .iter()
         .skip(usize::try_from(first).unwrap_or(usize::MAX))
         .take(usize::try_from(per_page).unwrap_or(usize::MAX))
-        .map(|record| shown(server, record))
+        .map(|record| shown(context, record))
         .collect();
     let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
     reply::ok(&List::<PendingRequest> {
@@ -38,14 +42,14 @@ pub(super) async fn list(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
 
 /// The requests that wait, of one profile under any of its names, or of all; oldest first.
 async fn waiting(
-    server: &Server,
+    context: &AdminContext,
     profile: Option<String>,
 ) -> Result<Vec<EnrollmentRecord>, Problem> {
-    let store = server.house().services.store.clone();
+    let store = context.house().services.store.clone();
     let Some(path_id) = profile else {
         return blocking(move || Ok(store.pending(None)?)).await;
     };
-    let current = server.house().directory.find(&path_id);
+    let current = context.house().directory.find(&path_id);
     let formerly = current.map(|current| current.spec.formerly.clone());
     let names = std::iter::once(path_id).chain(formerly.unwrap_or_default());
     let names: Vec<String> = names.collect();
@@ -60,8 +64,8 @@ async fn waiting(
     .await
 }
 
-fn shown(server: &Server, record: &EnrollmentRecord) -> PendingRequest {
-    let profile = server.house().directory.find_by_any_name(&record.profile);
+fn shown(context: &AdminContext, record: &EnrollmentRecord) -> PendingRequest {
+    let profile = context.house().directory.find_by_any_name(&record.profile);
     let csr = record
         .csr
         .as_deref()
@@ -95,7 +99,7 @@ fn shown(server: &Server, record: &EnrollmentRecord) -> PendingRequest {
 }
 
 pub(super) async fn decide(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
     approve: bool,
@@ -105,9 +109,9 @@ pub(super) async fn decide(
     let (path_id, key) = key_of(id).ok_or_else(unknown)?;
     let Decision { note: why } = asked.body_or_default()?;
     let why = note(why)?;
-    let Some(profile) = server.house().directory.find_by_any_name(path_id) else {
+    let Some(profile) = context.house().directory.find_by_any_name(path_id) else {
         // Listed all the same: with the profile configured again it can be decided.
-        let (store, of) = (server.house().services.store.clone(), path_id.to_owned());
+        let (store, of) = (context.house().services.store.clone(), path_id.to_owned());
         let known = blocking(move || Ok(store.enrollment(&of, &key)?)).await?;
         return Err(match known {
             Some(record) if record.stage.awaits_approval() => {
@@ -124,7 +128,7 @@ pub(super) async fn decide(
         note: why,
         request_id: asked.origin.request_id.clone(),
     };
-    let settings = server.config().server.request_timeout.duration();
+    let settings = context.config().server.request_timeout.duration();
     let busy = |words: String| Problem::busy(words, Duration::from_secs(1));
     match tokio::time::timeout(settings, profile.actor.send(decision)).await {
         Ok(Ok(Ok(_))) => reply::ok(&DecisionReply {
@@ -135,7 +139,7 @@ pub(super) async fn decide(
                 RequestState::Denied
             },
             decided_by: admin.caller().name.clone(),
-            decided_at: server.house().services.clock.now(),
+            decided_at: context.house().services.clock.now(),
         }),
         Ok(Ok(Err(error))) => Err(match error {
             DecideError::Unknown => unknown(),

@@ -6,22 +6,22 @@ use api::{About, Health, Readiness, ReadinessCheck};
 use warp::http::StatusCode;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::blocking;
 use crate::auth::SignedIn;
 use crate::http::Channel;
-use crate::server::Server;
 
 /// How long the store may take before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn about(server: &Server, _: &SignedIn) -> Result<Response, Problem> {
+pub(super) fn about(context: &AdminContext, _: &SignedIn) -> Result<Response, Problem> {
     reply::ok(&About {
         name: "scepd".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         openssl: pki::openssl_version(),
-        started_at: server.started_at(),
-        now: server.house().services.clock.now(),
+        started_at: context.started_at,
+        now: context.house().services.clock.now(),
     })
 }
 
@@ -31,10 +31,10 @@ pub(super) fn health() -> Result<Response, Problem> {
     })
 }
 
-pub(super) async fn readiness(server: &Server) -> Result<Response, Problem> {
+pub(super) async fn readiness(context: &AdminContext) -> Result<Response, Problem> {
     let checks = vec![
-        check("store", store(server).await),
-        check("profiles", profiles(server)),
+        check("store", store(context).await),
+        check("profiles", profiles(context)),
     ];
     let ready = checks.iter().all(|check| check.ok);
     let status = if ready {
@@ -53,15 +53,15 @@ fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {
     }
 }
 
-async fn store(server: &Server) -> Result<(), String> {
-    if !server.house().is_writable() {
+async fn store(context: &AdminContext) -> Result<(), String> {
+    if !context.house().is_writable() {
         return Err(
             "a write failed and the store takes no more: see to its disk; the server ends by itself, to be started \
              anew, once the disk takes writes again"
                 .to_owned(),
         );
     }
-    let store = server.house().services.store.clone();
+    let store = context.house().services.store.clone();
     let read = blocking(move || Ok(store.setting("readiness")?));
     match tokio::time::timeout(PATIENCE, read).await {
         Ok(Ok(_)) => Ok(()),
@@ -73,11 +73,11 @@ async fn store(server: &Server) -> Result<(), String> {
     }
 }
 
-fn profiles(server: &Server) -> Result<(), String> {
-    if server.is_draining() {
+fn profiles(context: &AdminContext) -> Result<(), String> {
+    if context.is_draining() {
         return Err("the server is shutting down".to_owned());
     }
-    let profiles = server.house().directory.all();
+    let profiles = context.house().directory.all();
     let down: Vec<&str> = profiles
         .iter()
         .filter(|(_, entry)| !entry.current().actor.connected())
@@ -94,17 +94,19 @@ fn profiles(server: &Server) -> Result<(), String> {
 }
 
 /// Prometheus text. Served elsewhere alone when a listener for metrics is configured.
-pub(super) async fn metrics(server: &Server, peer: Channel) -> Result<Response, Problem> {
-    if server.config().admin.metrics_listen.is_some() && peer == Channel::Https {
+pub(super) async fn metrics(context: &AdminContext, peer: Channel) -> Result<Response, Problem> {
+    if context.config().admin.metrics_listen.is_some() && peer == Channel::Https {
         return Err(Problem::not_found(
             "metrics have a listener of their own; see admin.metrics_listen",
         ));
     }
-    let Some(registry) = server.registry() else {
+    let Some(registry) = &context.registry else {
         return Err(Problem::fault("metrics are not kept; the log says why"));
     };
     Ok(reply::file(
         "text/plain; version=0.0.4; charset=utf-8",
-        registry.render(server).await,
+        registry
+            .render(context.house(), context.in_force.tls_expiry())
+            .await,
     ))
 }

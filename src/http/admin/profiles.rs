@@ -14,12 +14,13 @@ use futures_util::future::join_all;
 use pki::Certificate;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::Asked;
 use crate::auth::Admin;
 use crate::config;
 use crate::http::is_path_id;
-use crate::server::{Caller, Server, TrustError};
+use crate::running::{Caller, TrustError};
 
 /// How long a profile may take to say how it stands.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,9 +31,9 @@ const TRIES: usize = 10;
 /// How much of a name that cannot be a profile's is sent back, in characters.
 const SHOWN: usize = 64;
 
-pub(super) async fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
-    let now = server.house().services.clock.now();
-    let seen = all(server, now).await?;
+pub(super) async fn list(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
+    let now = context.house().services.clock.now();
+    let seen = all(context, now).await?;
     let profiles = seen
         .into_iter()
         .map(|seen| card(seen, now))
@@ -40,9 +41,9 @@ pub(super) async fn list(server: &Server, _: &Admin) -> Result<Response, Problem
     enveloped(profiles, now)
 }
 
-pub(super) async fn intune_stats(server: &Server, _: &Admin) -> Result<Response, Problem> {
-    let now = server.house().services.clock.now();
-    let rows: Vec<IntuneRow> = all(server, now)
+pub(super) async fn intune_stats(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
+    let now = context.house().services.clock.now();
+    let rows: Vec<IntuneRow> = all(context, now)
         .await?
         .into_iter()
         .map(|seen| row(seen, now))
@@ -69,14 +70,14 @@ struct Seen {
 }
 
 /// All profiles at once: their actors answer side by side.
-async fn all(server: &Server, now: DateTime<Utc>) -> Result<Vec<Seen>, Problem> {
-    let config = server.config();
+async fn all(context: &AdminContext, now: DateTime<Utc>) -> Result<Vec<Seen>, Problem> {
+    let config = context.config();
     let settings: HashMap<&str, &config::Profile> = config
         .profiles
         .iter()
         .map(|profile| (profile.path_id.as_str(), profile))
         .collect();
-    let profiles = server.house().directory.all();
+    let profiles = context.house().directory.all();
     let asked = profiles
         .iter()
         .map(|(path_id, entry)| see(entry, settings.get(path_id.as_str()).copied(), now));
@@ -214,7 +215,7 @@ fn row(seen: Seen, now: DateTime<Utc>) -> IntuneRow {
 }
 
 pub(super) async fn reload_trust(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
@@ -240,7 +241,7 @@ pub(super) async fn reload_trust(
         kind: admin.caller().kind.as_str().to_owned(),
         request_id: asked.origin.request_id.clone(),
     };
-    match server.reload_trust(&path_id, &caller).await {
+    match context.trust.reload(&path_id, &caller).await {
         Ok(reloaded_at) => reply::ok(&ReloadTrustReply {
             reloaded: true,
             path_id,

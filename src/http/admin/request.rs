@@ -11,11 +11,11 @@ use serde_json::error::Category;
 use warp::http::header::{AUTHORIZATION, COOKIE};
 use warp::http::{HeaderMap, Method};
 
+use super::context::AdminContext;
 use super::reply::Problem;
 use crate::auth::{Presented, Refused, SignedIn};
 use crate::http::origin::origin;
 use crate::http::{Channel, Peer};
-use crate::server::Server;
 use challenge::json;
 
 /// The largest body of an admin request, in bytes.
@@ -45,11 +45,11 @@ pub(super) struct Asked {
 }
 
 impl Arrived {
-    pub(super) fn origin(&self, server: &Server) -> Origin {
+    pub(super) fn origin(&self, context: &AdminContext) -> Origin {
         origin(
             &self.peer,
             &self.headers,
-            &server.config().server.trusted_proxies,
+            &context.config().server.trusted_proxies,
         )
     }
 }
@@ -88,8 +88,8 @@ impl Asked {
     }
 
     /// Finds out who sent it.
-    pub(super) async fn sign_in(&self, server: &Server) -> Result<SignedIn, Refused> {
-        server.gate().sign_in(&self.presented(), &self.origin).await
+    pub(super) async fn sign_in(&self, context: &AdminContext) -> Result<SignedIn, Refused> {
+        context.gate.sign_in(&self.presented(), &self.origin).await
     }
 
     /// The path's parameter at `index`.

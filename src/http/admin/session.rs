@@ -4,10 +4,10 @@ use warp::http::header::SET_COOKIE;
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::Asked;
 use crate::auth::{Refused, SignedIn};
-use crate::server::Server;
 
 pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
     let is_admin = caller.is_admin();
@@ -20,10 +20,10 @@ pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
     ))
 }
 
-pub(super) async fn sign_in(server: &Server, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn sign_in(context: &AdminContext, asked: &Asked) -> Result<Response, Problem> {
     let api::SignIn { token } = asked.body()?;
     let token = zeroize::Zeroizing::new(token);
-    let begun = server.gate().begin_session(&token, &asked.origin).await?;
+    let begun = context.gate.begin_session(&token, &asked.origin).await?;
     tracing::info!(
         request_id = asked.origin.request_id,
         user = begun.session.user,
@@ -36,22 +36,26 @@ pub(super) async fn sign_in(server: &Server, asked: &Asked) -> Result<Response, 
 }
 
 /// The session of the cookie. A bearer token has none.
-pub(super) fn show(server: &Server, _: &SignedIn, asked: &Asked) -> Result<Response, Problem> {
-    reply::ok(&server.gate().session(asked.cookie())?)
+pub(super) fn show(
+    context: &AdminContext,
+    _: &SignedIn,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    reply::ok(&context.gate.session(asked.cookie())?)
 }
 
 /// Ends the session of the cookie, which must come with its CSRF token: a bearer token has no session to end.
 pub(super) async fn sign_out(
-    server: &Server,
+    context: &AdminContext,
     _: &SignedIn,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    server
-        .gate()
+    context
+        .gate
         .sign_in(&asked.presented_by_page(), &asked.origin)
         .await?;
     let cookie = asked.cookie().ok_or(Refused::Missing)?;
-    server.gate().end_session(cookie);
+    context.gate.end_session(cookie);
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     set_cookie(&mut response, "", "; Max-Age=0")?;

@@ -3,18 +3,22 @@
 use api::{AuditEvent, CertificateStatus, Outcome, Stage, Timeline, TimelineEntry, TimelineQuery};
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking};
 use super::{audit, certificates, serials};
 use crate::auth::Admin;
-use crate::server::Server;
 
 /// Events and certificates that one timeline shows at most.
 const MOST: u32 = 500;
 
-pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Response, Problem> {
+pub(super) async fn show(
+    context: &AdminContext,
+    _: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
     let query: TimelineQuery = asked.query()?;
-    let now = server.house().services.clock.now();
+    let now = context.house().services.clock.now();
     let asked_for = [
         &query.device,
         &query.transaction_id,
@@ -30,7 +34,7 @@ pub(super) async fn show(server: &Server, _: &Admin, asked: &Asked) -> Result<Re
             generated_at: now,
         });
     }
-    let services = server.house().services.clone();
+    let services = context.house().services.clone();
     let (events, certificates, truncated) = blocking(move || {
         let certificates = serials::search(&*services.store, certificates_of(&query), now)?;
         let mut query = query;

@@ -3,16 +3,16 @@
 use warp::http::StatusCode;
 use warp::reply::Response;
 
+use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::Asked;
 use crate::auth::tokens::{By, shown};
 use crate::auth::{Admin, TokenError};
 use crate::control::listen::change;
 use crate::control::{Answer, Order};
-use crate::server::Server;
 
-pub(super) fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
-    let mut tokens: Vec<api::Token> = server
+pub(super) fn list(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
+    let mut tokens: Vec<api::Token> = context
         .house()
         .services
         .store
@@ -25,7 +25,7 @@ pub(super) fn list(server: &Server, _: &Admin) -> Result<Response, Problem> {
 }
 
 pub(super) async fn create(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
@@ -35,7 +35,7 @@ pub(super) async fn create(
         expires_in_days,
     } = asked.body()?;
     match order(
-        server,
+        context,
         admin,
         asked,
         Order::CreateToken {
@@ -52,19 +52,19 @@ pub(super) async fn create(
 }
 
 pub(super) async fn revoke(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let id = asked.parameter(0)?;
-    let store = &server.house().services.store;
+    let store = &context.house().services.store;
     if !store.tokens().iter().any(|token| token.id == id) {
         return Err(Problem::not_found(format!(
             "there is no token with the id {id:?}"
         )));
     }
     match order(
-        server,
+        context,
         admin,
         asked,
         Order::RevokeToken {
@@ -79,12 +79,12 @@ pub(super) async fn revoke(
 }
 
 async fn order(
-    server: &Server,
+    context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
     order: Order,
 ) -> Result<Answer, Problem> {
-    let services = &server.house().services;
+    let services = &context.house().services;
     let by = By {
         name: admin.caller().name.clone(),
         kind: admin.caller().kind.as_str(),

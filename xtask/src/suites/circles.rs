@@ -20,12 +20,6 @@ const SOURCES: [&str; 9] = [
     "xtask/src/",
 ];
 
-/// Folders whose files are still one circle, and what would take it apart.
-const KNOWN: [(&str, &str); 1] = [(
-    "src/",
-    "the admin API's handlers take the whole server, which starts them: give them a context of their own",
-)];
-
 /// The most files that the path of an enrollment may have in the document.
 const LONGEST_PATH: usize = 10;
 
@@ -43,9 +37,8 @@ pub(super) fn faults(repo: &Repo, files: &[String]) -> Vec<String> {
                 modules.insert(module, code_of(&text));
             }
         }
-        let known = KNOWN.iter().any(|(folder, _)| *folder == source);
         for circle in circles(&imports(&modules)) {
-            if known || in_one_folder(&circle) {
+            if in_one_folder(&circle) {
                 continue;
             }
             let names: Vec<String> = circle.iter().map(|module| module.join("::")).collect();
@@ -130,6 +123,9 @@ fn imports(modules: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Modu
             }
             uses.entry(module).or_default().push((full, public));
         }
+        for child in children_named(modules, module, code) {
+            uses.entry(module).or_default().push((child, false));
+        }
     }
     let mut graph = BTreeMap::new();
     for module in modules.keys() {
@@ -148,6 +144,24 @@ fn imports(modules: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Modu
         graph.insert(module.clone(), to);
     }
     graph
+}
+
+/// The children that a module's code names in paths of their own (`child::f`), beside `use`.
+fn children_named(modules: &BTreeMap<Module, String>, module: &Module, code: &str) -> Vec<Module> {
+    let is_child = |other: &&Module| other.len() == module.len() + 1 && other.starts_with(module);
+    let is_named = |child: &&Module| {
+        let start = format!("{}::", child.last().map_or("", String::as_str));
+        code.lines()
+            .filter(|line| !line.contains("use "))
+            .any(|line| {
+                line.match_indices(&start).any(|(position, _)| {
+                    let before = line.get(..position).and_then(|text| text.chars().last());
+                    !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+                })
+            })
+    };
+    let children = modules.keys().filter(is_child);
+    children.filter(is_named).cloned().collect()
 }
 
 /// A path as a list from the crate's root on; `None` for what is another crate's.
@@ -246,7 +260,10 @@ fn paths(code: &str) -> Vec<(String, bool)> {
                 .chars()
                 .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
                 .collect();
-            found.push((path.trim_end_matches(':').to_owned(), false));
+            let path = path.trim_end_matches(':');
+            if path.contains("::") {
+                found.push((path.to_owned(), false));
+            }
         }
     }
     found
@@ -371,6 +388,19 @@ mod tests {
             .map(|module| module.join("::"))
             .collect();
         assert!(names.contains(&"a".to_owned()) && names.contains(&"b::inner".to_owned()));
+        assert!(!in_one_folder(&found[0]));
+    }
+
+    #[test]
+    fn a_parent_that_names_its_child_uses_it() {
+        let modules = crate_of(&[
+            ("src/lib.rs", "mod a; mod b;\n"),
+            ("src/a/mod.rs", "mod inner;\nfn go() { inner::go() }\n"),
+            ("src/a/inner.rs", "pub(super) fn go() { crate::b::go() }\n"),
+            ("src/b.rs", "use crate::a::go;\n"),
+        ]);
+        let found = circles(&imports(&modules));
+        assert_eq!(found.len(), 1, "{found:?}");
         assert!(!in_one_folder(&found[0]));
     }
 

@@ -1,9 +1,10 @@
 //! Reloading one profile's trust anchors, without touching anything else.
 
-use super::Server;
+use super::InForce;
 use crate::checks::{self, Problem};
-use actors::{ApplyError, ReloadTrust};
+use actors::{ApplyError, House, ReloadTrust};
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 use store::{AuditDetails, AuditEvent, Change, Outcome};
 
 /// Who asks for something, for the audit.
@@ -34,20 +35,30 @@ pub enum TrustError {
     Stopped,
 }
 
-impl Server {
+/// Exchanges trust anchors of the running server.
+pub struct TrustReload {
+    house: Arc<House>,
+    in_force: Arc<InForce>,
+}
+
+impl TrustReload {
+    pub(crate) fn new(house: Arc<House>, in_force: Arc<InForce>) -> Self {
+        Self { house, in_force }
+    }
+
     /// Reads a profile's trust-anchor file again and swaps its pool when all of it is good.
     /// Returns when the swap was made.
     ///
     /// # Errors
     /// [`TrustError`]; then the old pool stays in use.
-    pub async fn reload_trust(
+    pub async fn reload(
         &self,
         path_id: &str,
         caller: &Caller,
     ) -> Result<DateTime<Utc>, TrustError> {
-        let now = self.clock.now();
+        let now = self.house.services.clock.now();
         // A reload that has read the file before must not put its anchors over these.
-        let one_at_a_time = self.loaded.lock().await;
+        let one_at_a_time = self.in_force.loaded.lock().await;
         let result = self.exchange_anchors(path_id, now).await;
         drop(one_at_a_time);
         self.audit_trust(path_id, caller, &result, now).await;
@@ -56,14 +67,14 @@ impl Server {
 
     async fn exchange_anchors(&self, path_id: &str, now: DateTime<Utc>) -> Result<(), TrustError> {
         let current = self
-            .house()
+            .house
             .directory
             .find(path_id)
             .ok_or_else(|| TrustError::UnknownProfile(path_id.to_owned()))?;
         if current.spec.intune.is_none() {
             return Err(TrustError::IntuneOff(path_id.to_owned()));
         }
-        let config = self.config();
+        let config = self.in_force.config();
         let profile = config
             .profiles
             .iter()
@@ -79,7 +90,7 @@ impl Server {
             anchors: Some(anchors),
             client_cas: None,
         };
-        match self.house().supervisor.send(reload).await {
+        match self.house.supervisor.send(reload).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(ApplyError::Unknown(path_id))) => Err(TrustError::UnknownProfile(path_id)),
             Ok(Err(ApplyError::IntuneOff(path_id))) => Err(TrustError::IntuneOff(path_id)),
@@ -110,7 +121,8 @@ impl Server {
             .await;
     }
 
-    pub(super) async fn audit_exchange(
+    /// Makes an audit event of an exchange, or of a try that failed.
+    pub(crate) async fn audit_exchange(
         &self,
         path_id: &str,
         caller: &Caller,
@@ -133,7 +145,7 @@ impl Server {
                 ..AuditDetails::default()
             },
         };
-        let journal = &self.house().services.journal;
+        let journal = &self.house.services.journal;
         if let Err(error) = journal.commit(Change::new().with(event), None).await {
             tracing::warn!(
                 request_id = caller.request_id,
@@ -144,7 +156,8 @@ impl Server {
     }
 }
 
-pub(super) fn words(problems: &[Problem]) -> String {
+/// Problems as one text.
+pub(crate) fn words(problems: &[Problem]) -> String {
     problems
         .iter()
         .map(ToString::to_string)
