@@ -294,10 +294,18 @@ fn of(
             csr: context.csr,
             user_agent: context.user_agent,
             request_id: context.request_id,
+            extra: context
+                .challenge
+                .map(|challenge| (CHALLENGE.to_owned(), challenge))
+                .into_iter()
+                .collect(),
             ..AuditDetails::default()
         },
     }
 }
+
+/// In `details`: which challenge a request came with, by its name or id. Never its value.
+const CHALLENGE: &str = "challenge";
 
 /// In which dimensions challenge and CSR differ.
 fn note_mismatches(details: &mut AuditDetails, refusal: &Refusal) {
@@ -353,6 +361,11 @@ fn event(
             let (member, words) = UNVERIFIED;
             details.extra.insert(member.to_owned(), words.to_owned());
         }
+    }
+    if let Some(challenge) = candidate.challenge() {
+        details
+            .extra
+            .insert(CHALLENGE.to_owned(), challenge.to_owned());
     }
     details.device.clone_from(&device);
     details.common_name = Some(common_name.clone());

@@ -271,6 +271,15 @@ fn authenticate(
     let renews =
         (matches!(renewal, Some(Ok(_))) && !around_gates).then(|| reply.signer.serial().clone());
     if renews.is_none()
+        && let Some(signers) = &spec.signers
+        && !signers
+            .iter()
+            .any(|one| one.public_key().spki_der() == reply.signer.public_key().spki_der())
+    {
+        // Whether its challenge was right is nobody's business.
+        return (None, Err(stranger(reply)));
+    }
+    if renews.is_none()
         && spec.signer_key_must_match
         && reply.signer.public_key().spki_der() != csr.public_key().spki_der()
     {
@@ -309,6 +318,17 @@ fn authenticate(
         (Err(refusal), _) => Err(refusal),
     };
     (renews, evidence)
+}
+
+/// The refusal of a first request that did not come through the profile's proxy.
+fn stranger(reply: &ReplyTo) -> Refusal {
+    let words = format!(
+        "the message is signed by `{}`, whose key is none of those in signers_path",
+        reply.signer.subject()
+    );
+    Refusal::new(FailInfo::BadRequest, "signer_unknown", words)
+        .telling("the signer may not ask for certificates here")
+        .anonymous()
 }
 
 fn vouched(validator: &str, check: Check) -> Result<Box<Evidence>, Refusal> {

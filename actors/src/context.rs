@@ -30,6 +30,9 @@ pub(crate) struct Context {
     /// A digest of the PKIMessage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<Key>,
+    /// Which challenge it came with, by its name or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) challenge: Option<String>,
     /// What was taken for it while it is open, and is made durable with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken: Option<Taken>,
@@ -98,6 +101,7 @@ impl Context {
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
             message: Some(candidate.message),
+            challenge: candidate.challenge().map(str::to_owned),
             taken: None,
             joined: Vec::new(),
         };

@@ -113,6 +113,12 @@ impl Candidate {
         }
     }
 
+    /// Which challenge it came with, by its name or id, where the validator that vouched tells several apart.
+    pub(crate) fn challenge(&self) -> Option<&str> {
+        let evidence = self.evidence.as_ref().ok()?;
+        evidence.proven.grounds.challenge.as_deref()
+    }
+
     /// The device, as whoever vouches for it knows it, or as somebody wrote.
     pub(crate) fn device(&self) -> Option<&str> {
         match &self.evidence {

@@ -3,8 +3,9 @@
 
 use crate::hooks::{ComplianceHook, FormerRevocations};
 use crate::outside::OutsideRules;
-use challenge::{SignedChallenges, StaticChallenge, Validator};
+use challenge::{SignedChallenges, StaticChallenges, Validator};
 use issuer::{CertificatePolicy, Issuer};
+use pki::Certificate;
 use scep::{CryptoMode, Ra};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +34,11 @@ pub struct ProfileSpec {
     pub intune: Option<Intune>,
     /// Validators beside the two that are built in, asked after the signed challenges and before the static one.
     pub validators: Vec<Arc<dyn Validator>>,
-    /// The static challenge, if there is one: the last validator, which takes what no other does.
-    pub challenge: Option<StaticChallenge>,
+    /// The static challenges, if there are any: the last validator, which takes what no other does.
+    pub challenge: Option<StaticChallenges>,
     /// The CAs whose client certificates the mTLS listener takes for this profile; `None`: the
     /// profile is not served there.
-    pub mtls: Option<Vec<pki::Certificate>>,
+    pub mtls: Option<Vec<Certificate>>,
     /// The profile is served by the mTLS listener alone.
     pub mtls_required: bool,
     /// Requests that one source, and the whole profile, may send.
@@ -54,6 +55,8 @@ pub struct ProfileSpec {
     pub former: Option<Arc<dyn FormerRevocations>>,
     /// Refuse requests whose signer key is not the CSR's key.
     pub signer_key_must_match: bool,
+    /// Where first requests come through a proxy alone: the certificates of which one must sign them.
+    pub signers: Option<Arc<[Certificate]>>,
     /// Answer GetCert for anyone, not just for holders of this profile's certificates.
     pub open_get_cert: bool,
     /// How the profile deals with those outside that it needs.

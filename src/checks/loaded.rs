@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use challenge::TrustAnchors;
+use challenge::{StaticChallenges, TrustAnchors};
 use chrono::{DateTime, Utc};
 use issuer::{CertificatePolicy, Issuer};
 use pki::Certificate;
@@ -52,8 +52,10 @@ pub struct LoadedProfile {
     pub new_ra: Option<NewRa>,
     /// The files of automatic RAs whose overlap is over.
     pub over_ras: Vec<OverRa>,
-    /// The static challenge password.
-    pub challenge_password: Option<Secret>,
+    /// The static challenges; may be none.
+    pub static_challenges: StaticChallenges,
+    /// The certificates of the proxy that devices come through, where they must.
+    pub signers: Option<Vec<Certificate>>,
     /// CAs of mTLS clients, where mTLS is on.
     pub mtls: Option<Vec<Certificate>>,
     /// The connectors' certificates, where Intune is on.

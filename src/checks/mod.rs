@@ -16,6 +16,7 @@
 
 mod advice;
 mod auto_ra;
+mod challenges;
 mod files;
 mod formerly;
 mod in_use;

@@ -8,7 +8,7 @@ use issuer::{CertificatePolicy, Issuer};
 use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
-use super::{Run, ra, ranges, secrets, trust, urls};
+use super::{Run, challenges, ra, ranges, secrets, trust, urls};
 use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl;
@@ -116,7 +116,8 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         referred.policies.get(&profile.profile_id),
     );
 
-    let challenge_password = challenge_password(run, profile, &spot, &mut findings);
+    let static_challenges = challenges::of_profile(run, profile, &spot, &mut findings);
+    let signers = challenges::signers(run, profile, &spot, &mut findings);
     let kept = ra::load(run, profile, issuer, &spot, &mut findings);
     let current = kept.as_ref().and_then(|kept| kept.ras.first());
     let current = current.map(|held| &held.ra);
@@ -160,7 +161,8 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
             ca,
             new_ra: kept.new,
             over_ras: kept.over,
-            challenge_password,
+            static_challenges,
+            signers,
             mtls: mtls.flatten(),
             anchors: anchors.flatten(),
             compliance,
@@ -217,48 +219,6 @@ fn refers<'a>(
             format!("name the id of one of them, or add the {list}"),
         );
     }
-}
-
-fn challenge_password(
-    run: &Run<'_>,
-    profile: &Profile,
-    spot: &Spot,
-    findings: &mut Findings,
-) -> Option<crate::config::Secret> {
-    let inline = spot.at("challenge_password");
-    let given = profile.challenge_password.is_some() || profile.challenge_password_file.is_some();
-    if !given && !profile.intune.enabled {
-        findings.fail(
-            &inline,
-            "the profile has no way to authenticate a device",
-            "set challenge_password or challenge_password_file, or enable Intune",
-        );
-    }
-    let password = secrets::resolve(
-        run.files,
-        (&inline, profile.challenge_password.as_ref()),
-        (
-            &spot.at("challenge_password_file"),
-            profile.challenge_password_file.as_deref(),
-        ),
-        findings,
-    )?;
-    if password.expose().chars().count() < 12 {
-        findings.warn(
-            &inline,
-            "the challenge password is shorter than 12 characters",
-            "use a longer, random one",
-        );
-    }
-    super::advice::challenge(&password, &inline, findings);
-    if profile.intune.enabled && challenge::looks_like_challenge(password.expose()) {
-        findings.fail(
-            &inline,
-            "the challenge password looks like an Intune challenge",
-            "use a shorter one without dots",
-        );
-    }
-    Some(password)
 }
 
 fn compliance(

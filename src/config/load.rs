@@ -147,7 +147,12 @@ fn open_to_others(path: &Path, content: &Content, config: &Config) -> Option<Not
 fn holds_secret(config: &Config) -> bool {
     config.admin.metrics_token.is_some()
         || config.profiles.iter().any(|profile| {
-            profile.challenge_password.is_some() || profile.intune.compliance.hmac_secret.is_some()
+            profile.challenge_password.is_some()
+                || profile
+                    .challenge_passwords
+                    .iter()
+                    .any(|one| one.value.is_some())
+                || profile.intune.compliance.hmac_secret.is_some()
         })
 }
 

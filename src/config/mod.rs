@@ -3,7 +3,7 @@
 //! Settings are plain data with defaults; what they mean together, and whether the files they
 //! name are good, is decided by the start-up checks.
 //! - [`Config`] and its sections: `server`, `admin`, `issuer`, `profile`
-//! - [`Secret`], [`Span`], [`Cidr`]: the value types
+//! - [`Secret`], [`Span`], [`Moment`], [`Cidr`]: the value types
 //! - [`Sources`]: file, environment and flags, merged into an [`Effective`] configuration
 //! - [`EXAMPLE`]: a commented file with every key
 
@@ -16,6 +16,7 @@ mod example;
 mod file;
 mod issuer;
 mod load;
+mod moment;
 mod overrides;
 mod profile;
 mod profiles;
@@ -33,9 +34,10 @@ pub use error::{Error, Errors};
 pub use example::EXAMPLE;
 pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
 pub use load::{Effective, Notice, Sources};
+pub use moment::{Moment, MomentError};
 pub use profile::{
-    Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra, Renewal,
-    UnknownCertificates,
+    ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra,
+    Renewal, UnknownCertificates,
 };
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use challenge::{ExtraNames, IntuneSettings};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AskedUrl, Secret, Span};
+use super::{AskedUrl, Moment, Secret, Span};
 
 /// Where the RA certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct Profile {
     pub challenge_password: Option<Secret>,
     /// File that holds `challenge_password`.
     pub challenge_password_file: Option<PathBuf>,
+    /// Further static challenges by name: any of them lets a device in.
+    pub challenge_passwords: Vec<ChallengePassword>,
     /// Where the RA certificate comes from.
     pub ra: Ra,
     /// Whether an RA that the server keeps has one certificate that signs and another one that devices encrypt to.
@@ -86,6 +88,8 @@ pub struct Profile {
     pub reply_chain: bool,
     /// Whether the message must be signed with the CSR's own key (Jamf's proxy does not).
     pub require_signer_key_match: bool,
+    /// Where first requests come through a proxy alone: the certificates of which one must sign them, PEM.
+    pub signers_path: Option<PathBuf>,
     /// Whether anyone may ask for any certificate by GetCert, or only holders of one of this profile.
     pub get_cert_open: bool,
     /// Most enrollments being worked on at once; more are answered 503 with Retry-After.
@@ -109,6 +113,7 @@ impl Default for Profile {
             profile_id: String::new(),
             challenge_password: None,
             challenge_password_file: None,
+            challenge_passwords: Vec::new(),
             ra: Ra::Files,
             ra_split: false,
             ra_cert_path: None,
@@ -128,6 +133,7 @@ impl Default for Profile {
             ca_chain_root: true,
             reply_chain: false,
             require_signer_key_match: false,
+            signers_path: None,
             get_cert_open: false,
             max_in_flight: 256,
             renewal: Renewal::default(),
@@ -136,6 +142,20 @@ impl Default for Profile {
             intune: Intune::default(),
         }
     }
+}
+
+/// One of `[[profile.challenge_passwords]]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChallengePassword {
+    /// What the audit calls it.
+    pub name: String,
+    /// The password.
+    pub value: Option<Secret>,
+    /// File that holds `value`.
+    pub value_file: Option<PathBuf>,
+    /// From when on it is refused; absent = never.
+    pub expires: Option<Moment>,
 }
 
 /// A list, or a single text with commas between the items: no path id holds one.

@@ -51,15 +51,11 @@ fn what_is_made_passes_every_check() {
     let [corp, iot] = loaded.profiles.as_slice() else {
         unreachable!()
     };
-    assert!(corp.anchors.is_some() && corp.challenge_password.is_some());
-    assert!(iot.anchors.is_none() && iot.challenge_password.is_some());
+    assert!(corp.anchors.is_some() && !corp.static_challenges.is_empty());
+    assert!(iot.anchors.is_none() && !iot.static_challenges.is_empty());
     let secret = |profile: &checks::LoadedProfile| {
-        profile
-            .challenge_password
-            .as_ref()
-            .unwrap()
-            .expose()
-            .to_owned()
+        let path = profile.settings.challenge_password_file.as_ref();
+        std::fs::read_to_string(path.unwrap()).unwrap()
     };
     assert_ne!(secret(corp), secret(iot));
     assert_eq!(corp.settings.limits.per_source_per_minute, 0);

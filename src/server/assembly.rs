@@ -8,7 +8,7 @@ use actors::{
     ChainSettings, ComplianceHook, FormerRevocations, Intune, OutsideRules, PendingLimits,
     ProfileSpec, RenewalRules, RequestLimits,
 };
-use challenge::{SignedChallenges, StaticChallenge};
+use challenge::SignedChallenges;
 use chrono::{DateTime, Utc};
 use scep::CryptoMode;
 use std::sync::Arc;
@@ -59,10 +59,7 @@ fn spec(
             root_in_ca_cert: settings.ca_chain_root,
             chain_in_reply: settings.reply_chain,
         },
-        challenge: profile
-            .challenge_password
-            .as_ref()
-            .map(|password| StaticChallenge::new(password.expose())),
+        challenge: Some(profile.static_challenges.clone()).filter(|all| !all.is_empty()),
         intune: intune(profile)?,
         validators: Vec::new(),
         outside: OutsideRules {
@@ -93,6 +90,7 @@ fn spec(
         max_csr_bytes: settings.limits.max_csr_bytes,
         former: former(profile)?,
         signer_key_must_match: settings.require_signer_key_match,
+        signers: profile.signers.clone().map(Into::into),
         open_get_cert: settings.get_cert_open,
         in_flight: settings.max_in_flight.max(1),
         unverified_per_minute: config.audit.unverified_per_minute,

@@ -44,6 +44,7 @@ mod profiles;
 mod reload;
 mod renamed;
 mod rollover;
+mod static_challenges;
 mod transport;
 mod webhook;
 mod wire;

@@ -107,6 +107,7 @@ impl Work {
         self.context.take(&self.marks);
         self.through_gates = self.context.intune;
         let claim = grounds.claim.clone();
+        self.context.challenge.clone_from(&grounds.challenge);
         records::vouched(&mut self.record, grounds, now);
         if let Some(claim) = claim {
             match ask_hook(&self.shared, &self.record.transaction_id, &claim, names).await {

@@ -6,7 +6,7 @@ use actors::{
     OutsideRules, PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status,
     Sweep,
 };
-use challenge::{IntuneSettings, SignedChallenges, StaticChallenge, TrustAnchors};
+use challenge::{IntuneSettings, SignedChallenges, StaticChallenges, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
 use issuer::{
     Answering, Approved, Authority, CertificatePolicy, CrlSigner, Issuance, Issuer, LocalCa,
@@ -232,7 +232,7 @@ impl World {
             ca: None,
             mode: CryptoMode::Modern,
             chain: ChainSettings::default(),
-            challenge: Some(StaticChallenge::new(CHALLENGE)),
+            challenge: Some(StaticChallenges::only(CHALLENGE)),
             intune: None,
             validators: Vec::new(),
             outside: OutsideRules::default(),
@@ -245,6 +245,7 @@ impl World {
             renewal: RenewalRules::default(),
             former: None,
             signer_key_must_match: false,
+            signers: None,
             open_get_cert: false,
             in_flight: 256,
             guesses_per_minute: 0,

@@ -120,7 +120,7 @@ async fn a_reload_keeps_the_actor_and_a_bad_one_changes_nothing() {
         .unwrap()
         .unwrap_err();
     let mut spec = world.spec("corp");
-    spec.challenge = Some(challenge::StaticChallenge::new("another"));
+    spec.challenge = Some(challenge::StaticChallenges::only("another"));
     running
         .house
         .supervisor

@@ -3,7 +3,7 @@
 //! | part | what |
 //! |---|---|
 //! | [`Validator`] | the seam: a profile has a list of them, the first whose shape fits decides |
-//! | [`StaticChallenge`] | a profile's one password |
+//! | [`StaticChallenges`] | a profile's static passwords |
 //! | [`SignedChallenges`], [`verify`] | the Intune connector's signed challenge, gates 1 to 6, pure: a [`Verified`] or a [`Refused`] |
 //! | [`TrustAnchors`] | whose signatures count |
 //! | [`ReplayMemory`], [`RateWindow`] | gates 7 and 8 as plain data, owned by the profile's actor |
@@ -24,7 +24,7 @@ mod intune;
 pub mod json;
 mod label;
 mod memory;
-mod static_challenge;
+mod static_challenges;
 mod validator;
 mod webhook;
 
@@ -40,7 +40,7 @@ pub use intune::{
 };
 pub use label::{Label, fail_info};
 pub use memory::{RateLimited, RateWindow, ReplayMemory, Ticket};
-pub use static_challenge::StaticChallenge;
+pub use static_challenges::{StaticChallenges, THE_STATIC_CHALLENGE};
 pub use validator::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,
     Reservation, Validator,

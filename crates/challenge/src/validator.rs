@@ -106,6 +106,8 @@ pub struct Grounds {
     pub device: Option<String>,
     /// The Windows security identifier (SID) that is vouched for: the `S-1-...` form.
     pub sid: Option<String>,
+    /// Which challenge it was, where the validator tells several apart: a name or an id, never the value. For the audit.
+    pub challenge: Option<String>,
 }
 
 /// Something that an enrollment takes, and that is given back when it fails.

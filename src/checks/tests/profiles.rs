@@ -165,3 +165,80 @@ fn a_former_name_is_nobodys_else() {
     house.profile().formerly = vec!["older".to_owned(), String::new()];
     assert!(house.load().loaded.is_some());
 }
+
+fn with_challenges(entries: &str) -> House {
+    let mut house = House::new();
+    let table: toml::Table = format!("challenge_passwords = [{entries}]")
+        .parse()
+        .unwrap();
+    let profile: crate::config::Profile = table.try_into().unwrap();
+    house.profile().challenge_passwords = profile.challenge_passwords;
+    house
+}
+
+#[test]
+fn further_static_challenges_have_names_values_and_ends() {
+    let house = with_challenges(
+        "{ name = 'spring', value = 'a-spring-challenge', expires = '2025-06-02' },
+         { name = 'autumn', value = 'an-autumn-challenge' }",
+    );
+    let outcome = house.load();
+    assert_eq!(outcome.problems, []);
+    let loaded = outcome.loaded.unwrap();
+    let challenges = &loaded.profiles[0].static_challenges;
+    let names: Vec<_> = challenges.names().map(|(name, _)| name).collect();
+    assert_eq!(names, ["challenge_password", "spring", "autumn"]);
+    assert!(challenges.has("a-spring-challenge") && challenges.has(CANARY));
+
+    let late = with_challenges(
+        "{ name = 'spring', value = 'a-spring-challenge', expires = '2025-06-01T12:00:00Z' }",
+    );
+    let outcome = late.load();
+    let said: String = outcome.warnings().map(ToString::to_string).collect();
+    assert!(said.contains("`spring` has expired"), "{said}");
+}
+
+#[test]
+fn static_challenges_that_cannot_be_told_apart_are_refused() {
+    for (entries, words) in [
+        (
+            "{ value = 'a-spring-challenge' }",
+            "does not have 1 to 64 characters",
+        ),
+        (
+            "{ name = 'spring' }",
+            "`spring` has neither value nor value_file",
+        ),
+        (
+            "{ name = 'challenge_password', value = 'a-spring-challenge' }",
+            "two static challenges of the profile are called `challenge_password`",
+        ),
+        (
+            "{ name = 'spring', value = 'canary-0d1e-challenge' }",
+            "`spring` has the value of another static challenge",
+        ),
+        ("{ name = 'spring', value = '' }", "the secret is empty"),
+    ] {
+        let said = with_challenges(entries).failure();
+        assert!(
+            said.starts_with("profile corp: challenge_passwords") && said.contains(words),
+            "{said}"
+        );
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
+fn a_proxys_certificates_are_read_and_exclude_keys_of_the_devices_own() {
+    let mut house = House::new();
+    let signers = house.path("mtls.pem");
+    house.profile().signers_path = Some(signers);
+    let loaded = house.load().loaded.unwrap();
+    assert_eq!(loaded.profiles[0].signers.as_ref().unwrap().len(), 1);
+    house.profile().require_signer_key_match = true;
+    assert!(house.failure().contains("require_signer_key_match is on"));
+    house.profile().require_signer_key_match = false;
+    let nowhere = house.path("nowhere.pem");
+    house.profile().signers_path = Some(nowhere);
+    assert!(house.failure().contains("there is no such file"));
+}

@@ -56,6 +56,7 @@ impl Validator for SignedChallenges {
                 let grounds = Grounds {
                     device,
                     sid: verified.vouched_sid,
+                    challenge: None,
                     claim: Some(verified.claim),
                 };
                 Check::Proven(Box::new(Proven {
