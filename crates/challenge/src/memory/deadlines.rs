@@ -1,17 +1,17 @@
 //! Which key is to be looked at when: the list behind cheap expiry.
 
-use super::sharded::Key;
+use super::sharded::{Beginning, Key, beginning};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
-/// Keys in slots of a minute. Adding is one push; taking what is due touches only what is due.
+/// Keys, by their beginnings, in slots of a minute. Adding is one push; taking what is due touches only what is due.
 ///
 /// A key given back by its owner stays listed until its slot comes, and is skipped then. So that
 /// giving back in a loop cannot grow the list, the owner asks [`Deadlines::is_bloated`] and
 /// rebuilds it; this costs no more than the calls that made it necessary.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deadlines {
-    slots: BTreeMap<i64, Vec<Key>>,
+    slots: BTreeMap<i64, Vec<Beginning>>,
     listed: usize,
 }
 
@@ -24,12 +24,15 @@ const SLOT_SECONDS: i64 = 60;
 impl Deadlines {
     /// Lists `key` for the first whole minute at or after `at`.
     pub(super) fn push(&mut self, at: DateTime<Utc>, key: Key) {
-        self.slots.entry(slot_of(at)).or_default().push(key);
+        self.slots
+            .entry(slot_of(at))
+            .or_default()
+            .push(beginning(&key));
         self.listed += 1;
     }
 
-    /// Takes up to [`BATCH`] keys whose minute has come.
-    pub(super) fn take_due(&mut self, now: DateTime<Utc>) -> Vec<Key> {
+    /// Takes the beginnings of up to [`BATCH`] keys whose minute has come.
+    pub(super) fn take_due(&mut self, now: DateTime<Utc>) -> Vec<Beginning> {
         let mut due = Vec::new();
         while due.len() < BATCH {
             let Some(mut slot) = self.slots.first_entry() else {
@@ -59,7 +62,7 @@ impl Deadlines {
     pub(super) fn capacity_octets(&self) -> usize {
         self.slots
             .values()
-            .map(|keys| keys.capacity() * size_of::<Key>() + 64)
+            .map(|keys| keys.capacity() * size_of::<Beginning>() + 64)
             .sum()
     }
 }
@@ -113,7 +116,7 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.push(DateTime::<Utc>::MAX_UTC, [1; 16]);
         deadlines.push(DateTime::<Utc>::MIN_UTC, [2; 16]);
-        assert_eq!(deadlines.take_due(at(0)), [[2; 16]]);
+        assert_eq!(deadlines.take_due(at(0)), [[2; 8]]);
         assert!(deadlines.take_due(at(i64::from(u32::MAX))).is_empty());
     }
 }

@@ -148,7 +148,11 @@ impl RateWindow {
     /// request, or by a timer. `steady` must not be ahead of the time that really passed.
     pub fn expire(&mut self, steady: DateTime<Utc>) {
         let from = self.window_start(steady);
-        for key in self.deadlines.take_due(steady) {
+        let due = self.deadlines.take_due(steady).into_iter();
+        let due: Vec<_> = due
+            .flat_map(|beginning| self.logs.keys_with(beginning))
+            .collect();
+        for key in due {
             let Some(log) = self.logs.get(&key) else {
                 continue;
             };

@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 /// An entry is held at least until its own deadline, whatever the load, and forgotten within
 /// about a minute after it. There is no cap and no eviction: an entry exists only for a
 /// challenge that a trusted connector signed and that led to an enrollment. One entry takes
-/// about 70 octets at worst.
+/// about 40 octets.
 #[derive(Debug, Clone)]
 pub struct ReplayMemory {
-    /// The deadline in seconds since the epoch, rounded up.
-    used: Sharded<i64>,
+    /// The deadline in seconds since the epoch, rounded up and held within what fits.
+    used: Sharded<u32>,
     deadlines: Deadlines,
 }
 
@@ -64,9 +64,11 @@ impl ReplayMemory {
     /// every request, or by a timer; over time it costs a constant amount an entry. `now` must not
     /// be ahead of the time that really passed: a wall clock may jump and be put right.
     pub fn expire(&mut self, now: DateTime<Utc>) {
-        for key in self.deadlines.take_due(now) {
-            // Given back and taken again since: then another slot lists it as well.
-            self.used.remove_if(&key, |until| *until <= now.timestamp());
+        for beginning in self.deadlines.take_due(now) {
+            for key in self.used.keys_with(beginning) {
+                // Given back and taken again since: then another slot lists it as well.
+                self.used.remove_if(&key, |until| has_passed(*until, now));
+            }
         }
     }
 
@@ -85,14 +87,17 @@ impl ReplayMemory {
     /// Every remembered key with its deadline, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (ReplayKey, DateTime<Utc>)> + '_ {
         self.used.iter().filter_map(|(key, until)| {
-            Some((ReplayKey(*key), DateTime::from_timestamp(*until, 0)?))
+            Some((
+                ReplayKey(*key),
+                DateTime::from_timestamp(i64::from(*until), 0)?,
+            ))
         })
     }
 
     fn relist(&mut self) {
         let mut deadlines = Deadlines::default();
         for (key, until) in self.used.iter() {
-            if let Some(until) = DateTime::from_timestamp(*until, 0) {
+            if let Some(until) = DateTime::from_timestamp(i64::from(*until), 0) {
                 deadlines.push(until, *key);
             }
         }
@@ -107,9 +112,16 @@ impl ReplayMemory {
     }
 }
 
-fn seconds_up(at: DateTime<Utc>) -> i64 {
-    at.timestamp()
-        .saturating_add(i64::from(at.timestamp_subsec_nanos() > 0))
+fn seconds_up(at: DateTime<Utc>) -> u32 {
+    let seconds = at
+        .timestamp()
+        .saturating_add(i64::from(at.timestamp_subsec_nanos() > 0));
+    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
+}
+
+/// Whether a deadline has passed; one after 2106 never does.
+fn has_passed(until: u32, now: DateTime<Utc>) -> bool {
+    until != u32::MAX && i64::from(until) <= now.timestamp()
 }
 
 #[cfg(test)]

@@ -1,29 +1,43 @@
-//! A hash map in pieces, so that growing never copies more than one piece at a time.
+//! A map in many small sorted pieces: it takes little more memory than its entries, and growing never copies more than
+//! one piece at a time.
 
-use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
-/// A power of two. At a million entries a piece holds 16,000 and grows within a millisecond,
-/// where one big map would stop its owner for a tenth of a second.
-const PIECES: usize = 64;
+/// A power of two. At a million entries a piece holds some 240.
+const PIECES: usize = 4096;
 
-/// The keys are digests: any of their bytes spreads them evenly.
+/// Room that a piece gets at once, besides an eighth of what it holds.
+const ROOM: usize = 4;
+
+/// The keys are digests.
 pub(super) type Key = [u8; 16];
 
-/// `HashMap<Key, V>`, split by the key's first byte.
+/// What a list may hold of a key: enough to find it again, together with the few that begin alike.
+pub(super) type Beginning = [u8; 8];
+
+/// A key's beginning.
+pub(super) fn beginning(key: &Key) -> Beginning {
+    let [a, b, c, d, e, f, g, h, ..] = *key;
+    [a, b, c, d, e, f, g, h]
+}
+
+/// As a map from keys to values. The piece is chosen by a hash with a secret of this process, so that nobody outside can
+/// fill a single one.
 #[derive(Debug, Clone)]
 pub(super) struct Sharded<V> {
-    pieces: Vec<HashMap<Key, V>>,
+    /// Each sorted by key.
+    pieces: Vec<Vec<(Key, V)>>,
+    hasher: RandomState,
     len: usize,
 }
 
 impl<V> Sharded<V> {
     pub(super) fn new() -> Self {
-        let hasher = RandomState::new();
-        let pieces = (0..PIECES)
-            .map(|_| HashMap::with_hasher(hasher.clone()))
-            .collect();
-        Self { pieces, len: 0 }
+        Self {
+            pieces: (0..PIECES).map(|_| Vec::new()).collect(),
+            hasher: RandomState::new(),
+            len: 0,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -31,30 +45,40 @@ impl<V> Sharded<V> {
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&V> {
-        self.pieces.get(piece_of(key))?.get(key)
+        let piece = self.pieces.get(self.piece_of(beginning(key)))?;
+        let place = place(piece, key).ok()?;
+        piece.get(place).map(|(_, value)| value)
     }
 
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
-        self.pieces.get_mut(piece_of(key))?.get_mut(key)
+        let number = self.piece_of(beginning(key));
+        let piece = self.pieces.get_mut(number)?;
+        let place = place(piece, key).ok()?;
+        piece.get_mut(place).map(|(_, value)| value)
     }
 
     /// Puts a value in and returns the one that was there.
     pub(super) fn insert(&mut self, key: Key, value: V) -> Option<V> {
-        let before = self.pieces.get_mut(piece_of(&key))?.insert(key, value);
-        self.len += usize::from(before.is_none());
-        before
+        if let Some(held) = self.get_mut(&key) {
+            return Some(std::mem::replace(held, value));
+        }
+        self.insert_new(key, value);
+        None
     }
 
     /// Puts a value in where there is none yet; `false`, and nothing changes, where there is.
     pub(super) fn insert_new(&mut self, key: Key, value: V) -> bool {
-        let Some(Entry::Vacant(place)) = self
-            .pieces
-            .get_mut(piece_of(&key))
-            .map(|piece| piece.entry(key))
-        else {
+        let number = self.piece_of(beginning(&key));
+        let Some(piece) = self.pieces.get_mut(number) else {
             return false;
         };
-        place.insert(value);
+        let Err(place) = place(piece, &key) else {
+            return false;
+        };
+        if piece.len() == piece.capacity() {
+            piece.reserve_exact(piece.len() / 8 + ROOM);
+        }
+        piece.insert(place, (key, value));
         self.len += 1;
         true
     }
@@ -65,26 +89,42 @@ impl<V> Sharded<V> {
 
     /// Takes out the value that `gone` says yes to.
     pub(super) fn remove_if(&mut self, key: &Key, gone: impl FnOnce(&V) -> bool) -> Option<V> {
-        let piece = self.pieces.get_mut(piece_of(key))?;
-        let removed = match piece.entry(*key) {
-            Entry::Occupied(place) if gone(place.get()) => place.remove(),
-            _ => return None,
-        };
+        let number = self.piece_of(beginning(key));
+        let piece = self.pieces.get_mut(number)?;
+        let place = place(piece, key).ok()?;
+        piece.get(place).filter(|(_, value)| gone(value))?;
+        let (_, removed) = piece.remove(place);
         self.len -= 1;
         // After a peak the memory goes back, one piece at a time.
-        if piece.capacity() > 1024 && piece.len() < piece.capacity() / 8 {
-            piece.shrink_to(piece.len() * 2);
+        if piece.capacity() > 4 * ROOM && piece.len() < piece.capacity() / 2 {
+            piece.shrink_to(piece.len() + piece.len() / 8 + ROOM);
         }
         Some(removed)
     }
 
+    /// The keys that begin so.
+    pub(super) fn keys_with(&self, wanted: Beginning) -> Vec<Key> {
+        let piece = self.pieces.get(self.piece_of(wanted));
+        let piece = piece.map(Vec::as_slice).unwrap_or_default();
+        let from = piece.partition_point(|(key, _)| beginning(key) < wanted);
+        let rest = piece.get(from..).unwrap_or_default();
+        let keys = rest.iter().map(|(key, _)| *key);
+        keys.take_while(|key| beginning(key) == wanted).collect()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &V)> {
-        self.pieces.iter().flatten()
+        let entries = self.pieces.iter().flatten();
+        entries.map(|(key, value)| (key, value))
+    }
+
+    fn piece_of(&self, beginning: Beginning) -> usize {
+        self.hasher.hash_one(beginning) as usize % PIECES
     }
 }
 
-fn piece_of(key: &Key) -> usize {
-    usize::from(key[0]) % PIECES
+/// Where the key is in its piece, or belongs.
+fn place<V>(piece: &[(Key, V)], key: &Key) -> Result<usize, usize> {
+    piece.binary_search_by(|(held, _)| held.cmp(key))
 }
 
 #[cfg(test)]
@@ -122,11 +162,33 @@ mod tests {
         for n in 0..200_000 {
             map.insert(key(n), ());
         }
-        let peak: usize = map.pieces.iter().map(HashMap::capacity).sum();
+        let peak: usize = map.pieces.iter().map(Vec::capacity).sum();
+        assert!(peak < 200_000 * 5 / 4 + PIECES * ROOM, "{peak}");
         for n in 0..200_000 {
             map.remove(&key(n));
         }
-        let after: usize = map.pieces.iter().map(HashMap::capacity).sum();
+        let after: usize = map.pieces.iter().map(Vec::capacity).sum();
         assert!(after < peak / 2, "{after} of {peak}");
+    }
+
+    #[test]
+    fn keys_that_begin_alike_are_found_together() {
+        let mut map = Sharded::new();
+        let alike = |n: u8| {
+            let mut key = key(5);
+            key[15] = n;
+            key
+        };
+        for n in [3, 1, 2] {
+            assert!(map.insert_new(alike(n), n));
+        }
+        assert!(map.insert_new(key(6), 0));
+        assert_eq!(
+            map.keys_with(beginning(&key(5))),
+            [alike(1), alike(2), alike(3)]
+        );
+        assert_eq!(map.remove(&alike(2)), Some(2));
+        assert_eq!(map.keys_with(beginning(&key(5))), [alike(1), alike(3)]);
+        assert!(map.keys_with(beginning(&key(7))).is_empty());
     }
 }
