@@ -72,6 +72,13 @@ impl Engine {
         &self.dir
     }
 
+    /// What reads single records, for as long as it is kept.
+    pub(super) fn reader(&self) -> Reader {
+        Reader {
+            db: self.db.clone(),
+        }
+    }
+
     /// Whether nothing was ever written.
     pub(super) fn is_empty(&self) -> Result<bool> {
         guarded("read", || {
@@ -166,6 +173,18 @@ impl Engine {
             }
             Ok(())
         })
+    }
+}
+
+/// Reads single records. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Reader {
+    db: sled::Db,
+}
+
+impl Reader {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
+        guarded("read", || self.db.get(key))
     }
 }
 

@@ -9,7 +9,7 @@ use super::keys::{Kind, earlier_chain_key, id_of, name_of, schema_key};
 use super::sheets::Sheets;
 use super::stage::last_notice_key;
 use super::staged::Next;
-use super::state::State;
+use super::state::{State, key_of, serial_of};
 use super::tables::{EnrollmentEntry, Open, certificate_digest, digest_of, enrollment_digest};
 use super::wire::{self, CertificateFacts, EnrollmentView};
 use crate::{Error, Fault, Result, SCHEMA_VERSION};
@@ -74,7 +74,7 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
     let first_event = anchor.map_or(0, |anchor| anchor.id).saturating_add(1);
     let mut load = Load {
         engine,
-        state: State::new(first_event, shelf),
+        state: State::new(first_event, shelf, &engine.reader()),
         evidence: Evidence::new(anchor, chain_schema),
         faults: Vec::new(),
     };
@@ -175,12 +175,10 @@ impl Load<'_> {
             Ok(true)
         })?;
         let engine = self.engine;
-        let digest = |id: u64| {
-            let octets = engine.get(&Kind::Certificate.id(id)).ok()??;
-            let facts = CertificateFacts::decode(&octets).ok()?;
-            Some(certificate_digest(&facts.ca(), facts.serial))
-        };
+        let reader = engine.reader();
+        let digest = |id: u64| serial_of(&reader, id);
         while self.state.unshelve_certificates(digest).is_some() {}
+        self.state.by_serial.sort();
         let first = self.state.certificates.next();
         for id in revoked.range(..first) {
             if let Some(ca) = self.state.ca_of(*id) {
@@ -216,12 +214,11 @@ impl Load<'_> {
 
     fn enrollments(&mut self) -> Result<u64> {
         let engine = self.engine;
-        let digest = |id: u64| {
-            let octets = engine.get(&Kind::Enrollment.id(id)).ok()??;
-            let view = EnrollmentView::decode(&octets).ok()?;
-            Some(enrollment_digest(view.profile, &view.key))
-        };
+        let reader = engine.reader();
+        let digest = |id: u64| key_of(&reader, id);
         while self.state.unshelve_enrollments(digest).is_some() {}
+        self.state.enrollments.by_key.sort();
+        self.state.enrollments.by_poll.sort();
         let first = self.state.enrollments.by_key.len() + 1;
         self.unfinished(first)?;
         engine.numbered(Kind::Enrollment, first, |id, octets| {

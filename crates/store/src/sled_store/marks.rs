@@ -68,13 +68,6 @@ impl Owner {
         key
     }
 
-    /// Above the keys of all its sheets.
-    pub(super) fn end(&self) -> Vec<u8> {
-        let mut key = self.sheet(u64::MAX);
-        key.push(0);
-        key
-    }
-
     pub(super) fn is_rate(&self) -> bool {
         self.prefix.first() == Some(&Kind::Rate.letter())
     }

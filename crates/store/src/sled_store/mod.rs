@@ -11,7 +11,7 @@
 //! | `prune` | letting audit events go, and the events that say so |
 //! | `marks`, `sheets` | replay and rate marks, and where they are |
 //! | `clock` | how much time has passed |
-//! | `state`, `tables`, `hash`, `index` | what is held in memory to find things |
+//! | `state`, `tables`, `digest_map`, `hash`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `records`, `query`, `thumbprints` | what is looked at, and searches |
 //! | `verify`, `backup` | reading all of it |
@@ -24,6 +24,7 @@ mod backup;
 mod chain;
 mod clock;
 mod commit;
+mod digest_map;
 mod engine;
 mod hash;
 mod index;

@@ -3,8 +3,9 @@
 //! On which sheets a digest may be is known in memory by eight octets a mark, so that a reservation
 //! reads only sheets that hold it, or hold something that begins with the same 32 bits.
 //!
-//! Sheets whose marks have all passed their time are removed on the way: every commit looks at a
-//! few sheets, always going on where it stopped.
+//! Sheets whose marks have all passed their time are removed on the way: every commit looks at some
+//! sheets, always going on where it stopped, and removes a few. When a sheet's last mark passes its
+//! time is known in memory too: a sheet that stays is not read again.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +16,16 @@ use super::engine::Engine;
 use super::hash::Folding;
 use super::keys::Kind;
 use super::marks::{Owner, SHEET_MARKS, read_sheet};
-use super::staged::Staged;
+use super::staged::{Staged, StagedMark};
 use super::tables::Digest;
 use crate::Result;
 
-/// Sheets looked at for each profile with every commit, besides one for each [`SHEET_MARKS`] / 2
+/// Sheets removed at most for each profile with every commit, besides one for each [`SHEET_MARKS`] / 2
 /// marks that the commit puts, so that removing keeps up with putting.
 const SWEPT_SHEETS: usize = 4;
+
+/// Sheets looked at for each that may be removed.
+const LOOKED_AT: usize = 16;
 
 /// The newest sheet of every owner, and how far sweeping has come.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ struct Place {
     last: u64,
     /// The next sheet to look at.
     sweep: u64,
+    /// From when on (microseconds since 1970) all marks of a sheet are void, by its number.
+    void_from: BTreeMap<u64, i64>,
     where_marks_are: Whereabouts,
 }
 
@@ -90,18 +96,46 @@ impl Whereabouts {
     }
 }
 
+impl Place {
+    fn put(&mut self, digest: &Digest, sheet: u64, until: i64) {
+        let void_from = self.void_from.entry(sheet).or_insert(until);
+        *void_from = until.max(*void_from);
+        self.where_marks_are.insert(digest, sheet);
+    }
+
+    /// Up to `most` sheets that are void at `now`, of those whose turn it is to be looked at.
+    fn void(&mut self, now: i64, most: usize) -> Vec<u64> {
+        let mut void = Vec::new();
+        // Round again once the end is reached.
+        let from = std::mem::take(&mut self.sweep);
+        for (looked_at, (number, void_from)) in self.void_from.range(from..).enumerate() {
+            if looked_at == most * LOOKED_AT || void.len() == most {
+                self.sweep = *number;
+                break;
+            }
+            if *void_from <= now {
+                void.push(*number);
+            }
+        }
+        void
+    }
+}
+
 impl Sheets {
-    /// Reads every sheet once. What cannot be read holds no mark; the check of the store names it.
+    /// Reads every sheet once. What cannot be read holds no mark, and stays; the check of the store names it.
     pub(super) fn load(engine: &Engine) -> Result<Self> {
         let mut sheets = Self::default();
         for kind in [Kind::Replay, Kind::Rate] {
             engine.scan(&[kind.letter()], |key, octets| {
                 if let Some((owner, number)) = Owner::of_sheet(key) {
-                    let marks = read_sheet(owner.is_rate(), octets).unwrap_or_default();
+                    let marks = read_sheet(owner.is_rate(), octets);
                     let place = sheets.owners.entry(owner).or_default();
                     place.last = number;
-                    for mark in marks {
-                        place.where_marks_are.insert(&mark.digest, number);
+                    if let Ok(marks) = marks {
+                        place.void_from.insert(number, i64::MIN);
+                        for mark in marks {
+                            place.put(&mark.digest, number, mark.until);
+                        }
                     }
                 }
                 Ok(true)
@@ -122,17 +156,13 @@ impl Sheets {
     }
 
     /// Takes over what was written: the newest sheets, and the marks that are new on sheets.
-    pub(super) fn advance(
-        &mut self,
-        newest: &BTreeMap<Owner, u64>,
-        marks: &[(Owner, Digest, u64)],
-    ) {
+    pub(super) fn advance(&mut self, newest: &BTreeMap<Owner, u64>, marks: &[StagedMark]) {
         for (owner, last) in newest {
             self.owners.entry(owner.clone()).or_default().last = *last;
         }
-        for (owner, digest, sheet) in marks {
-            if let Some(place) = self.owners.get_mut(owner) {
-                place.where_marks_are.insert(digest, *sheet);
+        for mark in marks {
+            if let Some(place) = self.owners.get_mut(&mark.owner) {
+                place.put(&mark.digest, mark.sheet, mark.until);
             }
         }
     }
@@ -145,24 +175,19 @@ impl Sheets {
         let most = SWEPT_SHEETS + staged.marks.len() / (SHEET_MARKS / 2);
         for owner in whose {
             let place = self.owners.entry(owner.clone()).or_default();
-            let from = owner.sheet(place.sweep);
-            let sheets = engine.some_in(&from, &owner.end(), most)?;
-            // Round again once the end is reached.
-            place.sweep = 0;
-            if sheets.len() == most
-                && let Some((_, number)) = sheets.last().and_then(|(key, _)| Owner::of_sheet(key))
-            {
-                place.sweep = number.saturating_add(1);
-            }
-            for (key, octets) in sheets {
-                let marks = read_sheet(owner.is_rate(), &octets)?;
-                let void = marks.iter().all(|mark| mark.until <= now);
-                if let (true, Entry::Vacant(write)) = (void, staged.writes.entry(key.to_vec())) {
-                    write.insert(None);
-                    let number = Owner::of_sheet(&key).map_or(0, |(_, number)| number);
-                    for mark in &marks {
-                        place.where_marks_are.remove(&mark.digest, number);
-                    }
+            for number in place.void(now, most) {
+                let key = owner.sheet(number);
+                let Entry::Vacant(write) = staged.writes.entry(key) else {
+                    continue;
+                };
+                let marks = match engine.get(write.key())? {
+                    Some(octets) => read_sheet(owner.is_rate(), &octets)?,
+                    None => Vec::new(),
+                };
+                write.insert(None);
+                place.void_from.remove(&number);
+                for mark in &marks {
+                    place.where_marks_are.remove(&mark.digest, number);
                 }
             }
         }

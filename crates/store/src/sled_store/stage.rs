@@ -11,7 +11,7 @@ use super::engine::Engine;
 use super::keys::Kind;
 use super::marks::{self, Owner, SheetMark};
 use super::sheets::Sheets;
-use super::staged::Staged;
+use super::staged::{Staged, StagedMark};
 use super::state::State;
 use super::tables::{Digest, EnrollmentEntry, certificate_digest, enrollment_digest};
 use super::wire;
@@ -325,8 +325,8 @@ impl<'a> Stage<'a> {
             let staged = staged.marks.iter();
             sheets.extend(
                 staged
-                    .filter(|(of, mark, _)| mark == digest && of == owner)
-                    .map(|(_, _, sheet)| *sheet),
+                    .filter(|mark| mark.digest == *digest && mark.owner == *owner)
+                    .map(|mark| mark.sheet),
             );
         }
         let mut found = Vec::new();
@@ -348,7 +348,12 @@ impl<'a> Stage<'a> {
         let sheet = self.read(&owner.sheet(last))?;
         let (number, octets) = marks::added(&owner, last, sheet.as_deref(), mark)?;
         self.put(owner.sheet(number), octets);
-        self.own.marks.push((owner.clone(), mark.digest, number));
+        self.own.marks.push(StagedMark {
+            owner: owner.clone(),
+            digest: mark.digest,
+            sheet: number,
+            until: mark.until,
+        });
         self.own.sheets.insert(owner, number);
         Ok(())
     }

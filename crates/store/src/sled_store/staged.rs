@@ -17,6 +17,16 @@ pub(super) struct Next {
     pub(super) notice: u64,
 }
 
+/// A new mark, and on which sheet it is.
+#[derive(Debug)]
+pub(super) struct StagedMark {
+    pub(super) owner: Owner,
+    pub(super) digest: Digest,
+    pub(super) sheet: u64,
+    /// From then on it is void (microseconds since 1970).
+    pub(super) until: i64,
+}
+
 /// What a number of changes write, and what the indexes must learn once that is on disk.
 pub(super) struct Staged {
     pub(super) next: Next,
@@ -33,8 +43,7 @@ pub(super) struct Staged {
     pub(super) tokens: Vec<TokenRecord>,
     /// The newest sheets of those that got marks.
     pub(super) sheets: BTreeMap<Owner, u64>,
-    /// The new marks, and on which sheets they are.
-    pub(super) marks: Vec<(Owner, Digest, u64)>,
+    pub(super) marks: Vec<StagedMark>,
     pub(super) certificate_numbers: HashMap<Digest, u64>,
     /// Number and version.
     pub(super) enrollment_numbers: HashMap<Digest, (u64, u64)>,

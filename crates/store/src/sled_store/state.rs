@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ring::digest::{SHA256, digest};
 
+use super::chain;
+use super::digest_map::{DigestMap, Reread};
+use super::engine::Reader;
 use super::index::{
     BLOCK_ROWS, Field, Head, Index, Interner, NO_CLASS, Row, Shelf, Shelved, TextBuilder,
     block_start,
 };
-use super::tables::{DigestMap, Due, EnrollmentEntry, Enrollments};
-use super::wire::{self, CertificateFacts, EventView};
-use super::{chain, tables::Digest};
+use super::keys::Kind;
+use super::tables::{
+    Digest, Due, EnrollmentEntry, Enrollments, certificate_digest, enrollment_digest,
+};
+use super::wire::{self, CertificateFacts, EnrollmentView, EventView};
 use crate::{CaId, Outcome, TokenRecord};
 
 /// The flag of a revoked certificate's row.
@@ -54,16 +59,20 @@ pub(super) struct State {
 
 impl State {
     /// Empty indexes; `first_event` is the number of the first event that is kept. Full blocks go to
-    /// the `shelf`.
-    pub(super) fn new(first_event: u64, shelf: Option<Shelf>) -> Self {
+    /// the `shelf`; what they are found by is read again by `reader`.
+    pub(super) fn new(first_event: u64, shelf: Option<Shelf>, reader: &Reader) -> Self {
+        let reread = |digest: fn(&Reader, u64) -> Option<Digest>| -> Reread {
+            let reader = reader.clone();
+            Box::new(move |number| digest(&reader, number))
+        };
         Self {
             events: Index::aligned(first_event, false),
             event_classes: Interner::new(),
             certificates: Index::new(1, true),
             certificate_classes: Interner::new(),
-            by_serial: DigestMap::new(),
+            by_serial: DigestMap::new(reread(serial_of)),
             revoked: BTreeMap::new(),
-            enrollments: Enrollments::new(),
+            enrollments: Enrollments::new(reread(key_of), reread(poll_key_of)),
             notices: Due::default(),
             prunings: BTreeSet::new(),
             shelf,
@@ -76,8 +85,7 @@ impl State {
     /// Makes room for what is in files.
     pub(super) fn make_room(&mut self) {
         if let Some(shelf) = &self.shelf {
-            // And for what is not yet.
-            let rows = |what| (shelf.blocks(what) + 1) * BLOCK_ROWS;
+            let rows = |what| shelf.blocks(what) * BLOCK_ROWS;
             let (certificates, enrollments) =
                 (rows(Shelved::Certificates), rows(Shelved::Enrollments));
             self.by_serial.make_room(certificates);
@@ -226,6 +234,7 @@ impl State {
         head.digests = vec![self.by_serial.some(first, BLOCK_ROWS).to_vec()];
         if let Some(text) = shelf.put(Shelved::Certificates, head, text) {
             self.certificates.shelve(text);
+            self.by_serial.settle(first + BLOCK_ROWS as u64 - 1);
         }
     }
 
@@ -247,8 +256,8 @@ impl State {
         let classes = renumbered(&head.classes, &global)?;
         let block = head.block(text, true, classes)?;
         self.certificates.push_block(block);
-        for digest in digests.into_iter().flatten() {
-            self.by_serial.push(digest);
+        for digests in digests {
+            self.by_serial.extend(&digests);
         }
         Some(())
     }
@@ -267,7 +276,10 @@ impl State {
             head.digests = [&self.enrollments.by_key, &self.enrollments.by_poll]
                 .map(|map| map.some(first, BLOCK_ROWS).to_vec())
                 .to_vec();
-            shelf.put(Shelved::Enrollments, head, &[]);
+            if shelf.put(Shelved::Enrollments, head, &[]).is_some() {
+                self.enrollments.by_key.settle(number);
+                self.enrollments.by_poll.settle(number);
+            }
         }
     }
 
@@ -285,9 +297,7 @@ impl State {
             .into_iter()
             .zip(digests)
         {
-            for digest in digests {
-                map.push(digest);
-            }
+            map.extend(&digests);
         }
         Some(())
     }
@@ -437,4 +447,25 @@ fn digests_of<C>(
     let expected = last(head.first + BLOCK_ROWS as u64 - 1)?;
     let fits = digests.first().and_then(|way| way.last()) == Some(&expected);
     (whole && fits).then_some(digests)
+}
+
+/// What a certificate on disk is found by.
+pub(super) fn serial_of(reader: &Reader, number: u64) -> Option<Digest> {
+    let octets = reader.get(&Kind::Certificate.id(number)).ok()??;
+    let facts = CertificateFacts::decode(&octets).ok()?;
+    Some(certificate_digest(&facts.ca(), facts.serial))
+}
+
+/// What an enrollment on disk is found by.
+pub(super) fn key_of(reader: &Reader, number: u64) -> Option<Digest> {
+    let octets = reader.get(&Kind::Enrollment.id(number)).ok()??;
+    let view = EnrollmentView::decode(&octets).ok()?;
+    Some(enrollment_digest(view.profile, &view.key))
+}
+
+/// What an enrollment on disk is found by when it is polled for.
+fn poll_key_of(reader: &Reader, number: u64) -> Option<Digest> {
+    let octets = reader.get(&Kind::Enrollment.id(number)).ok()??;
+    let view = EnrollmentView::decode(&octets).ok()?;
+    Some(enrollment_digest(view.profile, &view.poll_key))
 }

@@ -1,117 +1,13 @@
-//! Who is where: from digests to record numbers, in memory.
+//! Who is where: what records are found by, and what is due when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use hashbrown::HashTable;
-
-use super::hash::Folding;
+use super::digest_map::{DigestMap, Reread};
 use super::wire::{self, EnrollmentView};
 use crate::{CaId, EnrollmentRecord};
 
 /// A digest by which records are found.
 pub(super) type Digest = [u8; 16];
-
-/// From digests to record numbers, of which the first is 1. A digest that comes again names the
-/// newer record from then on.
-pub(super) struct DigestMap {
-    /// By number, less one.
-    digests: Vec<Digest>,
-    rows: HashTable<u32>,
-    hasher: Folding,
-}
-
-impl DigestMap {
-    pub(super) fn new() -> Self {
-        Self {
-            digests: Vec::new(),
-            rows: HashTable::new(),
-            hasher: Folding::default(),
-        }
-    }
-
-    /// The newest record with this digest.
-    pub(super) fn find(&self, digest: &Digest) -> Option<u64> {
-        let hash = self.hasher.digest(digest);
-        let same = |&row: &u32| self.digests.get(row as usize) == Some(digest);
-        self.rows.find(hash, same).map(|&row| u64::from(row) + 1)
-    }
-
-    /// Adds the next record and returns its number.
-    pub(super) fn push(&mut self, digest: Digest) -> u64 {
-        let row = u32::try_from(self.digests.len()).unwrap_or(u32::MAX);
-        self.digests.push(digest);
-        self.point(row, digest);
-        u64::from(row) + 1
-    }
-
-    /// Gives a record another digest; the old one then names none. Says whether it is another.
-    pub(super) fn replace(&mut self, number: u64, digest: Digest) -> bool {
-        let Some(row) = number
-            .checked_sub(1)
-            .and_then(|row| u32::try_from(row).ok())
-        else {
-            return false;
-        };
-        let Some(slot) = self.digests.get_mut(row as usize) else {
-            return false;
-        };
-        let old = std::mem::replace(slot, digest);
-        if old != digest {
-            let hash = self.hasher.digest(&old);
-            if let Ok(entry) = self.rows.find_entry(hash, |&other| other == row) {
-                entry.remove();
-            }
-            self.point(row, digest);
-        }
-        old != digest
-    }
-
-    fn point(&mut self, row: u32, digest: Digest) {
-        let Self {
-            digests,
-            rows,
-            hasher,
-        } = self;
-        let hash = hasher.digest(&digest);
-        let of = |row: &u32| digests.get(*row as usize).copied().unwrap_or_default();
-        match rows.find_mut(hash, |other| of(other) == digest) {
-            Some(newest) => *newest = row,
-            None => {
-                rows.insert_unique(hash, row, |row| hasher.digest(&of(row)));
-            }
-        }
-    }
-
-    /// Makes room for so many records in all.
-    pub(super) fn make_room(&mut self, records: usize) {
-        let Self {
-            digests,
-            rows,
-            hasher,
-        } = self;
-        let more = records.saturating_sub(digests.len());
-        digests.reserve_exact(more);
-        let of = |row: &u32| digests.get(*row as usize).copied().unwrap_or_default();
-        rows.reserve(more, |row| hasher.digest(&of(row)));
-    }
-
-    /// The digests of so many records, the first of which has this number.
-    pub(super) fn some(&self, first: u64, records: usize) -> &[Digest] {
-        let from = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
-        let end = from.saturating_add(records);
-        self.digests.get(from..end).unwrap_or_default()
-    }
-
-    /// How many records there are.
-    pub(super) fn len(&self) -> u64 {
-        self.digests.len() as u64
-    }
-
-    /// Approximate octets of memory.
-    pub(super) fn bytes(&self) -> u64 {
-        (self.digests.capacity() * size_of::<Digest>() + self.rows.allocation_size()) as u64
-    }
-}
 
 /// What a certificate is found by.
 pub(super) fn certificate_digest(ca: &CaId, serial: &[u8]) -> Digest {
@@ -184,10 +80,11 @@ pub(super) struct EnrollmentEntry {
 }
 
 impl Enrollments {
-    pub(super) fn new() -> Self {
+    /// `by_key` and `by_poll` read again what enrollments are found by.
+    pub(super) fn new(by_key: Reread, by_poll: Reread) -> Self {
         Self {
-            by_key: DigestMap::new(),
-            by_poll: DigestMap::new(),
+            by_key: DigestMap::new(by_key),
+            by_poll: DigestMap::new(by_poll),
             open: BTreeMap::new(),
             due: Due::default(),
         }
@@ -251,8 +148,6 @@ impl Due {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -274,37 +169,5 @@ mod tests {
             enrollment_digest("ca1", &[0x31; 16]),
             enrollment_digest("ca", &[0x31; 16])
         );
-    }
-
-    proptest! {
-        #[test]
-        fn finds_as_a_map_does(ops in prop::collection::vec((0_u8..12, prop::option::of(0_u64..30)), 0..80)) {
-            let mut map = DigestMap::new();
-            let mut model: Vec<u8> = Vec::new();
-            let mut newest: HashMap<u8, u64> = HashMap::new();
-            for (digest, replaced) in ops {
-                match replaced.filter(|&number| number >= 1 && number <= model.len() as u64) {
-                    None => {
-                        let number = map.push([digest; 16]);
-                        model.push(digest);
-                        prop_assert_eq!(number, model.len() as u64);
-                        newest.insert(digest, number);
-                    }
-                    Some(number) => {
-                        map.replace(number, [digest; 16]);
-                        let old = std::mem::replace(&mut model[number as usize - 1], digest);
-                        if old != digest {
-                            if newest.get(&old) == Some(&number) {
-                                newest.remove(&old);
-                            }
-                            newest.insert(digest, number);
-                        }
-                    }
-                }
-                for digest in 0..12 {
-                    prop_assert_eq!(map.find(&[digest; 16]), newest.get(&digest).copied());
-                }
-            }
-        }
     }
 }
