@@ -1,10 +1,11 @@
-//! `cargo xtask demo`: a server with everything made for it, in one command.
+//! `cargo xtask demo`: a server with everything made for it, in one command; `cargo xtask intune-fake`: what stands in for
+//! Microsoft's services while one rehearses.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::build;
-use crate::repo::Repo;
+use crate::repo::{self, Repo};
 
 /// Build, then become `scepd quickstart`; further arguments are handed on.
 pub(crate) fn demo(repo: &Repo, args: &[&str]) -> Result<(), String> {
@@ -18,4 +19,23 @@ pub(crate) fn demo(repo: &Repo, args: &[&str]) -> Result<(), String> {
     // From here on this process is the server: signals and the exit code are its own.
     let error = command.exec();
     Err(format!("cannot run {}: {error}", binary.display()))
+}
+
+/// Build, then become the fake of Entra, Graph and Intune; further arguments are handed on.
+pub(crate) fn intune_fake(repo: &Repo, args: &[&str]) -> Result<(), String> {
+    let args = args.strip_prefix(&["--"]).unwrap_or(args);
+    let mut command = Command::new(repo::cargo());
+    command
+        .current_dir(repo.root())
+        .args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--package",
+            "intune-fake",
+            "--",
+        ])
+        .args(args);
+    let error = command.exec();
+    Err(format!("cannot run cargo: {error}"))
 }

@@ -1,9 +1,9 @@
-//! The repository's own commands: `cargo xtask build | demo | test | coverage | dist`.
+//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | coverage | dist`.
 //!
 //! A map:
 //! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
 //! - [`install`] brings what a check needs and says so;
-//! - [`build`] and [`demo`] are the two commands a newcomer types;
+//! - [`build`] and [`demo`] are the commands a newcomer types;
 //! - [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
 //! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
 #![allow(
@@ -33,6 +33,7 @@ cargo xtask COMMAND
 
   build                      the admin page and the release binary
   demo [-- ARGS..]           build, then run a ready-made server until Ctrl-C (ARGS go to `scepd quickstart`)
+  intune-fake [ARGS..]       a fake of Entra, Graph and Intune on loopback, until Ctrl-C; docs/intune-rehearsal.md
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks
@@ -65,6 +66,7 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
             let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
             Ok(code(demo::demo(&repo, rest)))
         }
+        ["intune-fake", rest @ ..] => Ok(code(demo::intune_fake(&repo, rest))),
         ["test", rest @ ..] => suite::test(repo.for_checks(), rest),
         ["coverage", packages @ ..] => Ok(code(coverage::coverage(repo, packages))),
         ["dist"] => Ok(code(dist::dist(repo))),

@@ -70,6 +70,12 @@ const ARROWS: &[Arrow] = &[
         &["pki", "scep", "challenge"],
         &["actix", "tokio", "warp"],
     ),
+    // A judge of what the others send shares no code with them.
+    (
+        "intune-fake",
+        &[],
+        &["actix", "openssl", "reqwest", "sled", "warp"],
+    ),
     ("xtask", &[], &["tokio", "warp"]),
 ];
 
