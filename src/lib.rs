@@ -21,6 +21,7 @@ pub mod config;
 pub mod control;
 pub mod hooks;
 pub mod http;
+pub mod intune;
 pub mod quickstart;
 pub mod running;
 pub mod server;

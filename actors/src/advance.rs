@@ -220,6 +220,7 @@ fn issued(
             .evidence
             .as_ref()
             .is_ok_and(|evidence| evidence.through_gates),
+        is_told_first: false,
     };
     let (mut change, decided) = issue::change(shared, &record, &context, &made, now);
     let known = Known::from(&decided);

@@ -256,6 +256,59 @@ pub(crate) fn refused_record(
     event
 }
 
+/// Whoever vouched was told by the outbox how an enrollment ended.
+pub(crate) fn notified(
+    shared: &Shared,
+    told: &challenge::Notice,
+    device: Option<String>,
+    notifier: &str,
+    words: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let serial = match &told.end {
+        challenge::NoticeOf::Issued(der) => pki::Certificate::from_der(der).ok(),
+        challenge::NoticeOf::Refused { .. } => None,
+    };
+    let mut event = AuditEvent {
+        timestamp: now,
+        actor: notifier.to_owned(),
+        actor_type: "System".to_owned(),
+        action: NOTIFIED.to_owned(),
+        resource_type: REQUEST.to_owned(),
+        resource_id: told.transaction_id.clone(),
+        details: AuditDetails {
+            outcome: Some(Outcome::Success),
+            message: Some(words.to_owned()),
+            profile: Some(shared.spec.path_id.clone()),
+            transaction_id: Some(told.transaction_id.clone()),
+            claim_issuer: told.by.clone(),
+            device,
+            ..AuditDetails::default()
+        },
+    };
+    if let Some(certificate) = serial {
+        about_certificate(&mut event, certificate.serial().to_hex());
+    }
+    event
+}
+
+/// Whoever vouched knows of the certificate of this enrollment, which leaves now.
+pub(crate) fn notified_first(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    serial: String,
+    words: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let mut event = of_record(shared, record, Outcome::Success, None, words, now);
+    NOTIFIED.clone_into(&mut event.action);
+    about_certificate(&mut event, serial);
+    event
+}
+
+/// The action of events that say that whoever vouched was told.
+const NOTIFIED: &str = "scep_notification";
+
 fn of(
     shared: &Shared,
     record: &EnrollmentRecord,
@@ -299,6 +352,7 @@ fn of(
                 .map(|challenge| (CHALLENGE.to_owned(), challenge))
                 .into_iter()
                 .collect(),
+            note: context.vouched,
             ..AuditDetails::default()
         },
     }

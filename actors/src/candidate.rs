@@ -136,7 +136,14 @@ fn candidate(
                 by_holder = true;
                 notes.extend(former.clone());
             }
-            authenticate(shared, &reply, &csr, &facts, validator, standing, now)
+            let request = Request {
+                challenge: csr.challenge_password(),
+                names: &facts,
+                transaction_id: transaction_id(&reply),
+                csr: csr.der(),
+                source: Some(source),
+            };
+            authenticate(shared, &reply, &csr, &request, validator, standing, now)
         }
         Err(refused) => (None, Err(refused.anonymous())),
     };
@@ -207,14 +214,14 @@ fn authenticate(
     shared: &Shared,
     reply: &ReplyTo,
     csr: &Csr,
-    facts: &CsrFacts,
+    request: &Request<'_>,
     validator: Option<&dyn Validator>,
     standing: Standing,
     now: DateTime<Utc>,
 ) -> (Option<Serial>, Result<Box<Evidence>, Refusal>) {
     let spec = &shared.spec;
     let rules = &spec.renewal;
-    let intune = validator.is_some_and(Validator::is_counted);
+    let intune = validator.is_some_and(Validator::guards_renewals);
     let renewal_message = reply.message_type == MessageType::RenewalReq;
     // Signed by a certificate that this profile issued, and for its names, a PKCSReq is a renewal too. Any other
     // certificate proves nothing and harms nothing there: a key like any other.
@@ -241,15 +248,7 @@ fn authenticate(
         return (None, Err(refusal));
     }
     let by_challenge = match validator {
-        Some(validator) => {
-            let request = Request {
-                challenge: csr.challenge_password(),
-                names: facts,
-                transaction_id: transaction_id(reply),
-                csr: csr.der(),
-            };
-            vouched(validator.id(), validator.check(&request, now))
-        }
+        Some(validator) => vouched(validator.id(), validator.check(request, now)),
         None => Err(nobody(csr)),
     };
     // Around the gates there is no renewal. Who knows the static challenge may start anew, as anybody may who does.

@@ -33,6 +33,9 @@ pub(crate) struct Context {
     /// Which challenge it came with, by its name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) challenge: Option<String>,
+    /// What whoever vouched says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vouched: Option<String>,
     /// What was taken for it while it is open, and is made durable with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken: Option<Taken>,
@@ -102,6 +105,7 @@ impl Context {
             request_id: Some(origin.request_id.clone()),
             message: Some(candidate.message),
             challenge: candidate.challenge().map(str::to_owned),
+            vouched: None,
             taken: None,
             joined: Vec::new(),
         };
@@ -133,6 +137,11 @@ impl Context {
         });
     }
 
+    /// What was taken for it is durable by itself now.
+    pub(crate) fn release(&mut self) {
+        self.taken = None;
+    }
+
     /// What was taken for it.
     pub(crate) fn taken(&self) -> Marks {
         let Some(taken) = &self.taken else {
@@ -152,7 +161,11 @@ impl Context {
 
     /// Of texts from outside the beginning is kept.
     fn shorten(&mut self) {
-        for text in [&mut self.user_agent, &mut self.request_id] {
+        for text in [
+            &mut self.user_agent,
+            &mut self.request_id,
+            &mut self.vouched,
+        ] {
             excerpt::name(text);
         }
         if let Some(value) = &mut self.csr {

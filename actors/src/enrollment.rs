@@ -75,6 +75,9 @@ pub(crate) struct Candidate {
     pub(crate) findings: Vec<String>,
 }
 
+/// The reason of a refusal that stands for the very message: whoever was asked outside has judged it.
+pub(crate) const JUDGED: &str = "intune_refused";
+
 /// Who vouches for a device that renews without a challenge.
 pub(crate) const BY_CERTIFICATE: &str = "certificate";
 
@@ -191,6 +194,14 @@ impl Known {
                     | store::Refusal::Failed { .. }
             )
         )
+    }
+
+    /// Whether the very same message was refused by who judges it for good: it gets its answer without being judged again.
+    pub(crate) fn is_judged(&self, message: &Key) -> bool {
+        let refused = matches!(&self.stage, Stage::Refused(store::Refusal::Gate { label, .. })
+            if label == JUDGED);
+        let ended = self.refused.as_ref();
+        refused && ended.is_some_and(|ended| ended.message.as_ref() == Some(message))
     }
 
     /// The version that a record under this name replaces; 0 where there is none.

@@ -165,6 +165,7 @@ pub(crate) fn state_word(record: &EnrollmentRecord) -> &'static str {
         Stage::Validating { .. } => "being validated",
         Stage::AwaitingApproval { .. } => "pending",
         Stage::Issuing { .. } => "being issued",
+        Stage::Notifying { .. } => "issued and waiting for a notification",
         Stage::Issued { .. } => "issued",
         Stage::Refused(Refusal::Denied { .. }) => "denied",
         Stage::Refused(Refusal::ApprovalExpired) => "expired",

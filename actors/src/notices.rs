@@ -1,5 +1,6 @@
 //! The outbox: what somebody outside must be told is written with what it tells, and sent until it has arrived.
 
+use crate::audit;
 use crate::outside::Called;
 use crate::shared::Shared;
 use challenge::{Again, Notice, NoticeOf};
@@ -27,6 +28,12 @@ struct Body {
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// Who of several vouched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    /// The device, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
 }
 
 /// Adds the notice of an enrollment's end to the change that ends it, where its validator is to be told.
@@ -56,6 +63,8 @@ pub(crate) fn push(
         certificate,
         reason,
         message,
+        by: record.grounds.claim_issuer.clone(),
+        device: record.grounds.device.clone(),
     };
     // A body of plain texts and octets can always be written.
     let Ok(body) = serde_json::to_vec(&body) else {
@@ -70,6 +79,24 @@ pub(crate) fn push(
         due: shared.passed(),
         attempts: 0,
     });
+}
+
+/// Adds the notice of a failure, where the validator had let the device in: of its own refusal it needs none.
+pub(crate) fn push_refused(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    reason: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) {
+    if record.times.validated.is_some() {
+        let end = NoticeOf::Refused {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        };
+        push(change, shared, record, &end, now);
+    }
 }
 
 /// Sends the profile's notices that are due.
@@ -96,7 +123,7 @@ pub(crate) async fn send(shared: &Arc<Shared>) {
 
 async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotice) {
     let validator = shared.spec.validator_named(&notice.notifier);
-    let (Some(validator), Some(told)) = (validator, read(&notice.body)) else {
+    let (Some(validator), Some((told, device))) = (validator, read(&notice.body)) else {
         give_up(
             shared,
             id,
@@ -112,8 +139,23 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         .call(clock, rules, validator.notify(&told), |_: &Again| true)
         .await;
     let (why, after) = match called {
-        Called::Answered(Ok(())) => {
-            keep(shared, Op::NoticeDone { id }).await;
+        Called::Answered(Ok(words)) => {
+            let done = Change::new().with(Op::NoticeDone { id });
+            let event = (!words.is_empty()).then(|| {
+                audit::notified(
+                    shared,
+                    &told,
+                    device,
+                    &notice.notifier,
+                    &words,
+                    shared.now(),
+                )
+            });
+            let done = match event {
+                Some(event) => done.with(event),
+                None => done,
+            };
+            keep(shared, done).await;
             return;
         }
         Called::Answered(Err(again)) => (again.why, again.after),
@@ -135,14 +177,8 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         why,
         "a notice is sent again later"
     );
-    keep(
-        shared,
-        Op::DelayNotice {
-            id,
-            due: shared.passed() + pause,
-        },
-    )
-    .await;
+    let due = shared.passed() + pause;
+    keep(shared, Change::new().with(Op::DelayNotice { id, due })).await;
 }
 
 async fn give_up(shared: &Arc<Shared>, id: u64, notifier: &str, why: &str) {
@@ -152,18 +188,17 @@ async fn give_up(shared: &Arc<Shared>, id: u64, notifier: &str, why: &str) {
         why,
         "a notice is given up"
     );
-    keep(shared, Op::NoticeDone { id }).await;
+    keep(shared, Change::new().with(Op::NoticeDone { id })).await;
 }
 
-async fn keep(shared: &Arc<Shared>, op: Op) {
-    let mut change = Change::new();
-    change.push(op);
+async fn keep(shared: &Arc<Shared>, change: Change) {
     if let Err(error) = crate::durable::commit(shared, change, None).await {
         tracing::warn!(profile = shared.spec.path_id, %error, "the outbox could not be written; the notice is sent again");
     }
 }
 
-fn read(body: &[u8]) -> Option<Notice> {
+/// The notice, and the device that it is about.
+fn read(body: &[u8]) -> Option<(Notice, Option<String>)> {
     let body: Body = serde_json::from_slice(body).ok()?;
     let end = match body.certificate {
         Some(certificate) => NoticeOf::Issued(certificate),
@@ -172,9 +207,11 @@ fn read(body: &[u8]) -> Option<Notice> {
             message: body.message?,
         },
     };
-    Some(Notice {
+    let notice = Notice {
         transaction_id: body.transaction_id,
         csr: body.csr,
+        by: body.by,
         end,
-    })
+    };
+    Some((notice, body.device))
 }

@@ -9,6 +9,7 @@ use crate::enrollment::{Ended, Key, Known};
 use crate::issue;
 use crate::judge;
 use crate::messages::{DecideError, OperatorDecision, state_word};
+use crate::notices;
 use crate::records;
 use crate::renewal;
 use crate::shared::Shared;
@@ -37,7 +38,10 @@ pub(crate) async fn decide(
         return Err(DecideError::NotPending("expired"));
     }
     let context = Context::of_record(&record);
-    if decision.approve && shared.spec.issuer.local().is_none() {
+    let asked = shared.spec.validator_named(&record.grounds.validator);
+    let reaches_outside =
+        shared.spec.issuer.local().is_none() || asked.is_some_and(challenge::Validator::is_remote);
+    if decision.approve && reaches_outside {
         return approve_elsewhere(&shared, &desk, ticket, record, &decision, now).await;
     }
     let carried = if decision.approve {
@@ -130,6 +134,7 @@ async fn approve(
         message: records::issued_words(record),
         notes: &notes,
         through_gates: context.intune,
+        is_told_first: false,
     };
     let (certified, issued) = issue::change(shared, record, &context, &made, now);
     let mut change = Change::new().with(operators_event(
@@ -178,7 +183,10 @@ fn deny(
         note: decision.note.clone(),
     });
     let kept = Ended::new(context, false).octets();
+    let denied_csr = record.clone();
     let denied = records::decided(record, stage, kept, now);
+    let mut change = change;
+    notices::push_refused(&mut change, shared, &denied_csr, "denied", &words, now);
     let change = change.with(denied.clone());
     let answer = Answer::refused(FailInfo::BadRequest, "an operator refused this request");
     (denied, answer, change)
@@ -251,8 +259,10 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
     );
     let stage = Stage::Refused(Refusal::ApprovalExpired);
     let kept = Ended::new(&context, false).octets();
+    let mut change = Change::new();
+    notices::push_refused(&mut change, shared, &record, "approval_timeout", words, now);
     let expired = records::decided(record, stage, kept, now);
-    let change = Change::new().with(expired.clone()).with(event);
+    let change = change.with(expired.clone()).with(event);
     let answer = Answer::refused(FailInfo::BadRequest, words);
     finish(shared, ticket, &context, (expired, answer, change))
         .await

@@ -197,7 +197,9 @@ impl Neighbour {
             self.count("crowded");
             return Called::Closed(rules.first_pause);
         };
-        let probe = match self.circuit().enter(clock.instant()) {
+        // The lock is let go before anything else: counting takes it again.
+        let entered = self.circuit().enter(clock.instant());
+        let probe = match entered {
             Ok(probe) => Probe {
                 neighbour: self,
                 probe,

@@ -88,10 +88,7 @@ impl ProfileActor {
         start: Start,
         exit: ExitGuard,
     ) -> Self {
-        let limit = spec
-            .intune
-            .as_ref()
-            .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
+        let limit = spec.device_limit();
         let path_id = spec.path_id.clone();
         let meters = Arc::new(Meters::new(&path_id, &services.metrics));
         let neighbours = Neighbours::new(&path_id, &services.metrics);
@@ -249,7 +246,7 @@ impl ProfileActor {
         let recent = self.transactions.recent(&ask.key).cloned();
         let known = recent.or_else(|| ask.known.clone());
         let known = known.filter(|known| !intune || answers_again(known, window, ask.now));
-        let known = known.filter(|known| !known.may_start_anew());
+        let known = known.filter(|known| !known.may_start_anew() || known.is_judged(&ask.message));
         let known = known.filter(|known| !self.begins_anew(known, &ask));
         if let Some(known) = &known
             && !known.stage.is_open()

@@ -340,7 +340,9 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
                 Answer::Pending
             }
         }
-        EnrollmentStage::Validating { .. } | EnrollmentStage::Issuing { .. } => Answer::Pending,
+        EnrollmentStage::Validating { .. }
+        | EnrollmentStage::Issuing { .. }
+        | EnrollmentStage::Notifying { .. } => Answer::Pending,
         EnrollmentStage::Issued { ca, serial } => {
             match candidate::certificate_of(shared, ca, serial) {
                 Ok(Some(certificate)) => Answer::Certificate(certificate),

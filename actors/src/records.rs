@@ -79,7 +79,7 @@ pub(crate) fn vouched(
     now: DateTime<Utc>,
 ) {
     let claim = grounds.claim.as_ref();
-    record.grounds.claim_issuer = claim.map(|claim| claim.iss.clone());
+    record.grounds.claim_issuer = claim.map(|claim| claim.iss.clone()).or(grounds.by);
     record.grounds.claim = claim.and_then(|claim| serde_json::to_value(claim).ok());
     record.grounds.device = grounds.device;
     record.grounds.vouched_sid = grounds.sid;
@@ -121,6 +121,7 @@ pub(crate) fn refused(
         }
     });
     let kept = Ended {
+        message: Context::of_record(&record).message,
         told: Some((refusal.fail_info.code(), refusal.text.clone())),
         ..Ended::default()
     };

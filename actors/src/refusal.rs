@@ -141,6 +141,7 @@ fn plain(text: String) -> String {
 /// The failInfo with that number, as validators give it.
 fn numbered(fail_info: u8) -> FailInfo {
     match fail_info {
+        0 => FailInfo::BadAlg,
         1 => FailInfo::BadMessageCheck,
         _ => FailInfo::BadRequest,
     }

@@ -100,6 +100,24 @@ impl ProfileSpec {
             .find(|validator| validator.recognises(challenge))
     }
 
+    /// Whether certificates that this validator let in are renewed only by way of it.
+    pub(crate) fn guards_renewals(&self, id: &str) -> bool {
+        match &self.intune {
+            Some(intune) if intune.signed.id() == id => true,
+            _ => self
+                .validator_named(id)
+                .is_some_and(Validator::guards_renewals),
+        }
+    }
+
+    /// How many enrollments a device may have within 24 hours; 0 = any number.
+    pub(crate) fn device_limit(&self) -> u32 {
+        let signed = self.intune.as_ref();
+        let signed = signed.map(|intune| intune.signed.settings.per_device_limit_24h);
+        let other = || self.validators.iter().find_map(|one| one.device_limit());
+        signed.or_else(other).unwrap_or(0)
+    }
+
     /// All names of the profile, the present one first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.path_id)
@@ -121,7 +139,9 @@ impl ProfileSpec {
     /// Whether a renewal may come without a challenge. Where Intune is all that authenticates a
     /// device, the gates hold for renewals too.
     pub(crate) fn challenge_free_renewals(&self) -> bool {
-        self.intune.is_none() || self.challenge.is_some()
+        let guarded =
+            self.intune.is_some() || self.validators.iter().any(|one| one.guards_renewals());
+        !guarded || self.challenge.is_some()
     }
 }
 

@@ -5,6 +5,7 @@
 //! a restart it goes on from its record ([`resume`]); what may have happened outside unheard is looked up.
 
 mod issuing;
+mod notifying;
 mod validating;
 
 use crate::answer::Answer;
@@ -20,7 +21,7 @@ use crate::outside::{Neighbour, Place};
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use challenge::{Label, NoticeOf};
+use challenge::Label;
 use chrono::TimeDelta;
 use issuer::{Approved, Handle, Wish};
 use pki::{Certificate, Csr};
@@ -118,7 +119,7 @@ pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
     };
     if !matches!(
         record.stage,
-        Stage::Validating { .. } | Stage::Issuing { .. }
+        Stage::Validating { .. } | Stage::Issuing { .. } | Stage::Notifying { .. }
     ) {
         return;
     }
@@ -190,12 +191,12 @@ impl Work {
             shared: Arc::clone(shared),
             desk: desk.clone(),
             ticket: Some(ticket),
-            through_gates: context.intune,
+            through_gates: context.intune || shared.spec.guards_renewals(&record.grounds.validator),
+            notes: context.vouched.iter().cloned().collect(),
             record,
             context,
             csr,
             marks,
-            notes: Vec::new(),
             approved: None,
         })
     }
@@ -219,6 +220,7 @@ impl Work {
                     let handle = handle.clone().map(Handle);
                     self.issue(handle).await
                 }
+                Stage::Notifying { .. } => self.tell_first().await,
                 _ => Step::End(Answer::Pending),
             };
             match step {
@@ -273,17 +275,21 @@ impl Work {
 
     /// Ends the enrollment for good; what it took is given back.
     async fn refuse(&mut self, refusal: &Refusal) -> Step {
+        self.refuse_with(refusal, Change::new()).await
+    }
+
+    /// As [`Work::refuse`], with more that is made durable in the same step.
+    async fn refuse_with(&mut self, refusal: &Refusal, change: Change) -> Step {
         let now = self.shared.now();
         let event = audit::refused_record(&self.shared, &self.record, &self.context, refusal, now);
-        let mut change = Change::new().with(event);
-        notices::push(
+        let mut change = change.with(event);
+        let (reason, message) = (refusal.reason, &refusal.message);
+        notices::push_refused(
             &mut change,
             &self.shared,
             &self.record,
-            &NoticeOf::Refused {
-                reason: refusal.reason.to_owned(),
-                message: refusal.message.clone(),
-            },
+            reason,
+            message,
             now,
         );
         let record = records::refused(self.record.clone(), refusal, now);

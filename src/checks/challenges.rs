@@ -23,11 +23,11 @@ pub(super) fn of_profile(
     let given = profile.challenge_password.is_some()
         || profile.challenge_password_file.is_some()
         || !profile.challenge_passwords.is_empty();
-    if !given && !profile.intune.enabled {
+    if !given && !profile.intune.enabled && !profile.intune_cloud.is_on() {
         findings.fail(
             &inline,
             "the profile has no way to authenticate a device",
-            "set challenge_password or challenge_password_file, or enable Intune",
+            "set challenge_password or challenge_password_file, enable Intune, or name a tenant in intune_cloud.tenants",
         );
     }
     let mut known: Vec<Secret> = Vec::new();
@@ -111,6 +111,13 @@ fn shown(name: &str) -> String {
 }
 
 fn check(profile: &Profile, password: &Secret, spot: &Spot, findings: &mut Findings) {
+    if profile.intune_cloud.is_on() && intune_cloud::looks_like_cloud_challenge(password.expose()) {
+        findings.fail(
+            spot,
+            "the challenge password looks like a challenge of Intune's service",
+            "use a shorter one",
+        );
+    }
     if password.expose().chars().count() < 12 {
         findings.warn(
             spot,

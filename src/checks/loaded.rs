@@ -10,6 +10,7 @@ use pki::Certificate;
 use scep::Ra;
 
 use super::ra_files::{NewRa, OverRa};
+use super::tenants::LoadedTenant;
 use crate::config::{self, Secret};
 use crate::http::TlsIdentity;
 
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub issuers: BTreeMap<String, Arc<dyn Issuer>>,
     /// Profiles in the order of the configuration.
     pub profiles: Vec<LoadedProfile>,
+    /// Intune's tenants.
+    pub tenants: Vec<LoadedTenant>,
     /// What the admin side needs.
     pub admin: LoadedAdmin,
     /// When to load again at the latest: an automatic RA certificate is due, or the overlap of a

@@ -6,6 +6,7 @@
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `policies` | CAs; certificate profiles |
 //! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `tenants` | Intune's tenants, and profiles that ask them |
 //! | `advice` | what works and may still give trouble |
 //! | `formerly` | names that profiles had before |
 //! | `store`, `in_use` | the store; who serves from the data directory |
@@ -32,6 +33,7 @@ mod ranges;
 mod secrets;
 mod server;
 mod store;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -53,6 +55,8 @@ pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};
 pub use server::make_data_dir;
 pub(crate) use server::oidc_rules;
 pub use store::{check_store, open_store, other_owner, probe_store};
+pub use tenants::{LoadedCredential, LoadedTenant};
+pub(crate) use tenants::{assertions, attribute_oid, tenants_of};
 pub use trust::{TrustFiles, reload_anchors, reload_trust_files};
 
 use crate::config::{Config, Span};
@@ -130,6 +134,7 @@ fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
     let admin = server::admin(&run, &mut findings);
     let issuers = issuers::load(&config.issuers, &files, now, &mut findings);
     let policies = policies::load(&config.certificate_profiles, &mut findings);
+    let tenants = tenants::load(&run, &mut findings);
     let (profiles, reload_at) = if config.server.scep_enabled {
         profiles::overview(&run, &mut findings);
         twins::check(&run, &mut findings);
@@ -155,6 +160,7 @@ fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
             tls,
             issuers: by_id(issuers),
             profiles,
+            tenants,
             admin,
             reload_at,
         });

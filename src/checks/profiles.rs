@@ -8,7 +8,7 @@ use issuer::{CertificatePolicy, Issuer};
 use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
-use super::{Run, challenges, ra, ranges, secrets, trust, urls};
+use super::{Run, challenges, ra, ranges, secrets, tenants, trust, urls};
 use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl;
@@ -139,6 +139,7 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         .enabled
         .then(|| trust::anchors(profile, run.files, run.now, &spot, &mut findings));
     let compliance = compliance(run, &profile.intune, &spot, &mut findings);
+    tenants::of_profile(run.config, profile, &spot, &mut findings);
     ranges::of_profile(profile, &spot, &mut findings);
     former(run, profile, issuer, &spot, &mut findings);
 
@@ -194,7 +195,7 @@ fn path_id(profile: &Profile, spot: &Spot, findings: &mut Findings) {
     }
 }
 
-fn refers<'a>(
+pub(super) fn refers<'a>(
     id: &str,
     known: impl Iterator<Item = &'a str> + Clone,
     list: &str,

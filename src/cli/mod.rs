@@ -18,6 +18,7 @@ mod documents_tests;
 mod enroll;
 mod errand;
 mod failure;
+mod intune;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
@@ -72,6 +73,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Store(store::StoreArgs),
     Certs(certs::CertsArgs),
+    Intune(intune::IntuneArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
     IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
     Completions(completions::CompletionsArgs),
@@ -94,6 +96,7 @@ impl Command {
             Self::Audit(args) => audit::run(args),
             Self::Store(args) => store::run(args),
             Self::Certs(args) => certs::run(args),
+            Self::Intune(args) => intune::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),
             Self::IntuneInspect(args) => intune_inspect::run(*args),
             Self::Completions(args) => completions::run(&args),

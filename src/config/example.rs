@@ -11,16 +11,18 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::super::schema::{self, Node};
-    use super::super::{CertificateProfile, Config, Issuer, Profile, Sources};
+    use super::super::{CertificateProfile, Config, Issuer, Profile, Sources, Tenant};
     use super::EXAMPLE;
 
+    /// A section that an example leaves out, such as `#[[tenant]]`, counts as one.
     fn is_setting(line: &str) -> bool {
-        line.split_once(" = ").is_some_and(|(key, _)| {
-            !key.is_empty()
-                && key
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        })
+        line.starts_with("[[")
+            || line.split_once(" = ").is_some_and(|(key, _)| {
+                !key.is_empty()
+                    && key
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            })
     }
 
     /// The example with every commented setting switched on.
@@ -84,6 +86,7 @@ mod tests {
         let defaults = Config {
             issuers: vec![Issuer::default()],
             certificate_profiles: vec![CertificateProfile::default()],
+            tenants: vec![Tenant::default()],
             profiles: vec![Profile::default()],
             ..Config::default()
         };
@@ -92,7 +95,8 @@ mod tests {
         let mut comment = String::new();
         let mut compared = 0;
         for line in EXAMPLE.lines() {
-            if let Some(section) = line.strip_prefix('[') {
+            let left_out = line.strip_prefix('#').filter(|line| line.starts_with("[["));
+            if let Some(section) = left_out.unwrap_or(line).strip_prefix('[') {
                 place = section
                     .trim_matches(['[', ']'])
                     .split('.')

@@ -145,7 +145,9 @@ fn open_to_others(path: &Path, content: &Content, config: &Config) -> Option<Not
 }
 
 fn holds_secret(config: &Config) -> bool {
+    let tenants = &config.tenants;
     config.admin.metrics_token.is_some()
+        || tenants.iter().any(|tenant| tenant.client_secret.is_some())
         || config.profiles.iter().any(|profile| {
             profile.challenge_password.is_some()
                 || profile

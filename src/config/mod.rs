@@ -24,6 +24,7 @@ mod schema;
 mod secret;
 mod server;
 mod span;
+mod tenant;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,7 @@ pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;
 pub use server::{Access, Audit, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
+pub use tenant::{Assertion, Cloud, IntuneCloud, Tenant};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -65,6 +67,9 @@ pub struct Config {
     /// `[[certificate_profile]]`.
     #[serde(rename = "certificate_profile")]
     pub certificate_profiles: Vec<CertificateProfile>,
+    /// `[[tenant]]`.
+    #[serde(rename = "tenant")]
+    pub tenants: Vec<Tenant>,
     /// `[[profile]]`.
     #[serde(rename = "profile")]
     pub profiles: Vec<Profile>,

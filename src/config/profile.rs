@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use challenge::{ExtraNames, IntuneSettings};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AskedUrl, Moment, Secret, Span};
+use super::{AskedUrl, IntuneCloud, Moment, Secret, Span};
 
 /// Where the RA certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,6 +102,8 @@ pub struct Profile {
     pub mtls: Mtls,
     /// `[profile.intune]`.
     pub intune: Intune,
+    /// `[profile.intune_cloud]`.
+    pub intune_cloud: IntuneCloud,
 }
 
 impl Default for Profile {
@@ -140,6 +142,7 @@ impl Default for Profile {
             limits: Limits::default(),
             mtls: Mtls::default(),
             intune: Intune::default(),
+            intune_cloud: IntuneCloud::default(),
         }
     }
 }

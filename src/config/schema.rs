@@ -6,13 +6,14 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::{CertificateProfile, ChallengePassword, Config, Issuer, Profile};
+use super::{CertificateProfile, ChallengePassword, Config, Issuer, Profile, Tenant};
 
 /// A tree of keys: a section is a map, a list of sections an array with one map, a setting anything else.
 static TREE: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     let one_of_everything = Config {
         issuers: vec![Issuer::default()],
         certificate_profiles: vec![CertificateProfile::default()],
+        tenants: vec![Tenant::default()],
         profiles: vec![Profile {
             challenge_passwords: vec![ChallengePassword::default()],
             ..Profile::default()

@@ -1,15 +1,17 @@
 //! From what the checks let through to what the actors work with.
 
-use crate::checks::{Loaded, LoadedProfile};
+use crate::checks::{Loaded, LoadedProfile, attribute_oid};
 use crate::config::{Config, Crypto, Expired, Span, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
+use crate::intune::ById;
 use actors::{
     ChainSettings, ComplianceHook, FormerRevocations, Intune, OutsideRules, PendingLimits,
     ProfileSpec, RenewalRules, RequestLimits,
 };
-use challenge::SignedChallenges;
+use challenge::{SignedChallenges, Validator};
 use chrono::{DateTime, Utc};
+use intune_cloud::{CloudChallenges, Rules};
 use scep::CryptoMode;
 use std::sync::Arc;
 
@@ -29,18 +31,20 @@ pub struct AssemblyError {
 pub(super) fn specs(
     loaded: &Loaded,
     config: &Config,
+    tenants: &ById,
     now: DateTime<Utc>,
 ) -> Result<Vec<ProfileSpec>, AssemblyError> {
     loaded
         .profiles
         .iter()
-        .map(|profile| spec(profile, config, now))
+        .map(|profile| spec(profile, config, tenants, now))
         .collect()
 }
 
 fn spec(
     profile: &LoadedProfile,
     config: &Config,
+    tenants: &ById,
     now: DateTime<Utc>,
 ) -> Result<ProfileSpec, AssemblyError> {
     let settings = &profile.settings;
@@ -61,7 +65,7 @@ fn spec(
         },
         challenge: Some(profile.static_challenges.clone()).filter(|all| !all.is_empty()),
         intune: intune(profile)?,
-        validators: Vec::new(),
+        validators: cloud(profile, tenants).into_iter().collect(),
         outside: OutsideRules {
             // A request that is given up by the front is answered 503; PENDING is kinder.
             answer_within: settings
@@ -119,6 +123,24 @@ fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
             .map(Span::duration),
         compliance: compliance(profile)?,
     }))
+}
+
+/// Challenges that Intune's service validates, where the profile names a tenant.
+fn cloud(profile: &LoadedProfile, tenants: &ById) -> Option<Arc<dyn Validator>> {
+    let settings = &profile.settings.intune_cloud;
+    let named = settings.tenants.iter();
+    let tenants: Vec<_> = named.filter_map(|id| tenants.get(id)).cloned().collect();
+    if tenants.is_empty() {
+        return None;
+    }
+    let rules = Rules {
+        profile: profile.settings.path_id.clone(),
+        wait_for_notification: settings.wait_for_notification,
+        takes_all: profile.static_challenges.is_empty(),
+        per_device_limit_24h: settings.per_device_rate_limit_24h,
+        tenant_attribute: settings.tenant_attribute.as_deref().and_then(attribute_oid),
+    };
+    Some(Arc::new(CloudChallenges::new(tenants, rules)))
 }
 
 fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {

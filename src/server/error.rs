@@ -40,6 +40,9 @@ pub enum ServerError {
     /// A profile could not be put together.
     #[error("{0}")]
     Assembly(#[from] AssemblyError),
+    /// An Intune tenant could not be set up.
+    #[error("{0}")]
+    Tenant(#[from] crate::intune::TenantError),
     /// A new RA certificate could not be written.
     #[error("{0}")]
     RaNotKept(#[from] crate::checks::RaNotKept),

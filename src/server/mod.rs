@@ -28,6 +28,7 @@ use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
     TlsIdentity, Told, page, routes,
 };
+use crate::intune::Tenants;
 use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::access::{self, AccessLog};
 use crate::telemetry::metrics::Registry;
@@ -60,6 +61,8 @@ pub struct Server {
     listeners: Mutex<JoinSet<()>>,
     /// Until it has stopped.
     data_dir: std::sync::Mutex<Option<DataDir>>,
+    /// Intune's tenants.
+    tenants: Arc<Tenants>,
     /// Told when `audit.retention` may be another.
     retention_changed: Arc<Notify>,
 }
@@ -102,15 +105,18 @@ impl Server {
             }
         };
         let addresses = sockets.addresses()?;
-        let specs = assembly::specs(&loaded, &config, now)?;
-        let gate = admin::gate_settings(&config, &loaded)?;
-        let (store, data_dir) = open_store(&config).await?;
-        warn_of_forgotten(&config, &store, now).await;
         let registry = Registry::new();
         let metrics = registry
             .as_ref()
             .map(|registry| registry.metrics().clone())
             .unwrap_or_default();
+        let tenants = Arc::new(Tenants::default());
+        let ready = tenants.prepare(&loaded.tenants, &clock, &metrics)?;
+        let specs = assembly::specs(&loaded, &config, &ready, now)?;
+        tenants.apply(&loaded.tenants, &ready);
+        let gate = admin::gate_settings(&config, &loaded)?;
+        let (store, data_dir) = open_store(&config).await?;
+        warn_of_forgotten(&config, &store, now).await;
         let house = House::open(store, Arc::clone(&clock), house_settings(&config), metrics)?;
         // Accepted but for what the store says: on disk before a device can see them.
         let new_ras = ras::write(&loaded).await?;
@@ -162,6 +168,7 @@ impl Server {
             phase,
             listeners: Mutex::new(JoinSet::new()),
             data_dir: std::sync::Mutex::new(Some(data_dir)),
+            tenants,
             retention_changed: Arc::default(),
         });
         server.listen(sockets).await?;
@@ -239,6 +246,12 @@ impl Server {
     #[must_use]
     pub fn house(&self) -> &House {
         &self.front.house
+    }
+
+    /// Intune's tenants.
+    #[must_use]
+    pub fn tenants(&self) -> &Arc<Tenants> {
+        &self.tenants
     }
 
     /// The configuration in force.

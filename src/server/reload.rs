@@ -57,7 +57,11 @@ impl Server {
         warn_of_forgotten(&config, &self.house().services.store, now).await;
         keep_what_needs_a_restart(&mut config, &before);
         // The last things that can fail, before anything is swapped.
-        let specs = assembly::specs(&loaded, &config, now)?;
+        let metrics = &self.house().services.metrics;
+        let tenants = self
+            .tenants
+            .prepare(&loaded.tenants, &self.clock, metrics)?;
+        let specs = assembly::specs(&loaded, &config, &tenants, now)?;
         let gate = admin::gate_settings(&config, &loaded)?;
         let access = open_access_log(&config)?;
         // Accepted: on disk before a device can see them.
@@ -71,6 +75,7 @@ impl Server {
         new_ras.keep();
         self.tls.replace_with(&loaded.tls.identity);
         self.context.gate.apply(gate);
+        self.tenants.apply(&loaded.tenants, &tenants);
         if let Err(error) = telemetry::logs::change(&config.log) {
             tracing::warn!("{error}");
         }

@@ -35,6 +35,7 @@ mod gates;
 mod hostile;
 mod house;
 mod intune;
+mod intune_cloud;
 mod logs;
 mod many;
 mod mtls;

@@ -41,10 +41,7 @@ impl Handler<Apply> for ProfileActor {
                 .count(label)
                 .saturating_add(carried.count(label))
         }));
-        let limit = spec
-            .intune
-            .as_ref()
-            .map_or(0, |intune| intune.signed.settings.per_device_limit_24h);
+        let limit = spec.device_limit();
         self.rate.set_limit(limit);
         self.guesses.set_limit(spec.guesses_per_minute);
         if spec.in_flight != self.permits_limit {

@@ -1,6 +1,6 @@
 //! The stage in which an issuer is asked, and what becomes of its answer.
 
-use super::{NO_ANSWER, NOT_CALLED, Step, Work, refused};
+use super::{DUE_SINCE, NO_ANSWER, NOT_CALLED, Step, Work, refused};
 use crate::answer::Answer;
 use crate::durable::{self, Failure};
 use crate::issue;
@@ -8,7 +8,7 @@ use crate::journal::JournalError;
 use crate::notices;
 use crate::outside::{Called, Neighbour, Tries};
 use crate::records;
-use challenge::{Label, NoticeOf};
+use challenge::{Label, NoticeOf, Validator};
 use issuer::{Approved, Found, Handle, Issuance, IssueError, Order};
 use pki::{Certificate, RevocationReason};
 use std::sync::Arc;
@@ -161,7 +161,7 @@ impl Work {
     }
 
     /// Has a certificate revoked that must not be used.
-    async fn revoke(&self, certificate: &Certificate) -> bool {
+    pub(super) async fn revoke(&self, certificate: &Certificate) -> bool {
         let shared = &self.shared;
         let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
         let neighbour = shared.neighbour(shared.spec.issuer.id());
@@ -185,26 +185,43 @@ impl Work {
     /// Makes the certificate durable; only then anybody is told of it.
     async fn deliver(&mut self, certificate: Certificate, approved: &Approved) -> Step {
         let now = self.shared.now();
+        let validator = self
+            .shared
+            .spec
+            .validator_named(&self.record.grounds.validator);
+        let is_told_first = validator.is_some_and(Validator::is_told_first);
         let mut notes: Vec<String> = approved.notes().to_vec();
         notes.append(&mut self.notes);
+        if is_told_first {
+            notes.push("it is delivered once whoever vouched knows of it".to_owned());
+        }
         let made = issue::Issued {
             certificate: &certificate,
             message: records::issued_words(&self.record),
             notes: &notes,
             through_gates: self.through_gates,
+            is_told_first,
         };
-        let (mut change, record) =
-            issue::change(&self.shared, &self.record, &self.context, &made, now);
+        let mut kept = self.context.clone();
+        if is_told_first {
+            // Due at once for whoever starts next.
+            self.record.due = self.shared.passed().checked_sub_signed(DUE_SINCE);
+            kept.release();
+        }
+        let (mut change, record) = issue::change(&self.shared, &self.record, &kept, &made, now);
         records::push_marks(&mut change, &self.shared.spec.path_id, &self.marks);
-        notices::push(
-            &mut change,
-            &self.shared,
-            &self.record,
-            &NoticeOf::Issued(certificate.der().to_vec()),
-            now,
-        );
+        if !is_told_first {
+            let end = NoticeOf::Issued(certificate.der().to_vec());
+            notices::push(&mut change, &self.shared, &self.record, &end, now);
+        }
         let label = self.context.intune.then_some(Label::Success);
         match durable::commit(&self.shared, change, label).await {
+            Ok(()) if is_told_first => {
+                self.record = record;
+                self.record.version += 1;
+                self.context = kept;
+                Step::Next
+            }
             Ok(()) => {
                 self.record = record;
                 self.record.version += 1;

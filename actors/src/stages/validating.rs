@@ -29,6 +29,7 @@ impl Work {
             names: &names,
             transaction_id: &self.record.transaction_id,
             csr: self.csr.der(),
+            source: self.record.source_ip,
         };
         let check = match validator.check(&request, self.record.times.created) {
             Check::Ask(question) => match self.ask(validator, &question).await {
@@ -40,6 +41,12 @@ impl Work {
         match check {
             Check::Proven(proven) => self.proven(*proven, &names).await,
             Check::Refused(refused) => {
+                if refused.is_guess
+                    && let Some(source) = self.record.source_ip
+                {
+                    // Whether the source is locked out now is for its next message.
+                    let _ = self.desk.guess(source).await;
+                }
                 let refusal = Refusal::from(*refused);
                 let refusal = match validator.is_counted() {
                     true => refusal.counted(),
@@ -90,6 +97,9 @@ impl Work {
             grounds,
             reservations,
         } = proven;
+        // From here on a failure is ours, and whoever vouched is told of it.
+        self.record.times.validated = Some(now);
+        self.record.grounds.claim_issuer.clone_from(&grounds.by);
         match self.desk.reserve(self.record.key, reservations, now).await {
             Ok(Ok(marks)) => self.marks = marks,
             Ok(Err((label, words))) => {
@@ -105,7 +115,12 @@ impl Work {
             Err(_) => return Step::End(Answer::Busy),
         }
         self.context.take(&self.marks);
-        self.through_gates = self.context.intune;
+        let validator = &self.record.grounds.validator;
+        self.through_gates |= self.context.intune || self.shared.spec.guards_renewals(validator);
+        if let Some(note) = &grounds.note {
+            self.notes.push(note.clone());
+            self.context.vouched = Some(note.clone());
+        }
         let claim = grounds.claim.clone();
         self.context.challenge.clone_from(&grounds.challenge);
         records::vouched(&mut self.record, grounds, now);

@@ -27,4 +27,5 @@ mod renamed;
 mod renewal;
 mod restart;
 mod scripted;
+mod told_first;
 mod virtual_clock;

@@ -12,16 +12,16 @@ use std::time::Duration;
 use store::Stage;
 use tempfile::TempDir;
 
-const ASK: &str = "ask:laptop-1";
+pub const ASK: &str = "ask:laptop-1";
 
-struct Scene {
-    world: World,
-    clock: Arc<VirtualClock>,
+pub struct Scene {
+    pub world: World,
+    pub clock: Arc<VirtualClock>,
     directory: TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let world = World::new();
         let clock = VirtualClock::new(world.clock.now());
         Self {
@@ -31,7 +31,7 @@ impl Scene {
         }
     }
 
-    fn clock(&self) -> Arc<dyn Clock> {
+    pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock) as Arc<dyn Clock>
     }
 
@@ -40,11 +40,15 @@ impl Scene {
         Elsewhere::new(&self.world, self.clock(), path, Script::of(acts))
     }
 
-    fn oracle(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Oracle> {
+    pub fn oracle(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Oracle> {
         Oracle::new(self.clock(), Script::of(acts))
     }
 
-    fn spec(&self, issuer: Option<&Arc<Elsewhere>>, oracle: Option<&Arc<Oracle>>) -> ProfileSpec {
+    pub fn spec(
+        &self,
+        issuer: Option<&Arc<Elsewhere>>,
+        oracle: Option<&Arc<Oracle>>,
+    ) -> ProfileSpec {
         let mut spec = self.world.spec("corp");
         // Time passes faster than the work that has no time of its own.
         spec.outside.answer_within = Duration::from_secs(24 * 3600);
@@ -58,18 +62,22 @@ impl Scene {
     }
 
     /// The same, with a device that is not kept waiting.
-    fn hasty(&self, issuer: Option<&Arc<Elsewhere>>, oracle: Option<&Arc<Oracle>>) -> ProfileSpec {
+    pub fn hasty(
+        &self,
+        issuer: Option<&Arc<Elsewhere>>,
+        oracle: Option<&Arc<Oracle>>,
+    ) -> ProfileSpec {
         let mut spec = self.spec(issuer, oracle);
         spec.outside = OutsideRules::default();
         spec
     }
 
-    async fn open(&self, spec: &ProfileSpec) -> Running {
+    pub async fn open(&self, spec: &ProfileSpec) -> Running {
         self.world.open_by(vec![spec.clone()], self.clock()).await
     }
 
     /// The reply, with time passing until it comes.
-    async fn reply(&self, running: &Running, request: &Request) -> Reply {
+    pub async fn reply(&self, running: &Running, request: &Request) -> Reply {
         let asking = ask(&self.world, running, "corp", request);
         tokio::pin!(asking);
         loop {
@@ -82,7 +90,7 @@ impl Scene {
     }
 
     /// Polls until the request has an end; time passes.
-    async fn end(&self, running: &Running, device: &Device, request: &Request) -> Reply {
+    pub async fn end(&self, running: &Running, device: &Device, request: &Request) -> Reply {
         for _ in 0..200 {
             let poll = poll(&self.world, device, request);
             let reply = ask(&self.world, running, "corp", &poll).await;
@@ -109,12 +117,12 @@ pub fn poll(world: &World, device: &Device, request: &Request) -> Request {
     })
 }
 
-fn open_stages(running: &Running) -> usize {
+pub fn open_stages(running: &Running) -> usize {
     let time = running.house.services.time.now();
     running.store.due(time, 1000).unwrap().len()
 }
 
-async fn one_certificate(running: &Running, certificate: &Certificate) {
+pub async fn one_certificate(running: &Running, certificate: &Certificate) {
     assert_eq!(running.certificates(), 1);
     assert_eq!(open_stages(running), 0);
     let query = store::CertificateQuery::default();

@@ -236,6 +236,7 @@ pub struct Oracle {
     pub script: Script,
     pub notices: Mutex<Vec<Notice>>,
     pub notifying: Script,
+    pub told_first: bool,
     clock: Arc<dyn Clock>,
     say: fn(&str),
 }
@@ -250,8 +251,21 @@ impl Oracle {
             script,
             notices: Mutex::default(),
             notifying: Script::default(),
+            told_first: false,
             clock,
             say,
+        })
+    }
+
+    /// One that must know of a certificate before it leaves.
+    pub fn told_first(clock: Arc<dyn Clock>, notifying: Script) -> Arc<Self> {
+        Arc::new(Self {
+            script: Script::default(),
+            notices: Mutex::default(),
+            notifying,
+            told_first: true,
+            clock,
+            say: |_| {},
         })
     }
 
@@ -283,6 +297,7 @@ impl Validator for Oracle {
             transaction_id: request.transaction_id.to_owned(),
             challenge: request.challenge.unwrap_or_default().to_owned(),
             csr: request.csr.to_vec(),
+            source: request.source,
         })
     }
 
@@ -322,13 +337,17 @@ impl Validator for Oracle {
         })
     }
 
-    fn notify<'a>(&'a self, notice: &'a Notice) -> Asked<'a, ()> {
+    fn is_told_first(&self) -> bool {
+        self.told_first
+    }
+
+    fn notify<'a>(&'a self, notice: &'a Notice) -> Asked<'a, String> {
         Box::pin(async move {
             if matches!(self.notifying.next(), Act::Breaks) {
                 return Err(Again::because("no route to host"));
             }
             self.notices.lock().unwrap().push(notice.clone());
-            Ok(())
+            Ok("it was told".to_owned())
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::intune::{Claim, CsrFacts, Mismatch};
 use crate::{Label, Refused};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -38,6 +39,21 @@ pub trait Validator: Send + Sync {
         false
     }
 
+    /// Whether [`notify`](Self::notify) must have got through before a certificate leaves.
+    fn is_told_first(&self) -> bool {
+        false
+    }
+
+    /// Whether a certificate that it let in is renewed only by way of it: true of whoever judges each enrollment anew.
+    fn guards_renewals(&self) -> bool {
+        self.is_counted()
+    }
+
+    /// How many enrollments a device may have within 24 hours, where it counts them; 0 = any number.
+    fn device_limit(&self) -> Option<u32> {
+        None
+    }
+
     /// Asks over the network what [`check`](Self::check) left open. It may be asked the same thing more than once.
     ///
     /// # Errors
@@ -49,13 +65,14 @@ pub trait Validator: Send + Sync {
         ))))
     }
 
-    /// Tells whoever was asked how the enrollment ended. It may be told the same thing more than once.
+    /// Tells whoever was asked how the enrollment ended, and says in words for the audit how that went; empty = nothing
+    /// to say. It may be told the same thing more than once.
     ///
     /// # Errors
     /// [`Again`]: it could not be told; it is told again later.
-    fn notify<'a>(&'a self, notice: &'a Notice) -> Asked<'a, ()> {
+    fn notify<'a>(&'a self, notice: &'a Notice) -> Asked<'a, String> {
         let _ = notice;
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(std::future::ready(Ok(String::new())))
     }
 }
 
@@ -70,6 +87,8 @@ pub struct Request<'a> {
     pub transaction_id: &'a str,
     /// The CSR, DER.
     pub csr: &'a [u8],
+    /// Where it came from, if that is known.
+    pub source: Option<IpAddr>,
 }
 
 /// What a validator says.
@@ -108,6 +127,10 @@ pub struct Grounds {
     pub sid: Option<String>,
     /// Which challenge it was, where the validator tells several apart: a name or an id, never the value. For the audit.
     pub challenge: Option<String>,
+    /// Who of several vouched: a tenant.
+    pub by: Option<String>,
+    /// What the audit is to say of it beside the certificate.
+    pub note: Option<String>,
 }
 
 /// Something that an enrollment takes, and that is given back when it fails.
@@ -140,6 +163,8 @@ pub struct Question {
     pub challenge: String,
     /// The CSR, DER.
     pub csr: Vec<u8>,
+    /// Where it came from, if that is known.
+    pub source: Option<IpAddr>,
 }
 
 impl std::fmt::Debug for Question {
@@ -157,6 +182,8 @@ pub struct Notice {
     pub transaction_id: String,
     /// The CSR, DER.
     pub csr: Vec<u8>,
+    /// Who of several vouched: a tenant.
+    pub by: Option<String>,
     /// What became of it.
     pub end: NoticeOf,
 }
@@ -203,7 +230,7 @@ pub struct NotVouched {
     pub reason: &'static str,
     /// The counter, where it is one of the eleven labels.
     pub label: Option<Label>,
-    /// failInfo (RFC 8894, section 3.2.1.4.5): 1 = badMessageCheck, 2 = badRequest.
+    /// failInfo (RFC 8894, section 3.2.1.4.5): 0 = badAlg, 1 = badMessageCheck, 2 = badRequest.
     pub fail_info: u8,
     /// failInfoText, for the device: says nothing that helps to guess.
     pub told: String,

@@ -81,6 +81,13 @@ pub enum Stage {
         /// By what the issuer knows the order, where it has said so.
         handle: Option<String>,
     },
+    /// Its certificate is in the store, and leaves only once somebody outside knows of it.
+    Notifying {
+        /// The CA that signed it.
+        ca: CaId,
+        /// The certificate's serial octets.
+        serial: Vec<u8>,
+    },
     /// Its certificate is in the store.
     Issued {
         /// The CA that signed it.

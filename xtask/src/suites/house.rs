@@ -38,6 +38,13 @@ const ARROWS: &[Arrow] = &[
         &["actix", "hyper", "openssl", "ring", "sled", "warp"],
     ),
     (
+        "intune-cloud",
+        &["pki", "challenge", "outbound"],
+        &[
+            "actix", "hyper", "openssl", "reqwest", "ring", "rustls", "sled", "warp",
+        ],
+    ),
+    (
         "api",
         &[],
         &[
@@ -57,6 +64,7 @@ const ARROWS: &[Arrow] = &[
             "actors",
             "api",
             "challenge",
+            "intune-cloud",
             "issuer",
             "outbound",
             "pki",

@@ -58,6 +58,7 @@ impl Validator for SignedChallenges {
                     sid: verified.vouched_sid,
                     challenge: None,
                     claim: Some(verified.claim),
+                    ..Grounds::default()
                 };
                 Check::Proven(Box::new(Proven {
                     grounds,

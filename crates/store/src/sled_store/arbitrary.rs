@@ -82,6 +82,10 @@ fn stage() -> impl Strategy<Value = Stage> {
             ca: CaId::from_bytes(ca),
             serial
         }),
+        (any::<[u8; 16]>(), octets()).prop_map(|(ca, serial)| Stage::Notifying {
+            ca: CaId::from_bytes(ca),
+            serial
+        }),
         refusal().prop_map(Stage::Refused),
     ]
 }

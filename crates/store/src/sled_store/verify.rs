@@ -161,7 +161,8 @@ impl Reading<'_> {
                         let problem = "whether it is at its end is noted wrongly";
                         self.fault(format!("enrollment {id}"), problem.to_owned());
                     }
-                    if let Stage::Issued { ca, serial } = &enrollment.stage
+                    if let Stage::Issued { ca, serial } | Stage::Notifying { ca, serial } =
+                        &enrollment.stage
                         && !store.knows(ca, serial)
                     {
                         let serial = hex::encode(serial);

@@ -60,6 +60,11 @@ enum DiskStage<'a> {
     },
     #[serde(borrow)]
     Refused(DiskRefusal<'a>),
+    Notifying {
+        ca: [u8; 16],
+        #[serde(borrow)]
+        serial: &'a [u8],
+    },
 }
 
 /// New ones go to the end.
@@ -116,6 +121,10 @@ impl DiskStage<'_> {
                 serial: serial.to_vec(),
             },
             DiskStage::Refused(refusal) => Stage::Refused(refusal.refusal()),
+            DiskStage::Notifying { ca, serial } => Stage::Notifying {
+                ca: CaId::from_bytes(*ca),
+                serial: serial.to_vec(),
+            },
         })
     }
 }
@@ -138,6 +147,10 @@ impl<'a> From<&'a Stage> for DiskStage<'a> {
                 serial,
             },
             Stage::Refused(refusal) => Self::Refused(refusal.into()),
+            Stage::Notifying { ca, serial } => Self::Notifying {
+                ca: *ca.as_bytes(),
+                serial,
+            },
         }
     }
 }

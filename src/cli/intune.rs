@@ -1,0 +1,221 @@
+//! `scepd intune`: tries a tenant out, and says how one is set up.
+
+use std::sync::Arc;
+
+use actors::{Metrics, SharedClock, SystemClock};
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use intune_cloud::{Answered, Cloud, Tenant};
+
+use super::{Failure, SourceArgs};
+use crate::checks::{self, LoadedTenant};
+use crate::intune;
+
+/// Try an Intune tenant out, or print how to set one up
+#[derive(Debug, Args)]
+pub(super) struct IntuneArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Test(Box<TestArgs>),
+    Setup(SetupArgs),
+}
+
+/// Ask Entra ID, Graph and Intune as the server would, and say what each of them answers; nothing is changed
+#[derive(Debug, Args)]
+struct TestArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// The id of the tenant in the configuration; all when left out
+    #[arg(long)]
+    tenant: Option<String>,
+}
+
+/// Print the steps, and the commands for az and PowerShell, that make the app with its permissions
+#[derive(Debug, Args)]
+struct SetupArgs {
+    /// Which of Microsoft's clouds
+    #[arg(long, value_enum, default_value_t = CloudName::Global)]
+    cloud: CloudName,
+    /// What the app is called
+    #[arg(long, default_value = "scepd")]
+    name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CloudName {
+    Global,
+    GccHigh,
+    Dod,
+    China,
+}
+
+pub(super) fn run(args: IntuneArgs) -> Result<(), Failure> {
+    match args.command {
+        Command::Test(args) => test(*args),
+        Command::Setup(args) => {
+            print!("{}", setup(args.cloud, &args.name));
+            Ok(())
+        }
+    }
+}
+
+fn test(args: TestArgs) -> Result<(), Failure> {
+    super::process::keep_files_private();
+    let effective = args.sources.sources()?.load();
+    let effective = effective.map_err(|errors| Failure::new(errors.to_string()))?;
+    let (tenants, problems) = checks::tenants_of(&effective.config, Utc::now());
+    for problem in &problems {
+        println!("{}", problem);
+    }
+    let wanted = |tenant: &&LoadedTenant| {
+        let id = &tenant.settings.id;
+        args.tenant.as_ref().is_none_or(|wanted| wanted == id)
+    };
+    let chosen: Vec<&LoadedTenant> = tenants.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        return Err(Failure::new(match &args.tenant {
+            Some(id) => format!("there is no usable [[tenant]] `{id}` in the configuration"),
+            None => "there is no usable [[tenant]] in the configuration".to_owned(),
+        }));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::while_doing("cannot start"))?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let mut failed = 0_usize;
+    for loaded in chosen {
+        let tenant = intune::tenant(loaded, &clock, &Metrics::default());
+        let tenant = tenant.map_err(|error| Failure::new(error.to_string()))?;
+        println!(
+            "tenant {} ({}), app {}, credential {}",
+            tenant.id(),
+            tenant.tenant(),
+            tenant.client_id(),
+            tenant.report().credential
+        );
+        failed += runtime.block_on(try_out(&tenant));
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::new(format!("{failed} steps failed"))),
+    }
+}
+
+/// Prints each step; how many failed.
+async fn try_out(tenant: &Tenant) -> usize {
+    let mut failed = 0;
+    for Answered { what, took, result } in tenant.try_out().await {
+        let time = took.map_or(String::new(), |took| format!(" ({} ms)", took.as_millis()));
+        match result {
+            Ok(words) => println!("  ok    {what}{time}: {words}"),
+            Err(words) => {
+                failed += 1;
+                println!("  FAIL  {what}{time}: {words}");
+            }
+        }
+    }
+    failed
+}
+
+fn setup(cloud: CloudName, name: &str) -> String {
+    const INTUNE: &str = "c161e42e-d4df-4a3d-9b42-e7a3c31f59d4";
+    const CHALLENGE: &str = "39d724e8-6a34-4930-9a36-364082c35716";
+    const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+    const APPLICATIONS: &str = "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30";
+    let (kind, azure, environment, portal) = match cloud {
+        CloudName::Global => (
+            Cloud::Global,
+            "AzureCloud",
+            "Global",
+            "https://entra.microsoft.com",
+        ),
+        CloudName::GccHigh => (
+            Cloud::GccHigh,
+            "AzureUSGovernment",
+            "USGov",
+            "https://entra.microsoft.us",
+        ),
+        CloudName::Dod => (
+            Cloud::Dod,
+            "AzureUSGovernment",
+            "USGovDoD",
+            "https://entra.microsoft.us",
+        ),
+        CloudName::China => (
+            Cloud::China,
+            "AzureChinaCloud",
+            "China",
+            "https://entra.microsoftonline.cn",
+        ),
+    };
+    let cloud_line = match kind {
+        Cloud::Global => String::new(),
+        other => format!("cloud = \"{}\"\n", other.as_str()),
+    };
+    // It stands between quotation marks in commands.
+    let name: String = name
+        .chars()
+        .filter(|character| character.is_alphanumeric() || " -_.".contains(*character))
+        .collect();
+    format!(
+        "In the portal
+1. {portal}, Entra ID, App registrations, New registration: {name}, this directory only, no redirect URI.
+2. API permissions, Add a permission:
+   Intune, Application permissions, scep_challenge_provider
+   Microsoft Graph, Application permissions, Application.Read.All
+   Then: Grant admin consent. Both must show a green mark.
+3. Certificates & secrets: upload a certificate, or make a client secret and keep its Value (not its Secret ID).
+4. Overview: note Application (client) ID and Directory (tenant) ID.
+
+The same with az (as an administrator)
+az cloud set --name {azure}
+az login --allow-no-subscriptions
+app=$(az ad app create --display-name \"{name}\" --sign-in-audience AzureADMyOrg --query appId -o tsv)
+az ad sp create --id \"$app\"
+az ad app permission add --id \"$app\" --api {INTUNE} --api-permissions {CHALLENGE}=Role
+az ad app permission add --id \"$app\" --api {GRAPH} --api-permissions {APPLICATIONS}=Role
+az ad app permission admin-consent --id \"$app\"
+az ad app credential reset --id \"$app\" --append --years 1 --query password -o tsv
+az account show --query tenantId -o tsv
+
+The permissions of a managed identity (Graph PowerShell; the portal cannot give them)
+Connect-MgGraph -Environment {environment} -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All
+$identity = Get-MgServicePrincipal -Filter \"displayName eq 'NAME OF THE IDENTITY'\"
+foreach ($pair in @(@('{INTUNE}', '{CHALLENGE}'), @('{GRAPH}', '{APPLICATIONS}'))) {{
+  $api = Get-MgServicePrincipal -Filter \"appId eq '$($pair[0])'\"
+  New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $identity.Id -PrincipalId $identity.Id -ResourceId $api.Id -AppRoleId $pair[1]
+}}
+
+In scepd's configuration
+[[tenant]]
+id = \"contoso\"
+tenant = \"TENANT ID OR DOMAIN\"
+client_id = \"CLIENT ID\"
+client_secret_file = \"/etc/scepd/intune/client-secret\"
+secret_expires = \"YYYY-MM-DD\"
+{cloud_line}
+[profile.intune_cloud]
+tenants = [\"contoso\"]
+
+Then: scepd intune test --config scepd.toml
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steps_name_the_clouds_places_and_hold_no_foreign_characters() {
+        let text = setup(CloudName::GccHigh, "scepd\"; rm -rf ~ #");
+        assert!(text.contains("AzureUSGovernment") && text.contains("cloud = \"gcc-high\""));
+        assert!(text.contains("--display-name \"scepd rm -rf  \""), "{text}");
+        assert!(!setup(CloudName::Global, "scepd").contains("cloud ="));
+    }
+}
