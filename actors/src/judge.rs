@@ -29,5 +29,8 @@ pub(crate) fn approve(
     let approved = spec.policy.approve(wish, now)?;
     let ras: Vec<_> = spec.ras.iter().flat_map(scep::Ra::certificates).collect();
     approved.check_apart(&spec.issuer.authority(), &ras)?;
+    if let Some(remote) = spec.issuer.remote() {
+        remote.can_express(&approved)?;
+    }
     Ok(approved)
 }

@@ -2,6 +2,7 @@
 
 use crate::audit;
 use crate::outside::Called;
+use crate::remote_revocation;
 use crate::shared::Shared;
 use challenge::{Again, Notice, NoticeOf};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -122,6 +123,9 @@ pub(crate) async fn send(shared: &Arc<Shared>) {
 }
 
 async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotice) {
+    if notice.notifier == remote_revocation::NOTIFIER {
+        return remote_revocation::send(shared, StoredNotice { id, notice }).await;
+    }
     let validator = shared.spec.validator_named(&notice.notifier);
     let (Some(validator), Some((told, device))) = (validator, read(&notice.body)) else {
         give_up(

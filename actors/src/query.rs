@@ -20,6 +20,7 @@ use crate::shared::Shared;
 use crate::spec::ProfileSpec;
 use crate::waiting;
 use chrono::TimeDelta;
+use issuer::RemoteCa;
 use pki::{Certificate, Name, Serial};
 use scep::{FailInfo, Ra, ReplyTo};
 use std::sync::Arc;
@@ -295,6 +296,9 @@ async fn get_crl(
     if !named {
         return Err(NotFound::here("there is no CRL of this CA here"));
     }
+    if let Some(remote) = shared.spec.issuer.remote() {
+        return remote_crl(shared, origin, remote).await;
+    }
     let services = &shared.services;
     let newest = services
         .crls
@@ -307,6 +311,26 @@ async fn get_crl(
         Err(CrlError::Issuer(error @ issuer::Error::NoCrl { .. })) => {
             Err(NotFound::here(error.to_string()))
         }
+        Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
+    }
+}
+
+/// The CRL of an issuer elsewhere.
+async fn remote_crl(
+    shared: &Shared,
+    origin: &Origin,
+    remote: &dyn RemoteCa,
+) -> Result<Answer, NotFound> {
+    let clock = &shared.services.clock;
+    let limit = clock.wait_until(clock.instant() + shared.spec.outside.answer_within);
+    let asked = tokio::select! {
+        biased;
+        asked = remote.newest_crl(shared.now()) => asked,
+        () = limit => return Ok(unavailable(shared, origin, "the issuer gave no CRL in time")),
+    };
+    match asked {
+        Ok(Some(crl)) => Ok(Answer::Crl(crl.der().into())),
+        Ok(None) => Err(NotFound::here("the issuer makes no CRL")),
         Err(error) => Ok(unavailable(shared, origin, &error.to_string())),
     }
 }

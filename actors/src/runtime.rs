@@ -7,6 +7,7 @@ use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
 use crate::registry::Metrics;
+use crate::remote_revocation::RemoteIssuers;
 use crate::scheduling;
 use crate::shared::Services;
 use crate::store_clock::StoreClock;
@@ -78,6 +79,7 @@ impl House {
             clock,
             time,
             crls: Crls::default(),
+            remotes: RemoteIssuers::default(),
             compromised: CompromisedKeys::default(),
             primality: Arc::default(),
             metrics,

@@ -13,6 +13,7 @@ use crate::noise::Noise;
 use crate::outside::{Neighbour, Neighbours};
 use crate::primality::Primality;
 use crate::registry::Metrics;
+use crate::remote_revocation::RemoteIssuers;
 use crate::spec::ProfileSpec;
 use crate::store_clock::StoreClock;
 use chrono::{DateTime, Utc};
@@ -34,6 +35,8 @@ pub struct Services {
     pub time: Arc<StoreClock>,
     /// Each issuer's newest CRL.
     pub crls: Crls,
+    /// The issuers that are somewhere else.
+    pub remotes: RemoteIssuers,
     /// Keys that get no certificate any more.
     pub compromised: CompromisedKeys,
     /// What may be spent on looking for prime moduli.

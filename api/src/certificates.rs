@@ -153,15 +153,18 @@ pub struct RevokeRequest {
 /// Reply of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeReply {
-    /// Always true: a failure is an error reply.
+    /// Whether it is done; else it `waits` (202).
     pub revoked: bool,
+    /// Why the issuer elsewhere could not be asked yet. The certificate is revoked as soon as it can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// The issuer.
     pub issuer_id: String,
     /// Serial number in lower-case hex.
     pub serial: String,
     /// The reason on record.
     pub reason: RevocationReason,
-    /// When it was revoked.
+    /// When it was revoked, or ordered to be.
     #[serde(with = "crate::time")]
     pub revoked_at: DateTime<Utc>,
 }

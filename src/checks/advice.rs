@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::problem::{Findings, Spot};
-use crate::config::{Issuer, Profile, Secret};
+use crate::config::{Issuer, IssuerKind, Profile, Secret};
 
 /// The longest static challenge that clients are known to send whole, in characters (Windows and NDES).
 const LONGEST_CHALLENGE: usize = 64;
@@ -19,7 +19,9 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
 
 /// Where a certificate names neither, nobody who checks it learns that it was revoked.
 fn revocation_places(issuer: &Issuer, findings: &mut Findings) {
-    if issuer.cdp_urls.is_empty() && issuer.ocsp_urls.is_empty() {
+    // One elsewhere writes what it was set up to write.
+    if issuer.kind == IssuerKind::Local && issuer.cdp_urls.is_empty() && issuer.ocsp_urls.is_empty()
+    {
         findings.warn(
             &Spot::one_of("issuer", &issuer.id).at("cdp_urls"),
             "it is empty, and so is ocsp_urls: certificates name no place of a CRL or an OCSP responder, so that whoever \

@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use issuer::{Issuer, RaRole};
-use pki::{Certificate, KeyKind, PrivateKey};
+use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::{Ra, RaIdentity};
 
 use super::files::Files;
@@ -58,6 +58,8 @@ pub(super) struct Keeping<'a> {
     pub(super) issuer: &'a dyn Issuer,
     pub(super) path_id: &'a str,
     pub(super) new_keys: &'a NewKeys,
+    /// How long an RA certificate of an issuer elsewhere is to be valid.
+    pub(super) lifetime: TimeDelta,
     pub(super) overlap: TimeDelta,
     /// Whether one pair signs and another one is encrypted to.
     pub(super) split: bool,
@@ -116,7 +118,17 @@ pub(super) fn keep(
                 return None;
             }
             let newest = stored.first().map(|newest| newest.made_at);
-            let new = keeping.make(now, newest, spot, findings)?;
+            let mut said = Findings::default();
+            let Some(new) = keeping.make(now, newest, spot, &mut said) else {
+                let still = keeping.still_good(&stored, now);
+                if still.is_some() {
+                    for found in &mut said.0 {
+                        found.severity = super::Severity::Warning;
+                    }
+                }
+                findings.0.append(&mut said.0);
+                return still;
+            };
             kept.new = Some(NewRa {
                 file: new.file.clone(),
                 ra: new.ra.clone(),
@@ -204,6 +216,10 @@ impl Keeping<'_> {
     }
 
     fn is_due(&self, ra: &Ra, now: DateTime<Utc>) -> bool {
+        !self.is_in_order(ra, now) || self.due(ra).is_some_and(|due| due <= now)
+    }
+
+    fn is_in_order(&self, ra: &Ra, now: DateTime<Utc>) -> bool {
         let authority = self.issuer.authority();
         let ca = authority.certificate();
         let in_order = |certificate: &Certificate| {
@@ -211,9 +227,13 @@ impl Keeping<'_> {
                 && certificate.verify_signature_by(ca.public_key()).is_ok()
                 && certificate.valid_at(now)
         };
-        ra.is_split() != self.split
-            || !ra.certificates().all(in_order)
-            || self.due(ra).is_some_and(|due| due <= now)
+        ra.is_split() == self.split && ra.certificates().all(in_order)
+    }
+
+    /// Where an issuer elsewhere is away, an RA that is due and still in force is used for the time being.
+    fn still_good(&self, stored: &[Stored], now: DateTime<Utc>) -> Option<usize> {
+        self.issuer.remote()?;
+        stored.iter().position(|one| self.is_in_order(&one.ra, now))
     }
 
     fn make(
@@ -256,15 +276,35 @@ impl Keeping<'_> {
             .new_keys
             .of(self.issuer.id(), role)
             .map_err(|error| error.to_string())?;
-        let certificate = self
-            .issuer
-            .ra()
-            .ok_or_else(|| issuer::Error::NoRa {
-                id: self.issuer.id().to_owned(),
-            })
-            .and_then(|ra| ra.certify_ra_for(role, key.public_key(), self.path_id, now))
-            .map_err(|error| error.to_string())?;
+        let certificate = match (self.issuer.ra(), self.issuer.remote()) {
+            (Some(local), _) => local
+                .certify_ra_for(role, key.public_key(), self.path_id, now)
+                .map_err(|error| error.to_string())?,
+            (None, Some(remote)) => {
+                let csr = self.csr(&key).map_err(|error| error.to_string())?;
+                let asked = remote.certify_ra(&csr, now + self.lifetime);
+                super::remote_issuers::waiting_for(asked)
+                    .map_err(|error| error.to_string())?
+                    .map_err(|error| error.to_string())?
+            }
+            (None, None) => {
+                let id = self.issuer.id().to_owned();
+                return Err(issuer::Error::NoRa { id }.to_string());
+            }
+        };
         Ok(RaIdentity { certificate, key })
+    }
+}
+
+impl Keeping<'_> {
+    /// What an issuer elsewhere is asked with.
+    fn csr(&self, key: &PrivateKey) -> Result<Csr, pki::Error> {
+        let profile = match self.path_id {
+            "" => "root profile",
+            path_id => path_id,
+        };
+        let subject = Name::parse(&format!("CN=SCEP RA {profile}"))?;
+        Csr::build(&subject, &SubjectAltNames::default(), None, &[], key)
     }
 }
 

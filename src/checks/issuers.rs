@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use issuer::{LocalCa, LocalCaParts, NextCa, PreviousCa};
+use issuer::{Issuer, LocalCa, LocalCaParts, NextCa, PreviousCa};
 use pki::{Certificate, KeyUsage, PrivateKey};
 use scep::RaIdentity;
 
@@ -13,7 +13,8 @@ use super::files::Files;
 use super::pair::{self, Pair};
 use super::problem::{Findings, Spot};
 use super::urls;
-use crate::config::{self, IssuerKind};
+use super::{Run, remote_issuers};
+use crate::config;
 
 /// What belongs into a file of a CA certificate.
 const OWN_FILE: &str = "put a CA certificate, its key and its whole chain there";
@@ -21,21 +22,17 @@ const OWN_FILE: &str = "put a CA certificate, its key and its whole chain there"
 const CHAIN_FILE: &str =
     "put the CA certificates above it there, each before the one that issued it";
 
-/// An issuer that can sign.
+/// An issuer that can sign, or have signed.
 pub(super) struct Ready {
-    pub(super) issuer: Arc<LocalCa>,
-    /// The CA's own certificate and key, for profiles on which the CA is its own RA.
-    pub(super) identity: RaIdentity,
+    pub(super) issuer: Arc<dyn Issuer>,
+    /// The CA's own certificate and key, for profiles on which the CA is its own RA; `None` where the key is somewhere else.
+    pub(super) identity: Option<RaIdentity>,
 }
 
 /// All issuers by id. What is wrong is among the findings; an issuer that is missing here was named there.
-pub(super) fn load(
-    issuers: &[config::Issuer],
-    files: &Files,
-    now: DateTime<Utc>,
-    findings: &mut Findings,
-) -> BTreeMap<String, Ready> {
-    let mut ready = BTreeMap::new();
+pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, Ready> {
+    let (issuers, files, now) = (&run.config.issuers, run.files, run.now);
+    let (mut ready, mut elsewhere) = (BTreeMap::new(), Vec::new());
     for (index, settings) in issuers.iter().enumerate() {
         let spot = Spot::one_of("issuer", &settings.id);
         super::check_id(
@@ -45,10 +42,16 @@ pub(super) fn load(
             &spot,
             findings,
         );
-        let IssuerKind::Local = settings.kind;
-        if let Some(issuer) = local(settings, &spot, files, now, findings) {
+        if remote_issuers::is_remote(settings.kind) {
+            let read = remote_issuers::read(settings, &spot, run.config, files, findings);
+            elsewhere.extend(read);
+        } else if let Some(issuer) = local(settings, &spot, files, now, findings) {
             ready.entry(settings.id.clone()).or_insert(issuer);
         }
+    }
+    for (id, issuer) in remote_issuers::open(elsewhere, findings) {
+        let identity = None;
+        ready.entry(id).or_insert(Ready { issuer, identity });
     }
     ready
 }
@@ -160,7 +163,7 @@ fn local(
     match LocalCa::from_parts(&settings.id, parts) {
         Ok(issuer) => Some(Ready {
             issuer: Arc::new(issuer),
-            identity,
+            identity: Some(identity),
         }),
         Err(error) => {
             findings.fail(&ca_spot, error.to_string(), OWN_FILE);

@@ -4,7 +4,7 @@
 //! | module | checks |
 //! |---|---|
 //! | `server` | listeners, limits, TLS, admin, log |
-//! | `issuers`, `policies` | CAs; certificate profiles |
+//! | `issuers`, `remote_issuers`, `policies` | CAs here; CAs elsewhere; certificate profiles |
 //! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `tenants` | Intune's tenants, and profiles that ask them |
 //! | `advice` | what works and may still give trouble |
@@ -30,6 +30,7 @@ mod profiles;
 mod ra;
 mod ra_files;
 mod ranges;
+mod remote_issuers;
 mod secrets;
 mod server;
 mod store;
@@ -45,13 +46,14 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use issuer::Issuer;
+use issuer::{CertificatePolicy, Issuer};
 
 pub use formerly::forgotten;
 pub use in_use::DataDir;
 pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
 pub use problem::{Problem, Severity};
 pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};
+pub(crate) use remote_issuers::chain_file;
 pub use server::make_data_dir;
 pub(crate) use server::oidc_rules;
 pub use store::{check_store, open_store, other_owner, probe_store};
@@ -132,7 +134,7 @@ fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
     findings.0.extend(open_to_others(config));
     let tls = server::tls(&run, &mut findings);
     let admin = server::admin(&run, &mut findings);
-    let issuers = issuers::load(&config.issuers, &files, now, &mut findings);
+    let issuers = issuers::load(&run, &mut findings);
     let policies = policies::load(&config.certificate_profiles, &mut findings);
     let tenants = tenants::load(&run, &mut findings);
     let (profiles, reload_at) = if config.server.scep_enabled {
@@ -190,10 +192,37 @@ fn all_profiles(
     (loaded, reload_at)
 }
 
+/// The policies of all certificate profiles that can be used.
+pub(crate) fn policies_of(config: &Config) -> BTreeMap<String, CertificatePolicy> {
+    policies::load(&config.certificate_profiles, &mut Findings::default())
+}
+
+/// Loads one issuer alone, and reaches it where it is somewhere else. Blocks.
+pub(crate) fn open_issuer(
+    config: &Config,
+    id: &str,
+    now: DateTime<Utc>,
+) -> (Vec<Problem>, Option<Arc<dyn Issuer>>) {
+    let (files, new_keys) = (Files::default(), NewKeys::default());
+    let mut config = config.clone();
+    config.issuers.retain(|issuer| issuer.id == id);
+    let run = Run {
+        config: &config,
+        files: &files,
+        new_keys: &new_keys,
+        now,
+        makes_ras: false,
+    };
+    let mut findings = Findings::default();
+    let mut issuers = issuers::load(&run, &mut findings);
+    let issuer = issuers.remove(id).map(|ready| ready.issuer);
+    (findings.0, issuer)
+}
+
 fn by_id(issuers: BTreeMap<String, issuers::Ready>) -> BTreeMap<String, Arc<dyn Issuer>> {
     issuers
         .into_iter()
-        .map(|(id, ready)| (id, ready.issuer as Arc<dyn Issuer>))
+        .map(|(id, ready)| (id, ready.issuer))
         .collect()
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use issuer::{CertificatePolicy, Issuer};
+use issuer::CertificatePolicy;
 
 use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
-use super::{Run, challenges, ra, ranges, secrets, tenants, trust, urls};
+use super::{Run, challenges, ra, ranges, remote_issuers, secrets, tenants, trust, urls};
 use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl;
@@ -118,7 +118,11 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
 
     let static_challenges = challenges::of_profile(run, profile, &spot, &mut findings);
     let signers = challenges::signers(run, profile, &spot, &mut findings);
-    let kept = ra::load(run, profile, issuer, &spot, &mut findings);
+    if let Some((issuer, policy)) = issuer.zip(policy) {
+        let issuer = &*issuer.issuer;
+        remote_issuers::objections(run.config, profile, issuer, policy, &mut findings);
+    }
+    let kept = ra::load(run, profile, referred, &spot, &mut findings);
     let current = kept.as_ref().and_then(|kept| kept.ras.first());
     let current = current.map(|held| &held.ra);
     let ca = ra::open_for_ca(profile, issuer, current, &spot, &mut findings);
@@ -152,7 +156,7 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         .zip(kept)
         .map(|((issuer, policy), kept)| LoadedProfile {
             settings: profile.clone(),
-            issuer: Arc::clone(&issuer.issuer) as Arc<dyn Issuer>,
+            issuer: Arc::clone(&issuer.issuer),
             policy: Arc::new(CertificatePolicy {
                 renewal_subject_may_change: profile.renewal.allow_subject_change,
                 renewal_sans_may_change: profile.renewal.allow_san_change,

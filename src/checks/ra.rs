@@ -11,6 +11,7 @@ use super::issuers::Ready;
 use super::loaded::HeldRa;
 use super::pair::{self, Pair};
 use super::problem::{Findings, Spot, date};
+use super::profiles::Referred;
 use super::{Run, Severity};
 use crate::config::{Profile, Ra};
 
@@ -19,10 +20,11 @@ use crate::config::{Profile, Ra};
 pub(super) fn load(
     run: &Run<'_>,
     profile: &Profile,
-    issuer: Option<&Ready>,
+    referred: &Referred<'_>,
     spot: &Spot,
     findings: &mut Findings,
 ) -> Option<Kept> {
+    let issuer = referred.issuers.get(&profile.issuer_id);
     super::range(
         profile.ra_overlap,
         "0s",
@@ -37,6 +39,13 @@ pub(super) fn load(
             "set ra = \"auto\", or name the two pairs by ra_cert_path, ra_key_path, ra_sign_cert_path and ra_sign_key_path",
         );
     }
+    if profile.ra_issuer_id.is_some() && profile.ra != Ra::Auto {
+        findings.fail(
+            &spot.at("ra_issuer_id"),
+            "it is used with ra = \"auto\" only",
+            "remove it, or set ra = \"auto\"",
+        );
+    }
     match profile.ra {
         Ra::Files => from_files(run, profile, issuer, spot, findings),
         Ra::Auto => {
@@ -48,9 +57,10 @@ pub(super) fn load(
                     .iter()
                     .map(|name| directory(run, name))
                     .collect::<Vec<_>>(),
-                issuer: issuer?.issuer.as_ref(),
+                issuer: maker(profile, referred, spot, findings)?,
                 path_id: &profile.path_id,
                 new_keys: run.new_keys,
+                lifetime: of_issuer_lifetime(run, profile),
                 overlap: profile.ra_overlap.chrono(),
                 split: profile.ra_split,
                 makes: run.makes_ras,
@@ -59,8 +69,8 @@ pub(super) fn load(
         }
         Ra::Ca => {
             refuse_files(profile, spot, findings);
-            let identity = issuer?.identity.clone();
             let spot = spot.at("ra");
+            let identity = identity_of(issuer?, &spot, findings)?;
             let fits = is_rsa(&identity.certificate, "the CA", &spot, findings)
                 && is_usable(
                     &identity.certificate,
@@ -92,8 +102,8 @@ pub(super) fn open_for_ca(
     if !profile.open_for_ca || profile.ra == Ra::Ca {
         return None;
     }
-    let identity = issuer?.identity.clone();
     let spot = spot.at("open_for_ca");
+    let identity = identity_of(issuer?, &spot, findings)?;
     if !is_rsa(&identity.certificate, "the CA", &spot, findings) {
         return None;
     }
@@ -110,6 +120,75 @@ pub(super) fn open_for_ca(
         opens: identity,
         signs,
     })
+}
+
+/// The CA as an identity of its own; it is none where its key is somewhere else.
+fn identity_of(issuer: &Ready, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
+    if issuer.identity.is_none() {
+        findings.fail(
+            spot,
+            "the CA's key is somewhere else, so it cannot open requests here",
+            "set ra = \"files\", or ra = \"auto\" with ra_issuer_id, and leave open_for_ca out",
+        );
+    }
+    issuer.identity.clone()
+}
+
+/// For how long an RA certificate of an issuer elsewhere is asked for.
+fn of_issuer_lifetime(run: &Run<'_>, profile: &Profile) -> chrono::TimeDelta {
+    let id = profile.ra_issuer_id.as_ref().unwrap_or(&profile.issuer_id);
+    let issuers = run.config.issuers.iter();
+    let settings = issuers.into_iter().find(|issuer| issuer.id == *id);
+    settings.map_or(chrono::TimeDelta::days(365), |issuer| {
+        issuer.ra_lifetime.chrono()
+    })
+}
+
+/// Who issues the automatic RA certificates of a profile.
+fn maker<'a>(
+    profile: &Profile,
+    referred: &Referred<'a>,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<&'a dyn Issuer> {
+    let id = profile.ra_issuer_id.as_ref().unwrap_or(&profile.issuer_id);
+    let found = referred.issuers.get(id).map(|ready| &*ready.issuer);
+    let spot = spot.at("ra_issuer_id");
+    let Some(issuer) = found else {
+        if profile.ra_issuer_id.is_some() {
+            findings.fail(
+                &spot,
+                format!("no [[issuer]] `{}` can be used", id.escape_debug()),
+                "name the id of one that makes RA certificates",
+            );
+        }
+        return None;
+    };
+    let remote = issuer.remote();
+    if issuer.ra().is_none() && !remote.is_some_and(|remote| remote.makes_ras()) {
+        findings.fail(
+            &spot,
+            format!("the issuer `{id}` makes no RA certificates"),
+            "set vault.ra_role on the issuer (`scepd issuer role` prints the role), or ra = \"files\"",
+        );
+        return None;
+    }
+    if profile.ra_split && issuer.ra().is_none() {
+        findings.fail(
+            &spot,
+            format!("the issuer `{id}` makes no split RA certificates"),
+            "remove ra_split, or set ra = \"files\" and name the two pairs",
+        );
+        return None;
+    }
+    if *id != profile.issuer_id {
+        findings.warn(
+            &spot,
+            "the RA certificate is not issued by the profile's issuer",
+            "many devices refuse another's; try yours, or have the profile's CA issue it",
+        );
+    }
+    Some(issuer)
 }
 
 /// Where automatic RAs of a profile are. No path id holds an underscore.
@@ -360,7 +439,8 @@ fn is_usable(
 /// Devices get the RA certificate beside the current CA's and look for the one's signature by the
 /// other; what a CA of the past issued is of use in the previous pair only.
 fn of_issuer(certificate: &Certificate, issuer: &Ready, spot: &Spot, findings: &mut Findings) {
-    let ca = &issuer.identity.certificate;
+    let authority = issuer.issuer.authority();
+    let ca = authority.certificate();
     // Not the issuer's own look, which is at end-entity certificates only.
     let by_current = certificate.issuer().matches(ca.subject())
         && certificate.verify_signature_by(ca.public_key()).is_ok();

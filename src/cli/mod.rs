@@ -22,6 +22,7 @@ mod intune;
 mod intune_challenge;
 mod intune_files;
 mod intune_inspect;
+mod issuer;
 mod man;
 #[cfg(test)]
 mod operations_tests;
@@ -74,6 +75,7 @@ enum Command {
     Store(store::StoreArgs),
     Certs(certs::CertsArgs),
     Intune(intune::IntuneArgs),
+    Issuer(issuer::IssuerArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
     IntuneInspect(Box<intune_inspect::IntuneInspectArgs>),
     Completions(completions::CompletionsArgs),
@@ -97,6 +99,7 @@ impl Command {
             Self::Store(args) => store::run(args),
             Self::Certs(args) => certs::run(args),
             Self::Intune(args) => intune::run(args),
+            Self::Issuer(args) => issuer::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),
             Self::IntuneInspect(args) => intune_inspect::run(*args),
             Self::Completions(args) => completions::run(&args),

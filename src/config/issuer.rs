@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{AskedUrl, Span, Vault};
 
 /// What kind of CA an issuer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum IssuerKind {
     /// A CA whose key is a file of this machine.
     #[default]
     Local,
+    /// The PKI secrets engine of HashiCorp Vault or OpenBao.
+    Vault,
 }
 
 /// `[[issuer]]`.
@@ -48,6 +50,22 @@ pub struct Issuer {
     pub crl_lifetime: Span,
     /// How long an automatic RA certificate (`ra = "auto"`) is valid.
     pub ra_lifetime: Span,
+    /// Of an issuer elsewhere: its https address.
+    pub url: Option<AskedUrl>,
+    /// CAs of its TLS certificate, PEM; unset = the system's.
+    pub ca_bundle_path: Option<PathBuf>,
+    /// SHA-256 of its TLS certificate or of a CA above it, in hex; instead of `ca_bundle_path`.
+    pub tls_fingerprint: Option<String>,
+    /// The proxy by which it is reached.
+    pub proxy: Option<AskedUrl>,
+    /// How long one call may take.
+    pub timeout: Span,
+    /// Most calls at a time, of all profiles together.
+    pub max_in_flight: usize,
+    /// Whether a certificate that ends earlier than approved is delivered.
+    pub accept_shorter_validity: bool,
+    /// `[issuer.vault]`.
+    pub vault: Vault,
 }
 
 impl Default for Issuer {
@@ -67,6 +85,14 @@ impl Default for Issuer {
             ca_issuers_urls: Vec::new(),
             crl_lifetime: Span::days(7),
             ra_lifetime: Span::days(365),
+            url: None,
+            ca_bundle_path: None,
+            tls_fingerprint: None,
+            proxy: None,
+            timeout: Span::seconds(10),
+            max_in_flight: 16,
+            accept_shorter_validity: false,
+            vault: Vault::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ mod moment;
 mod overrides;
 mod profile;
 mod profiles;
+mod remote_issuer;
 mod schema;
 mod secret;
 mod server;
@@ -40,6 +41,7 @@ pub use profile::{
     ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra,
     Renewal, UnknownCertificates,
 };
+pub use remote_issuer::{Vault, VaultAuth};
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;

@@ -52,6 +52,8 @@ pub struct Profile {
     pub challenge_passwords: Vec<ChallengePassword>,
     /// Where the RA certificate comes from.
     pub ra: Ra,
+    /// The issuer that an automatic RA certificate is from; unset = the profile's own.
+    pub ra_issuer_id: Option<String>,
     /// Whether an RA that the server keeps has one certificate that signs and another one that devices encrypt to.
     pub ra_split: bool,
     /// RA certificate (RSA), PEM.
@@ -117,6 +119,7 @@ impl Default for Profile {
             challenge_password_file: None,
             challenge_passwords: Vec::new(),
             ra: Ra::Files,
+            ra_issuer_id: None,
             ra_split: false,
             ra_cert_path: None,
             ra_key_path: None,

@@ -9,7 +9,7 @@ use actors::StoreClock;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 
-use super::{Server, ServerError, ras};
+use super::{Server, ServerError, ras, remote_issuers};
 use crate::auth::GateSettings;
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::Oidc;
@@ -70,6 +70,8 @@ impl Server {
             self.phase.subscribe(),
         ));
         tasks.spawn(ras::let_go(Arc::downgrade(self), self.phase.subscribe()));
+        let watch = remote_issuers::watch(Arc::downgrade(self), self.phase.subscribe());
+        tasks.spawn(watch);
         if let Some(registry) = self.context.registry.clone() {
             let mut phase = self.phase.subscribe();
             tasks.spawn(async move {

@@ -12,12 +12,14 @@ mod error;
 mod lost;
 mod ras;
 mod reload;
+mod remote_issuers;
 mod rotation;
 mod serve;
 
 pub use bind::{Addresses, Sockets};
 pub use error::ServerError;
 pub use reload::Reloaded;
+pub use remote_issuers::Alarmed;
 pub use serve::serve;
 
 use crate::auth::Gate;
@@ -171,6 +173,13 @@ impl Server {
             tenants,
             retention_changed: Arc::default(),
         });
+        let issuers = server.in_force.loaded.lock().await.issuers.clone();
+        server.keep_chains(&issuers).await;
+        server
+            .house()
+            .services
+            .remotes
+            .set(issuers.into_values().collect());
         server.listen(sockets).await?;
         new_ras.keep();
         Ok(server)

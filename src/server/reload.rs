@@ -73,6 +73,8 @@ impl Server {
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         new_ras.keep();
+        let issuers = loaded.issuers.values().cloned().collect();
+        self.house().services.remotes.set(issuers);
         self.tls.replace_with(&loaded.tls.identity);
         self.context.gate.apply(gate);
         self.tenants.apply(&loaded.tenants, &tenants);

@@ -39,6 +39,19 @@ impl Gauges {
         self.metrics
             .gauge("scepd_store_stopped", &[])
             .set(if stopped { 1.0 } else { 0.0 });
+        for issuer in house.services.remotes.all() {
+            let Some(health) = issuer.remote().map(|remote| remote.health()) else {
+                continue;
+            };
+            let labels = [("issuer", issuer.id())];
+            let works = health.reached && health.trouble.is_none();
+            self.metrics
+                .gauge("scepd_issuer_up", &labels)
+                .set(if works { 1.0 } else { 0.0 });
+            self.metrics
+                .gauge("scepd_issuer_silent_seconds", &labels)
+                .set(health.silent_for.as_secs_f64());
+        }
         let mut now = expiries(house, tls_expiry);
         let profiles = house.directory.all();
         let asked = profiles.iter().map(|(path_id, entry)| async move {

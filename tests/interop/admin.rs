@@ -47,6 +47,13 @@ impl Operator<'_> {
         assert_eq!(reply["state"], "denied", "{reply}");
     }
 
+    /// Revokes a certificate.
+    pub(crate) fn revoke(&self, issuer: &str, serial: &str) {
+        let path = format!("/api/v1/admin/certificates/{issuer}/{serial}/revoke");
+        let reply = self.ask(reqwest::Method::POST, &path);
+        assert_eq!(reply["revoked"], true, "{reply}");
+    }
+
     fn next_waiting(&self, profile: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {

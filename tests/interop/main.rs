@@ -10,6 +10,7 @@
 //! | `admin` | the operator: what waits, approve it |
 //! | `http` | plain requests |
 //! | `tool` | running programs, judging certificates |
+//! | `openbao` | the real OpenBao as issuer |
 //! | the rest | one module a client |
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +22,7 @@
 mod admin;
 mod certmonger;
 mod http;
+mod openbao;
 mod openssl;
 mod pyscep;
 mod scepclient;

@@ -5,12 +5,16 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// The challenge of the added profiles.
 pub(crate) const CHALLENGE: &str = "open-sesame-2931";
+
+/// How long something may take that is under way.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; it ends with this value.
 pub(crate) struct Server {
@@ -149,6 +153,18 @@ impl Server {
         fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
     }
 
+    /// Waits until the log has a line with this text.
+    pub(crate) fn until_logged(&self, text: &str) {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.log().contains(text) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("nothing in the log says {text}:\n{}", self.log());
+    }
+
     /// SIGTERM, and it ends well.
     fn stop(&mut self) {
         let pid = self.child.id().to_string();
@@ -206,15 +222,19 @@ impl Drop for Server {
     }
 }
 
+/// The program under test.
+pub(crate) fn binary() -> String {
+    let named = std::env::var_os("SCEPD_BIN").map(|path| path.to_string_lossy().into_owned());
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_scepd").to_owned())
+}
+
 fn spawn(dir: &Path, https: u16, http: u16, flags: &[&str]) -> Child {
-    let binary =
-        std::env::var_os("SCEPD_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_scepd").into());
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
         .open(dir.join("server.log"))
         .expect("a log file");
-    Command::new(binary)
+    Command::new(binary())
         .arg("quickstart")
         .arg("--dir")
         .arg(dir)

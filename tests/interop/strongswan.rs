@@ -14,10 +14,10 @@ const COMPATIBLE: Added<'_> = Added {
     path_id: "old",
     settings: "crypto = 'compatible'",
 };
-const SUBJECT: &str = "CN=gate-7,O=Example,C=US";
+pub(crate) const SUBJECT: &str = "CN=gate-7,O=Example,C=US";
 
 /// The options of every enrollment.
-fn enroll(url: &str, key: &str, more: &[&str]) -> Vec<String> {
+pub(crate) fn enroll(url: &str, key: &str, more: &[&str]) -> Vec<String> {
     let fixed = [
         "--scep",
         "--url",
@@ -45,7 +45,7 @@ fn enroll(url: &str, key: &str, more: &[&str]) -> Vec<String> {
 }
 
 /// GetCACert into `ca.pem` and `ra.pem`.
-fn fetch_ca(dir: &Path, url: &str) {
+pub(crate) fn fetch_ca(dir: &Path, url: &str) {
     tool::must(
         dir,
         "pki",
@@ -64,13 +64,13 @@ fn fetch_ca(dir: &Path, url: &str) {
     );
 }
 
-fn pki(dir: &Path, args: &[String]) -> Said {
+pub(crate) fn pki(dir: &Path, args: &[String]) -> Said {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     tool::run(dir, "pki", &args)
 }
 
 /// The certificate that an enrollment printed, in `name`.
-fn keep(dir: &Path, said: &Said, name: &str) {
+pub(crate) fn keep(dir: &Path, said: &Said, name: &str) {
     assert!(said.ok, "pki --scep failed:\n{}", said.all);
     std::fs::write(dir.join(name), &said.out).unwrap();
 }

@@ -7,6 +7,7 @@
 //! | `fleet` | devices that enroll all the time, and count |
 //! | `intune` | a connector whose challenges fit |
 //! | `webhook` | a compliance webhook that answers what a test tells it to |
+//! | `fake_vault` | a Vault on loopback that misbehaves on demand |
 //! | `wire` | HTTP octet for octet |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
@@ -29,6 +30,9 @@ mod data_dir;
 mod device;
 mod drain;
 mod enroll;
+#[path = "../../crates/remote-issuers/tests/it/fake_vault.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod fake_vault;
 mod fleet;
 mod floods;
 mod gates;
@@ -43,6 +47,7 @@ mod names;
 mod panic;
 mod profiles;
 mod reload;
+mod remote_issuer;
 mod renamed;
 mod rollover;
 mod static_challenges;

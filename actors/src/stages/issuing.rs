@@ -68,7 +68,7 @@ impl Work {
                         .telling("the issuer refused this certificate");
                     return self.refuse(&refusal).await;
                 }
-                Called::Answered(Err(IssueError::Again { why, after })) => (why, after),
+                Called::Answered(Err(IssueError::Again { why, after, .. })) => (why, after),
                 Called::TimedOut => (NO_ANSWER.to_owned(), None),
                 Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
             };
@@ -131,7 +131,7 @@ impl Work {
         };
         self.unheard = matches!(
             called,
-            Called::TimedOut | Called::Answered(Err(IssueError::Again { .. }))
+            Called::TimedOut | Called::Answered(Err(IssueError::Again { unheard: true, .. }))
         );
         called
     }
@@ -139,10 +139,21 @@ impl Work {
     /// What came back is delivered only if it is what was approved.
     async fn compare(&mut self, certificate: Certificate, order: &Order) -> Step {
         let authority = self.shared.spec.issuer.authority();
+        let whole = order.approved.whole_validity(&certificate);
+        let remote = self.shared.spec.issuer.remote();
+        let may_be_shorter = remote.is_some_and(|remote| remote.accepts_shorter_validity());
         let compared = order
             .approved
             .matches(&certificate)
-            .and_then(|()| authority.made(&certificate));
+            .and_then(|()| authority.made(&certificate))
+            .and_then(|()| match &whole {
+                Err(shorter) if may_be_shorter => {
+                    self.notes
+                        .push(format!("accepted although shorter: {shorter}"));
+                    Ok(())
+                }
+                whole => whole.clone(),
+            });
         let Err(difference) = compared else {
             return self.deliver(certificate, &order.approved).await;
         };

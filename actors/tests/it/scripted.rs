@@ -146,6 +146,7 @@ impl Elsewhere {
         let again = |why: &str| IssueError::Again {
             why: why.to_owned(),
             after: None,
+            unheard: true,
         };
         (self.say)("issuer asked");
         match self.script.next() {

@@ -344,6 +344,7 @@ pub(crate) fn all() -> Vec<Sample> {
     };
     let revoke_reply = RevokeReply {
         revoked: true,
+        waits: Some(s()),
         issuer_id: s(),
         serial: s(),
         reason: RevocationReason::Unspecified,

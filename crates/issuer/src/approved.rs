@@ -129,6 +129,8 @@ pub enum Rule {
     Validity,
     /// A renewal that asks for other names than before.
     Renewal,
+    /// The profile's issuer cannot make such a certificate.
+    Issuer,
 }
 
 impl Rule {
@@ -145,6 +147,7 @@ impl Rule {
             Rule::Extension => "policy_extension",
             Rule::Validity => "policy_validity",
             Rule::Renewal => "policy_renewal",
+            Rule::Issuer => "policy_issuer",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::remote::RemoteCa;
 use crate::{Approved, Authority, Error};
 
 /// An answer of an issuer that is still to come.
@@ -15,7 +16,8 @@ pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, IssueError>> +
 /// A certification authority as the enrollment sees it: in this process or somewhere else. It has no policy and keeps
 /// nothing; what has to survive is kept by who asks.
 ///
-/// What only some issuers can do are faces: [`local`](Self::local), [`crl`](Self::crl), [`ra`](Self::ra).
+/// What only some issuers can do are faces: [`local`](Self::local), [`remote`](Self::remote), [`crl`](Self::crl),
+/// [`ra`](Self::ra).
 pub trait Issuer: Send + Sync {
     /// The id under which profiles name this issuer.
     fn id(&self) -> &str;
@@ -64,6 +66,11 @@ pub trait Issuer: Send + Sync {
     /// Whether the CA's key is here, so that signing is a matter of this process alone: sign and seal in one visit to the
     /// compute pool, and no stage that has to be durable before.
     fn local(&self) -> Option<&dyn LocalSigner> {
+        None
+    }
+
+    /// Whether the CA's key is somewhere else: what then can be asked beside certificates.
+    fn remote(&self) -> Option<&dyn RemoteCa> {
         None
     }
 
@@ -201,13 +208,15 @@ pub enum IssueError {
     /// The issuer refuses this certificate: asking again is of no use.
     #[error("the issuer refused: {0}")]
     Refused(String),
-    /// It could not be asked, or did not answer: to be tried again. Whether a certificate was made is not known.
+    /// It could not be asked, or did not answer: to be tried again.
     #[error("{why}")]
     Again {
         /// Why, in words.
         why: String,
         /// How long the issuer wants to be left alone, where it says so (`Retry-After`).
         after: Option<Duration>,
+        /// Whether it may have made a certificate all the same, of which nobody has heard.
+        unheard: bool,
     },
 }
 
@@ -217,6 +226,7 @@ impl From<Error> for IssueError {
         Self::Again {
             why: error.to_string(),
             after: None,
+            unheard: false,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`pattern`] | the `*` and `?` patterns that names are held against |
 //! | [`matching`] | is a certificate what was approved? |
 //! | [`issuer`] | the [`Issuer`] trait: what every kind of CA answers, and the faces that only some have |
+//! | [`remote`] | the face of an issuer whose key is somewhere else: can it make what was approved? |
 //! | [`authority`] | what a CA says of itself |
 //! | [`local`] | [`LocalCa`]: a CA whose key this process holds |
 //!
@@ -28,6 +29,7 @@ pub mod local;
 pub mod matching;
 pub mod pattern;
 pub mod policy;
+pub mod remote;
 
 pub use approved::{Approved, PolicyRefusal, Rule};
 pub use authority::Authority;
@@ -43,3 +45,4 @@ pub use policy::{
     CertificatePolicy, KeyRules, LegibleRules, NameRule, PolicyProblem, SanRules, SubjectRules,
     Wish,
 };
+pub use remote::{Health, Inexpressible, Objection, RemoteCa};

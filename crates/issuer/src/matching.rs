@@ -50,6 +50,10 @@ const NEVER: [(&str, &str); 3] = [
     (OCSP_NO_CHECK, "ocsp-nocheck, which is for OCSP responders"),
 ];
 
+/// By how much a certificate may end earlier than approved and still be the approved one: issuers count lifetimes from
+/// their own now.
+const CLIPPING_TOLERANCE: Duration = Duration::minutes(5);
+
 /// Octets of a serial number, at most (RFC 5280, section 4.1.2.2).
 const LONGEST_SERIAL: usize = 20;
 
@@ -71,6 +75,24 @@ impl Approved {
         self.same_must_staple(certificate)?;
         extensions(certificate)?;
         key_ids(certificate)
+    }
+
+    /// Whether a certificate that [`matches`](Self::matches) lives as long as approved, and from now on: an issuer elsewhere may
+    /// cut the end to its own limits, or begin later.
+    ///
+    /// # Errors
+    /// The [`Difference`].
+    pub fn whole_validity(&self, certificate: &Certificate) -> Result<(), Difference> {
+        let (begins, ends) = (certificate.not_before(), certificate.not_after());
+        if ends < self.not_after() - CLIPPING_TOLERANCE {
+            let approved = self.not_after().to_string();
+            return Err(differ("notAfter", approved, ends.to_string()));
+        }
+        if begins > self.not_before() + LONGEST_BACKDATE + CLIPPING_TOLERANCE {
+            let approved = format!("{} or soon after", self.not_before());
+            return Err(differ("notBefore", approved, begins.to_string()));
+        }
+        Ok(())
     }
 
     fn same_sans(&self, certificate: &Certificate) -> Result<(), Difference> {

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use issuer::policy::usage::eku_short_name;
 use pki::{Certificate, Serial, oid};
 use store::{CaId, CertificateRecord};
-use warp::http::HeaderValue;
 use warp::http::header::CONTENT_DISPOSITION;
+use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
 
 use super::context::AdminContext;
@@ -137,14 +137,23 @@ pub(super) async fn revoke(
         request_id: asked.origin.request_id.clone(),
     };
     let services = &context.house().services;
+    let ordered_at = services.clock.now();
+    let answer = |waits: Option<String>, revoked_at| RevokeReply {
+        revoked: waits.is_none(),
+        waits,
+        issuer_id,
+        serial: hex::encode(serial),
+        reason,
+        revoked_at,
+    };
     match actors::revoke(services, revocation).await {
-        Ok(revoked_at) => reply::ok(&RevokeReply {
-            revoked: true,
-            issuer_id,
-            serial: hex::encode(serial),
-            reason,
-            revoked_at,
-        }),
+        Ok(revoked_at) => reply::ok(&answer(None, revoked_at)),
+        Err(error @ RevokeError::Waits(_)) => {
+            let mut response = reply::ok(&answer(Some(error.to_string()), ordered_at))?;
+            *response.status_mut() = StatusCode::ACCEPTED;
+            Ok(response)
+        }
+        Err(error @ RevokeError::Refused(_)) => Err(Problem::conflict(error.to_string())),
         Err(error @ RevokeError::Unknown) => Err(Problem::not_found(error.to_string())),
         Err(error @ RevokeError::Already) => Err(Problem::conflict(error.to_string())),
         Err(RevokeError::Failed(error)) => Err(Problem::fault(error)),

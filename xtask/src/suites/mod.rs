@@ -69,6 +69,11 @@ pub(crate) fn all() -> Vec<Suite> {
             interop::scepclient,
         ),
         suite(
+            "issuer-openbao",
+            "the real OpenBao issues to strongSwan, sealed, killed and back",
+            interop::openbao,
+        ),
+        suite(
             "admin-api",
             "schemathesis finds the admin API as openapi.yaml describes it",
             admin_api::check,

@@ -1,0 +1,39 @@
+//! Issuers whose keys are somewhere else. One folder a kind:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
+//! | `chain` | reading and keeping what a CA says of itself |
+//! | `crl` | its CRL, kept for a while |
+//! | `standing` | how an issuer is, by the last call |
+//! | `words` | texts from outside, cut and escaped |
+//!
+//! Each kind is an [`issuer::Issuer`] with the face [`issuer::RemoteCa`]. What policy approved goes into the fields of the
+//! issuer's API; what comes back is compared by whoever asked. Nothing here keeps anything on disk, and no text of an error
+//! holds a credential.
+
+mod chain;
+mod crl;
+mod standing;
+pub mod vault;
+mod words;
+
+use std::sync::Arc;
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+/// Where the monotonic time comes from: lifetimes of logins are counted by it.
+pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Where a credential comes from: read anew at each login, so that one that was exchanged counts from then on. May block.
+/// Its error names the file and what is wrong, without any of its content.
+pub type Credential = Arc<dyn Fn() -> Result<Zeroizing<String>, String> + Send + Sync>;
+
+/// Reads a credential beside the async threads: a file system may hang.
+pub(crate) async fn read(credential: &Credential) -> Result<Zeroizing<String>, String> {
+    let credential = Arc::clone(credential);
+    match tokio::task::spawn_blocking(move || credential()).await {
+        Ok(read) => read,
+        Err(_) => Err("reading the credential was broken off".to_owned()),
+    }
+}
