@@ -20,6 +20,7 @@ mod moment;
 mod overrides;
 mod profile;
 mod profiles;
+mod publish;
 mod schema;
 mod secret;
 mod server;
@@ -40,10 +41,11 @@ pub use profile::{
     ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra,
     Renewal, UnknownCertificates,
 };
+pub use publish::Publish;
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;
-pub use server::{Access, Audit, Log, LogFormat, Server, Store, StoreKind};
+pub use server::{Access, Audit, Certificates, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
 pub use tenant::{Assertion, Cloud, IntuneCloud, Tenant};
 
@@ -57,10 +59,14 @@ pub struct Config {
     pub store: Store,
     /// `[admin]`.
     pub admin: Admin,
+    /// `[certificates]`.
+    pub certificates: Certificates,
     /// `[audit]`.
     pub audit: Audit,
     /// `[log]`.
     pub log: Log,
+    /// `[publish]`.
+    pub publish: Publish,
     /// `[[issuer]]`.
     #[serde(rename = "issuer")]
     pub issuers: Vec<Issuer>,

@@ -9,6 +9,7 @@
 //! | `server` | a `scepd quickstart` with profiles added to its configuration |
 //! | `admin` | the operator: what waits, approve it |
 //! | `http` | plain requests |
+//! | `published` | a server that publishes CRL and OCSP |
 //! | `tool` | running programs, judging certificates |
 //! | the rest | one module a client |
 #![allow(
@@ -20,8 +21,11 @@
 
 mod admin;
 mod certmonger;
+mod freeradius;
 mod http;
+mod ocsp;
 mod openssl;
+mod published;
 mod pyscep;
 mod scepclient;
 mod server;
