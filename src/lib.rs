@@ -8,6 +8,7 @@
 //! - [`config`]: file, environment and flags merged into one immutable configuration
 //! - [`control`]: how commands get at the store of a running server
 //! - [`checks`]: every file that it names, read and checked, all findings at once
+//! - [`publish`]: CRLs, CA certificates and OCSP answers for relying parties
 //! - [`quickstart`]: a directory with everything a first server needs
 //! - [`running`]: what is in force, and what may be asked of a running server
 //! - [`server`], [`http`]: the running server and its listeners
@@ -22,6 +23,7 @@ pub mod control;
 pub mod hooks;
 pub mod http;
 pub mod intune;
+pub mod publish;
 pub mod quickstart;
 pub mod running;
 pub mod server;

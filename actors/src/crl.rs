@@ -3,12 +3,14 @@
 //!
 //! Making one reads every revoked certificate and waits for the disk, so it happens once at a time for each CA and
 //! beside the compute pool; who asks meanwhile gets the CRL of before, which is still good.
+//!
+//! Whoever keeps what was said of a certificate listens here for the moment from which on it is not true any more.
 
 use chrono::{DateTime, Utc};
 use issuer::Issuer;
-use pki::{RevocationReason, RevokedEntry, Serial};
+use pki::{Certificate, RevocationReason, RevokedEntry, Serial};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use store::{CaId, Change, CrlRecord, RevokedCertificate, Store, StoreTime};
 
 /// Why there is no CRL to show.
@@ -44,15 +46,28 @@ struct State {
 
 #[derive(Clone)]
 struct Newest {
-    der: Arc<[u8]>,
+    crl: KeptCrl,
     /// The revocations that it knows of, at least.
     revocations: u64,
+}
+
+/// A CRL that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCrl {
+    /// The CRL, DER.
+    pub der: Arc<[u8]>,
     /// Its thisUpdate: a wall clock that is put right may be before it, and then it is of no use.
-    begin: DateTime<Utc>,
+    pub this_update: DateTime<Utc>,
     /// From then on it is made anew.
-    refresh: DateTime<Utc>,
-    /// From then on it is of no use.
-    end: DateTime<Utc>,
+    pub refresh: DateTime<Utc>,
+    /// Its nextUpdate. From then on it is of no use.
+    pub next_update: DateTime<Utc>,
+}
+
+/// Who is told at once when it is durable that certificates are revoked, or are so no longer.
+pub trait StatusListener: Send + Sync {
+    /// The certificates of `ca` with these serials have changed. Must be quick, and may be called from any thread.
+    fn changed(&self, ca: &CaId, serials: &[&[u8]]);
 }
 
 impl Slot {
@@ -62,17 +77,31 @@ impl Slot {
     }
 
     /// The newest one, if it may still be shown, and whether it need not be made anew.
-    fn usable(&self, now: DateTime<Utc>) -> Option<(Arc<[u8]>, bool)> {
+    fn usable(&self, now: DateTime<Utc>) -> Option<(KeptCrl, bool)> {
         let (newest, revocations) = self.look();
-        let newest = newest.filter(|newest| newest.holds_at(now))?;
-        let fresh = newest.revocations == revocations && now < newest.refresh;
-        Some((newest.der, fresh))
+        let newest = newest.filter(|newest| newest.crl.holds_at(now))?;
+        let fresh = newest.revocations == revocations && now < newest.crl.refresh;
+        Some((newest.crl, fresh))
     }
 }
 
-impl Newest {
-    fn holds_at(&self, now: DateTime<Utc>) -> bool {
-        self.begin <= now && now < self.end
+impl KeptCrl {
+    /// Whether it may be shown at `now`.
+    #[must_use]
+    pub fn holds_at(&self, now: DateTime<Utc>) -> bool {
+        self.this_update <= now && now < self.next_update
+    }
+}
+
+impl From<CrlRecord> for KeptCrl {
+    fn from(record: CrlRecord) -> Self {
+        let lifetime = record.next_update - record.this_update;
+        Self {
+            der: record.der.into(),
+            this_update: record.this_update,
+            refresh: record.this_update + lifetime / 2,
+            next_update: record.next_update,
+        }
     }
 }
 
@@ -80,6 +109,7 @@ impl Newest {
 #[derive(Clone, Default)]
 pub struct Crls {
     slots: Arc<Mutex<HashMap<CaId, Arc<Slot>>>>,
+    listeners: Arc<Mutex<Vec<Weak<dyn StatusListener>>>>,
 }
 
 impl Crls {
@@ -88,11 +118,27 @@ impl Crls {
         Arc::clone(slots.entry(ca).or_default())
     }
 
-    /// Says that a certificate of this CA was revoked.
-    pub fn revoked(&self, ca: &CaId) {
-        let slot = self.slot(*ca);
-        let mut state = lock(&slot.state);
-        state.revocations = state.revocations.saturating_add(1);
+    /// Says that certificates of this CA, with these serials, were revoked or released. To be called when that is durable,
+    /// and before anybody is told of it.
+    pub fn changed(&self, ca: &CaId, serials: &[&[u8]]) {
+        {
+            let slot = self.slot(*ca);
+            let mut state = lock(&slot.state);
+            state.revocations = state.revocations.saturating_add(1);
+        }
+        let listeners: Vec<_> = {
+            let mut listeners = lock(&self.listeners);
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.iter().filter_map(Weak::upgrade).collect()
+        };
+        for listener in listeners {
+            listener.changed(ca, serials);
+        }
+    }
+
+    /// Has `listener` told of what [`changed`](Self::changed), for as long as somebody else holds it.
+    pub fn listen(&self, listener: Weak<dyn StatusListener>) {
+        lock(&self.listeners).push(listener);
     }
 
     /// The newest CRL of the issuer's current CA, DER (RFC 5280 section 5). Who finds that it must be made anew waits for
@@ -106,9 +152,26 @@ impl Crls {
         issuer: &Arc<dyn Issuer>,
         time: StoreTime,
     ) -> Result<Arc<[u8]>, CrlError> {
+        let authority = issuer.authority();
+        let newest = self.newest_of(store, issuer, authority.certificate(), time);
+        Ok(newest.await?.der)
+    }
+
+    /// As [`newest`](Self::newest), of one of the issuer's CAs: the current one, or one of before a rollover whose key is
+    /// kept.
+    ///
+    /// # Errors
+    /// [`CrlError`].
+    pub async fn newest_of(
+        &self,
+        store: &Arc<dyn Store>,
+        issuer: &Arc<dyn Issuer>,
+        ca: &Certificate,
+        time: StoreTime,
+    ) -> Result<KeptCrl, CrlError> {
         let now = time.wall();
         let id = issuer.id();
-        let slot = self.slot(CaId::of_ca(issuer.authority().certificate()));
+        let slot = self.slot(CaId::of_ca(ca));
         let old = match slot.usable(now) {
             Some((crl, true)) => return Ok(crl),
             Some((crl, false)) => Some(crl),
@@ -116,22 +179,24 @@ impl Crls {
         };
         let making = match (Arc::clone(&slot.making).try_lock_owned(), &old) {
             (Ok(making), _) => making,
-            (Err(_), Some(old)) => return Ok(Arc::clone(old)),
+            (Err(_), Some(old)) => return Ok(old.clone()),
             (Err(_), None) => Arc::clone(&slot.making).lock_owned().await,
         };
         // Somebody else may have made it in between.
         if let Some((crl, true)) = slot.usable(now) {
             return Ok(crl);
         }
-        let (store, signing) = (Arc::clone(store), Arc::clone(issuer));
+        let (store, signing, ca) = (Arc::clone(store), Arc::clone(issuer), ca.clone());
         // The asker may go away; the CRL is finished all the same, and no second one is begun before.
         let made = tokio::task::spawn_blocking(move || {
             let (_, revocations) = slot.look();
-            let newest = make(&*store, &*signing, revocations, time)?;
-            let der = Arc::clone(&newest.der);
-            lock(&slot.state).newest = Some(newest);
+            let crl = make(&*store, &*signing, &ca, time)?;
+            lock(&slot.state).newest = Some(Newest {
+                crl: crl.clone(),
+                revocations,
+            });
             drop(making);
-            Ok(der)
+            Ok(crl)
         });
         match (made.await.map_err(CrlError::from).flatten(), old) {
             (Err(error), Some(old)) => {
@@ -146,9 +211,9 @@ impl Crls {
 fn make(
     store: &dyn Store,
     issuer: &dyn Issuer,
-    revocations: u64,
+    of: &Certificate,
     time: StoreTime,
-) -> Result<Newest, CrlError> {
+) -> Result<KeptCrl, CrlError> {
     let (now, passed) = (time.wall(), time.passed());
     let no_crl = || issuer::Error::NoCrl {
         id: issuer.id().to_owned(),
@@ -156,7 +221,7 @@ fn make(
     let signer = issuer.crl().ok_or_else(no_crl)?;
     // A CRL speaks for the certificates of its own signer alone, not for those of the key before or
     // after a rollover.
-    let ca = CaId::of_ca(issuer.authority().certificate());
+    let ca = CaId::of_ca(of);
     let before = store.crl(&ca)?;
     let revoked = store.revoked(&ca)?.into_iter();
     let entries: Vec<RevokedEntry> = revoked
@@ -176,7 +241,12 @@ fn make(
     let numbers = numbers.filter(|crl| crl.ca == ca || crl.issuer_id == issuer.id());
     let last = numbers.map(|crl| crl.number).max();
     let number = last.unwrap_or_default().saturating_add(1);
-    let crl = signer.sign_crl(&entries, number, now)?;
+    let authority = issuer.authority();
+    let crl = if authority.certificate() == of {
+        signer.sign_crl(&entries, number, now)?
+    } else {
+        signer.sign_crl_of(of, &entries, number, now)?
+    };
     let this_update = crl.this_update();
     let next_update = crl.next_update().unwrap_or(this_update);
     let record = CrlRecord {
@@ -191,12 +261,11 @@ fn make(
         .commit(&[Change::new().with(record)], time)?
         .into_iter()
         .try_for_each(|kept| kept.map(drop))?;
-    Ok(Newest {
+    Ok(KeptCrl {
         der: crl.der().into(),
-        revocations,
-        begin: this_update,
+        this_update,
         refresh: now + (next_update - now) / 2,
-        end: next_update,
+        next_update,
     })
 }
 

@@ -12,7 +12,7 @@
 //! | `stages`, `outside`, `worker`, `notices` | enrollments that need somebody outside: their stages; calls with time limits, pauses and a circuit; what is due; the outbox |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
-//! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
+//! | `query`, `operator`, `crl`, `revocation`, `bulk`, `superseded`, `compromised` | polls and look-ups, approvals, CRLs, revoking, many at once, what was renewed, keys that get nothing any more |
 //! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `store_clock` | the time, and the time by which things may be forgotten |
@@ -26,6 +26,7 @@ mod advance;
 mod answer;
 mod audit;
 mod budget;
+mod bulk;
 mod candidate;
 mod clock;
 mod compliance;
@@ -77,6 +78,7 @@ mod spec;
 mod stages;
 mod start;
 mod store_clock;
+mod superseded;
 mod supervisor;
 mod told;
 mod transactions;
@@ -84,10 +86,11 @@ mod view;
 mod waiting;
 mod worker;
 
+pub use bulk::{Act, BulkError, Done, MOST_AT_ONCE, Selection, change_many, select};
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use compromised::CompromisedKeys;
 pub use compute::{ComputeError, ComputePool, Stage};
-pub use crl::{CrlError, Crls};
+pub use crl::{CrlError, Crls, KeptCrl, StatusListener};
 pub use directory::{Current, Directory, Entry, Profiles};
 pub use hooks::{
     ComplianceHook, ComplianceQuestion, Former, FormerRevocations, Verdict, VerdictFuture,
@@ -104,10 +107,11 @@ pub use profile::ProfileActor;
 pub use registry::{Labels, Metrics};
 pub use remote_revocation::RemoteIssuers;
 pub use requests::{Counting, Ending, Operation, Requests};
-pub use revocation::{Revocation, RevokeError, revoke};
+pub use revocation::{By, Revocation, RevokeError, release, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
 pub use spec::{ChainSettings, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits};
 pub use store_clock::StoreClock;
+pub use superseded::{SupersedeError, Superseding, supersede};
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
 pub use view::{Body, View, ViewError};

@@ -372,7 +372,11 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
                 Ok(Some(certificate)) => Answer::Certificate(certificate),
                 // Not durable yet, if it was issued just now.
                 Ok(None) if shared.now() - known.updated_at < SETTLES => Answer::Pending,
-                Ok(None) => unavailable(shared, origin, "its certificate is not in the store"),
+                // Past its end, where certificates are let go some time after it.
+                Ok(None) => Answer::refused(
+                    FailInfo::BadRequest,
+                    "the certificate of this request is not kept any more: ask anew, with a new key",
+                ),
                 Err(error) => unavailable(shared, origin, &error),
             }
         }

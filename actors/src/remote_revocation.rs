@@ -107,6 +107,10 @@ pub(crate) async fn first(
         let words = "certificates of this issuer cannot be revoked from here: do so at the issuer";
         return Err(RevokeError::Refused(words.to_owned()));
     }
+    if revocation.reason == RevocationReason::CertificateHold {
+        let words = "this issuer revokes for good and knows no hold; choose another reason";
+        return Err(RevokeError::Refused(words.to_owned()));
+    }
     let certificate = Certificate::from_der(&record.der)
         .map_err(|error| RevokeError::Refused(error.to_string()))?;
     let clock = &services.clock;
@@ -140,13 +144,14 @@ async fn wait(
         RevokeError::Refused(format!("the order cannot be written: {error}"))
     };
     let body = serde_json::to_vec(&Body::from(revocation)).map_err(broken)?;
-    let mut change = Change::new().with(revocation::event(
-        record,
-        revocation,
-        services.clock.now(),
+    let words = (
+        revocation.reason.name(),
         "the issuer does not answer: the certificate is revoked as soon as it does",
-        store::Outcome::Pending,
-    ));
+    );
+    let by = revocation.clone().into();
+    let mut event = revocation::event("cert_revoke", words, record, by, services.clock.now());
+    event.details.outcome = Some(store::Outcome::Pending);
+    let mut change = Change::new().with(event);
     change.push(Notice {
         profile: record.profile.clone(),
         enrollment: None,
@@ -211,7 +216,7 @@ pub(crate) async fn send(shared: &Arc<Shared>, StoredNotice { id, notice }: Stor
         Called::Closed(wait) => return later(shared, id, notice.attempts, Some(wait)).await,
     }
     let change = Change::new().with(Op::NoticeDone { id });
-    match revocation::note(services, &record, &revocation, change).await {
+    match revocation::note(services, &record, revocation, change).await {
         Ok(_) => {}
         // Another order was first.
         Err(RevokeError::Already | RevokeError::Unknown) => done(services, id).await,

@@ -91,6 +91,8 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
         return Ok(issued_by_another(shared, &**former, signer, now));
     }
     let refusal = match record {
+        // Perhaps it was let go since its end.
+        None if !signer.valid_at(now) => return Ok(expired(signer)),
         None => unfit(
             "renewal_unknown",
             "the signer's certificate is not in the store",

@@ -1,4 +1,5 @@
-//! Revoking a certificate: at its issuer where that is somewhere else, then durable here, then on the next CRL.
+//! Revoking a certificate, and taking back what was a hold: at its issuer where that is somewhere else, then durable here,
+//! then on the next CRL.
 
 use crate::journal::JournalError;
 use crate::remote_revocation;
@@ -35,6 +36,9 @@ pub enum RevokeError {
     /// It was revoked before.
     #[error("the certificate is revoked already")]
     Already,
+    /// It was not revoked, or for good.
+    #[error("the certificate is not on hold")]
+    NotOnHold,
     /// The store failed.
     #[error("{0}")]
     Failed(JournalError),
@@ -46,7 +50,44 @@ pub enum RevokeError {
     Refused(String),
 }
 
-/// Revokes a certificate, and says as of when. The next CRL that anybody asks for holds it.
+/// Who changes the status of certificates, and with which words.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// Who.
+    pub name: String,
+    /// What kind of caller that is (`APIKey`, `OIDC`, `System`).
+    pub kind: String,
+    /// The operator's words.
+    pub note: Option<String>,
+    /// The id of the operator's request.
+    pub request_id: Option<String>,
+}
+
+impl From<Revocation> for By {
+    fn from(revocation: Revocation) -> Self {
+        Self {
+            name: revocation.by,
+            kind: revocation.by_type,
+            note: revocation.note,
+            request_id: Some(revocation.request_id),
+        }
+    }
+}
+
+impl By {
+    /// The server itself.
+    pub(crate) fn system() -> Self {
+        Self {
+            name: "scepd".to_owned(),
+            kind: "System".to_owned(),
+            note: None,
+            request_id: None,
+        }
+    }
+}
+
+/// Revokes a certificate, and says as of when. The next CRL that anybody asks for holds it. One that was on hold is revoked
+/// for good.
 ///
 /// # Errors
 /// [`RevokeError`]; then nothing has changed.
@@ -54,23 +95,14 @@ pub async fn revoke(
     services: &Services,
     revocation: Revocation,
 ) -> Result<DateTime<Utc>, RevokeError> {
-    let known = {
-        let (store, ca) = (services.store.clone(), revocation.ca);
-        let serial = revocation.serial.as_bytes().to_vec();
-        tokio::task::spawn_blocking(move || store.certificate(&ca, &serial)).await
-    };
-    let record = known
-        .ok()
-        .and_then(Result::ok)
-        .flatten()
-        .ok_or(RevokeError::Unknown)?;
+    let record = known(services, revocation.ca, &revocation.serial).await?;
     if let Some(issuer) = services.remotes.of(&revocation.ca) {
         if record.revoked.is_some() {
             return Err(RevokeError::Already);
         }
         remote_revocation::first(services, &*issuer, &record, &revocation).await?;
     }
-    note(services, &record, &revocation, Change::new()).await
+    note(services, &record, revocation, Change::new()).await
 }
 
 /// Notes a revocation, together with what else `change` has.
@@ -80,67 +112,115 @@ pub async fn revoke(
 pub(crate) async fn note(
     services: &Services,
     record: &CertificateRecord,
-    revocation: &Revocation,
+    revocation: Revocation,
     change: Change,
 ) -> Result<DateTime<Utc>, RevokeError> {
     let now = services.clock.now();
+    let (ca, reason) = (revocation.ca, revocation.reason);
     let op = Op::Revoke {
-        ca: revocation.ca,
-        serial: revocation.serial.as_bytes().to_vec(),
+        ca,
+        serial: record.serial.clone(),
         at: now,
-        reason: revocation.reason as u8,
+        reason: reason.number(),
     };
-    let event = event(
-        record,
-        revocation,
-        now,
-        "certificate revoked",
-        Outcome::Success,
-    );
-    let change = change.with(op).with(event);
-    match services.journal.commit(change, None).await {
-        Ok(_) => {
-            services.crls.revoked(&revocation.ca);
-            services.compromised.revoked(record, revocation.reason);
-            Ok(now)
-        }
-        Err(JournalError::Conflict(Conflict::AlreadyRevoked { .. })) => Err(RevokeError::Already),
-        Err(JournalError::Conflict(Conflict::UnknownCertificate { .. })) => {
-            Err(RevokeError::Unknown)
-        }
-        Err(error) => Err(RevokeError::Failed(error)),
-    }
+    let message = match reason {
+        RevocationReason::CertificateHold => "certificate put on hold",
+        _ => "certificate revoked",
+    };
+    let words = (reason.name(), message);
+    let event = event("cert_revoke", words, record, revocation.into(), now);
+    commit(services, change.with(op).with(event)).await?;
+    services.crls.changed(&ca, &[&record.serial]);
+    services.compromised.revoked(record, reason);
+    Ok(now)
 }
 
-/// What the audit says of it.
+/// Takes back a revocation that was a hold, and says as of when: the next CRL does not list the certificate any more.
+///
+/// # Errors
+/// [`RevokeError`]; then nothing has changed.
+pub async fn release(
+    services: &Services,
+    ca: CaId,
+    serial: &Serial,
+    by: By,
+) -> Result<DateTime<Utc>, RevokeError> {
+    let now = services.clock.now();
+    if services.remotes.of(&ca).is_some() {
+        return Err(RevokeError::Refused(
+            "a hold of this issuer is taken back at the issuer".to_owned(),
+        ));
+    }
+    let record = known(services, ca, serial).await?;
+    let op = Op::Release {
+        ca,
+        serial: record.serial.clone(),
+    };
+    let words = (
+        RevocationReason::RemoveFromCrl.name(),
+        "certificate released from hold",
+    );
+    let event = event("cert_release", words, &record, by, now);
+    commit(services, Change::new().with(op).with(event)).await?;
+    services.crls.changed(&ca, &[&record.serial]);
+    Ok(now)
+}
+
+async fn known(
+    services: &Services,
+    ca: CaId,
+    serial: &Serial,
+) -> Result<CertificateRecord, RevokeError> {
+    let (store, serial) = (services.store.clone(), serial.as_bytes().to_vec());
+    let known = tokio::task::spawn_blocking(move || store.certificate(&ca, &serial)).await;
+    known
+        .ok()
+        .and_then(Result::ok)
+        .flatten()
+        .ok_or(RevokeError::Unknown)
+}
+
 pub(crate) fn event(
+    action: &str,
+    (reason, message): (&str, &str),
     record: &CertificateRecord,
-    revocation: &Revocation,
+    by: By,
     now: DateTime<Utc>,
-    message: &str,
-    outcome: Outcome,
 ) -> AuditEvent {
+    let serial = hex::encode(&record.serial);
     AuditEvent {
         timestamp: now,
-        actor: revocation.by.clone(),
-        actor_type: revocation.by_type.clone(),
-        action: "cert_revoke".to_owned(),
+        actor: by.name,
+        actor_type: by.kind,
+        action: action.to_owned(),
         resource_type: "certificate".to_owned(),
-        resource_id: revocation.serial.to_hex(),
+        resource_id: serial.clone(),
         details: AuditDetails {
-            outcome: Some(outcome),
-            reason: Some(revocation.reason.name().to_owned()),
+            outcome: Some(Outcome::Success),
+            reason: Some(reason.to_owned()),
             message: Some(message.to_owned()),
             profile: Some(record.profile.clone()),
             issuer_id: Some(record.issuer_id.clone()),
-            serial: Some(revocation.serial.to_hex()),
+            serial: Some(serial),
             common_name: Some(record.common_name.clone()),
             sans: (!record.sans.is_empty()).then(|| record.sans.clone()),
             transaction_id: Some(record.transaction_id.clone()),
             device: record.device.clone(),
-            note: revocation.note.clone(),
-            request_id: Some(revocation.request_id.clone()),
+            note: by.note,
+            request_id: by.request_id,
             ..AuditDetails::default()
         },
+    }
+}
+
+pub(crate) async fn commit(services: &Services, change: Change) -> Result<(), RevokeError> {
+    match services.journal.commit(change, None).await {
+        Ok(_) => Ok(()),
+        Err(JournalError::Conflict(Conflict::AlreadyRevoked { .. })) => Err(RevokeError::Already),
+        Err(JournalError::Conflict(Conflict::NotOnHold { .. })) => Err(RevokeError::NotOnHold),
+        Err(JournalError::Conflict(Conflict::UnknownCertificate { .. })) => {
+            Err(RevokeError::Unknown)
+        }
+        Err(error) => Err(RevokeError::Failed(error)),
     }
 }

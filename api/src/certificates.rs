@@ -136,6 +136,8 @@ pub enum RevocationReason {
     CessationOfOperation,
     /// The device may no longer have it.
     PrivilegeWithdrawn,
+    /// On hold: revoked until it is released, or revoked for good.
+    CertificateHold,
 }
 
 /// Body of `POST /api/v1/admin/certificates/{issuer_id}/{serial}/revoke`.
@@ -167,6 +169,132 @@ pub struct RevokeReply {
     /// When it was revoked, or ordered to be.
     #[serde(with = "crate::time")]
     pub revoked_at: DateTime<Utc>,
+}
+
+/// Body of `POST /api/v1/admin/certificates/{issuer_id}/{serial}/release`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRequest {
+    /// Anything worth keeping; goes into the audit event. At most 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Reply of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseReply {
+    /// Always true: a failure is an error reply.
+    pub released: bool,
+    /// The issuer.
+    pub issuer_id: String,
+    /// Serial number in lower-case hex.
+    pub serial: String,
+    /// When it was released.
+    #[serde(with = "crate::time")]
+    pub released_at: DateTime<Utc>,
+}
+
+/// What is done with many certificates at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkAction {
+    /// They are revoked: those that are valid, and, unless this is a hold, those on hold.
+    Revoke,
+    /// Those on hold are released.
+    Release,
+}
+
+/// Which certificates. Everything given must hold, and something has to be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateSelection {
+    /// Exact issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_id: Option<String>,
+    /// Exact path id; `""` is the root profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Exact device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Text that appears in common name, alternative names, serial, device or transactionID, without regard to case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// Issued at this time or later.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub issued_since: Option<DateTime<Utc>>,
+    /// Issued before this time.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub issued_before: Option<DateTime<Utc>>,
+    /// Revoked at exactly this time: what one step did, to be undone where it was a hold.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Serial numbers, hex as tools print it, at most [`MAX_SERIALS`]; any when absent or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serials: Vec<String>,
+}
+
+/// Serial numbers in one [`CertificateSelection`], at most.
+pub const MAX_SERIALS: usize = 1_000;
+
+/// Body of `POST /api/v1/admin/certificates/bulk`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BulkRequest {
+    /// What is done.
+    pub action: BulkAction,
+    /// With which certificates.
+    pub selection: CertificateSelection,
+    /// Why they are revoked; goes into the CRL. Of no meaning for a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RevocationReason>,
+    /// Anything else worth keeping; goes into the audit event. At most 1000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// How many certificates the preview counted. Absent: nothing is changed, this is the preview.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+}
+
+/// How many certificates of a selection are of one profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileCount {
+    /// Path id; `""` is the root profile.
+    pub profile: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What a change of many certificates did, or would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkReply {
+    /// Whether it was done; false: this is a preview.
+    pub done: bool,
+    /// How many certificates.
+    pub count: u64,
+    /// How many of each profile, the most first. `[]` once it was done.
+    pub profiles: Vec<ProfileCount>,
+    /// The newest of them, at most ten. `[]` once it was done.
+    pub newest: Vec<Certificate>,
+    /// As of when it was done: the `revoked_at` of what was revoked. Omitted in a preview.
+    #[serde(
+        default,
+        with = "crate::time::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// File format of a download.

@@ -28,8 +28,9 @@ pub use about::{About, Health, Readiness, ReadinessCheck};
 pub use audit::{AuditDetails, AuditEvent, AuditQuery, Claim, CsrNames, Outcome};
 pub use auth::{AuthCheck, CSRF_HEADER, SESSION_COOKIE, Session, SignIn};
 pub use certificates::{
-    Certificate, CertificateDetail, CertificateQuery, CertificateStatus, DownloadFormat,
-    DownloadQuery, Extension, RevocationReason, RevokeReply, RevokeRequest,
+    BulkAction, BulkReply, BulkRequest, Certificate, CertificateDetail, CertificateQuery,
+    CertificateSelection, CertificateStatus, DownloadFormat, DownloadQuery, Extension, MAX_SERIALS,
+    ProfileCount, ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
 };
 pub use checks::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
 pub use error::ErrorReply;

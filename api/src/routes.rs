@@ -110,6 +110,10 @@ operations! {
     ShowCertificate = Get "/api/v1/admin/certificates/{issuer_id}/{serial}", Admin, "showCertificate";
     /// Revokes one.
     RevokeCertificate = Post "/api/v1/admin/certificates/{issuer_id}/{serial}/revoke", Admin, "revokeCertificate";
+    /// Releases one from hold.
+    ReleaseCertificate = Post "/api/v1/admin/certificates/{issuer_id}/{serial}/release", Admin, "releaseCertificate";
+    /// Revokes or releases many.
+    ChangeCertificates = Post "/api/v1/admin/certificates/bulk", Admin, "changeCertificates";
     /// Downloads one.
     DownloadCertificate = Get "/api/v1/admin/certificates/{issuer_id}/{serial}/download", Admin, "downloadCertificate";
     /// The story of a device or transaction.

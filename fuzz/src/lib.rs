@@ -94,6 +94,21 @@ pub fn csr(data: &[u8]) {
     }
 }
 
+/// OCSP requests: what comes back in an answer stands in the request, octet for octet.
+pub fn ocsp_request(data: &[u8]) {
+    if let Ok(request) = ocsp::Request::from_der(data) {
+        let holds = |part: &[u8]| data.windows(part.len()).any(|window| window == part);
+        assert!((1..=ocsp::request::MOST).contains(&request.certificates.len()));
+        for id in &request.certificates {
+            assert!(holds(&id.der));
+            black_box(id.serial.minimal());
+        }
+        if let ocsp::Nonce::Asked(nonce) = &request.nonce {
+            assert!(!nonce.is_empty() && holds(nonce));
+        }
+    }
+}
+
 /// CRLs.
 pub fn crl(data: &[u8]) {
     if let Ok(crl) = Crl::from_der(data) {

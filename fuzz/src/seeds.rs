@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use pki::cms::{Enveloped, Signed};
-use pki::{Certificate, CrlBuilder, Digest, RevocationReason, RevokedEntry, Serial, ber};
+use pki::{Certificate, CrlBuilder, Digest, RevocationReason, RevokedEntry, Serial, ber, der};
 use scep::{Answer, CryptoMode};
 use scepd_fuzz::keys;
 
@@ -53,6 +53,7 @@ fn make() -> io::Result<()> {
     }
     seeds.replies()?;
     seeds.crl()?;
+    seeds.ocsp_requests()?;
     for (name, text) in TEXTS {
         seeds.write("text", name, text.as_bytes())?;
     }
@@ -139,6 +140,37 @@ impl Seeds {
             if ours && plaintext.well_padded() {
                 self.write("csr", name, plaintext.bytes())?;
             }
+        }
+        Ok(())
+    }
+
+    /// OCSP requests as OpenSSL, Windows and Firefox make them.
+    fn ocsp_requests(&mut self) -> io::Result<()> {
+        let Some(ca) = keys::ras().first() else {
+            return Ok(());
+        };
+        let Ok(nonce_oid) = der::oid(pki::oid::OCSP_NONCE) else {
+            return Ok(());
+        };
+        for (digest, nonce) in [
+            (Digest::Sha1, 0),
+            (Digest::Sha1, 16),
+            (Digest::Sha256, 32),
+            (Digest::Sha512, 128),
+        ] {
+            let ids = [1_u8, 200].map(|serial| {
+                let id = ocsp::CertId::new(digest, &ca.certificate, &Serial::new([0, serial]));
+                der::seq(&[&id.der])
+            });
+            let value = der::octet_string(&der::octet_string(&vec![7; nonce]));
+            let extensions = match nonce {
+                0 => Vec::new(),
+                _ => der::explicit(2, &der::seq(&[&der::seq(&[&nonce_oid, &value])])),
+            };
+            let list = der::seq(&[&ids[0], &ids[1]]);
+            let request = der::seq(&[&der::seq(&[&list, &extensions])]);
+            let name = format!("{}-{nonce}", digest.name());
+            self.write("ocsp_request", &name, &request)?;
         }
         Ok(())
     }

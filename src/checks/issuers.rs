@@ -12,9 +12,8 @@ use scep::RaIdentity;
 use super::files::Files;
 use super::pair::{self, Pair};
 use super::problem::{Findings, Spot};
-use super::urls;
-use super::{Run, remote_issuers};
-use crate::config;
+use super::{Run, publish, remote_issuers, urls};
+use crate::config::{self, Publish};
 
 /// What belongs into a file of a CA certificate.
 const OWN_FILE: &str = "put a CA certificate, its key and its whole chain there";
@@ -45,7 +44,13 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, R
         if remote_issuers::is_remote(settings.kind) {
             let read = remote_issuers::read(settings, &spot, run.config, files, findings);
             elsewhere.extend(read);
-        } else if let Some(issuer) = local(settings, &spot, files, now, findings) {
+        } else if let Some(issuer) = local(
+            (settings, &run.config.publish),
+            &spot,
+            files,
+            now,
+            findings,
+        ) {
             ready.entry(settings.id.clone()).or_insert(issuer);
         }
     }
@@ -57,7 +62,7 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, R
 }
 
 fn local(
-    settings: &config::Issuer,
+    (settings, publish): (&config::Issuer, &Publish),
     spot: &Spot,
     files: &Files,
     now: DateTime<Utc>,
@@ -83,6 +88,13 @@ fn local(
     let previous = previous(
         settings,
         &spot.at("previous_ca_cert_paths"),
+        files,
+        findings,
+    );
+    let previous_keys = previous_keys(
+        settings,
+        &spot.at("previous_ca_key_paths"),
+        &previous,
         files,
         findings,
     );
@@ -148,14 +160,18 @@ fn local(
     if !trial.all_fit(&chain, next.as_ref(), &previous, findings) {
         return None;
     }
-    let previous = previous.into_iter().map(|(_, ca)| past(ca)).collect();
+    let previous = previous.into_iter().map(|(_, ca)| PreviousCa {
+        key: previous_keys.iter().find(|key| fits(key, &ca)).cloned(),
+        certificate: ca,
+    });
+    let places = publish::places_of(settings, publish, &certificate);
     let parts = LocalCaParts {
         chain,
         next,
-        previous,
-        cdp_urls: settings.cdp_urls.clone(),
-        ocsp_urls: settings.ocsp_urls.clone(),
-        ca_issuers_urls: settings.ca_issuers_urls.clone(),
+        previous: previous.collect(),
+        cdp_urls: places.crls,
+        ocsp_urls: places.responders,
+        ca_issuers_urls: places.cas,
         crl_lifetime: settings.crl_lifetime.chrono(),
         ra_lifetime: settings.ra_lifetime.chrono(),
         ..LocalCaParts::new(certificate, key)
@@ -347,6 +363,36 @@ fn previous<'a>(
         all.extend(certificates.into_iter().map(|one| (path.as_path(), one)));
     }
     all
+}
+
+/// The keys of CAs of the past, each of which must be one of theirs.
+fn previous_keys(
+    settings: &config::Issuer,
+    spot: &Spot,
+    previous: &[(&Path, Certificate)],
+    files: &Files,
+    findings: &mut Findings,
+) -> Vec<PrivateKey> {
+    let mut keys = Vec::new();
+    for path in &settings.previous_ca_key_paths {
+        let Some(key) = pair::private_key(files, path, spot, findings) else {
+            continue;
+        };
+        if previous.iter().any(|(_, ca)| fits(&key, ca)) {
+            keys.push(key);
+        } else {
+            findings.fail(
+                &spot.in_file(path),
+                "it is the key of none of the certificates in previous_ca_cert_paths",
+                "name the certificate of this CA there, or remove the key",
+            );
+        }
+    }
+    keys
+}
+
+fn fits(key: &PrivateKey, ca: &Certificate) -> bool {
+    key.public_key().spki_der() == ca.public_key().spki_der()
 }
 
 fn past(certificate: Certificate) -> PreviousCa {

@@ -7,6 +7,7 @@
 //! | `issuers`, `remote_issuers`, `policies` | CAs here; CAs elsewhere; certificate profiles |
 //! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `tenants` | Intune's tenants, and profiles that ask them |
+//! | `publish` | what relying parties fetch |
 //! | `advice` | what works and may still give trouble |
 //! | `formerly` | names that profiles had before |
 //! | `store`, `in_use` | the store; who serves from the data directory |
@@ -27,6 +28,7 @@ mod pair;
 mod policies;
 mod problem;
 mod profiles;
+mod publish;
 mod ra;
 mod ra_files;
 mod ranges;
@@ -134,6 +136,7 @@ fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
     findings.0.extend(open_to_others(config));
     let tls = server::tls(&run, &mut findings);
     let admin = server::admin(&run, &mut findings);
+    publish::check(&config.publish, &mut findings);
     let issuers = issuers::load(&run, &mut findings);
     let policies = policies::load(&config.certificate_profiles, &mut findings);
     let tenants = tenants::load(&run, &mut findings);

@@ -29,6 +29,13 @@ pub(super) fn of_profile(profile: &Profile, spot: &Spot, findings: &mut Findings
         );
     }
     super::range(
+        profile.renewal.revoke_previous_after,
+        "0s",
+        "366d",
+        &spot.at("renewal.revoke_previous_after"),
+        findings,
+    );
+    super::range(
         profile.answer_within,
         "1s",
         "10m",

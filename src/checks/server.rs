@@ -26,7 +26,7 @@ const MAKE_IT: &str = "make it and give it to the user that runs scepd";
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let server = &run.config.server;
     let spot = Spot::section("server");
-    listeners(server, run.config.admin.metrics_listen, &spot, findings);
+    listeners(run.config, &spot, findings);
     limits(server, &spot, findings);
     data_dir(run, &spot.at("data_dir"), findings);
     let cache = usize::try_from(run.config.store.cache_bytes).unwrap_or(usize::MAX);
@@ -43,6 +43,16 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
             "1d",
             "36600d",
             &Spot::section("audit").at("retention"),
+            findings,
+        );
+    }
+    let retention = run.config.certificates.retention;
+    if !retention.is_zero() {
+        range(
+            retention,
+            "30d",
+            "36600d",
+            &Spot::section("certificates").at("retention"),
             findings,
         );
     }
@@ -82,12 +92,14 @@ fn access_log(run: &Run<'_>, findings: &mut Findings) {
     );
 }
 
-fn listeners(server: &Server, metrics: Option<SocketAddr>, spot: &Spot, findings: &mut Findings) {
-    let all = [
+fn listeners(config: &Config, spot: &Spot, findings: &mut Findings) {
+    let server = &config.server;
+    let all: [(_, Option<SocketAddr>); 5] = [
         ("https_listen", Some(server.https_listen)),
         ("http_listen", server.http_listen),
         ("mtls_listen", server.mtls_listen),
-        ("admin.metrics_listen", metrics),
+        ("admin.metrics_listen", config.admin.metrics_listen),
+        ("publish.listen", config.publish.listen),
     ];
     let mut taken = BTreeMap::new();
     for (setting, address) in all {

@@ -23,6 +23,10 @@ pub(super) struct QuickstartArgs {
     /// Port of plain http: SCEP only; 0 = any free one [default: 8080, later as before]
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
+    /// Port of CRLs, CA certificates and OCSP; 0 = any free one [default: 8081, or any free one where another port is given;
+    /// later as before]
+    #[arg(long, value_name = "PORT")]
+    publish_port: Option<u16>,
     /// Kind of CA key when the CA is made [default: rsa]
     #[arg(long, value_enum)]
     ca: Option<CaKind>,
@@ -33,6 +37,7 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
         dir: args.dir,
         https_port: args.https_port,
         http_port: args.http_port,
+        publish_port: args.publish_port,
         ca: args.ca,
     };
     // Before anything is made: the first token is put into the store then.
@@ -43,6 +48,7 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
         let listening = Listening {
             https: addresses.https,
             http: addresses.http,
+            publish: addresses.publish,
         };
         if let Err(error) = made.announce(listening, &mut std::io::stdout().lock()) {
             tracing::error!("{error}");

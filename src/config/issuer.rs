@@ -40,6 +40,8 @@ pub struct Issuer {
     pub next_chain_path: Option<PathBuf>,
     /// CA certificates of the past whose devices may still renew, PEM bundles.
     pub previous_ca_cert_paths: Vec<PathBuf>,
+    /// Keys of those of `previous_ca_cert_paths` whose CRLs and OCSP answers go on, PEM.
+    pub previous_ca_key_paths: Vec<PathBuf>,
     /// CRL distribution points written into certificates.
     pub cdp_urls: Vec<String>,
     /// OCSP responders written into certificates.
@@ -80,6 +82,7 @@ impl Default for Issuer {
             next_ca_key_path: None,
             next_chain_path: None,
             previous_ca_cert_paths: Vec::new(),
+            previous_ca_key_paths: Vec::new(),
             cdp_urls: Vec::new(),
             ocsp_urls: Vec::new(),
             ca_issuers_urls: Vec::new(),

@@ -21,6 +21,7 @@ mod overrides;
 mod profile;
 mod profiles;
 mod remote_issuer;
+mod publish;
 mod schema;
 mod secret;
 mod server;
@@ -42,10 +43,11 @@ pub use profile::{
     Renewal, UnknownCertificates,
 };
 pub use remote_issuer::{Vault, VaultAuth};
+pub use publish::Publish;
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;
-pub use server::{Access, Audit, Log, LogFormat, Server, Store, StoreKind};
+pub use server::{Access, Audit, Certificates, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
 pub use tenant::{Assertion, Cloud, IntuneCloud, Tenant};
 
@@ -59,10 +61,14 @@ pub struct Config {
     pub store: Store,
     /// `[admin]`.
     pub admin: Admin,
+    /// `[certificates]`.
+    pub certificates: Certificates,
     /// `[audit]`.
     pub audit: Audit,
     /// `[log]`.
     pub log: Log,
+    /// `[publish]`.
+    pub publish: Publish,
     /// `[[issuer]]`.
     #[serde(rename = "issuer")]
     pub issuers: Vec<Issuer>,

@@ -204,6 +204,10 @@ pub struct Renewal {
     pub allow_san_change: bool,
     /// Whether what was issued to a signed challenge is renewed without one.
     pub without_gates: bool,
+    /// Whether a certificate is revoked (superseded) once it was renewed.
+    pub revoke_previous_on_renewal: bool,
+    /// How long after its renewal.
+    pub revoke_previous_after: Span,
     /// What becomes of a RenewalReq that is signed with an expired certificate.
     pub expired: Expired,
     /// What becomes of a certificate of the issuer that the store does not know.
@@ -243,6 +247,8 @@ impl Default for Renewal {
             allow_subject_change: false,
             allow_san_change: false,
             without_gates: false,
+            revoke_previous_on_renewal: false,
+            revoke_previous_after: Span::days(7),
             expired: Expired::WithChallenge,
             unknown_certificates: UnknownCertificates::Refuse,
             unknown_crl: None,

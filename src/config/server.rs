@@ -1,4 +1,4 @@
-//! `[server]`, `[store]`, `[audit]` and `[log]`.
+//! `[server]`, `[store]`, `[certificates]`, `[audit]` and `[log]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -143,6 +143,14 @@ impl Default for Audit {
             refusals_per_source_per_minute: 120,
         }
     }
+}
+
+/// `[certificates]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Certificates {
+    /// How long certificates are kept after their end; 0 = for ever.
+    pub retention: Span,
 }
 
 /// How log lines look.

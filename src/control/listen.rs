@@ -147,7 +147,7 @@ impl Control {
         let committed = self.journal.commit(prepared.change, None).await;
         committed.map_err(|error| error.to_string())?;
         for (record, reason) in &prepared.revoked {
-            self.crls.revoked(&record.ca);
+            self.crls.changed(&record.ca, &[&record.serial]);
             self.compromised.revoked(record, *reason);
         }
         Ok(prepared.counts)

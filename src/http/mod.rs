@@ -10,6 +10,7 @@
 //! | [`admin`] | the admin API, health and metrics |
 //! | `mtls` | whether a client certificate belongs to a profile |
 //! | `page` | the administration page's files |
+//! | `published` | CRLs, CA certificates and OCSP |
 //! | `routes` | which route a request takes on which listener |
 
 pub mod admin;
@@ -21,6 +22,7 @@ mod origin;
 mod pace;
 mod page;
 mod places;
+mod published;
 mod routes;
 mod scep;
 mod sources;
@@ -34,6 +36,7 @@ pub(crate) use listener::{Told, serve};
 pub use origin::request_id;
 pub use page::page;
 pub(crate) use places::Places;
+pub(crate) use published::published;
 pub use routes::{Front, FrontSettings, routes};
 pub use target::is_path_id;
 pub use tls::{TlsAcceptor, TlsError, TlsIdentity};

@@ -45,7 +45,7 @@ pub(super) fn origin(peer: &Peer, headers: &HeaderMap, trusted: &[Cidr]) -> Orig
 }
 
 /// Walks X-Forwarded-For from its end for as long as the hop is one of ours.
-fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
+pub(super) fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr {
     let mut source = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|cidr| cidr.contains(address));
     // Octets, not text: what a client wrote further left must not make the proxy's own hop unreadable.

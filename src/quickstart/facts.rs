@@ -19,6 +19,8 @@ pub struct Facts {
     pub https_url: String,
     /// Where plain http answers.
     pub http_url: Option<String>,
+    /// Where CRLs, CA certificates and OCSP answers are.
+    pub publish_url: Option<String>,
     /// The SCEP profiles, in the order of the configuration.
     pub profiles: Vec<ProfileFacts>,
     /// The CA certificate that everything chains to, TLS too.
@@ -67,6 +69,7 @@ impl Facts {
         Ok(Self {
             profiles: profiles.collect::<Result<_, Error>>()?,
             http_url: listening.http.map(|address| url("http", address)),
+            publish_url: listening.publish.map(|address| url("http", address)),
             ca_cert: dir.join(CA_CERT),
             pid: std::process::id(),
             connector_key: dir.join(CONNECTOR_KEY),

@@ -80,6 +80,9 @@ impl Guide<'_> {
         if let Some(http) = &facts.http_url {
             writeln!(out, "  the same without TLS    {http}")?;
         }
+        if let Some(published) = &facts.publish_url {
+            writeln!(out, "  CRL, OCSP               {published}")?;
+        }
         writeln!(out, "  CA certificate          {}", facts.ca_cert.display())?;
         writeln!(out, "  admin page              {}/scep", facts.https_url)?;
         writeln!(

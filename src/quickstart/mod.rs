@@ -41,6 +41,9 @@ pub struct Wish {
     pub https_port: Option<u16>,
     /// Port of plain http; 0 = any free one; absent = as before, at first 8080.
     pub http_port: Option<u16>,
+    /// Port of CRLs, CA certificates and OCSP; 0 = any free one; absent = as before, at first 8081, or any free one where
+    /// another port is chosen.
+    pub publish_port: Option<u16>,
     /// Kind of CA key; absent = as before, at first RSA.
     pub ca: Option<CaKind>,
 }
@@ -137,6 +140,7 @@ fn sources(dir: &Path, wish: &Wish) -> Sources {
     for (flag, key, port) in [
         ("--https-port", "server.https_listen", wish.https_port),
         ("--http-port", "server.http_listen", wish.http_port),
+        ("--publish-port", "publish.listen", wish.publish_port),
     ] {
         if let Some(port) = port {
             sources
@@ -154,6 +158,8 @@ pub struct Listening {
     pub https: SocketAddr,
     /// Plain http, where it is on.
     pub http: Option<SocketAddr>,
+    /// CRLs, CA certificates and OCSP, where they are published.
+    pub publish: Option<SocketAddr>,
 }
 
 impl Made {

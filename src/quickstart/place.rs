@@ -91,6 +91,11 @@ pub(super) fn own_names() -> SubjectAltNames {
     names
 }
 
+/// The name under which others know this machine best.
+pub(super) fn own_name() -> String {
+    host_name().unwrap_or_else(|| "localhost".to_owned())
+}
+
 fn host_name() -> Option<String> {
     let name = rustix::system::uname()
         .nodename()

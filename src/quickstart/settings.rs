@@ -17,6 +17,7 @@ pub(super) const INTUNE: &str = "corp";
 
 const HTTPS_PORT: u16 = 8443;
 const HTTP_PORT: u16 = 8080;
+const PUBLISH_PORT: u16 = 8081;
 
 /// All addresses of this machine.
 pub(super) fn listen(port: u16) -> String {
@@ -35,6 +36,7 @@ pub(super) fn ensure(dir: &Path, wish: &Wish) -> Result<(), Error> {
 fn text(wish: &Wish) -> String {
     let https = listen(wish.https_port.unwrap_or(HTTPS_PORT));
     let http = listen(wish.http_port.unwrap_or(HTTP_PORT));
+    let published = published(wish);
     let (corp, iot) = (challenge_file("corp"), challenge_file("iot"));
     format!(
         r#"# Made by `scepd quickstart` for trying out. `scepd config example` explains every setting.
@@ -50,6 +52,9 @@ http_listen = "{http}"
 tls_cert_path = "{TLS_CERT}"
 tls_key_path = "{TLS_KEY}"
 data_dir = "{DATA}"
+
+# CRLs, the CA's certificate and OCSP answers, for whoever checks the certificates of devices.
+{published}
 
 [[issuer]]
 id = "local"
@@ -96,4 +101,19 @@ per_source_per_minute = 0
 bad_challenges_per_source_per_minute = 0
 "#
     )
+}
+
+/// `[publish]`. Where other ports are chosen by hand, and this one is not, the usual one may be taken: then any free one will
+/// do, which cannot stand in certificates.
+fn published(wish: &Wish) -> String {
+    let others = wish.https_port.is_some() || wish.http_port.is_some();
+    let port = wish
+        .publish_port
+        .unwrap_or(if others { 0 } else { PUBLISH_PORT });
+    let address = listen(port);
+    let base = match port {
+        0 => String::new(),
+        port => format!("\nbase_url = \"http://{}:{port}\"", place::own_name()),
+    };
+    format!("[publish]\nlisten = \"{address}\"{base}")
 }

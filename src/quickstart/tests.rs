@@ -16,6 +16,7 @@ fn wish(dir: &Path) -> Wish {
         dir: dir.to_owned(),
         https_port: Some(0),
         http_port: Some(0),
+        publish_port: Some(0),
         ca: Some(CaKind::Ec),
     }
 }
@@ -25,6 +26,7 @@ fn listening() -> Listening {
     Listening {
         https: at(41_443),
         http: Some(at(41_080)),
+        publish: Some(at(41_081)),
     }
 }
 

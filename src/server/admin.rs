@@ -1,15 +1,14 @@
 //! Beside enrollments: who may call the admin side, the control socket, health and metrics, what is done every now and then.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actors::StoreClock;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-use super::{Server, ServerError, ras, remote_issuers};
+use super::{Server, ServerError, ras, remote_issuers, retention, superseded};
 use crate::auth::GateSettings;
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::Oidc;
@@ -64,9 +63,13 @@ impl Server {
             Arc::clone(&self.house().services.time),
             self.phase.subscribe(),
         ));
-        tasks.spawn(let_events_go(
+        tasks.spawn(retention::let_go(
             Arc::downgrade(self),
             Arc::clone(&self.retention_changed),
+            self.phase.subscribe(),
+        ));
+        tasks.spawn(superseded::revoke(
+            Arc::downgrade(self),
             self.phase.subscribe(),
         ));
         tasks.spawn(ras::let_go(Arc::downgrade(self), self.phase.subscribe()));
@@ -84,33 +87,6 @@ impl Server {
                     registry.upkeep();
                 }
             });
-        }
-    }
-
-    /// Lets audit events past `audit.retention` go. Says how many.
-    fn prune_audit(&self) -> impl Future<Output = Result<u64, String>> + use<> {
-        let retention = self.config().audit.retention;
-        let store = Arc::clone(&self.house().services.store);
-        let time = self.house().services.time.now();
-        async move {
-            if retention.is_zero() {
-                return Ok(0);
-            }
-            let mut all = 0_u64;
-            loop {
-                let store = Arc::clone(&store);
-                let step = tokio::task::spawn_blocking(move || {
-                    store.audit_prune(retention.chrono(), AT_ONCE, time)
-                });
-                let gone = step
-                    .await
-                    .map_err(|error| error.to_string())?
-                    .map_err(|error| error.to_string())?;
-                all = all.saturating_add(gone);
-                if gone == 0 {
-                    return Ok(all);
-                }
-            }
         }
     }
 
@@ -165,38 +141,6 @@ async fn watch_clocks(time: Arc<StoreClock>, mut phase: watch::Receiver<Phase>) 
                 tracing::debug!(%error, "how much time has passed could not be noted")
             }
             Err(error) => tracing::debug!(%error, "noting how much time has passed was broken off"),
-        }
-    }
-}
-
-/// How often audit events past `audit.retention` are looked for.
-const LOOK_AGAIN: Duration = Duration::from_secs(3600);
-/// Events that are let go in one step, so that enrollments are not kept waiting. Each step is an event.
-const AT_ONCE: usize = 5_000;
-
-/// Lets audit events go that are older than `audit.retention`.
-async fn let_events_go(
-    server: Weak<Server>,
-    changed: Arc<Notify>,
-    mut phase: watch::Receiver<Phase>,
-) {
-    let draining = phase.wait_for(|phase| *phase == Phase::Draining);
-    let mut draining = std::pin::pin!(draining);
-    loop {
-        match server.upgrade().map(|server| server.prune_audit()) {
-            Some(pruning) => match pruning.await {
-                Ok(0) => {}
-                Ok(events) => {
-                    tracing::info!(events, "audit events past audit.retention were let go")
-                }
-                Err(error) => tracing::error!(%error, "old audit events cannot be let go"),
-            },
-            None => return,
-        }
-        tokio::select! {
-            _ = draining.as_mut() => return,
-            () = changed.notified() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Sockets {
     pub http: Option<TcpListener>,
     /// For mTLS.
     pub mtls: Option<TcpListener>,
+    /// For CRLs, CA certificates and OCSP.
+    pub publish: Option<TcpListener>,
 }
 
 /// Where a server listens.
@@ -25,6 +27,8 @@ pub struct Addresses {
     pub http: Option<SocketAddr>,
     /// mTLS, where it is on.
     pub mtls: Option<SocketAddr>,
+    /// CRLs, CA certificates and OCSP, where they are published.
+    pub publish: Option<SocketAddr>,
 }
 
 pub(super) struct Bound {
@@ -32,6 +36,7 @@ pub(super) struct Bound {
     pub(super) http: Option<TcpListener>,
     pub(super) mtls: Option<TcpListener>,
     pub(super) metrics: Option<TcpListener>,
+    pub(super) publish: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -46,14 +51,16 @@ impl Sockets {
         let http = optional(self.http, "server.http_listen", server.http_listen).await;
         let mtls = optional(self.mtls, "server.mtls_listen", server.mtls_listen).await;
         let metrics = optional(None, "admin.metrics_listen", config.admin.metrics_listen).await;
-        match (https, http, mtls, metrics) {
-            (Ok(Some(https)), Ok(http), Ok(mtls), Ok(metrics)) => Ok(Bound {
+        let publish = optional(self.publish, "publish.listen", config.publish.listen).await;
+        match (https, http, mtls, metrics, publish) {
+            (Ok(Some(https)), Ok(http), Ok(mtls), Ok(metrics), Ok(publish)) => Ok(Bound {
                 https,
                 http,
                 mtls,
                 metrics,
+                publish,
             }),
-            (https, http, mtls, metrics) => Err([https, http, mtls, metrics]
+            (https, http, mtls, metrics, publish) => Err([https, http, mtls, metrics, publish]
                 .into_iter()
                 .filter_map(Result::err)
                 .collect()),
@@ -104,6 +111,11 @@ impl Bound {
                 .mtls
                 .as_ref()
                 .map(|s| of("server.mtls_listen", s))
+                .transpose()?,
+            publish: self
+                .publish
+                .as_ref()
+                .map(|s| of("publish.listen", s))
                 .transpose()?,
         })
     }

@@ -13,8 +13,10 @@ mod lost;
 mod ras;
 mod reload;
 mod remote_issuers;
+mod retention;
 mod rotation;
 mod serve;
+mod superseded;
 
 pub use bind::{Addresses, Sockets};
 pub use error::ServerError;
@@ -28,9 +30,10 @@ use crate::config::{Config, Effective, Sources};
 use crate::http::admin::{AdminContext, routes as admin_routes};
 use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
-    TlsIdentity, Told, page, routes,
+    TlsIdentity, Told, page, published, routes,
 };
 use crate::intune::Tenants;
+use crate::publish::{self, Publication};
 use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::access::{self, AccessLog};
 use crate::telemetry::metrics::Registry;
@@ -59,6 +62,8 @@ pub struct Server {
     /// What each new connection may cost.
     connection_limits: Arc<ArcSwap<ConnectionLimits>>,
     addresses: Addresses,
+    /// `None` while `publish.listen` is not set.
+    publication: Option<Arc<Publication>>,
     phase: watch::Sender<Phase>,
     listeners: Mutex<JoinSet<()>>,
     /// Until it has stopped.
@@ -145,6 +150,10 @@ impl Server {
             settings,
             access,
         });
+        let publication = sockets.publish.as_ref().map(|_| {
+            let (services, proxies) = (house.services.clone(), &config.server.trusted_proxies);
+            Publication::new(services, &config.publish, proxies, loaded.issuers.values())
+        });
         let (phase, in_phase) = watch::channel(Phase::Serving);
         let connection_limits = Arc::new(ArcSwap::from_pointee(connection_limits(&config)));
         let in_force = Arc::new(InForce::new(config, loaded));
@@ -167,6 +176,7 @@ impl Server {
             context: Arc::new(context),
             connection_limits,
             addresses,
+            publication,
             phase,
             listeners: Mutex::new(JoinSet::new()),
             data_dir: std::sync::Mutex::new(Some(data_dir)),
@@ -210,8 +220,38 @@ impl Server {
             self.listen_on(mtls, Some(mutual), Channel::Mutual, None, places)
                 .await;
         }
+        if let Some((socket, publication)) = sockets.publish.zip(self.publication.clone()) {
+            self.publish_on(socket, publication).await;
+        }
         self.serve_beside(sockets.metrics).await;
         Ok(())
+    }
+
+    async fn publish_on(&self, socket: TcpListener, publication: Arc<Publication>) {
+        // The first requests find everything made.
+        publication.renew().await;
+        let mut phase = self.phase.subscribe();
+        let keeping = publish::keep(Arc::downgrade(&publication), async move {
+            let _ = phase.wait_for(|phase| *phase == Phase::Draining).await;
+        });
+        let service = warp::service(published(publication));
+        let listener = Listener {
+            socket,
+            tls: None,
+            channel: Channel::Plain,
+            told: None,
+        };
+        let serving = crate::http::serve(
+            listener,
+            hyper_util::service::TowerToHyperService::new(service),
+            Arc::clone(&self.connection_limits),
+            // Places of their own: devices that crowd keep no relying party out.
+            Places::new(self.config().server.max_connections),
+            self.phase.subscribe(),
+        );
+        let mut tasks = self.listeners.lock().await;
+        tasks.spawn(keeping);
+        tasks.spawn(serving);
     }
 
     async fn listen_on(
@@ -249,6 +289,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// What relying parties fetch, where it is published.
+    #[must_use]
+    pub fn publication(&self) -> Option<&Arc<Publication>> {
+        self.publication.as_ref()
     }
 
     /// The profiles and what runs behind them.

@@ -85,6 +85,10 @@ impl Server {
         self.front.settings.store(Arc::new(front_settings(&config)));
         self.connection_limits
             .store(Arc::new(connection_limits(&config)));
+        if let Some(publication) = &self.publication {
+            let proxies = &config.server.trusted_proxies;
+            publication.apply(&config.publish, proxies, loaded.issuers.values());
+        }
         self.in_force.exchange(in_force, config, loaded);
         self.retention_changed.notify_one();
         Ok(Reloaded {
@@ -170,6 +174,7 @@ fn keep_what_needs_a_restart(config: &mut crate::config::Config, before: &crate:
     new.compute_threads = old.compute_threads;
     new.compute_queue = old.compute_queue;
     config.admin.metrics_listen = before.admin.metrics_listen;
+    config.publish.listen = before.publish.listen;
     config.log.format = before.log.format;
 }
 
@@ -200,6 +205,10 @@ fn needs_restart(
         (
             "admin.metrics_listen",
             before.admin.metrics_listen != after.admin.metrics_listen,
+        ),
+        (
+            "publish.listen",
+            before.publish.listen != after.publish.listen,
         ),
         ("log.format", before.log.format != after.log.format),
     ]

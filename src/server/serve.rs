@@ -37,6 +37,7 @@ pub async fn serve(
         https = %addresses.https,
         http = addresses.http.map(tracing::field::display),
         mtls = addresses.mtls.map(tracing::field::display),
+        publish = addresses.publish.map(tracing::field::display),
         "ready"
     );
     tell_systemd(&[sd_notify::NotifyState::Ready]);

@@ -54,6 +54,16 @@ impl Operator<'_> {
         assert_eq!(reply["revoked"], true, "{reply}");
     }
 
+    /// Revokes a certificate, or releases it.
+    pub(crate) fn change_status(&self, serial: &str, action: &str, reason: &str) {
+        let body = match reason {
+            "" => "{}".to_owned(),
+            reason => format!("{{\"reason\":\"{reason}\"}}"),
+        };
+        let path = format!("/api/v1/admin/certificates/local/{serial}/{action}");
+        self.ask_with(reqwest::Method::POST, &path, body);
+    }
+
     fn next_waiting(&self, profile: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
@@ -71,12 +81,16 @@ impl Operator<'_> {
     }
 
     fn ask(&self, method: reqwest::Method, path: &str) -> Value {
+        self.ask_with(method, path, "{}".to_owned())
+    }
+
+    fn ask_with(&self, method: reqwest::Method, path: &str, body: String) -> Value {
         let request = self
             .client
             .request(method, self.server.https(path))
             .bearer_auth(self.server.admin_token())
             .header("content-type", "application/json")
-            .body("{}");
+            .body(body);
         let reply = http::send(request);
         let text = String::from_utf8_lossy(&reply.body);
         assert!(

@@ -9,6 +9,7 @@
 //! | `server` | a `scepd quickstart` with profiles added to its configuration |
 //! | `admin` | the operator: what waits, approve it |
 //! | `http` | plain requests |
+//! | `published` | a server that publishes CRL and OCSP |
 //! | `tool` | running programs, judging certificates |
 //! | `openbao` | the real OpenBao as issuer |
 //! | the rest | one module a client |
@@ -21,9 +22,12 @@
 
 mod admin;
 mod certmonger;
+mod freeradius;
 mod http;
 mod openbao;
+mod ocsp;
 mod openssl;
+mod published;
 mod pyscep;
 mod scepclient;
 mod server;

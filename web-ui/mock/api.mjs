@@ -88,6 +88,8 @@ const ROUTES = [
   ["GET", /^\/admin\/certificates$/, certificates],
   ["GET", /^\/admin\/certificates\/([^/]+)\/([^/]+)$/, certificate],
   ["POST", /^\/admin\/certificates\/([^/]+)\/([^/]+)\/revoke$/, revoke],
+  ["POST", /^\/admin\/certificates\/([^/]+)\/([^/]+)\/release$/, release],
+  ["POST", /^\/admin\/certificates\/bulk$/, bulk],
   ["GET", /^\/admin\/timeline$/, timeline],
   ["GET", /^\/admin\/tokens$/, ({ tokens }) => ({ tokens })],
   ["POST", /^\/admin\/tokens$/, makeToken],
@@ -220,6 +222,54 @@ function revoke(state, { parts: [issuer_id, serial], body: { reason = "unspecifi
   const revoked_at = stamp();
   Object.assign(found, { status: "revoked", revoked_at, revocation_reason: reason });
   return { revoked: true, issuer_id, serial, reason, revoked_at };
+}
+
+function release(state, { parts: [issuer_id, serial] }) {
+  const found = state.certificates.find((c) => c.serial === serial);
+  if (!found) return UNKNOWN;
+  if (found.revocation_reason !== "certificate_hold") {
+    return { status: 409, error: "The certificate is not on hold." };
+  }
+  letGo(found);
+  return { released: true, issuer_id, serial, released_at: stamp() };
+}
+
+function letGo(certificate) {
+  delete certificate.revoked_at;
+  delete certificate.revocation_reason;
+  certificate.status = "valid";
+}
+
+function bulk(state, { body: { action, selection, reason = "unspecified", expected } }) {
+  if (Object.keys(selection).length === 0) {
+    return { status: 400, error: "say which certificates: a profile, a time or serial numbers" };
+  }
+  const held = (c) => c.revocation_reason === "certificate_hold";
+  const found = state.certificates.filter(
+    (c) =>
+      (action === "release" ? held(c) : c.status === "valid") &&
+      (selection.profile === undefined || c.profile === selection.profile) &&
+      (selection.revoked_at === undefined || c.revoked_at === selection.revoked_at) &&
+      (!selection.serials || selection.serials.includes(c.serial)) &&
+      (!selection.q || JSON.stringify(c).includes(selection.q)),
+  );
+  const count = found.length;
+  if (expected === undefined) {
+    const profiles = new Map();
+    for (const { profile } of found) profiles.set(profile, (profiles.get(profile) ?? 0) + 1);
+    return {
+      done: false,
+      count,
+      profiles: [...profiles].map(([profile, count]) => ({ profile, count })),
+      newest: found.slice(0, 10),
+    };
+  }
+  const at = stamp();
+  for (const one of found) {
+    if (action === "release") letGo(one);
+    else Object.assign(one, { status: "revoked", revoked_at: at, revocation_reason: reason });
+  }
+  return { done: true, count, profiles: [], newest: [], at };
 }
 
 function stageOf({ action, details }) {

@@ -123,6 +123,84 @@ describe("Certificates", () => {
     expect(await screen.findByRole("alert")).toHaveTextContent("It is already revoked.");
   });
 
+  it("on hold can be released, or revoked for good", async () => {
+    const found = certificate("0a", {
+      status: "revoked",
+      revoked_at: "2026-11-23T12:00:00Z",
+      revocation_reason: "certificate_hold",
+    });
+    const route = "POST /admin/certificates/local/0a/release";
+    const server = serve({
+      "GET /admin/certificates/local/0a": () => detail(found),
+      [route]: () => {
+        Object.assign(found, { status: "valid", revocation_reason: undefined });
+        return {
+          released: true,
+          issuer_id: "local",
+          serial: "0a",
+          released_at: "2026-11-23T13:00:00Z",
+        };
+      },
+    });
+    const { user } = show("/scep?tab=certificates&certificate=local/0a");
+    expect(await screen.findByText("On hold", { selector: ".badge span" })).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Revoke for good" }));
+    const question = within(screen.getByRole("dialog", { name: "Revoke this certificate?" }));
+    expect(question.queryByRole("option", { name: /hold/ })).toBeNull();
+    await user.click(question.getByRole("button", { name: "Cancel" }));
+    await user.click(screen.getByRole("button", { name: "Release" }));
+    const dialog = within(screen.getByRole("dialog", { name: "Release this certificate?" }));
+    await user.type(dialog.getByLabelText("Note"), "found");
+    await user.click(dialog.getByRole("button", { name: "Release certificate" }));
+    expect(await screen.findByRole("button", { name: "Revoke" })).toBeVisible();
+    expect(server.of(route)[0]?.body).toEqual({ note: "found" });
+  });
+
+  it("are put on hold together after a preview, and taken back", async () => {
+    const route = "POST /admin/certificates/bulk";
+    const at = "2026-11-23T13:00:00Z";
+    const server = serve({
+      [CERTIFICATES]: () => list([certificate("0a")]),
+      [route]: ({ body }: Seen) => {
+        const { expected } = body as { expected?: number };
+        return expected === undefined
+          ? {
+              done: false,
+              count: 2,
+              profiles: [{ profile: "corp", count: 2 }],
+              newest: [certificate("0a"), certificate("0b")],
+            }
+          : { done: true, count: 2, profiles: [], newest: [], at };
+      },
+    });
+    const { user } = show("/scep?tab=certificates&profile=corp");
+    await user.click(await screen.findByRole("button", { name: "Change many" }));
+    const dialog = within(screen.getByRole("dialog", { name: "Change many certificates" }));
+    expect(dialog.queryByRole("button", { name: /^Revoke/ })).toBeNull();
+    await user.selectOptions(dialog.getByLabelText("Reason"), "On hold, until it is released");
+    await user.type(dialog.getByLabelText("Serial numbers"), "0a, 0b");
+    await user.click(dialog.getByRole("button", { name: "Preview" }));
+    expect(await dialog.findByText("laptop-0b")).toBeVisible();
+    // What is changed afterwards has to be counted again.
+    await user.type(dialog.getByLabelText("Serial numbers"), " 0c");
+    expect(dialog.queryByRole("button", { name: /^Revoke/ })).toBeNull();
+    await user.click(dialog.getByRole("button", { name: "Preview" }));
+    await user.click(await dialog.findByRole("button", { name: "Revoke 2 certificates" }));
+    await user.click(await screen.findByRole("button", { name: "Take back" }));
+    await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+    const selection = { profile: "corp", serials: ["0a", "0b", "0c"] };
+    expect(
+      server
+        .of(route)
+        .slice(1)
+        .map(({ body }) => body),
+    ).toEqual([
+      { action: "revoke", selection, reason: "certificate_hold" },
+      { action: "revoke", selection, reason: "certificate_hold", expected: 2 },
+      { action: "release", selection: { revoked_at: at }, note: "taken back", expected: 2 },
+    ]);
+  });
+
   it("say what to do when there are none", async () => {
     serve();
     const { user } = show("/scep?tab=certificates");

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use store::{
     Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, Change,
     ClockReading, Committed, Conflict, CrlRecord, EnrollmentRecord, Error, Ledger, Mark, Page,
-    ProfileState, Records, Result, RevokedCertificate, Sizes, SledStore, StoreTime, StoredEvent,
-    StoredNotice, TokenRecord, VerifyReport,
+    ProfileState, Records, Result, RevokedCertificate, Sizes, SledStore, Standing, StoreTime,
+    StoredEvent, StoredNotice, TokenRecord, VerifyReport,
 };
 
 /// Lets threads through, or holds them until it is opened again.
@@ -161,6 +161,10 @@ impl Records for HinderedStore {
     fn cas(&self) -> Vec<(String, CaId)> {
         self.store.cas()
     }
+    fn standing(&self, ca: &CaId, serial: &[u8]) -> Result<Standing> {
+        self.store.standing(ca, serial)
+    }
+
     fn revoked(&self, ca: &CaId) -> Result<Vec<RevokedCertificate>> {
         self.store.revoked(ca)
     }
@@ -186,6 +190,15 @@ impl Records for HinderedStore {
     fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64> {
         self.store.audit_prune(retention, limit, time)
     }
+    fn certificates_prune(
+        &self,
+        retention: TimeDelta,
+        limit: usize,
+        time: StoreTime,
+    ) -> Result<u64> {
+        self.store.certificates_prune(retention, limit, time)
+    }
+
     fn sizes(&self) -> Result<Sizes> {
         self.store.sizes()
     }

@@ -350,6 +350,39 @@ pub(crate) fn all() -> Vec<Sample> {
         reason: RevocationReason::Unspecified,
         revoked_at: t(),
     };
+    let selection = |all: bool| CertificateSelection {
+        issuer_id: all.then(s),
+        profile: all.then(s),
+        device: all.then(s),
+        q: all.then(s),
+        issued_since: all.then(t),
+        issued_before: all.then(t),
+        revoked_at: all.then(t),
+        serials: if all { vec![s()] } else { Vec::new() },
+    };
+    let bulk = |all: bool| BulkRequest {
+        action: BulkAction::Revoke,
+        selection: selection(all),
+        reason: all.then_some(RevocationReason::Superseded),
+        note: all.then(s),
+        expected: all.then_some(3),
+    };
+    let bulk_reply = |all: bool| BulkReply {
+        done: all,
+        count: 1,
+        profiles: vec![ProfileCount {
+            profile: s(),
+            count: 1,
+        }],
+        newest: vec![certificate(true)],
+        at: all.then(t),
+    };
+    let release_reply = ReleaseReply {
+        released: true,
+        issuer_id: s(),
+        serial: s(),
+        released_at: t(),
+    };
     let timeline = Timeline {
         entries: vec![entry(true)],
         certificates: vec![certificate(true)],
@@ -433,8 +466,22 @@ pub(crate) fn all() -> Vec<Sample> {
                 RevocationReason::Superseded,
                 RevocationReason::CessationOfOperation,
                 RevocationReason::PrivilegeWithdrawn,
+                RevocationReason::CertificateHold,
             ],
         ),
+        optional("ReleaseRequest", ReleaseRequest { note: Some(s()) }),
+        whole("ReleaseReply", release_reply),
+        enumeration("BulkAction", &[BulkAction::Revoke, BulkAction::Release]),
+        optional("CertificateSelection", selection(true)),
+        object("BulkRequest", bulk(true), bulk(false)),
+        whole(
+            "ProfileCount",
+            ProfileCount {
+                profile: s(),
+                count: 1,
+            },
+        ),
+        object("BulkReply", bulk_reply(true), bulk_reply(false)),
         optional(
             "RevokeRequest",
             RevokeRequest {

@@ -17,7 +17,7 @@ pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, IssueError>> +
 /// nothing; what has to survive is kept by who asks.
 ///
 /// What only some issuers can do are faces: [`local`](Self::local), [`remote`](Self::remote), [`crl`](Self::crl),
-/// [`ra`](Self::ra).
+/// [`ra`](Self::ra), [`responder`](Self::responder).
 pub trait Issuer: Send + Sync {
     /// The id under which profiles name this issuer.
     fn id(&self) -> &str;
@@ -83,6 +83,11 @@ pub trait Issuer: Send + Sync {
     fn ra(&self) -> Option<&dyn RaCertifier> {
         None
     }
+
+    /// Makes certificates for OCSP responders, if it does.
+    fn responder(&self) -> Option<&dyn ResponderCertifier> {
+        None
+    }
 }
 
 /// The face of a CA whose key this process holds.
@@ -113,6 +118,46 @@ pub trait CrlSigner: Send + Sync {
         number: u64,
         now: DateTime<Utc>,
     ) -> Result<Crl, Error>;
+
+    /// The CAs of before a rollover whose keys are kept, so that their CRLs can still be signed.
+    fn earlier(&self) -> Vec<Certificate> {
+        Vec::new()
+    }
+
+    /// As [`sign_crl`](Self::sign_crl), as the CA `ca`: one of [`earlier`](Self::earlier), or the current one. `revoked`
+    /// holds certificates of that CA.
+    ///
+    /// # Errors
+    /// When that CA's key is not here or may not sign CRLs.
+    fn sign_crl_of(
+        &self,
+        ca: &Certificate,
+        revoked: &[RevokedEntry],
+        number: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Crl, Error> {
+        let _ = (revoked, number, now);
+        Err(Error::NoKey {
+            subject: ca.subject().to_string(),
+        })
+    }
+}
+
+/// The face of an issuer that certifies OCSP responders.
+pub trait ResponderCertifier: Send + Sync {
+    /// A certificate for an OCSP responder that speaks for the CA `ca`, signed by that CA's own key (RFC 6960, section
+    /// 4.2.2.2): the current CA, or one of [`CrlSigner::earlier`]. It is for signing OCSP answers alone, nobody has to ask
+    /// for its status, and it ends after `lifetime`, or with the CA.
+    ///
+    /// # Errors
+    /// When that CA's key is not here, or the CA is not valid at `now`, or cannot sign.
+    fn certify_responder(
+        &self,
+        ca: &Certificate,
+        key: &PublicKey,
+        lifetime: chrono::Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error>;
 }
 
 /// What a certificate of a registration authority is for.

@@ -36,7 +36,7 @@ pub use authority::Authority;
 pub use error::Error;
 pub use issuer::{
     Answering, CrlSigner, Found, Handle, Issuance, IssueError, Issuer, LocalSigner, Order,
-    RaCertifier, RaRole,
+    RaCertifier, RaRole, ResponderCertifier,
 };
 pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_root, create_sub};
 pub use matching::Difference;

@@ -77,7 +77,8 @@ impl SignatureScheme {
     }
 
     /// The AlgorithmIdentifier, in DER.
-    pub(crate) fn to_identifier(self) -> Vec<u8> {
+    #[must_use]
+    pub fn to_identifier(self) -> Vec<u8> {
         if let Self::RsaPss {
             digest,
             mgf,

@@ -152,6 +152,12 @@ impl Extension {
         Self::new(oid::TLS_FEATURE, false, der::seq(&[&der::integer_u64(5)]))
     }
 
+    /// ocsp-nocheck: this is an OCSP responder's certificate, and nobody has to ask about it (RFC 6960, 4.2.2.2.1).
+    #[must_use]
+    pub fn ocsp_no_check() -> Self {
+        Self::new(oid::OCSP_NO_CHECK, false, der::null())
+    }
+
     /// The Extension, in DER.
     pub(crate) fn to_der(&self) -> Result<Vec<u8>, Error> {
         let critical = if self.critical {

@@ -192,6 +192,14 @@ oids! {
     AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
     /// tlsfeature extension ("must staple", RFC 7633).
     TLS_FEATURE = "1.3.6.1.5.5.7.1.24";
+    /// The basic OCSP response (RFC 6960, 4.2.1).
+    OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
+    /// Nonce of an OCSP request and its response (RFC 9654).
+    OCSP_NONCE = "1.3.6.1.5.5.7.48.1.2";
+    /// The kinds of response that an OCSP client takes (RFC 6960, 4.4.3).
+    OCSP_RESPONSE = "1.3.6.1.5.5.7.48.1.4";
+    /// ocsp-nocheck extension: nobody asks about an OCSP responder's own certificate (RFC 6960, 4.2.2.2.1).
+    OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5";
     /// OCSP access method.
     AD_OCSP = "1.3.6.1.5.5.7.48.1";
     /// caIssuers access method.

@@ -48,6 +48,9 @@ impl CertificateRecord {
     }
 }
 
+/// certificateHold (RFC 5280 section 5.3.1): the one reason with which a revocation can be taken back.
+pub const ON_HOLD: u8 = 6;
+
 /// When and why a certificate was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -55,6 +58,17 @@ pub struct Revocation {
     pub at: DateTime<Utc>,
     /// The CRLReason number (RFC 5280 section 5.3.1).
     pub reason: u8,
+}
+
+/// Where a certificate stands, as far as its CA can say (RFC 6960, section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The CA never issued it here.
+    Unknown,
+    /// It was issued, and is not revoked.
+    Good,
+    /// It is revoked.
+    Revoked(Revocation),
 }
 
 /// One entry for a CRL.

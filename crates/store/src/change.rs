@@ -35,7 +35,8 @@ impl Change {
 pub enum Op {
     /// A new certificate. Refused when its CA has one with its serial.
     PutCertificate(Box<CertificateRecord>),
-    /// Revokes a certificate. Refused when it is unknown or revoked already.
+    /// Revokes a certificate. Refused when it is unknown or revoked already, unless it was [on hold](crate::ON_HOLD) and
+    /// is revoked for good.
     Revoke {
         /// The CA that signed it.
         ca: CaId,
@@ -45,6 +46,13 @@ pub enum Op {
         at: DateTime<Utc>,
         /// The CRLReason number (RFC 5280 section 5.3.1).
         reason: u8,
+    },
+    /// Takes back a revocation that was a [hold](crate::ON_HOLD). Refused when the certificate is unknown or not on hold.
+    Release {
+        /// The CA that signed it.
+        ca: CaId,
+        /// The certificate's serial octets.
+        serial: Vec<u8>,
     },
     /// A new enrollment, or a known one's next stage. Refused unless the record names the version
     /// that it replaces.
@@ -183,6 +191,12 @@ pub enum Conflict {
     /// It is revoked already.
     #[error("the certificate with serial {serial} is revoked already")]
     AlreadyRevoked {
+        /// The serial, hex.
+        serial: String,
+    },
+    /// It is not on hold.
+    #[error("the certificate with serial {serial} is not on hold")]
+    NotOnHold {
         /// The serial, hex.
         serial: String,
     },

@@ -36,8 +36,8 @@ pub use audit::{
 };
 pub use ca::CaId;
 pub use certificate::{
-    CertificateQuery, CertificateRecord, CertificateStatus, CrlRecord, Revocation,
-    RevokedCertificate,
+    CertificateQuery, CertificateRecord, CertificateStatus, CrlRecord, ON_HOLD, Revocation,
+    RevokedCertificate, Standing,
 };
 pub use change::{Change, Committed, Conflict, Op};
 pub use enrollment::{EnrollmentRecord, Grounds, Lease, Refusal, Stage, Times};

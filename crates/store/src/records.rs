@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Page, Result,
-    RevokedCertificate, Sizes, StoreTime, StoredEvent, VerifyReport,
+    RevokedCertificate, Sizes, Standing, StoreTime, StoredEvent, VerifyReport,
 };
 
 /// The face of the store that is looked at. Every method blocks on memory or disk: call it off the
@@ -18,6 +18,9 @@ use crate::{
 pub trait Records: Send + Sync + 'static {
     /// The certificate with this CA and serial.
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>>;
+
+    /// Where the certificate with this CA and serial stands. Its facts and its DER are not read.
+    fn standing(&self, ca: &CaId, serial: &[u8]) -> Result<Standing>;
 
     /// The certificate whose DER has this SHA-1 (20 octets) or SHA-256 (32 octets). The first search after the store was
     /// opened reads every certificate once.
@@ -66,6 +69,16 @@ pub trait Records: Send + Sync + 'static {
     /// Where all that is old enough are such events, they stay until another one goes: else each
     /// would leave another one behind, for ever.
     fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64>;
+
+    /// Removes certificates that ended longer ago than `retention`, by the time that has passed, at most `limit`; says
+    /// how many. An event (`certificate_prune`) says what went, in the same step. Those whose key was compromised stay: it
+    /// gets no certificate for as long as that is known.
+    fn certificates_prune(
+        &self,
+        retention: TimeDelta,
+        limit: usize,
+        time: StoreTime,
+    ) -> Result<u64>;
 
     /// How much there is.
     fn sizes(&self) -> Result<Sizes>;

@@ -1,10 +1,10 @@
 //! Issued certificates: search, detail, revocation, download.
 
-use actors::{Revocation, RevokeError};
+use actors::{By, Revocation, RevokeError};
 use api::profiles::days_to_expiry;
 use api::{
     CertificateDetail, CertificateQuery, CertificateStatus, DownloadFormat, DownloadQuery,
-    Extension, List, RevocationReason, RevokeReply, RevokeRequest,
+    Extension, List, ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
 };
 use chrono::{DateTime, Utc};
 use issuer::policy::usage::eku_short_name;
@@ -153,10 +153,51 @@ pub(super) async fn revoke(
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
         }
-        Err(error @ RevokeError::Refused(_)) => Err(Problem::conflict(error.to_string())),
-        Err(error @ RevokeError::Unknown) => Err(Problem::not_found(error.to_string())),
-        Err(error @ RevokeError::Already) => Err(Problem::conflict(error.to_string())),
-        Err(RevokeError::Failed(error)) => Err(Problem::fault(error)),
+        Err(error) => Err(not_changed(error)),
+    }
+}
+
+pub(super) async fn release(
+    context: &AdminContext,
+    admin: &Admin,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let ReleaseRequest { note: why } = asked.body_or_default()?;
+    let why = note(why)?;
+    let record = find(context, asked).await?;
+    let serial = Serial::new(record.serial.clone());
+    let services = &context.house().services;
+    let by = by(admin, why, asked);
+    match actors::release(services, record.ca, &serial, by).await {
+        Ok(released_at) => reply::ok(&ReleaseReply {
+            released: true,
+            issuer_id: record.issuer_id,
+            serial: serial.to_hex(),
+            released_at,
+        }),
+        Err(error) => Err(not_changed(error)),
+    }
+}
+
+/// Who asks, for the audit.
+pub(super) fn by(admin: &Admin, note: Option<String>, asked: &Asked) -> By {
+    By {
+        name: admin.caller().name.clone(),
+        kind: admin.caller().kind.as_str().to_owned(),
+        note,
+        request_id: Some(asked.origin.request_id.clone()),
+    }
+}
+
+/// What to say where a certificate's status was not changed.
+pub(super) fn not_changed(error: RevokeError) -> Problem {
+    match error {
+        RevokeError::Unknown => Problem::not_found(error.to_string()),
+        RevokeError::Already
+        | RevokeError::NotOnHold
+        | RevokeError::Waits(_)
+        | RevokeError::Refused(_) => Problem::conflict(error.to_string()),
+        RevokeError::Failed(error) => Problem::fault(error),
     }
 }
 
@@ -195,7 +236,7 @@ pub(super) async fn download(
 }
 
 /// The CA of the issuer that the configuration calls so, as far as a profile uses it.
-fn ca_named(context: &AdminContext, issuer_id: &str) -> Option<CaId> {
+pub(super) fn ca_named(context: &AdminContext, issuer_id: &str) -> Option<CaId> {
     let profiles = context.house().directory.all();
     let mut profiles = profiles.values().map(|entry| entry.current());
     let named = profiles.find(|current| current.spec.issuer.id() == issuer_id)?;
@@ -228,7 +269,7 @@ fn chain_of(context: &AdminContext, ca: &CaId, certificate: &Certificate) -> Vec
     if signed { chain } else { Vec::new() }
 }
 
-fn reason_meant(reason: RevocationReason) -> pki::RevocationReason {
+pub(super) fn reason_meant(reason: RevocationReason) -> pki::RevocationReason {
     match reason {
         RevocationReason::Unspecified => pki::RevocationReason::Unspecified,
         RevocationReason::KeyCompromise => pki::RevocationReason::KeyCompromise,
@@ -237,6 +278,7 @@ fn reason_meant(reason: RevocationReason) -> pki::RevocationReason {
         RevocationReason::Superseded => pki::RevocationReason::Superseded,
         RevocationReason::CessationOfOperation => pki::RevocationReason::CessationOfOperation,
         RevocationReason::PrivilegeWithdrawn => pki::RevocationReason::PrivilegeWithdrawn,
+        RevocationReason::CertificateHold => pki::RevocationReason::CertificateHold,
     }
 }
 
@@ -248,6 +290,7 @@ fn reason_shown(number: u8) -> RevocationReason {
         Some(pki::RevocationReason::Superseded) => RevocationReason::Superseded,
         Some(pki::RevocationReason::CessationOfOperation) => RevocationReason::CessationOfOperation,
         Some(pki::RevocationReason::PrivilegeWithdrawn) => RevocationReason::PrivilegeWithdrawn,
+        Some(pki::RevocationReason::CertificateHold) => RevocationReason::CertificateHold,
         _ => RevocationReason::Unspecified,
     }
 }
@@ -282,6 +325,7 @@ mod tests {
             RevocationReason::Superseded,
             RevocationReason::CessationOfOperation,
             RevocationReason::PrivilegeWithdrawn,
+            RevocationReason::CertificateHold,
         ] {
             assert_eq!(reason_shown(reason_meant(reason).number()), reason);
         }

@@ -12,7 +12,9 @@ use warp::reply::Response;
 use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Arrived, Asked, decoded, read};
-use super::{audit, certificates, checks, pending, probes, profiles, session, timeline, tokens};
+use super::{
+    audit, bulk, certificates, checks, pending, probes, profiles, session, timeline, tokens,
+};
 use crate::auth::{Admin, SignedIn};
 
 /// Whether a path is the admin side's: a route of the table, or anything under `/api`.
@@ -165,6 +167,8 @@ async fn carry_out(
         Operation::ListCertificates => certificates::list(context, &by.admin()?, &asked).await,
         Operation::ShowCertificate => certificates::show(context, &by.admin()?, &asked).await,
         Operation::RevokeCertificate => certificates::revoke(context, &by.admin()?, &asked).await,
+        Operation::ReleaseCertificate => certificates::release(context, &by.admin()?, &asked).await,
+        Operation::ChangeCertificates => bulk::change(context, &by.admin()?, &asked).await,
         Operation::DownloadCertificate => {
             certificates::download(context, &by.admin()?, &asked).await
         }

@@ -15,6 +15,7 @@
 //! | `probes` | about, health, readiness, metrics |
 
 mod audit;
+mod bulk;
 mod certificates;
 mod checks;
 mod context;

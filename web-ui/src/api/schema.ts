@@ -289,9 +289,49 @@ export interface paths {
         put?: never;
         /**
          * Revoke a certificate
-         * @description Takes effect at once for renewals and GetCert; other parties see it in the next CRL. Cannot be undone.
+         * @description Takes effect at once for renewals, GetCert, OCSP and the published CRL. Cannot be undone, unless the reason is `certificate_hold`: then the certificate can be released, or revoked for good.
          */
         post: operations["revokeCertificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/certificates/{issuer_id}/{serial}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release a certificate from hold
+         * @description Takes back a revocation with the reason `certificate_hold`; the next CRL does not list the certificate.
+         */
+        post: operations["releaseCertificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/certificates/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke or release many certificates
+         * @description All that the selection finds, or none, in one step with one audit event and one CRL; at most 50,000. Without `expected` nothing changes and the reply is a preview. With it, the change is made if there are still as many certificates as that, and refused with 409 otherwise.
+         */
+        post: operations["changeCertificates"];
         delete?: never;
         options?: never;
         head?: never;
@@ -960,7 +1000,107 @@ export interface components {
          * @description Why a certificate is revoked (RFC 5280, section 5.3.1).
          * @enum {string}
          */
-        RevocationReason: "unspecified" | "key_compromise" | "ca_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn";
+        RevocationReason: "unspecified" | "key_compromise" | "ca_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn" | "certificate_hold";
+        /** @description Why a certificate is released from hold. */
+        ReleaseRequest: {
+            /** @description Anything worth keeping; goes into the audit event. */
+            note?: string;
+        };
+        /** @description A release. */
+        ReleaseReply: {
+            /**
+             * @description Always true: a failure is an error reply.
+             * @constant
+             */
+            released: true;
+            /** @description The issuer. */
+            issuer_id: string;
+            /** @description Serial number in lower-case hex. */
+            serial: string;
+            /**
+             * Format: date-time
+             * @description When it was released.
+             */
+            released_at: string;
+        };
+        /**
+         * @description What is done with many certificates at once. `revoke` changes those that are valid and, unless the reason is `certificate_hold`, those on hold; `release` those on hold.
+         * @enum {string}
+         */
+        BulkAction: "revoke" | "release";
+        /** @description Which certificates. Everything given must hold, and something has to be given. */
+        CertificateSelection: {
+            /** @description Exact issuer. */
+            issuer_id?: string;
+            /** @description Exact path id; `""` is the root profile. */
+            profile?: string;
+            /** @description Exact device. */
+            device?: string;
+            /** @description Text that appears in common name, alternative names, serial, device or transactionID, without regard to case. */
+            q?: string;
+            /**
+             * Format: date-time
+             * @description Issued at this time or later.
+             */
+            issued_since?: string;
+            /**
+             * Format: date-time
+             * @description Issued before this time.
+             */
+            issued_before?: string;
+            /**
+             * Format: date-time
+             * @description Revoked at exactly this time: what one step did, to be undone where it was a hold.
+             */
+            revoked_at?: string;
+            /** @description Serial numbers, hex as tools print it; any when absent or empty. */
+            serials?: string[];
+        };
+        /** @description A change of many certificates, or the preview of one. */
+        BulkRequest: {
+            /** @description What is done. */
+            action: components["schemas"]["BulkAction"];
+            /** @description With which certificates. */
+            selection: components["schemas"]["CertificateSelection"];
+            /** @description Why they are revoked; goes into the CRL. `unspecified` when absent; of no meaning for a release. */
+            reason?: components["schemas"]["RevocationReason"];
+            /** @description Anything else worth keeping; goes into the audit event. */
+            note?: string;
+            /**
+             * Format: int64
+             * @description How many certificates the preview counted. Absent: nothing is changed, this is the preview.
+             */
+            expected?: number;
+        };
+        /** @description How many certificates of a selection are of one profile. */
+        ProfileCount: {
+            /** @description Path id; `""` is the root profile. */
+            profile: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+        };
+        /** @description What a change of many certificates did, or would do. */
+        BulkReply: {
+            /** @description Whether it was done; false: this is a preview. */
+            done: boolean;
+            /**
+             * Format: int64
+             * @description How many certificates.
+             */
+            count: number;
+            /** @description How many of each profile, the most first. `[]` once it was done. */
+            profiles: components["schemas"]["ProfileCount"][];
+            /** @description The newest of them, at most ten. `[]` once it was done. */
+            newest: components["schemas"]["Certificate"][];
+            /**
+             * Format: date-time
+             * @description As of when it was done: the `revoked_at` of what was revoked. Omitted in a preview.
+             */
+            at?: string;
+        };
         /** @description Why a certificate is revoked. */
         RevokeRequest: {
             /** @description Goes into the CRL; `unspecified` when absent. */
@@ -2211,6 +2351,111 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    releaseCertificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The issuer.
+                 * @example local
+                 */
+                issuer_id: components["parameters"]["IssuerId"];
+                /**
+                 * @description Serial number, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
+                 * @example 4f3a2b1c0d
+                 */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "Laptop found"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description Released. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "released": true,
+                     *       "issuer_id": "local",
+                     *       "serial": "4f3a2b1c0d",
+                     *       "released_at": "2026-11-23T13:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReleaseReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    changeCertificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "action": "revoke",
+                 *       "selection": {
+                 *         "profile": "iot",
+                 *         "issued_before": "2026-01-01T00:00:00Z"
+                 *       },
+                 *       "reason": "cessation_of_operation",
+                 *       "expected": 412
+                 *     }
+                 */
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "done": true,
+                     *       "count": 412,
+                     *       "profiles": [],
+                     *       "newest": [],
+                     *       "at": "2026-11-23T13:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkReply"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             429: components["responses"]["TooMany"];
             503: components["responses"]["Busy"];

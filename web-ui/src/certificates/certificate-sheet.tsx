@@ -13,8 +13,9 @@ import { QueryStates } from "../parts/states";
 import { LongText, Untrusted } from "../parts/untrusted";
 import { At } from "../parts/when";
 import { usePlace } from "../shell/place";
+import { ReleaseDialog } from "./release-dialog";
 import { RevokeDialog } from "./revoke-dialog";
-import { revocationName, standing } from "./words";
+import { isOnHold, revocationName, standing } from "./words";
 
 /** The certificate that the URL names, at the side. */
 export function CertificateSheet() {
@@ -31,7 +32,7 @@ interface SheetProps {
 
 function Sheet({ issuerId, serial, onClose }: SheetProps) {
   const query = useQuery(certificateQuery(issuerId, serial));
-  const [revoking, setRevoking] = useState(false);
+  const [asking, setAsking] = useState<"revoke" | "release">();
   return (
     <Dialog
       open
@@ -50,9 +51,15 @@ function Sheet({ issuerId, serial, onClose }: SheetProps) {
       <QueryStates query={query} what="The certificate" rows={6}>
         {(detail) => (
           <>
-            <Detail detail={detail} onRevoke={() => setRevoking(true)} />
-            {revoking && (
-              <RevokeDialog certificate={detail.certificate} onClose={() => setRevoking(false)} />
+            <Detail detail={detail} onAsk={setAsking} />
+            {asking === "revoke" && (
+              <RevokeDialog certificate={detail.certificate} onClose={() => setAsking(undefined)} />
+            )}
+            {asking === "release" && (
+              <ReleaseDialog
+                certificate={detail.certificate}
+                onClose={() => setAsking(undefined)}
+              />
             )}
           </>
         )}
@@ -61,7 +68,12 @@ function Sheet({ issuerId, serial, onClose }: SheetProps) {
   );
 }
 
-function Detail({ detail, onRevoke }: { detail: CertificateDetail; onRevoke: () => void }) {
+interface DetailProps {
+  detail: CertificateDetail;
+  onAsk: (what: "revoke" | "release") => void;
+}
+
+function Detail({ detail, onAsk }: DetailProps) {
   const { certificate } = detail;
   const { tone, name } = standing(certificate);
   const path = certificatePath(certificate.issuer_id, certificate.serial);
@@ -178,17 +190,24 @@ function Detail({ detail, onRevoke }: { detail: CertificateDetail; onRevoke: () 
           Download with chain
         </a>
       </p>
-      {certificate.status === "valid" && <RevokeButton onRevoke={onRevoke} />}
+      {(certificate.status === "valid" || isOnHold(certificate)) && (
+        <StatusButtons onHold={isOnHold(certificate)} onAsk={onAsk} />
+      )}
     </div>
   );
 }
 
-function RevokeButton({ onRevoke }: { onRevoke: () => void }) {
+function StatusButtons({ onHold, onAsk }: { onHold: boolean; onAsk: DetailProps["onAsk"] }) {
   const heir = useFocusHeir<HTMLDivElement>();
   return (
     <div className="danger" ref={heir}>
-      <button type="button" className="button danger-button" onClick={onRevoke}>
-        Revoke
+      {onHold && (
+        <button type="button" className="button" onClick={() => onAsk("release")}>
+          Release
+        </button>
+      )}
+      <button type="button" className="button danger-button" onClick={() => onAsk("revoke")}>
+        {onHold ? "Revoke for good" : "Revoke"}
       </button>
     </div>
   );

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { certificatesQuery } from "../api/queries";
 import type { Certificate, CertificateStatus } from "../api/types";
 import { Badge } from "../parts/badge";
@@ -13,6 +14,7 @@ import { Untrusted } from "../parts/untrusted";
 import { Ago, Day } from "../parts/when";
 import { useChoice, usePage, useText } from "../shell/filters";
 import { usePlace } from "../shell/place";
+import { BulkDialog } from "./bulk-dialog";
 import { standing } from "./words";
 
 const STATUSES: readonly { value: CertificateStatus | "all"; name: string }[] = [
@@ -27,6 +29,7 @@ export function CertificatesTab() {
   const [text, setText, rested] = useText();
   const [status, setStatus] = useChoice("status", STATUSES, "all");
   const [page, setPage] = usePage();
+  const [many, setMany] = useState(false);
   const q = rested.trim();
   const query = useQuery(certificatesQuery({ q, status, profile, page }));
   const narrowed = q !== "" || status !== "all" || profile !== undefined;
@@ -43,8 +46,12 @@ export function CertificatesTab() {
           <Select label="Status" options={STATUSES} value={status} onChange={setStatus} />
           <ProfileSelect />
         </Filters>
+        <button type="button" className="button" onClick={() => setMany(true)}>
+          Change many
+        </button>
         <Freshness query={query} />
       </div>
+      {many && <BulkDialog q={q} profile={profile} onClose={() => setMany(false)} />}
       <QueryStates query={query} what="Certificates" rows={8}>
         {(list) =>
           list.total === 0 && profile !== undefined && q === "" && status === "all" ? (

@@ -9,7 +9,9 @@ import { Note, Select } from "../parts/fields";
 import { ErrorWords } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
-import { REASONS } from "./words";
+import { isOnHold, REASONS } from "./words";
+
+const FOR_GOOD = REASONS.filter(({ value }) => value !== "certificate_hold");
 
 export function RevokeDialog({
   certificate,
@@ -58,13 +60,22 @@ export function RevokeDialog({
             </code>
           </p>
           <p>
-            The device can no longer renew with it, and the next CRL lists it. This cannot be
-            undone; the device can enroll anew.
+            The device can no longer renew with it, OCSP says that it is revoked, and the next CRL
+            lists it.{" "}
+            {reason === "certificate_hold"
+              ? "It can be released later."
+              : "This cannot be undone; the device can enroll anew."}
           </p>
         </>
       }
     >
-      <Select label="Reason" labelled options={REASONS} value={reason} onChange={setReason} />
+      <Select
+        label="Reason"
+        labelled
+        options={isOnHold(certificate) ? FOR_GOOD : REASONS}
+        value={reason}
+        onChange={setReason}
+      />
       <Note
         label="Note"
         hint="Kept in the audit, not in the CRL."

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::repo::Repo;
 
 /// The crates, by where their sources are.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "crates/pki/src/",
     "crates/scep/src/",
     "crates/challenge/src/",
     "crates/issuer/src/",
+    "crates/ocsp/src/",
     "crates/store/src/",
     "actors/src/",
     "api/src/",

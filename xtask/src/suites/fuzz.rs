@@ -29,10 +29,11 @@ const COVERAGE: [&str; 6] = [
 ];
 
 /// The crates whose coverage guides the fuzzer: ours, and what decodes for them.
-const INSTRUMENTED: [&str; 8] = [
+const INSTRUMENTED: [&str; 9] = [
     "pki",
     "scep",
     "challenge",
+    "ocsp",
     "scepd_fuzz",
     "rasn",
     "rasn_cms",

@@ -27,6 +27,7 @@ const ARROWS: &[Arrow] = &[
     ("scep", &["pki"], PURE),
     ("challenge", &["pki"], PURE),
     ("issuer", &["pki"], PURE),
+    ("ocsp", &["pki"], PURE),
     (
         "store",
         &["pki"],
@@ -73,6 +74,7 @@ const ARROWS: &[Arrow] = &[
             "challenge",
             "intune-cloud",
             "issuer",
+            "ocsp",
             "outbound",
             "pki",
             "remote-issuers",
@@ -83,7 +85,7 @@ const ARROWS: &[Arrow] = &[
     ),
     (
         "scepd-fuzz",
-        &["pki", "scep", "challenge"],
+        &["pki", "scep", "challenge", "ocsp"],
         &["actix", "tokio", "warp"],
     ),
     // A judge of what the others send shares no code with them.

@@ -116,6 +116,19 @@ pub(super) fn openbao(context: &Context) -> Result<Done, String> {
     )
 }
 
+pub(super) fn ocsp(context: &Context) -> Result<Done, String> {
+    let pyca = "/usr/lib/python3/dist-packages/cryptography/__init__.py";
+    let needs = ["openssl", "ocsptool", "/usr/bin/python3", pyca];
+    let packages = ["openssl", "gnutls-bin", "python3-cryptography"];
+    client(context, "ocsp", &needs, &packages, &[])
+}
+
+pub(super) fn freeradius(context: &Context) -> Result<Done, String> {
+    let needs = ["freeradius", "eapol_test", "openssl"];
+    let packages = ["freeradius", "eapoltest", "openssl"];
+    client(context, "freeradius", &needs, &packages, &[])
+}
+
 /// Run the tests of one client; skipped when the client cannot be had here.
 fn client(
     context: &Context,

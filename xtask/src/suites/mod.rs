@@ -74,6 +74,16 @@ pub(crate) fn all() -> Vec<Suite> {
             interop::openbao,
         ),
         suite(
+            "interop-ocsp",
+            "OpenSSL, GnuTLS and pyca judge OCSP answers and the CRL",
+            interop::ocsp,
+        ),
+        suite(
+            "interop-freeradius",
+            "FreeRADIUS with EAP-TLS lets devices in until they are revoked",
+            interop::freeradius,
+        ),
+        suite(
             "admin-api",
             "schemathesis finds the admin API as openapi.yaml describes it",
             admin_api::check,

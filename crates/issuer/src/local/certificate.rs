@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use pki::{
-    Certificate, CertificateBuilder, Extension, KeyUsage, Name, PublicKey, Serial, SubjectAltNames,
-    oid,
+    Certificate, CertificateBuilder, Extension, KeyUsage, Name, PrivateKey, PublicKey, Serial,
+    SubjectAltNames, oid,
 };
 
 use super::{LocalCa, key_id_of, scheme_for};
 use crate::policy::usage::device_default;
 use crate::{Approved, Error, RaRole};
 
-/// How far back RA and TLS certificates begin, for clients whose clocks are behind.
+/// How far back RA, TLS and OCSP certificates begin, for clients whose clocks are behind.
 const OWN_BACKDATE: Duration = Duration::hours(24);
 
 /// One certificate, but for what every certificate of the CA has.
@@ -21,6 +21,8 @@ struct Content<'a> {
     key_usage: KeyUsage,
     ekus: &'a [String],
     must_staple: bool,
+    /// An OCSP responder: nobody asks about it, so that it says nothing of places to ask at.
+    no_check: bool,
     not_before: DateTime<Utc>,
     not_after: DateTime<Utc>,
 }
@@ -39,6 +41,7 @@ impl LocalCa {
                 key_usage: approved.key_usage(),
                 ekus: approved.ext_key_usages(),
                 must_staple: approved.must_staple(),
+                no_check: false,
                 not_before: approved.not_before(),
                 not_after: approved.not_after(),
             },
@@ -72,6 +75,7 @@ impl LocalCa {
                 key_usage,
                 ekus: &[oid::EKU_REQUEST_AGENT.to_owned()],
                 must_staple: false,
+                no_check: false,
                 not_before,
                 not_after,
             },
@@ -107,11 +111,34 @@ impl LocalCa {
                 key_usage: device_default(),
                 ekus: &[oid::EKU_SERVER_AUTH.to_owned()],
                 must_staple: false,
+                no_check: false,
                 not_before,
                 not_after,
             },
             now,
         )
+    }
+
+    pub(super) fn sign_responder(
+        &self,
+        ca: &Certificate,
+        key: &PublicKey,
+        lifetime: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error> {
+        let (not_before, not_after) = span(now, lifetime)?;
+        let content = Content {
+            subject: &self.own_name("OCSP responder")?,
+            public_key: key,
+            sans: &SubjectAltNames::default(),
+            key_usage: KeyUsage::DIGITAL_SIGNATURE,
+            ekus: &[oid::EKU_OCSP_SIGNING.to_owned()],
+            must_staple: false,
+            no_check: true,
+            not_before,
+            not_after,
+        };
+        self.sign_as((ca, self.key_of(ca)?), &content, now)
     }
 
     /// A name beside the CA's own: its country and organisation, and a common name.
@@ -129,7 +156,16 @@ impl LocalCa {
     }
 
     fn sign(&self, content: &Content<'_>, now: DateTime<Utc>) -> Result<Certificate, Error> {
-        let ca = &self.parts.certificate;
+        self.sign_as((&self.parts.certificate, &self.parts.key), content, now)
+    }
+
+    /// Signs as one of this CA's keys.
+    fn sign_as(
+        &self,
+        (ca, key): (&Certificate, &PrivateKey),
+        content: &Content<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error> {
         if !ca.valid_at(now) {
             return Err(Error::CaNotValid {
                 subject: ca.subject().to_string(),
@@ -147,18 +183,15 @@ impl LocalCa {
             not_before: content.not_before.max(ca.not_before()),
             not_after: content.not_after.min(ca.not_after()),
             public_key: content.public_key.clone(),
-            extensions: self.extensions(content)?,
+            extensions: self.extensions(ca, content)?,
         };
-        Ok(builder.sign(
-            &self.parts.key,
-            &scheme_for(&self.parts.key, self.parts.digest)?,
-        )?)
+        Ok(builder.sign(key, &scheme_for(key, self.parts.digest)?)?)
     }
 
-    fn extensions(&self, content: &Content<'_>) -> Result<Vec<Extension>, Error> {
+    fn extensions(&self, ca: &Certificate, content: &Content<'_>) -> Result<Vec<Extension>, Error> {
         let parts = &self.parts;
         let mut extensions = vec![
-            Extension::authority_key_id(&key_id_of(&parts.certificate)),
+            Extension::authority_key_id(&key_id_of(ca)),
             Extension::subject_key_id(content.public_key),
             Extension::basic_constraints(false, None),
             Extension::key_usage(content.key_usage),
@@ -168,6 +201,10 @@ impl LocalCa {
         }
         if !content.sans.is_empty() {
             extensions.push(Extension::subject_alt_names(content.sans, content.subject)?);
+        }
+        if content.no_check {
+            extensions.push(Extension::ocsp_no_check());
+            return Ok(extensions);
         }
         if !parts.cdp_urls.is_empty() {
             extensions.push(Extension::crl_distribution_points(&parts.cdp_urls)?);

@@ -20,6 +20,7 @@ pub use create::{certify_root, create_root, create_sub};
 
 use crate::issuer::{
     Answering, CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier, RaRole,
+    ResponderCertifier,
 };
 use crate::{Approved, Authority, Error, IssueError, Issuer};
 
@@ -148,27 +149,7 @@ impl LocalCa {
         number: u64,
         now: DateTime<Utc>,
     ) -> Result<Crl, Error> {
-        let held = |certificate: &Certificate| certificate.fingerprint() == of.fingerprint();
-        let previous = self
-            .parts
-            .previous
-            .iter()
-            .find(|ca| held(&ca.certificate))
-            .and_then(|ca| ca.key.as_ref());
-        let next = self
-            .parts
-            .next
-            .as_ref()
-            .filter(|ca| held(&ca.certificate))
-            .and_then(|ca| ca.key.as_ref());
-        let key = if held(&self.parts.certificate) {
-            Some(&self.parts.key)
-        } else {
-            previous.or(next)
-        };
-        let key = key.ok_or_else(|| Error::NoKey {
-            subject: of.subject().to_string(),
-        })?;
+        let key = self.key_of(of)?;
         if of
             .key_usage()
             .is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN))
@@ -210,6 +191,24 @@ impl LocalCa {
     #[must_use]
     pub fn ca_certificate(&self) -> Certificate {
         self.parts.certificate.clone()
+    }
+
+    /// The key of this CA: the current one, or a previous or next one whose key is held.
+    fn key_of(&self, ca: &Certificate) -> Result<&PrivateKey, Error> {
+        let held = |certificate: &Certificate| certificate.fingerprint() == ca.fingerprint();
+        if held(&self.parts.certificate) {
+            return Ok(&self.parts.key);
+        }
+        let mut previous = self.parts.previous.iter();
+        let previous = previous.find(|ca| held(&ca.certificate));
+        let next = self.parts.next.as_ref();
+        let next = next.filter(|ca| held(&ca.certificate));
+        previous
+            .and_then(|ca| ca.key.as_ref())
+            .or_else(|| next.and_then(|ca| ca.key.as_ref()))
+            .ok_or_else(|| Error::NoKey {
+                subject: ca.subject().to_string(),
+            })
     }
 
     /// A TLS server certificate for this server's own listeners, under DNS names and IP addresses.
@@ -257,6 +256,10 @@ impl Issuer for LocalCa {
     fn ra(&self) -> Option<&dyn RaCertifier> {
         Some(self)
     }
+
+    fn responder(&self) -> Option<&dyn ResponderCertifier> {
+        Some(self)
+    }
 }
 
 impl LocalSigner for LocalCa {
@@ -295,6 +298,34 @@ impl CrlSigner for LocalCa {
         now: DateTime<Utc>,
     ) -> Result<Crl, Error> {
         self.crl_of(&self.parts.certificate, revoked, number, now)
+    }
+
+    fn earlier(&self) -> Vec<Certificate> {
+        let previous = self.parts.previous.iter();
+        let kept = previous.filter(|ca| ca.key.is_some());
+        kept.map(|ca| ca.certificate.clone()).collect()
+    }
+
+    fn sign_crl_of(
+        &self,
+        ca: &Certificate,
+        revoked: &[RevokedEntry],
+        number: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Crl, Error> {
+        self.crl_of(ca, revoked, number, now)
+    }
+}
+
+impl ResponderCertifier for LocalCa {
+    fn certify_responder(
+        &self,
+        ca: &Certificate,
+        key: &PublicKey,
+        lifetime: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Certificate, Error> {
+        self.sign_responder(ca, key, lifetime, now)
     }
 }
 

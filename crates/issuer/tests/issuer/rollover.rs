@@ -1,7 +1,9 @@
 //! From one CA to the next.
 
+use chrono::Duration;
 use issuer::{
-    CrlSigner, Issuer, LocalCa, LocalCaParts, LocalSigner, NextCa, PreviousCa, create_root,
+    CrlSigner, Issuer, LocalCa, LocalCaParts, LocalSigner, NextCa, PreviousCa, ResponderCertifier,
+    create_root,
 };
 use openssl::cms::{CMSOptions, CmsContentInfo};
 use openssl::pkcs7::Pkcs7;
@@ -9,7 +11,7 @@ use openssl::stack::Stack;
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use pki::cms::parse_degenerate;
-use pki::{Certificate, Curve, KeyKind, PrivateKey, RevokedEntry};
+use pki::{Certificate, Curve, KeyKind, KeyUsage, PrivateKey, RevokedEntry, oid};
 
 use crate::judges::accept_crl;
 use crate::support::{RSA, approve, csr, name, now, policy};
@@ -167,6 +169,32 @@ fn a_crl_can_still_be_made_for_the_previous_key() {
         .map(|_| ())
         .unwrap_err();
     assert!(matches!(error, issuer::Error::NoKey { .. }), "{error}");
+}
+
+#[test]
+fn each_ca_whose_key_is_held_has_its_ocsp_responder() {
+    let Rollover {
+        old, new, after, ..
+    } = rollover(&KeyKind::Ec(Curve::P256));
+    let earlier = after.earlier();
+    assert_eq!(earlier, std::slice::from_ref(&old.0));
+    let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+    let lifetime = Duration::days(14);
+    for ca in [&old.0, &new.0] {
+        let certificate = after
+            .certify_responder(ca, key.public_key(), lifetime, now())
+            .unwrap();
+        certificate.verify_signature_by(ca.public_key()).unwrap();
+        assert_eq!(certificate.aki(), ca.ski());
+        assert_eq!(certificate.ext_key_usages(), [oid::EKU_OCSP_SIGNING]);
+        assert_eq!(certificate.key_usage(), Some(KeyUsage::DIGITAL_SIGNATURE));
+        assert_eq!(certificate.extension(oid::OCSP_NO_CHECK), Some(&[5, 0][..]));
+        assert_eq!(certificate.extension(oid::AUTHORITY_INFO_ACCESS), None);
+        assert!(certificate.not_after() <= now() + lifetime);
+    }
+    let stranger = crate::support::ca().authority().certificate().clone();
+    let refused = after.certify_responder(&stranger, key.public_key(), lifetime, now());
+    assert!(matches!(refused, Err(issuer::Error::NoKey { .. })));
 }
 
 #[test]

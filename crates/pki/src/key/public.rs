@@ -169,8 +169,9 @@ impl PublicKey {
         }
     }
 
-    /// The octets of the bit string.
-    pub(super) fn bits(&self) -> &[u8] {
+    /// The octets of the bit string in the SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn bits(&self) -> &[u8] {
         self.0.spki.get(self.0.bits.clone()).unwrap_or_default()
     }
 

@@ -149,8 +149,12 @@ fn apply(state: &mut State, staged: Staged) -> Result<()> {
     for (digest, octets) in &staged.certificates {
         state.push_certificate(*digest, &CertificateFacts::decode(octets)?);
     }
-    for (ca, number) in staged.revoked {
-        state.revoke(ca, number);
+    for (ca, number, revoked) in staged.revoked {
+        if revoked {
+            state.revoke(ca, number);
+        } else {
+            state.release(&ca, number);
+        }
     }
     for entry in staged.enrollments {
         state.put_enrollment(entry);

@@ -87,6 +87,11 @@ impl DigestMap {
         old != digest
     }
 
+    /// Whether this record is held by eight octets, and its digest elsewhere.
+    pub(super) fn is_settled(&self, number: u64) -> bool {
+        number <= self.settled_count as u64
+    }
+
     fn replace_settled(&mut self, row: u32, digest: &Digest) -> bool {
         let entry = joined(self.hasher.digest(digest), row);
         let Err(_) = self.settled.binary_search(&entry) else {

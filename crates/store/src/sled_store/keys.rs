@@ -7,6 +7,7 @@
 //! | `i` | certificate id | facts about an issued certificate |
 //! | `x` | certificate id | the certificate, DER |
 //! | `v` | certificate id | its revocation |
+//! | `g` | certificate id | of a certificate that was let go: its digest in the file of its block, and the one by which it was found |
 //! | `e` | enrollment id | an enrollment |
 //! | `u` | enrollment id | nothing: the enrollment is not at its end |
 //! | `o` | notice id | a notice to be sent |
@@ -35,6 +36,7 @@ pub(super) enum Kind {
     Certificate = b'i',
     Der = b'x',
     Revocation = b'v',
+    Gone = b'g',
     Enrollment = b'e',
     Unfinished = b'u',
     Notice = b'o',
@@ -51,12 +53,13 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All there are in a store of this version.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Audit,
         Self::Certificate,
         Self::Der,
         Self::Revocation,
+        Self::Gone,
         Self::Enrollment,
         Self::Unfinished,
         Self::Notice,

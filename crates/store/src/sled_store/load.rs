@@ -1,6 +1,6 @@
 //! From the database to the indexes, when the store is opened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::{self, Anchor, Beginning, Evidence, Head};
 use super::engine::Engine;
@@ -10,7 +10,7 @@ use super::sheets::Sheets;
 use super::stage::last_notice_key;
 use super::staged::Next;
 use super::state::{State, key_of, serial_of};
-use super::tables::{EnrollmentEntry, Open, certificate_digest, digest_of, enrollment_digest};
+use super::tables::{Digest, EnrollmentEntry, Open, certificate_digest, enrollment_digest, nobody};
 use super::wire::{self, CertificateFacts, EnrollmentView};
 use crate::{Error, Fault, Result, SCHEMA_VERSION};
 
@@ -177,18 +177,21 @@ impl Load<'_> {
         let engine = self.engine;
         let reader = engine.reader();
         let digest = |id: u64| serial_of(&reader, id);
+        let gone = self.gone()?;
+        let digest = |id: u64| gone.get(&id).copied().or_else(|| digest(id));
         while self.state.unshelve_certificates(digest).is_some() {}
         self.state.by_serial.sort();
         let first = self.state.certificates.next();
+        for id in gone.range(..first) {
+            self.state.let_certificate_go(*id.0);
+        }
         for id in revoked.range(..first) {
             if let Some(ca) = self.state.ca_of(*id) {
                 self.state.revoke(ca, *id);
             }
         }
         engine.numbered(Kind::Certificate, first, |id, octets| {
-            fill(id, self.state.certificates.next(), "certificate", || {
-                self.no_certificate("it is missing".to_owned());
-            })?;
+            self.certificates_before(id, &gone)?;
             match CertificateFacts::decode(octets) {
                 Ok(facts) => {
                     let ca = facts.ca();
@@ -203,6 +206,32 @@ impl Load<'_> {
             Ok(true)
         })?;
         Ok(self.state.certificates.next())
+    }
+
+    /// Certificates that were let go, each with what it was found by.
+    fn gone(&self) -> Result<BTreeMap<u64, Digest>> {
+        let mut gone = BTreeMap::new();
+        self.engine.scan(&[Kind::Gone.letter()], |key, octets| {
+            if let (Some(id), Some(digest)) = (id_of(key), octets.first_chunk()) {
+                gone.insert(id, *digest);
+            }
+            Ok(true)
+        })?;
+        Ok(gone)
+    }
+
+    /// Enters those before `id` that are not there: let go, or missing.
+    fn certificates_before(&mut self, id: u64, gone: &BTreeMap<u64, Digest>) -> Result<()> {
+        let next = self.state.certificates.next();
+        let let_go = gone.range(next..id.max(next)).count() as u64;
+        fill(id - let_go.min(id), next, "certificate", || {})?;
+        while self.state.certificates.next() < id {
+            match gone.get(&self.state.certificates.next()) {
+                Some(digest) => self.state.push_gone(*digest),
+                None => self.no_certificate("it is missing".to_owned()),
+            }
+        }
+        Ok(())
     }
 
     fn no_certificate(&mut self, problem: String) {
@@ -316,9 +345,4 @@ fn fill(id: u64, next: u64, what: &str, mut make: impl FnMut()) -> Result<()> {
     }
     (0..missing).for_each(|_| make());
     Ok(())
-}
-
-/// A digest that no look-up has, for a record that is not there.
-fn nobody(number: u64) -> super::tables::Digest {
-    digest_of(b"no owner has this name\0", &number.to_be_bytes())
 }

@@ -35,6 +35,7 @@ mod migrate;
 mod prune;
 mod query;
 mod records;
+mod retention;
 mod sheets;
 mod stage;
 mod staged;
@@ -202,6 +203,14 @@ impl SledStore {
             None => Err(Error::Corrupt {
                 what: format!("enrollment {number} is missing"),
             }),
+        }
+    }
+
+    /// As [`certificate_by_number`](Self::certificate_by_number); `None` when it was let go since it was found.
+    fn certificate_if_kept(&self, number: u64) -> Result<Option<CertificateRecord>> {
+        match self.certificate_by_number(number) {
+            Err(_) if self.engine.get(&Kind::Gone.id(number))?.is_some() => Ok(None),
+            read => read.map(Some),
         }
     }
 

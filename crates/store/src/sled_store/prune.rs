@@ -126,7 +126,7 @@ impl SledStore {
         Ok(())
     }
 
-    fn appended(
+    pub(super) fn appended(
         &self,
         state: &State,
         writer: &Writer,
@@ -226,7 +226,7 @@ fn shown(time: DateTime<Utc>) -> String {
 }
 
 /// In the largest unit that divides it, as the configuration writes it.
-fn length(time: TimeDelta) -> String {
+pub(super) fn length(time: TimeDelta) -> String {
     let millis = time.num_milliseconds();
     let units = [
         ("d", 86_400_000),

@@ -140,7 +140,7 @@ impl SledStore {
         let found = snapshot.finish()?;
         let mut data = Vec::with_capacity(found.rows.len());
         for number in found.rows {
-            data.push(self.certificate_by_number(number)?);
+            data.extend(self.certificate_if_kept(number)?);
         }
         Ok(place.page(data, found.total))
     }

@@ -13,16 +13,35 @@ use super::wire::{self, CertificateFacts};
 use super::witness;
 use crate::{
     Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Error,
-    Page, Records, Result, RevokedCertificate, Sizes, StoreTime, StoredEvent, TokenRecord,
-    VerifyReport,
+    Page, Records, Result, RevokedCertificate, Sizes, Standing, StoreTime, StoredEvent,
+    TokenRecord, VerifyReport,
 };
 
 impl Records for SledStore {
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>> {
-        let number = self.state().by_serial.find(&certificate_digest(ca, serial));
-        number
-            .map(|number| self.certificate_by_number(number))
-            .transpose()
+        let number = self.state().certificate(&certificate_digest(ca, serial));
+        match number {
+            Some(number) => self.certificate_if_kept(number),
+            None => Ok(None),
+        }
+    }
+
+    fn standing(&self, ca: &CaId, serial: &[u8]) -> Result<Standing> {
+        let number = {
+            let state = self.state();
+            let Some(number) = state.certificate(&certificate_digest(ca, serial)) else {
+                return Ok(Standing::Unknown);
+            };
+            if state.is_not_revoked(ca, number) {
+                return Ok(Standing::Good);
+            }
+            number
+        };
+        match self.engine.get(&Kind::Revocation.id(number))? {
+            Some(octets) => Ok(Standing::Revoked(wire::decode_revocation(&octets)?)),
+            // Released since.
+            None => Ok(Standing::Good),
+        }
     }
 
     fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>> {
@@ -38,13 +57,14 @@ impl Records for SledStore {
             let digests = state.cas().into_iter();
             let digests = digests.map(|ca| certificate_digest(&ca, serial));
             digests
-                .filter_map(|digest| state.by_serial.find(&digest))
+                .filter_map(|digest| state.certificate(&digest))
                 .collect()
         };
-        let records = numbers
-            .into_iter()
-            .map(|number| self.certificate_by_number(number));
-        records.collect()
+        let mut records = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            records.extend(self.certificate_if_kept(number)?);
+        }
+        Ok(records)
     }
 
     fn certificates(
@@ -66,6 +86,10 @@ impl Records for SledStore {
             let facts = self.engine.get(&Kind::Certificate.id(number))?;
             let revocation = self.engine.get(&Kind::Revocation.id(number))?;
             let (Some(facts), Some(revocation)) = (facts, revocation) else {
+                if self.state().is_not_revoked(ca, number) {
+                    // Released, or let go, since.
+                    continue;
+                }
                 let what = format!("revoked certificate {number} is missing");
                 return Err(Error::Corrupt { what });
             };
@@ -121,6 +145,15 @@ impl Records for SledStore {
 
     fn audit_prune(&self, retention: TimeDelta, limit: usize, time: StoreTime) -> Result<u64> {
         self.prune_events(retention, limit, time)
+    }
+
+    fn certificates_prune(
+        &self,
+        retention: TimeDelta,
+        limit: usize,
+        time: StoreTime,
+    ) -> Result<u64> {
+        self.prune_certificates(retention, limit, time)
     }
 
     fn sizes(&self) -> Result<Sizes> {

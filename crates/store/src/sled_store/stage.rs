@@ -17,7 +17,7 @@ use super::tables::{Digest, EnrollmentEntry, certificate_digest, enrollment_dige
 use super::wire;
 use crate::{
     CaId, CertificateRecord, Change, Committed, Conflict, CrlRecord, EnrollmentRecord, Error,
-    Notice, Op, Reservation, Revocation, TokenRecord,
+    Notice, ON_HOLD, Op, Reservation, Revocation, TokenRecord,
 };
 
 /// Why a change was not staged.
@@ -97,6 +97,7 @@ impl<'a> Stage<'a> {
                     reason: *reason,
                 },
             ),
+            Op::Release { ca, serial } => self.release(ca, serial),
             Op::PutEnrollment(record) => self.put_enrollment(record),
             Op::PutNotice(notice) => self.put_notice(notice),
             Op::DelayNotice { id, due } => self.delay_notice(*id, *due),
@@ -165,6 +166,36 @@ impl<'a> Stage<'a> {
     }
 
     fn revoke(&mut self, ca: &CaId, serial: &[u8], revocation: Revocation) -> Step<()> {
+        let (number, before) = self.revocation(ca, serial)?;
+        let for_good =
+            |before: &Revocation| before.reason == ON_HOLD && revocation.reason != ON_HOLD;
+        if before.is_some_and(|before| !for_good(&before)) {
+            return Err(Conflict::AlreadyRevoked {
+                serial: hex::encode(serial),
+            }
+            .into());
+        }
+        let key = Kind::Revocation.id(number);
+        self.put(key, wire::encode_revocation(&revocation)?);
+        self.own.revoked.push((*ca, number, true));
+        Ok(())
+    }
+
+    fn release(&mut self, ca: &CaId, serial: &[u8]) -> Step<()> {
+        let (number, before) = self.revocation(ca, serial)?;
+        if before.is_none_or(|before| before.reason != ON_HOLD) {
+            return Err(Conflict::NotOnHold {
+                serial: hex::encode(serial),
+            }
+            .into());
+        }
+        self.own.writes.insert(Kind::Revocation.id(number), None);
+        self.own.revoked.push((*ca, number, false));
+        Ok(())
+    }
+
+    /// The number of this certificate, and its revocation.
+    fn revocation(&self, ca: &CaId, serial: &[u8]) -> Step<(u64, Option<Revocation>)> {
         let digest = certificate_digest(ca, serial);
         let Some(number) = self.certificate_number(&digest) else {
             return Err(Conflict::UnknownCertificate {
@@ -173,16 +204,9 @@ impl<'a> Stage<'a> {
             }
             .into());
         };
-        let key = Kind::Revocation.id(number);
-        if self.read(&key)?.is_some() {
-            return Err(Conflict::AlreadyRevoked {
-                serial: hex::encode(serial),
-            }
-            .into());
-        }
-        self.put(key, wire::encode_revocation(&revocation)?);
-        self.own.revoked.push((*ca, number));
-        Ok(())
+        let octets = self.read(&Kind::Revocation.id(number))?;
+        let before = octets.map(|octets| wire::decode_revocation(&octets));
+        Ok((number, before.transpose()?))
     }
 
     fn put_enrollment(&mut self, record: &EnrollmentRecord) -> Step<()> {
@@ -425,7 +449,7 @@ impl<'a> Stage<'a> {
         [&self.own, self.earlier]
             .iter()
             .find_map(|staged| staged.certificate_numbers.get(digest).copied())
-            .or_else(|| self.state.by_serial.find(digest))
+            .or_else(|| self.state.certificate(digest))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -36,7 +36,8 @@ pub(super) struct Staged {
     pub(super) events: Vec<Vec<u8>>,
     /// Digest and facts of the new certificates, in order.
     pub(super) certificates: Vec<(Digest, Vec<u8>)>,
-    pub(super) revoked: Vec<(CaId, u64)>,
+    /// Certificates by number that are revoked from now on, or (`false`) not any more, in order.
+    pub(super) revoked: Vec<(CaId, u64, bool)>,
     pub(super) enrollments: Vec<EnrollmentEntry>,
     /// Notices by number: when they are due (microseconds since 1970), `None` = gone.
     pub(super) notices: Vec<(u64, Option<i64>)>,

@@ -13,7 +13,7 @@ use super::index::{
 };
 use super::keys::Kind;
 use super::tables::{
-    Digest, Due, EnrollmentEntry, Enrollments, certificate_digest, enrollment_digest,
+    Digest, Due, EnrollmentEntry, Enrollments, certificate_digest, enrollment_digest, nobody,
 };
 use super::wire::{self, CertificateFacts, EnrollmentView, EventView};
 use crate::{CaId, Outcome, TokenRecord};
@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) by_serial: DigestMap,
     /// Numbers of the revoked certificates, by CA.
     pub(super) revoked: BTreeMap<CaId, BTreeSet<u64>>,
+    /// How many certificates were let go.
+    gone: u64,
     pub(super) enrollments: Enrollments,
     /// Notices that are not yet delivered.
     pub(super) notices: Due,
@@ -72,6 +74,7 @@ impl State {
             certificate_classes: Interner::new(),
             by_serial: DigestMap::new(reread(serial_of)),
             revoked: BTreeMap::new(),
+            gone: 0,
             enrollments: Enrollments::new(reread(key_of), reread(poll_key_of)),
             notices: Due::default(),
             prunings: BTreeSet::new(),
@@ -302,6 +305,47 @@ impl State {
         Some(())
     }
 
+    /// The number of the certificate with this digest, unless it was let go.
+    pub(super) fn certificate(&self, digest: &Digest) -> Option<u64> {
+        let number = self.by_serial.find(digest)?;
+        let class = self.certificates.class(number);
+        (class != Some(NO_CLASS)).then_some(number)
+    }
+
+    /// Enters the next certificate as one that was let go.
+    pub(super) fn push_gone(&mut self, digest: Digest) {
+        self.certificates.push(&Row::MISSING);
+        self.by_serial.push(digest);
+        self.gone += 1;
+        self.shelve_certificates();
+    }
+
+    /// What a certificate is found by once it was let go: kept with its number.
+    pub(super) fn digest_when_gone(&self, number: u64, digest: Digest) -> Digest {
+        // Its file says this digest; where it is in none yet, the file will say the other one.
+        match self.by_serial.is_settled(number) {
+            true => digest,
+            false => nobody(number),
+        }
+    }
+
+    /// Lets a certificate go.
+    pub(super) fn let_certificate_go(&mut self, number: u64) {
+        if let Some(ca) = self.ca_of(number) {
+            self.release(&ca, number);
+        }
+        self.certificates.hide(number);
+        if !self.by_serial.is_settled(number) {
+            self.by_serial.replace(number, nobody(number));
+        }
+        self.gone += 1;
+    }
+
+    /// How many certificates there are.
+    pub(super) fn certificate_count(&self) -> u64 {
+        self.certificates.len().saturating_sub(self.gone)
+    }
+
     /// The CA of a certificate.
     pub(super) fn ca_of(&self, number: u64) -> Option<CaId> {
         let class = self.certificates.class(number)?;
@@ -312,6 +356,20 @@ impl State {
     pub(super) fn revoke(&mut self, ca: CaId, number: u64) {
         self.certificates.set_flags(number, REVOKED);
         self.revoked.entry(ca).or_default().insert(number);
+    }
+
+    /// Whether it is not, or not any more.
+    pub(super) fn is_not_revoked(&self, ca: &CaId, number: u64) -> bool {
+        let revoked = self.revoked.get(ca);
+        !revoked.is_some_and(|numbers| numbers.contains(&number))
+    }
+
+    /// Takes that back.
+    pub(super) fn release(&mut self, ca: &CaId, number: u64) {
+        self.certificates.set_flags(number, 0);
+        if let Some(numbers) = self.revoked.get_mut(ca) {
+            numbers.remove(&number);
+        }
     }
 
     /// The CAs that ever signed a certificate here.
@@ -451,7 +509,11 @@ fn digests_of<C>(
 
 /// What a certificate on disk is found by.
 pub(super) fn serial_of(reader: &Reader, number: u64) -> Option<Digest> {
-    let octets = reader.get(&Kind::Certificate.id(number)).ok()??;
+    let Some(octets) = reader.get(&Kind::Certificate.id(number)).ok()? else {
+        // Where it was let go, nobody finds it.
+        let gone = reader.get(&Kind::Gone.id(number)).ok()?;
+        return gone.map(|_| nobody(number));
+    };
     let facts = CertificateFacts::decode(&octets).ok()?;
     Some(certificate_digest(&facts.ca(), facts.serial))
 }

@@ -33,6 +33,11 @@ pub(super) fn digest_of(owner: &[u8], name: &[u8]) -> Digest {
     digest
 }
 
+/// A digest that no look-up has, for a record that is not there.
+pub(super) fn nobody(number: u64) -> Digest {
+    digest_of(b"no owner has this name\0", &number.to_be_bytes())
+}
+
 /// Enrollments by both their keys, and those that are open.
 pub(super) struct Enrollments {
     pub(super) by_key: DigestMap,

@@ -1,5 +1,6 @@
 //! Reading all of the store: does every record decode, and is what it refers to there?
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
 
@@ -11,7 +12,7 @@ use super::keys::{Kind, ca_of, earlier_chain_key, name_of, schema_key};
 use super::load::FAULTS_MAX;
 use super::marks::{Owner, read_sheet};
 use super::stage::last_notice_key;
-use super::tables::certificate_digest;
+use super::tables::{Digest, certificate_digest};
 use super::wire::{self, CertificateFacts};
 use crate::{CaId, Error, Fault, Records, Result, SCHEMA_VERSION, Sizes, Stage, VerifyReport};
 
@@ -59,7 +60,7 @@ impl SledStore {
         let state = self.state();
         Ok(Sizes {
             disk_bytes,
-            certificates: state.certificates.len(),
+            certificates: state.certificate_count(),
             transactions: state.enrollments.by_key.len(),
             pending: {
                 let open = state.enrollments.open.values();
@@ -77,7 +78,7 @@ impl SledStore {
     /// Whether there is such a certificate.
     fn knows(&self, ca: &CaId, serial: &[u8]) -> bool {
         let digest = certificate_digest(ca, serial);
-        self.state().by_serial.find(&digest).is_some()
+        self.state().certificate(&digest).is_some()
     }
 }
 
@@ -111,7 +112,7 @@ impl Reading<'_> {
                 Err(error) => self.fault(name(), error.to_string()),
                 Ok(facts) => {
                     let digest = certificate_digest(&facts.ca(), facts.serial);
-                    if store.state().by_serial.find(&digest) != Some(id) {
+                    if store.state().certificate(&digest) != Some(id) {
                         let problem = "another certificate has the same issuer and serial";
                         self.fault(name(), problem.to_owned());
                     }
@@ -147,9 +148,15 @@ impl Reading<'_> {
         })
     }
 
-    /// Enrollments decode, and an issued one's certificate is there.
+    /// Enrollments decode, and an issued one's certificate is there or was let go.
     fn enrollments(&mut self) -> Result<()> {
         let store = self.store;
+        let mut gone: HashSet<Digest> = HashSet::new();
+        store.engine.scan(&[Kind::Gone.letter()], |_, octets| {
+            gone.extend(octets.last_chunk::<16>());
+            self.records += 1;
+            Ok(true)
+        })?;
         store.engine.numbered(Kind::Enrollment, 1, |id, octets| {
             self.records += 1;
             match wire::decode_enrollment(octets) {
@@ -164,6 +171,7 @@ impl Reading<'_> {
                     if let Stage::Issued { ca, serial } | Stage::Notifying { ca, serial } =
                         &enrollment.stage
                         && !store.knows(ca, serial)
+                        && !gone.contains(&certificate_digest(ca, serial))
                     {
                         let serial = hex::encode(serial);
                         let problem = format!("its certificate {serial} of CA {ca} is missing");

@@ -163,6 +163,12 @@ impl Block {
         }
     }
 
+    pub(super) fn hide(&mut self, row: usize) {
+        if let Some(slot) = self.classes.get_mut(row) {
+            *slot = NO_CLASS;
+        }
+    }
+
     /// Where in [`text`](Self::text) the row's text begins and ends.
     pub(super) fn span(&self, row: usize) -> std::ops::Range<usize> {
         let stop = |row: usize| self.stops.get(row).map_or(0, |&stop| stop as usize);

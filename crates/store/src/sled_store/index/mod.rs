@@ -126,6 +126,25 @@ impl Index {
         }
     }
 
+    /// Hides a row from every search.
+    pub(super) fn hide(&mut self, number: u64) {
+        if let Some((block, row)) = self.place(number)
+            && let Some(block) = self.blocks.get_mut(block)
+        {
+            Arc::make_mut(block).hide(row);
+        }
+    }
+
+    /// The rows that count and whose second time is before `end`, oldest first.
+    pub(super) fn ended_before(&self, end: i64) -> impl Iterator<Item = u64> {
+        let blocks = (self.base..).step_by(BLOCK_ROWS).zip(&self.blocks);
+        blocks.flat_map(move |(first, block)| {
+            let rows = block.ends().iter().zip(block.classes()).enumerate();
+            let ended = rows.filter(move |(_, (at, class))| **at < end && **class != NO_CLASS);
+            ended.map(move |(row, _)| first + row as u64)
+        })
+    }
+
     fn place(&self, number: u64) -> Option<(usize, usize)> {
         if number < self.first {
             return None;

@@ -8,6 +8,7 @@ mod migrate;
 mod notices;
 mod prune;
 mod records;
+mod retention;
 mod shelf;
 mod time;
 mod tokens;

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{CertificateQuery, CertificateStatus, CrlRecord, Lease, Refusal, Revocation, Stage};
+use crate::{
+    CertificateQuery, CertificateStatus, CrlRecord, Lease, ON_HOLD, Refusal, Revocation, Stage,
+    Standing,
+};
 
 #[test]
 fn a_certificate_comes_back_whole_also_after_reopening() {
@@ -104,6 +107,74 @@ fn revocation_is_known_listed_and_refused_twice() {
             .collect();
         assert_eq!(listed, vec![serial(4), serial(9)]);
         assert!(store.revoked(&other_ca()).unwrap().is_empty());
+        let standing = |ca, n| store.standing(&ca, &serial(n)).unwrap();
+        assert_eq!(standing(plain_ca(), 5), Standing::Good);
+        let revocation = record.revoked.unwrap();
+        assert_eq!(standing(plain_ca(), 4), Standing::Revoked(revocation));
+        assert_eq!(standing(plain_ca(), 77), Standing::Unknown);
+        assert_eq!(standing(other_ca(), 4), Standing::Unknown);
+    };
+    check(&store);
+    drop(store);
+    check(&open(&dir.path().join("store")));
+}
+
+#[test]
+fn a_hold_is_taken_back_or_made_final_and_nothing_else_is() {
+    let (dir, store) = fresh();
+    for n in 1..=4 {
+        put(&store, plain_certificate(n));
+    }
+    let serial = |n: u64| plain_certificate(n).serial;
+    let revoke = |n: u64, reason: u8| Op::Revoke {
+        ca: plain_ca(),
+        serial: serial(n),
+        at: after(100 + i64::from(reason)),
+        reason,
+    };
+    let release = |n: u64| Op::Release {
+        ca: plain_ca(),
+        serial: serial(n),
+    };
+    let refused = |op: Op| try_put(&store, Change::new().with(op)).unwrap_err();
+    put(&store, revoke(1, ON_HOLD));
+    put(&store, revoke(2, ON_HOLD));
+    put(&store, revoke(3, 1));
+    assert!(matches!(
+        refused(revoke(1, ON_HOLD)),
+        Conflict::AlreadyRevoked { .. }
+    ));
+    for n in [3, 4] {
+        assert!(matches!(refused(release(n)), Conflict::NotOnHold { .. }));
+    }
+    assert!(matches!(
+        refused(release(77)),
+        Conflict::UnknownCertificate { .. }
+    ));
+    put(&store, release(1));
+    put(&store, revoke(2, 1));
+    assert!(matches!(refused(release(2)), Conflict::NotOnHold { .. }));
+    // Both in one change.
+    let both = Change::new().with(revoke(4, ON_HOLD)).with(release(4));
+    try_put(&store, both).unwrap();
+    let check = |store: &SledStore| {
+        let listed = store.revoked(&plain_ca()).unwrap().into_iter();
+        let listed: Vec<_> = listed
+            .map(|one| (one.serial, one.revocation.reason))
+            .collect();
+        assert_eq!(listed, [(serial(2), 1), (serial(3), 1)]);
+        for n in [1, 4] {
+            let record = store.certificate(&plain_ca(), &serial(n)).unwrap().unwrap();
+            assert_eq!(record.revoked, None);
+            let standing = store.standing(&plain_ca(), &serial(n)).unwrap();
+            assert_eq!(standing, Standing::Good);
+        }
+        let query = CertificateQuery {
+            status: Some(CertificateStatus::Revoked),
+            ..CertificateQuery::default()
+        };
+        assert_eq!(store.certificates(&query, after(1)).unwrap().total, 2);
+        assert!(store.verify().unwrap().faults.is_empty());
     };
     check(&store);
     drop(store);
