@@ -11,6 +11,7 @@
 //! | `enrollment` | what an enrollment is made of: data, and nothing that is done with it |
 //! | `stages`, `outside`, `worker`, `notices` | enrollments that need somebody outside: their stages; calls with time limits, pauses and a circuit; what is due; the outbox |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
+//! | `challenges` | challenges that are made for one device |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `compromised` | polls and look-ups, approvals, CRLs, revoking, keys that get nothing any more |
 //! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
@@ -27,6 +28,7 @@ mod answer;
 mod audit;
 mod budget;
 mod candidate;
+mod challenges;
 mod clock;
 mod compliance;
 mod compromised;
@@ -83,6 +85,9 @@ mod view;
 mod waiting;
 mod worker;
 
+pub use challenges::{
+    ChallengeError, ChallengeWish, Challenges, MOST_USES, Minter, NewChallenge, challenge_id,
+};
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use compromised::CompromisedKeys;
 pub use compute::{ComputeError, ComputePool, Stage};
@@ -105,7 +110,9 @@ pub use requests::{Counting, Ending, Operation, Requests};
 pub use revocation::{Revocation, RevokeError, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
-pub use spec::{ChainSettings, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits};
+pub use spec::{
+    ChainSettings, Intune, OneTimeRules, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
+};
 pub use store_clock::StoreClock;
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};
 pub use view::{Body, View, ViewError};

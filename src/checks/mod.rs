@@ -39,6 +39,7 @@ mod tests;
 mod trust;
 mod twins;
 mod urls;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -49,7 +50,9 @@ use issuer::Issuer;
 
 pub use formerly::forgotten;
 pub use in_use::DataDir;
-pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
+pub use loaded::{
+    HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedInterface, LoadedProfile, LoadedTls,
+};
 pub use problem::{Problem, Severity};
 pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};
 pub use server::make_data_dir;

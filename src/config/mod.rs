@@ -9,6 +9,7 @@
 
 mod admin;
 mod asked_url;
+mod challenges;
 mod cidr;
 mod environment;
 mod error;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use admin::{Admin, Oidc};
 pub use asked_url::AskedUrl;
+pub use challenges::{Binding, ChallengeWebhook, Jamf, Ndes, OneTime, PageEncoding};
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
 pub use example::EXAMPLE;

@@ -1,5 +1,6 @@
 //! Which route a request takes, on which listener.
 
+use super::mdm::{self, Interfaces};
 use super::scep::{self, ScepRequest};
 use super::{Channel, Peer};
 use crate::config::Cidr;
@@ -26,7 +27,7 @@ pub struct Front {
 }
 
 /// Settings of the front that a reload exchanges.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FrontSettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
@@ -36,6 +37,8 @@ pub struct FrontSettings {
     pub request_timeout: Duration,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Where MDMs get challenges.
+    pub interfaces: Arc<Interfaces>,
 }
 
 /// All routes of a listener: SCEP everywhere; `beyond` (admin API and page) on https only.
@@ -44,7 +47,9 @@ pub fn routes(
     beyond: Option<BoxedFilter<(Response,)>>,
 ) -> BoxedFilter<(Response,)> {
     let beyond = beyond.unwrap_or_else(nothing);
-    scep_routes(front)
+    mdm::routes(Arc::clone(&front))
+        .or(scep_routes(front))
+        .unify()
         .or(warp::ext::get::<Peer>()
             .and_then(only_https)
             .untuple_one()
