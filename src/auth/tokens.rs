@@ -100,9 +100,7 @@ pub fn mint(
         return Err(TokenError::Name);
     }
     let limited = wanted.profile.as_deref();
-    if limited.is_some_and(|profile| {
-        wanted.role != TokenRole::Challenge || !crate::http::is_path_id(profile)
-    }) {
+    if limited.is_some_and(|profile| wanted.role != TokenRole::Challenge || !is_path_id(profile)) {
         return Err(TokenError::Profile);
     }
     if known
@@ -143,6 +141,12 @@ pub fn mint(
         record,
         change,
     })
+}
+
+/// Whether this may be a profile's path id; that of the root profile is empty.
+fn is_path_id(text: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    text.len() <= 64 && text.bytes().all(allowed)
 }
 
 /// Revokes the token with this id or, for the command line, this name. Gives its record and what makes it durable.

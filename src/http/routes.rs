@@ -47,7 +47,7 @@ pub fn routes(
     beyond: Option<BoxedFilter<(Response,)>>,
 ) -> BoxedFilter<(Response,)> {
     let beyond = beyond.unwrap_or_else(nothing);
-    mdm::routes(Arc::clone(&front))
+    mdm::routes(Arc::new(mdm_room(&front)))
         .or(scep_routes(front))
         .unify()
         .or(warp::ext::get::<Peer>()
@@ -65,6 +65,22 @@ pub fn routes(
         }))
         .unify()
         .boxed()
+}
+
+fn mdm_room(front: &Arc<Front>) -> mdm::Room {
+    let of_front = Arc::clone(front);
+    mdm::Room {
+        house: Arc::clone(&front.house),
+        access: Arc::clone(&front.access),
+        settings: Box::new(move || {
+            let settings = of_front.settings.load();
+            mdm::Settings {
+                trusted_proxies: settings.trusted_proxies.clone(),
+                body_timeout: settings.body_timeout,
+                interfaces: Arc::clone(&settings.interfaces),
+            }
+        }),
+    }
 }
 
 fn nothing() -> BoxedFilter<(Response,)> {

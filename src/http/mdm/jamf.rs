@@ -68,7 +68,7 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         Ok(event) => event,
         Err(words) => return Answer::words(StatusCode::BAD_REQUEST, "unreadable", &words),
     };
-    let house = &asked.front.house;
+    let house = asked.house;
     let binding = match hook.binding {
         Held::Off => Binding::default(),
         held => Binding {

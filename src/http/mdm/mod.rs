@@ -17,11 +17,11 @@ pub use jamf::JamfHook;
 pub use ndes::NdesPage;
 
 use super::origin::{origin, tagged};
-use super::routes::Front;
 use super::{Channel, Peer, target};
 use crate::auth::limit::WrongCredentials;
-use crate::telemetry::access::Line;
-use actors::Origin;
+use crate::config::Cidr;
+use crate::telemetry::access::{AccessLog, Line};
+use actors::{House, Origin};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use std::collections::BTreeMap;
@@ -47,6 +47,24 @@ pub struct Interfaces {
     pub ndes_at_root: Option<String>,
     /// Wrong credentials by source.
     pub wrong: WrongCredentials,
+}
+
+/// What the interfaces go by now.
+pub(super) struct Settings {
+    /// Proxies whose X-Forwarded-For is believed.
+    pub(super) trusted_proxies: Vec<Cidr>,
+    /// How long a body may take.
+    pub(super) body_timeout: Duration,
+    /// The interfaces.
+    pub(super) interfaces: Arc<Interfaces>,
+}
+
+/// What the interfaces work with.
+pub(super) struct Room {
+    pub(super) house: Arc<House>,
+    pub(super) access: Arc<AccessLog>,
+    /// What they go by at this moment.
+    pub(super) settings: Box<dyn Fn() -> Settings + Send + Sync>,
 }
 
 /// What a path means here.
@@ -93,7 +111,7 @@ fn place(path: &str) -> Option<Place<'_>> {
 
 /// One request to an interface.
 struct Asked<'a> {
-    front: &'a Front,
+    house: &'a House,
     interfaces: &'a Interfaces,
     method: Method,
     headers: HeaderMap,
@@ -177,7 +195,7 @@ fn set(response: &mut Response, content_type: &'static str) {
 }
 
 /// The interfaces' routes, on https.
-pub(super) fn routes(front: Arc<Front>) -> BoxedFilter<(Response,)> {
+pub(super) fn routes(room: Arc<Room>) -> BoxedFilter<(Response,)> {
     warp::path::full()
         .and(warp::ext::get::<Peer>())
         .and_then(|path: FullPath, peer: Peer| async move {
@@ -190,15 +208,15 @@ pub(super) fn routes(front: Arc<Front>) -> BoxedFilter<(Response,)> {
         .and(warp::body::stream())
         .then(
             move |(path, peer): (FullPath, Peer), method: Method, headers: HeaderMap, body| {
-                let front = Arc::clone(&front);
-                async move { answer(&front, path.as_str(), &peer, method, headers, body).await }
+                let room = Arc::clone(&room);
+                async move { answer(&room, path.as_str(), &peer, method, headers, body).await }
             },
         )
         .boxed()
 }
 
 async fn answer<B, D, E>(
-    front: &Front,
+    room: &Room,
     path: &str,
     peer: &Peer,
     method: Method,
@@ -209,9 +227,9 @@ where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
-    let settings = front.settings.load_full();
+    let settings = (room.settings)();
     let origin = origin(peer, &headers, &settings.trusted_proxies);
-    let clock = &front.house.services.clock;
+    let clock = &room.house.services.clock;
     let begun = clock.instant();
     let (source, request_id) = (origin.source, origin.request_id.clone());
     let (user_agent, shown_method) = (origin.user_agent.clone(), method.clone());
@@ -229,7 +247,7 @@ where
         ),
         Ok(Some(body)) => {
             let asked = Asked {
-                front,
+                house: &room.house,
                 interfaces: &settings.interfaces,
                 method,
                 headers,
@@ -258,7 +276,7 @@ where
         milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         request_id: Some(&request_id),
     };
-    front.access.write(&line, || clock.now());
+    room.access.write(&line, || clock.now());
     tagged(answer.response, &request_id)
 }
 

@@ -99,7 +99,7 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         }
         _ => return Answer::not_allowed("GET, HEAD, OPTIONS"),
     }
-    let house = &asked.front.house;
+    let house = asked.house;
     let (current, rules) = match profile(&house.directory, path_id) {
         Ok(found) => found,
         Err(NotMade::Challenge(_) | NotMade::NoProfile(_) | NotMade::Off(_)) => {

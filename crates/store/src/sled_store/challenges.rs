@@ -88,11 +88,14 @@ impl OpenChallenges {
         open as u64
     }
 
-    /// Some of those whose time has passed at `now` (microseconds since 1970).
-    pub(super) fn over(&self, now: i64, most: usize) -> Vec<(Digest, Open)> {
-        let over = self
-            .by_end
-            .values()
+    /// Some of those whose time has passed at `now` (microseconds since 1970), of a profile or, without one, of all.
+    pub(super) fn over(&self, profile: Option<&str>, now: i64, most: usize) -> Vec<(Digest, Open)> {
+        let of_one = profile.map(|profile| self.by_end.get(profile));
+        let of_all = of_one.is_none().then(|| self.by_end.values());
+        let over = of_one
+            .flatten()
+            .into_iter()
+            .chain(of_all.into_iter().flatten())
             .flat_map(|ends| ends.range(..=(now, [u8::MAX; 16])));
         let over = over.filter_map(|(_, digest)| {
             let open = self.by_digest.get(digest)?;

@@ -17,7 +17,7 @@ const WITH_EACH: usize = 4;
 impl Stage<'_> {
     /// A new one, unless the profile has `most` open ones.
     pub(super) fn put_challenge(&mut self, record: &ChallengeRecord, most: u32) -> Step<()> {
-        self.let_go(WITH_EACH)?;
+        self.let_go(Some(&record.profile), WITH_EACH)?;
         let key = Kind::Challenge.digest(&record.digest);
         if self.read(&key)?.is_some() {
             return Err(Conflict::ChallengeExists.into());
@@ -80,11 +80,11 @@ impl Stage<'_> {
 
     /// Those whose time has passed are open no longer, and those that ended long ago are forgotten: some of each.
     pub(super) fn sweep_challenges(&mut self) -> Step<()> {
-        self.let_go(AT_ONCE)
+        self.let_go(None, AT_ONCE)
     }
 
-    fn let_go(&mut self, most: usize) -> Step<()> {
-        for (digest, open) in self.state.challenges.over(self.now, most) {
+    fn let_go(&mut self, profile: Option<&str>, most: usize) -> Step<()> {
+        for (digest, open) in self.state.challenges.over(profile, self.now, most) {
             let known = self.challenge_is_staged(&digest);
             if known == Some(false) {
                 continue;
