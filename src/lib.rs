@@ -2,6 +2,7 @@
 //!
 //! The binary builds a [`config::Config`] and runs this library; tests do the same on port 0.
 //! - [`auth`]: tokens, OIDC, sessions and the proofs of permission that handlers ask for
+//! - `challenges`: challenges that are made for one device, whoever asks for them
 //! - [`cli`]: the commands, one file each
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
 //! - [`hooks`]: questions asked of other services
@@ -15,6 +16,7 @@
 //! - [`telemetry`]: log lines and metrics
 
 pub mod auth;
+mod challenges;
 pub mod checks;
 pub mod cli;
 pub mod client;

@@ -11,13 +11,14 @@ use crate::enrollment::{Candidate, Known, LetIn, Marks};
 use crate::issue;
 use crate::messages::Origin;
 use crate::meters::Stage as Timed;
+use crate::notices;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::refuse::{failed, refuse};
 use crate::shared::Shared;
 use crate::stages;
 use crate::waiting;
-use challenge::Label;
+use challenge::{Label, NoticeOf};
 use issuer::Approved;
 use pki::Certificate;
 use scep::ReplyTo;
@@ -225,6 +226,11 @@ fn issued(
     let (mut change, decided) = issue::change(shared, &record, &context, &made, now);
     let known = Known::from(&decided);
     records::push_marks(&mut change, &shared.spec.path_id, &marks);
+    let end = || NoticeOf::Issued(certificate.der().to_vec());
+    if shared.spec.validators.iter().any(|one| one.hears_of_all()) {
+        let csr = candidate.csr.der();
+        notices::push_to_all(&mut change, shared, &record, csr, &end(), now);
+    }
     let label = candidate.intune.then_some(Label::Success);
     let answered = Answered {
         answer: Answer::Certificate(certificate),

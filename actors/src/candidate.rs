@@ -122,7 +122,7 @@ fn candidate(
     ]);
     let record = shared.enrollment(&key)?;
     let facts = CsrFacts::from_csr(&csr);
-    let validator = spec.validator(csr.challenge_password());
+    let validator = shared.validator(csr.challenge_password());
     let intune = validator.is_some_and(Validator::is_counted);
     let (mut by_holder, mut notes) = (false, Vec::new());
     let bounds = match csr.der().len() {
@@ -154,6 +154,9 @@ fn candidate(
         }
         evidence => evidence,
     };
+    if let Ok(evidence) = &evidence {
+        notes.extend(evidence.proven.grounds.note.clone());
+    }
     if renews.is_some() && csr.subject().matches_reversed(reply.signer.subject()) {
         findings.push("the request has the certificate's subject in reverse order".to_owned());
     }
@@ -351,7 +354,7 @@ fn vouched(validator: &str, check: Check) -> Result<Box<Evidence>, Refusal> {
 fn nobody(csr: &Csr) -> Refusal {
     let words = match csr.challenge_password() {
         Some(_) => {
-            "the challengePassword is not shaped like an Intune challenge, and the profile has no static one"
+            "the challengePassword has the shape of none of the challenges that the profile takes, and the profile has no static one"
         }
         None => "the CSR holds no challengePassword; the profile wants an Intune challenge",
     };

@@ -48,6 +48,8 @@ pub(crate) struct Context {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Taken {
     once: Vec<(Key, DateTime<Utc>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    used: Option<Box<Key>>,
     quota: Vec<Key>,
     limit: u32,
     at: DateTime<Utc>,
@@ -131,6 +133,7 @@ impl Context {
                 .iter()
                 .map(|(key, until)| (key.0, *until))
                 .collect(),
+            used: marks.used.clone(),
             quota: marks.quota.iter().map(|device| device.0).collect(),
             limit: marks.limit,
             at: marks.at,
@@ -153,6 +156,7 @@ impl Context {
                 .iter()
                 .map(|(key, until)| (ReplayKey(*key), *until))
                 .collect(),
+            used: taken.used.clone(),
             quota: taken.quota.iter().copied().map(DeviceKey).collect(),
             limit: taken.limit,
             at: taken.at,

@@ -196,8 +196,13 @@ async fn enroll(
             Ok(_) => Answer::Busy,
         },
         Decision::Replay => {
-            let words = USED_BEFORE.to_owned();
-            let refusal = Refusal::gate(Label::Replay, words, candidate.claim().cloned());
+            let refusal = match candidate.intune {
+                true => {
+                    let words = USED_BEFORE.to_owned();
+                    Refusal::gate(Label::Replay, words, candidate.claim().cloned())
+                }
+                false => Refusal::used(),
+            };
             refuse(shared, origin, candidate, &refusal).await
         }
         Decision::RateLimited(limited) => {

@@ -140,6 +140,8 @@ impl Candidate {
 pub(crate) struct Marks {
     /// What is taken once, and until when: used challenges.
     pub(crate) once: Vec<(ReplayKey, DateTime<Utc>)>,
+    /// The challenge that was made here and is used by it.
+    pub(crate) used: Option<Box<Key>>,
     /// Whose allowance was drawn on, where it is limited.
     pub(crate) quota: Vec<DeviceKey>,
     /// The limit of that allowance.
@@ -152,6 +154,7 @@ impl Marks {
     pub(crate) fn none(at: DateTime<Utc>) -> Self {
         Self {
             once: Vec::new(),
+            used: None,
             quota: Vec::new(),
             limit: 0,
             at,

@@ -11,6 +11,7 @@
 //! | `enrollment` | what an enrollment is made of: data, and nothing that is done with it |
 //! | `stages`, `outside`, `worker`, `notices` | enrollments that need somebody outside: their stages; calls with time limits, pauses and a circuit; what is due; the outbox |
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
+//! | `challenges` | challenges that are made for one device |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `bulk`, `superseded`, `compromised` | polls and look-ups, approvals, CRLs, revoking, many at once, what was renewed, keys that get nothing any more |
 //! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
@@ -28,6 +29,7 @@ mod audit;
 mod budget;
 mod bulk;
 mod candidate;
+mod challenges;
 mod clock;
 mod compliance;
 mod compromised;
@@ -87,6 +89,9 @@ mod waiting;
 mod worker;
 
 pub use bulk::{Act, BulkError, Done, MOST_AT_ONCE, Selection, change_many, select};
+pub use challenges::{
+    ChallengeError, ChallengeWish, Challenges, MOST_USES, Minter, NewChallenge, challenge_id,
+};
 pub use clock::{Clock, SharedClock, SystemClock};
 pub use compromised::CompromisedKeys;
 pub use compute::{ComputeError, ComputePool, Stage};
@@ -110,7 +115,9 @@ pub use requests::{Counting, Ending, Operation, Requests};
 pub use revocation::{By, Revocation, RevokeError, release, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
-pub use spec::{ChainSettings, Intune, PendingLimits, ProfileSpec, RenewalRules, RequestLimits};
+pub use spec::{
+    ChainSettings, Intune, OneTimeRules, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
+};
 pub use store_clock::StoreClock;
 pub use superseded::{SupersedeError, Superseding, supersede};
 pub use supervisor::{Applied, ApplyError, ApplyProfiles, ReloadTrust, Supervisor};

@@ -100,6 +100,8 @@ pub struct ProfileStatus {
     pub in_flight: usize,
     /// Requests that wait for approval.
     pub pending: usize,
+    /// Challenges made for one device that were refused since the actor began.
+    pub challenges_refused: u64,
 }
 
 /// An operator's decision on a pending request.

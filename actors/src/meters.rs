@@ -2,6 +2,7 @@
 
 use crate::registry::Metrics;
 use metrics::{Counter, Histogram};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A stage of an enrollment.
@@ -22,6 +23,8 @@ pub(crate) struct Meters {
     issue: Histogram,
     commit: Histogram,
     reply: Histogram,
+    /// Challenges that were refused since this actor began.
+    challenges_refused: AtomicU64,
 }
 
 impl Meters {
@@ -43,6 +46,7 @@ impl Meters {
             issue: of("issue"),
             commit: of("commit"),
             reply: of("reply"),
+            challenges_refused: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +71,37 @@ impl Meters {
     /// A request that may not wait for an operator, because as many wait as may.
     pub(crate) fn pending_full(&self, bound: &'static str) {
         pending_full(&self.metrics, &self.profile, bound).increment(1);
+    }
+
+    /// A challenge that was made here, or might have been, and was refused.
+    pub(crate) fn one_time_refused(&self, reason: &'static str) {
+        self.challenges_refused.fetch_add(1, Ordering::Relaxed);
+        self.one_time(reason).increment(1);
+    }
+
+    /// How many challenges were refused since this actor began.
+    pub(crate) fn challenges_refused(&self) -> u64 {
+        self.challenges_refused.load(Ordering::Relaxed)
+    }
+
+    /// The refusals of challenges are counted from 0 on.
+    pub(crate) fn one_time_begins(&self) {
+        for reason in challenge::OneTime::REASONS {
+            self.one_time(reason).increment(0);
+        }
+    }
+
+    fn one_time(&self, reason: &'static str) -> Counter {
+        let labels = [("profile", self.profile.as_str()), ("reason", reason)];
+        self.metrics
+            .counter("scepd_challenges_refused_total", &labels)
+    }
+
+    /// How many challenges are open.
+    pub(crate) fn open_challenges(&self, open: u64) {
+        let labels = [("profile", self.profile.as_str())];
+        let gauge = self.metrics.gauge("scepd_challenges_open", &labels);
+        gauge.set(open as f64);
     }
 
     /// One outcome of the nine gates.

@@ -4,7 +4,7 @@ use crate::audit;
 use crate::outside::Called;
 use crate::remote_revocation;
 use crate::shared::Shared;
-use challenge::{Again, Notice, NoticeOf};
+use challenge::{Again, Notice, NoticeOf, Validator};
 use chrono::{DateTime, TimeDelta, Utc};
 use pki::Csr;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,8 @@ struct Body {
     device: Option<String>,
 }
 
-/// Adds the notice of an enrollment's end to the change that ends it, where its validator is to be told.
+/// Adds the notice of an enrollment's end to the change that ends it, where its validator is to be told, or somebody is told
+/// of every one.
 pub(crate) fn push(
     change: &mut Change,
     shared: &Shared,
@@ -48,10 +49,45 @@ pub(crate) fn push(
     let Some(csr) = &record.csr else { return };
     let challenge = Csr::from_der(csr).ok();
     let challenge = challenge.as_ref().and_then(Csr::challenge_password);
-    let validator = shared.spec.validator(challenge);
-    let Some(validator) = validator.filter(|validator| validator.is_remote()) else {
+    let vouched = shared.validator(challenge).filter(|one| one.is_remote());
+    let vouched = vouched.map(Validator::id);
+    let others = shared.spec.validators.iter();
+    let told = others
+        .filter(|one| one.hears_of_all() || vouched == Some(one.id()))
+        .map(|one| one.id().to_owned())
+        .collect();
+    put(change, shared, record, csr, told, end, now);
+}
+
+/// Adds the notice of an enrollment that ended in one step, where somebody is told of every one.
+pub(crate) fn push_to_all(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    csr: &[u8],
+    end: &NoticeOf,
+    now: DateTime<Utc>,
+) {
+    let others = shared.spec.validators.iter();
+    let told = others
+        .filter(|one| one.hears_of_all())
+        .map(|one| one.id().to_owned())
+        .collect();
+    put(change, shared, record, csr, told, end, now);
+}
+
+fn put(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    csr: &[u8],
+    told: Vec<String>,
+    end: &NoticeOf,
+    now: DateTime<Utc>,
+) {
+    if told.is_empty() {
         return;
-    };
+    }
     let (certificate, reason, message) = match end {
         NoticeOf::Issued(der) => (Some(der.clone()), None, None),
         NoticeOf::Refused { reason, message } => {
@@ -60,7 +96,7 @@ pub(crate) fn push(
     };
     let body = Body {
         transaction_id: record.transaction_id.clone(),
-        csr: csr.clone(),
+        csr: csr.to_vec(),
         certificate,
         reason,
         message,
@@ -71,15 +107,17 @@ pub(crate) fn push(
     let Ok(body) = serde_json::to_vec(&body) else {
         return;
     };
-    change.push(store::Notice {
-        profile: shared.spec.path_id.clone(),
-        enrollment: Some(record.key),
-        notifier: validator.id().to_owned(),
-        body,
-        created: now,
-        due: shared.passed(),
-        attempts: 0,
-    });
+    for notifier in told {
+        change.push(store::Notice {
+            profile: shared.spec.path_id.clone(),
+            enrollment: Some(record.key),
+            notifier,
+            body: body.clone(),
+            created: now,
+            due: shared.passed(),
+            attempts: 0,
+        });
+    }
 }
 
 /// Adds the notice of a failure, where the validator had let the device in: of its own refusal it needs none.

@@ -14,7 +14,7 @@ use crate::records;
 use crate::renewal;
 use crate::shared::Shared;
 use crate::stages;
-use challenge::Label;
+use challenge::{Label, NoticeOf};
 use chrono::{DateTime, Utc};
 use issuer::{Approved, Wish};
 use pki::Csr;
@@ -136,7 +136,11 @@ async fn approve(
         through_gates: context.intune,
         is_told_first: false,
     };
-    let (certified, issued) = issue::change(shared, record, &context, &made, now);
+    let (mut certified, issued) = issue::change(shared, record, &context, &made, now);
+    if let Some(csr) = &record.csr {
+        let end = NoticeOf::Issued(certificate.der().to_vec());
+        notices::push_to_all(&mut certified, shared, record, csr, &end, now);
+    }
     let mut change = Change::new().with(operators_event(
         shared,
         record,

@@ -27,7 +27,7 @@ use crate::pending::{Pending, Place};
 use crate::records;
 use crate::refuse::{locked_out, summarize};
 use crate::requests::Ending;
-use crate::shared::{Services, Shared};
+use crate::shared::{Services, Shared, one_time};
 use crate::spec::{ProfileSpec, RequestLimits};
 use crate::start::{self, Start};
 use crate::told::Told;
@@ -98,6 +98,9 @@ impl ProfileActor {
         if spec.intune.is_some() {
             meters.resume(&counters);
         }
+        if spec.one_time.is_some() {
+            meters.one_time_begins();
+        }
         let mut actor = Self {
             permits: Arc::new(Semaphore::new(spec.in_flight)),
             permits_limit: spec.in_flight,
@@ -113,6 +116,7 @@ impl ProfileActor {
             said_full: false,
             has_open: !start.open.is_empty(),
             shared: Arc::new(Shared {
+                one_time: one_time(&spec, &services),
                 spec,
                 services,
                 fence,
@@ -155,8 +159,12 @@ impl ProfileActor {
         let shared = Arc::clone(&self.shared);
         let desk = Desk::of(&ctx.address());
         let outside = self.has_open || shared.spec.reaches_outside();
+        let challenges = shared.spec.one_time.is_some();
         Box::pin(async move {
             summarize(&shared).await;
+            if challenges {
+                worker::sweep_challenges(&shared).await;
+            }
             if outside {
                 worker::look(&shared, &desk).await;
             }
@@ -293,6 +301,8 @@ impl ProfileActor {
             }
             Asks::Proven { reservations, .. } => match self.reserve(&reservations, ask.now) {
                 Ok(marks) => marks,
+                // The eleven counters are those of signed challenges.
+                Err(refused) if !intune => return refused,
                 Err(refused @ Decision::Replay) => return self.refuse(Label::Replay, refused),
                 Err(refused) => return self.refuse(Label::RateLimited, refused),
             },
@@ -387,6 +397,7 @@ impl Handler<Status> for ProfileActor {
             replay_entries: self.replay.len(),
             in_flight: self.transactions.in_flight(),
             pending: self.pending.len(),
+            challenges_refused: self.shared.meters.challenges_refused(),
         })
     }
 }

@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use issuer::Issuer;
 use pki::Certificate;
 use store::{
-    CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Refusal, Reservation, Stage, Times,
+    CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Op, Refusal, Reservation, Stage,
+    Times,
 };
 
 /// messageType PKCSReq (RFC 8894 section 3.2.1.2).
@@ -313,6 +314,12 @@ pub(crate) fn push_marks(change: &mut Change, profile: &str, marks: &Marks) {
             scope: profile.to_owned(),
             key: key.0,
             until: *until,
+        });
+    }
+    if let Some(digest) = &marks.used {
+        change.push(Op::UseChallenge {
+            digest: **digest,
+            at: marks.at,
         });
     }
     for device in &marks.quota {

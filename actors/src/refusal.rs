@@ -2,7 +2,7 @@
 //! separate fields: the first says nothing that helps to guess.
 
 use crate::excerpt;
-use challenge::{Claim, Grounds, Label, Mismatch, NotVouched};
+use challenge::{Claim, Grounds, Label, Mismatch, NotVouched, OneTime};
 use issuer::PolicyRefusal;
 use scep::FailInfo;
 
@@ -75,6 +75,12 @@ impl Refusal {
         self.claim = grounds.claim.map(Box::new);
         self.anonymous = false;
         self
+    }
+
+    /// A challenge that was made here and is used already, or is being used.
+    pub(crate) fn used() -> Self {
+        let words = "this challenge was used before, or another request is using it";
+        Self::new(FailInfo::BadRequest, OneTime::USED, words).telling("the challenge was refused")
     }
 
     /// One of the Intune gates.

@@ -7,8 +7,10 @@ use crate::durable::{Failure, commit};
 use crate::enrollment::{Candidate, Rejected};
 use crate::journal::JournalError;
 use crate::messages::Origin;
+use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
+use challenge::OneTime;
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::Change;
@@ -40,6 +42,12 @@ pub(crate) async fn refuse(
             .admits(origin.source, refusal.reason, instant);
         admitted.then_some(0)
     };
+    if shared.spec.one_time.is_some() && OneTime::REASONS.contains(&refusal.reason) {
+        shared.meters.one_time_refused(refusal.reason);
+        if refusal.reason == "challenge_bound" && left_out.is_some() {
+            say_bound(shared, origin, candidate, refusal);
+        }
+    }
     let mut change = Change::new();
     if let Some(left_out) = left_out {
         let now = shared.now();
@@ -62,6 +70,18 @@ pub(crate) async fn refuse(
         return Answer::Busy;
     }
     Answer::from(refusal)
+}
+
+/// A challenge that was made for somebody else is said aloud: it is known to a device, or a person, that should not have it.
+fn say_bound(shared: &Shared, origin: &Origin, candidate: &Candidate, refusal: &Refusal) {
+    tracing::warn!(
+        profile = shared.spec.path_id,
+        request_id = origin.request_id,
+        source = %origin.source,
+        common_name = records::common_name(candidate),
+        detail = refusal.message,
+        "a challenge came from somebody whom it was not made for; it stays open"
+    );
 }
 
 /// Audits a failure of ours; the device is told to come again.

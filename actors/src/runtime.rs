@@ -1,5 +1,6 @@
 //! The threads of the house: the actix system with its arbiters, the compute pool, the journal.
 
+use crate::challenges::Challenges;
 use crate::clock::SharedClock;
 use crate::compromised::CompromisedKeys;
 use crate::compute::ComputePool;
@@ -72,7 +73,15 @@ impl House {
             pool.clone(),
             &metrics,
         )?;
+        let challenges = Challenges::new(
+            Arc::clone(&store),
+            journal.clone(),
+            Arc::clone(&time),
+            Arc::clone(&clock),
+            metrics.clone(),
+        );
         let services = Services {
+            challenges,
             store,
             journal,
             pool,

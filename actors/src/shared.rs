@@ -1,6 +1,7 @@
 //! What an enrollment takes along when it leaves the actor: immutable, or safe to share.
 
 use crate::budget::Budget;
+use crate::challenges::Challenges;
 use crate::clock::SharedClock;
 use crate::compromised::CompromisedKeys;
 use crate::compute::ComputePool;
@@ -16,6 +17,7 @@ use crate::registry::Metrics;
 use crate::remote_revocation::RemoteIssuers;
 use crate::spec::ProfileSpec;
 use crate::store_clock::StoreClock;
+use challenge::{OneTime, Validator};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use store::{EnrollmentRecord, Store};
@@ -39,6 +41,8 @@ pub struct Services {
     pub remotes: RemoteIssuers,
     /// Keys that get no certificate any more.
     pub compromised: CompromisedKeys,
+    /// Challenges that are made for one device.
+    pub challenges: Challenges,
     /// What may be spent on looking for prime moduli.
     pub(crate) primality: Arc<Primality>,
     /// Where metrics are kept.
@@ -66,6 +70,21 @@ pub(crate) struct Shared {
     pub(crate) behind_lock_out: Arc<RequestGate>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) neighbours: Arc<Neighbours>,
+    /// Where challenges are made for one device.
+    pub(crate) one_time: Option<OneTime>,
+}
+
+/// The validator of challenges that are made for one device, where the profile has them.
+pub(crate) fn one_time(spec: &ProfileSpec, services: &Services) -> Option<OneTime> {
+    let rules = spec.one_time.as_ref()?;
+    let names = spec.names().map(str::to_owned).collect();
+    let alone = spec.validators.is_empty() && spec.challenge.is_none();
+    Some(OneTime::new(
+        services.challenges.of_profile(names),
+        spec.challenge.clone().unwrap_or_default(),
+        alone,
+        &rules.certificate_profile,
+    ))
 }
 
 impl Shared {
@@ -115,8 +134,26 @@ impl Shared {
         self.neighbours.of(name, &self.spec.outside)
     }
 
+    /// Who decides on a challenge: the first validator whose shape fits.
+    pub(crate) fn validator(&self, challenge: Option<&str>) -> Option<&dyn Validator> {
+        let spec = &self.spec;
+        let signed = spec
+            .intune
+            .iter()
+            .map(|intune| &intune.signed as &dyn Validator);
+        let made = self.one_time.iter().map(|made| made as &dyn Validator);
+        let others = spec.validators.iter().map(|validator| &**validator);
+        let fixed = spec.challenge.iter().map(|fixed| fixed as &dyn Validator);
+        signed
+            .chain(made)
+            .chain(others)
+            .chain(fixed)
+            .find(|validator| validator.recognises(challenge))
+    }
+
     pub(crate) fn with_spec(&self, spec: Arc<ProfileSpec>) -> Self {
         Self {
+            one_time: one_time(&spec, &self.services),
             spec,
             services: self.services.clone(),
             fence: self.fence.clone(),

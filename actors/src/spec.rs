@@ -32,7 +32,9 @@ pub struct ProfileSpec {
     pub chain: ChainSettings,
     /// Intune's signed challenges, if on: the first validator.
     pub intune: Option<Intune>,
-    /// Validators beside the two that are built in, asked after the signed challenges and before the static one.
+    /// Challenges that are made for one device, if they are on: asked after the signed challenges.
+    pub one_time: Option<OneTimeRules>,
+    /// Validators beside those that are built in, asked before the static one.
     pub validators: Vec<Arc<dyn Validator>>,
     /// The static challenges, if there are any: the last validator, which takes what no other does.
     pub challenge: Option<StaticChallenges>,
@@ -86,20 +88,6 @@ impl ProfileSpec {
         others.find(|validator| validator.id() == id)
     }
 
-    /// Who decides on a challenge: the first validator whose shape fits.
-    pub(crate) fn validator(&self, challenge: Option<&str>) -> Option<&dyn Validator> {
-        let signed = self
-            .intune
-            .iter()
-            .map(|intune| &intune.signed as &dyn Validator);
-        let others = self.validators.iter().map(|validator| &**validator);
-        let fixed = self.challenge.iter().map(|fixed| fixed as &dyn Validator);
-        signed
-            .chain(others)
-            .chain(fixed)
-            .find(|validator| validator.recognises(challenge))
-    }
-
     /// Whether certificates that this validator let in are renewed only by way of it.
     pub(crate) fn guards_renewals(&self, id: &str) -> bool {
         match &self.intune {
@@ -141,8 +129,23 @@ impl ProfileSpec {
     pub(crate) fn challenge_free_renewals(&self) -> bool {
         let guarded =
             self.intune.is_some() || self.validators.iter().any(|one| one.guards_renewals());
-        !guarded || self.challenge.is_some()
+        !guarded || self.challenge.is_some() || self.one_time.is_some()
     }
+}
+
+/// Challenges that are made for one device, in one profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTimeRules {
+    /// For how long one is good, and the most that may be asked for.
+    pub lifetime: Duration,
+    /// How many characters it has.
+    pub length: usize,
+    /// How many may be open at once.
+    pub max_open: u32,
+    /// How many one client may have made in a minute; 0 = no limit.
+    pub per_client_per_minute: u32,
+    /// The certificate profile that is used.
+    pub certificate_profile: String,
 }
 
 /// Which certificates go out beside the leaf.

@@ -5,9 +5,23 @@ use crate::notices;
 use crate::shared::Shared;
 use crate::stages;
 use std::sync::Arc;
+use store::{Change, Op};
 
 /// Enrollments that are looked at in one go.
 const AT_ONCE: usize = 10_000;
+
+/// Lets go of challenges made for one device whose time has passed, and tells the metrics how many are open.
+pub(crate) async fn sweep_challenges(shared: &Shared) {
+    let mut change = Change::new();
+    change.push(Op::SweepChallenges);
+    if let Err(error) = shared.services.journal.commit(change, None).await {
+        tracing::debug!(profile = shared.spec.path_id, %error, "challenges could not be swept");
+    }
+    let counts = shared.services.challenges.counts(&shared.spec.path_id);
+    if let Ok(counts) = counts.await {
+        shared.meters.open_challenges(counts.open);
+    }
+}
 
 /// Goes on with every enrollment of the profile that nobody works on, and sends its notices.
 pub(crate) async fn look(shared: &Arc<Shared>, desk: &Desk) {

@@ -3,7 +3,7 @@
 //! * [`routes`]: every method and path, the permission it needs and its operation. A server matches
 //!   exhaustively on [`Operation`], so a route that nobody answers does not compile.
 //! * one module of types per subject: [`auth`], [`profiles`] (the card and the flat Intune row),
-//!   [`audit`], [`certificates`], [`requests`], [`timeline`], [`checks`], [`tokens`], [`about`].
+//!   [`audit`], [`certificates`], [`requests`], [`timeline`], [`checks`], [`challenges`], [`tokens`], [`about`].
 //! * [`OPENAPI`]: the document that describes all of it, written by hand. Tests hold it, the types
 //!   and the route table against one another.
 //!
@@ -14,6 +14,7 @@ pub mod about;
 pub mod audit;
 pub mod auth;
 pub mod certificates;
+pub mod challenges;
 pub mod checks;
 pub mod error;
 pub mod list;
@@ -31,6 +32,10 @@ pub use certificates::{
     BulkAction, BulkReply, BulkRequest, Certificate, CertificateDetail, CertificateQuery,
     CertificateSelection, CertificateStatus, DownloadFormat, DownloadQuery, Extension, MAX_SERIALS,
     ProfileCount, ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
+};
+pub use challenges::{
+    Challenge, ChallengeCounts, ChallengeCreated, ChallengeQuery, ChallengeState, Challenges,
+    NewChallenge,
 };
 pub use checks::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
 pub use error::ErrorReply;

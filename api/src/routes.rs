@@ -46,6 +46,8 @@ pub enum Permission {
     SignedIn,
     /// The admin role. Without it: 403; without a token: 401.
     Admin,
+    /// The admin role, or the challenge role for the profile that its token is limited to. Without: 403; without a token: 401.
+    Challenge,
 }
 
 macro_rules! operations {
@@ -120,6 +122,12 @@ operations! {
     ShowTimeline = Get "/api/v1/admin/timeline", Admin, "showTimeline";
     /// Audit events.
     ListAuditEvents = Get "/api/v1/audit", Admin, "listAuditEvents";
+    /// Makes a challenge for one device.
+    CreateChallenge = Post "/api/v1/challenges", Challenge, "createChallenge";
+    /// Challenges that were made for one device.
+    ListChallenges = Get "/api/v1/challenges", Challenge, "listChallenges";
+    /// Withdraws one.
+    WithdrawChallenge = Delete "/api/v1/challenges/{id}", Challenge, "withdrawChallenge";
     /// All tokens.
     ListTokens = Get "/api/v1/admin/tokens", Admin, "listTokens";
     /// Makes a token.

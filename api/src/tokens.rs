@@ -11,6 +11,8 @@ pub enum Role {
     Admin,
     /// The routes with [`crate::Permission::SignedIn`] alone.
     Viewer,
+    /// Making, listing and withdrawing challenges for one device, of one profile where the token is limited to it.
+    Challenge,
 }
 
 /// One token; the secret itself is stored as a hash and never shown again.
@@ -22,6 +24,9 @@ pub struct Token {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// The SCEP profile that a token with the challenge role is limited to. Omitted when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// When it was made.
     #[serde(with = "crate::time")]
     pub created_at: DateTime<Utc>,
@@ -63,6 +68,9 @@ pub struct NewToken {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// With the challenge role: the SCEP profile that it is limited to; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Days until it ends by itself, 1 to 3650; without end when absent.
     #[serde(
         default,

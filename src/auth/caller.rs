@@ -32,6 +32,8 @@ pub struct Caller {
     /// What they may do. `None`: the provider knows them, and gives them none of scepd's roles; they may sign in, and
     /// no more.
     pub role: Option<api::Role>,
+    /// The SCEP profile that the challenge role is limited to.
+    pub profile: Option<String>,
     /// How they are known.
     pub kind: CallerKind,
     /// From when on the credentials are no longer good, where that is known.
@@ -43,6 +45,7 @@ impl fmt::Debug for Caller {
         let role = match self.role {
             Some(api::Role::Admin) => "admin",
             Some(api::Role::Viewer) => "viewer",
+            Some(api::Role::Challenge) => "challenge",
             None => "no role",
         };
         write!(f, "{} {} ({role})", self.kind.as_str(), self.name)
@@ -79,8 +82,39 @@ impl SignedIn {
         match self.0.role {
             Some(api::Role::Admin) => Ok(Admin(self.0.clone())),
             Some(api::Role::Viewer) => Err(Denied::Viewer { name: name() }),
+            Some(api::Role::Challenge) => Err(Denied::ChallengesAlone { name: name() }),
             None => Err(Denied::NoRole { name: name() }),
         }
+    }
+
+    /// The proof that the routes of challenges for one device ask for.
+    ///
+    /// # Errors
+    /// [`Denied`] without the admin role and the challenge role.
+    pub fn challenge_maker(&self) -> Result<ChallengeMaker, Denied> {
+        match self.0.role {
+            Some(api::Role::Admin | api::Role::Challenge) => Ok(ChallengeMaker(self.0.clone())),
+            _ => self.admin().map(|Admin(caller)| ChallengeMaker(caller)),
+        }
+    }
+}
+
+/// Proof that a request came from somebody who may have challenges made. There is no other way to get it than
+/// [`SignedIn::challenge_maker`].
+#[derive(Debug, Clone)]
+pub struct ChallengeMaker(Caller);
+
+impl ChallengeMaker {
+    /// Who it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.0
+    }
+
+    /// The one SCEP profile that they may have challenges made for; `None`: any.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        self.0.profile.as_deref()
     }
 }
 
@@ -108,6 +142,14 @@ pub enum Denied {
         /// The caller's name.
         name: String,
     },
+    /// They have the challenge role.
+    #[error(
+        "this needs the admin role, and `{name}` may have challenges made and nothing else; use a token made with --role admin"
+    )]
+    ChallengesAlone {
+        /// The caller's name.
+        name: String,
+    },
     /// Their token is good, and its roles are none of scepd's.
     #[error(
         "this needs the admin role, and the provider's token for `{name}` has no role that admin.oidc names; ask for one of its admin_roles"
@@ -128,6 +170,7 @@ mod tests {
             SignedIn::new(Caller {
                 name: "ops".to_owned(),
                 role,
+                profile: None,
                 kind: CallerKind::ApiKey,
                 until: None,
             })
@@ -136,6 +179,10 @@ mod tests {
         let name = "ops".to_owned();
         let denied = caller(Some(api::Role::Viewer)).admin().map(|_| ());
         assert_eq!(denied, Err(Denied::Viewer { name: name.clone() }));
+        let maker = caller(Some(api::Role::Challenge));
+        assert!(maker.challenge_maker().is_ok() && maker.admin().is_err());
+        assert!(caller(Some(api::Role::Admin)).challenge_maker().is_ok());
+        assert!(caller(Some(api::Role::Viewer)).challenge_maker().is_err());
         let denied = caller(None).admin().map(|_| ());
         assert_eq!(denied, Err(Denied::NoRole { name }));
     }

@@ -8,13 +8,14 @@ use actors::{Journal, Metrics, Origin, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use metrics::Counter;
-use store::{Change, Op, Store, TokenRole};
+use store::{Change, Op, Store};
 
 use super::caller::{Caller, CallerKind, Denied, SignedIn};
 use super::limit::WrongCredentials;
 use super::oidc::Oidc;
 use super::secret::{Digest, SecretText};
 use super::session::{Basis, Found, Limits, Sessions};
+use super::tokens::api_role;
 
 /// A token's last use is noted once in this time.
 const TOUCH: Duration = Duration::from_secs(60);
@@ -351,10 +352,8 @@ impl Gate {
         self.touch(&record.id, now);
         Some(Caller {
             name: record.name,
-            role: Some(match record.role {
-                TokenRole::Admin => api::Role::Admin,
-                TokenRole::Viewer => api::Role::Viewer,
-            }),
+            role: Some(api_role(record.role)),
+            profile: record.profile,
             kind: CallerKind::ApiKey,
             until: record.expires_at,
         })

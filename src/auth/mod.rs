@@ -9,7 +9,7 @@
 //! | [`session`] | the page's sessions and their CSRF tokens |
 //! | [`limit`] | wrong credentials by source |
 //! | [`gate`] | [`Gate`]: from a request's headers to a [`Caller`] |
-//! | [`caller`] | [`Caller`], and [`SignedIn`] and [`Admin`], which a handler must hold to do anything |
+//! | [`caller`] | [`Caller`], and [`SignedIn`], [`Admin`] and [`ChallengeMaker`], which a handler must hold to do anything |
 //!
 //! Secrets are compared in constant time, kept as SHA-256, and have no `Debug`.
 
@@ -22,6 +22,6 @@ pub mod secret;
 pub mod session;
 pub mod tokens;
 
-pub use caller::{Admin, Caller, CallerKind, Denied, SignedIn};
+pub use caller::{Admin, Caller, CallerKind, ChallengeMaker, Denied, SignedIn};
 pub use gate::{Gate, GateSettings, Presented, Refused};
 pub use tokens::{Minted, TokenError};

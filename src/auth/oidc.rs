@@ -281,6 +281,7 @@ impl Oidc {
             None
         };
         Ok(Caller {
+            profile: None,
             name: user.chars().take(LONGEST_USER).collect(),
             role,
             kind: CallerKind::Oidc,

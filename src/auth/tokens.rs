@@ -24,6 +24,11 @@ pub enum TokenError {
     /// The life cannot be used.
     #[error("a token ends after 1 to {LONGEST_LIFE} days, or never")]
     Life,
+    /// A profile that it cannot be limited to.
+    #[error(
+        "only a token with the role challenge is limited to a profile, and a profile's path id has a-z, 0-9 and hyphens"
+    )]
+    Profile,
     /// Another token in force has the name.
     #[error("there is a token named `{0}` already; revoke it first or choose another name")]
     Taken(String),
@@ -48,6 +53,8 @@ pub struct Wanted {
     pub name: String,
     /// What it may do.
     pub role: TokenRole,
+    /// The SCEP profile that it is limited to, with the challenge role.
+    pub profile: Option<String>,
     /// Days until it ends by itself.
     pub days: Option<u32>,
 }
@@ -92,6 +99,10 @@ pub fn mint(
     if bad {
         return Err(TokenError::Name);
     }
+    let limited = wanted.profile.as_deref();
+    if limited.is_some_and(|profile| wanted.role != TokenRole::Challenge || !is_path_id(profile)) {
+        return Err(TokenError::Profile);
+    }
     if known
         .iter()
         .any(|token| token.name == name && token.usable_at(now))
@@ -112,6 +123,7 @@ pub fn mint(
         id,
         name: name.to_owned(),
         role: wanted.role,
+        profile: wanted.profile.clone(),
         hash: *secret.digest().octets(),
         created_at: now,
         created_by: by.name.clone(),
@@ -129,6 +141,12 @@ pub fn mint(
         record,
         change,
     })
+}
+
+/// Whether this may be a profile's path id; that of the root profile is empty.
+fn is_path_id(text: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    text.len() <= 64 && text.bytes().all(allowed)
 }
 
 /// Revokes the token with this id or, for the command line, this name. Gives its record and what makes it durable.
@@ -206,6 +224,16 @@ pub const fn role_word(role: TokenRole) -> &'static str {
     match role {
         TokenRole::Admin => "admin",
         TokenRole::Viewer => "viewer",
+        TokenRole::Challenge => "challenge",
+    }
+}
+
+/// The role as the API knows it.
+pub(crate) const fn api_role(role: TokenRole) -> api::Role {
+    match role {
+        TokenRole::Admin => api::Role::Admin,
+        TokenRole::Viewer => api::Role::Viewer,
+        TokenRole::Challenge => api::Role::Challenge,
     }
 }
 
@@ -215,10 +243,8 @@ pub fn shown(record: &TokenRecord) -> api::Token {
     api::Token {
         id: record.id.clone(),
         name: record.name.clone(),
-        role: match record.role {
-            TokenRole::Admin => api::Role::Admin,
-            TokenRole::Viewer => api::Role::Viewer,
-        },
+        role: api_role(record.role),
+        profile: record.profile.clone(),
         created_at: record.created_at,
         expires_at: record.expires_at,
         last_used_at: record.last_used_at,
@@ -248,6 +274,7 @@ mod tests {
         Wanted {
             name: name.to_owned(),
             role: TokenRole::Admin,
+            profile: None,
             days,
         }
     }
@@ -303,6 +330,24 @@ mod tests {
                 TokenError::Life,
                 "{days}"
             );
+        }
+    }
+
+    #[test]
+    fn only_the_challenge_role_is_limited_to_a_profile() {
+        let limited = |role, profile: &str| Wanted {
+            role,
+            profile: Some(profile.to_owned()),
+            ..wanted("mdm", None)
+        };
+        let made = mint(&limited(TokenRole::Challenge, "corp"), &[], &by(), now()).unwrap();
+        assert_eq!(made.record.profile.as_deref(), Some("corp"));
+        for wrong in [
+            limited(TokenRole::Admin, "corp"),
+            limited(TokenRole::Viewer, "corp"),
+            limited(TokenRole::Challenge, "Corp/1"),
+        ] {
+            assert_eq!(error(&wrong, &[]), TokenError::Profile);
         }
     }
 

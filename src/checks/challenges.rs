@@ -1,10 +1,13 @@
 //! Who may enroll: the static challenges of a profile, and the proxy that devices come through.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use challenge::{StaticChallenges, THE_STATIC_CHALLENGE};
+use challenge::{LENGTHS, StaticChallenges, THE_STATIC_CHALLENGE};
 use pki::Certificate;
+use warp::http::HeaderName;
 
+use super::loaded::LoadedInterface;
 use super::problem::{Findings, Spot};
 use super::{Run, advice, pair, secrets};
 use crate::config::{Profile, Secret};
@@ -23,11 +26,16 @@ pub(super) fn of_profile(
     let given = profile.challenge_password.is_some()
         || profile.challenge_password_file.is_some()
         || !profile.challenge_passwords.is_empty();
-    if !given && !profile.intune.enabled && !profile.intune_cloud.is_on() {
+    if !given
+        && !profile.intune.enabled
+        && !profile.intune_cloud.is_on()
+        && !profile.one_time.enabled
+        && profile.challenge_webhook.url.is_none()
+    {
         findings.fail(
             &inline,
             "the profile has no way to authenticate a device",
-            "set challenge_password or challenge_password_file, enable Intune, or name a tenant in intune_cloud.tenants",
+            "set challenge_password or challenge_password_file, or enable Intune or one_time, name a tenant in intune_cloud.tenants, or set challenge_webhook.url",
         );
     }
     let mut known: Vec<Secret> = Vec::new();
@@ -101,6 +109,182 @@ pub(super) fn of_profile(
         known.push(password);
     }
     all
+}
+
+/// Whether challenges that are made for one device are as they can be.
+pub(super) fn one_time(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+    let settings = &profile.one_time;
+    super::range(
+        settings.lifetime,
+        "1m",
+        "30d",
+        &spot.at("one_time.lifetime"),
+        findings,
+    );
+    findings.demand(
+        LENGTHS.contains(&settings.length),
+        &spot.at("one_time.length"),
+        "a challenge has 12 to 64 characters",
+        "use 16, or 32 for 128 bits",
+    );
+    findings.demand(
+        (1..=100_000).contains(&settings.max_open),
+        &spot.at("one_time.max_open"),
+        "1 to 100000 may be open at once",
+        "use a number in between",
+    );
+}
+
+/// What the webhook of Jamf Pro must be shown, where it is on.
+pub(super) fn jamf(
+    run: &Run<'_>,
+    profile: &Profile,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<LoadedInterface> {
+    let settings = &profile.jamf;
+    if !settings.enabled {
+        return None;
+    }
+    needs_one_time(profile, &spot.at("jamf.enabled"), findings);
+    super::range(
+        settings.lifetime,
+        "5m",
+        "1d",
+        &spot.at("jamf.lifetime"),
+        findings,
+    );
+    if profile.path_id.is_empty() {
+        findings.fail(
+            &spot.at("jamf.enabled"),
+            "the webhook of the root profile would have no URL",
+            "give the profile a path id",
+        );
+    }
+    let (header_spot, name_spot) = (spot.at("jamf.header_name"), spot.at("jamf.username"));
+    let by_header = !settings.header_name.is_empty();
+    if by_header == !settings.username.is_empty() {
+        findings.fail(
+            if by_header { &header_spot } else { &name_spot },
+            "the webhook is called with Basic authentication or with a header, one of the two",
+            "set username and password, or header_name and header_value",
+        );
+        return None;
+    }
+    let (inline, file) = match by_header {
+        true => (&settings.header_value, &settings.header_value_file),
+        false => (&settings.password, &settings.password_file),
+    };
+    let (inline_spot, file_spot) = match by_header {
+        true => (
+            spot.at("jamf.header_value"),
+            spot.at("jamf.header_value_file"),
+        ),
+        false => (spot.at("jamf.password"), spot.at("jamf.password_file")),
+    };
+    let secret = needed(run, (&inline_spot, inline), (&file_spot, file), findings)?;
+    let header = match by_header {
+        false => None,
+        true => match HeaderName::try_from(settings.header_name.as_str()) {
+            Ok(header) => Some(header),
+            Err(_) => {
+                findings.fail(
+                    &header_spot,
+                    "it cannot be the name of a header",
+                    "use letters, digits and hyphens, such as X-Jamf-Token",
+                );
+                return None;
+            }
+        },
+    };
+    Some(LoadedInterface { header, secret })
+}
+
+/// What the NDES page must be shown, where it is on.
+pub(super) fn ndes(
+    run: &Run<'_>,
+    profile: &Profile,
+    spot: &Spot,
+    findings: &mut Findings,
+) -> Option<LoadedInterface> {
+    let settings = &profile.ndes;
+    if !settings.enabled {
+        return None;
+    }
+    needs_one_time(profile, &spot.at("ndes.enabled"), findings);
+    if profile.path_id.is_empty() && !settings.at_root {
+        findings.fail(
+            &spot.at("ndes.at_root"),
+            "the page of the root profile would have no URL",
+            "set ndes.at_root = true, or give the profile a path id",
+        );
+    }
+    if settings.username.is_empty() || settings.username.contains([':', '\\']) {
+        findings.fail(
+            &spot.at("ndes.username"),
+            "it is empty, or holds a colon or a backslash",
+            "set a name without a domain",
+        );
+    }
+    let secret = needed(
+        run,
+        (&spot.at("ndes.password"), &settings.password),
+        (&spot.at("ndes.password_file"), &settings.password_file),
+        findings,
+    )?;
+    Some(LoadedInterface {
+        header: None,
+        secret,
+    })
+}
+
+fn needed(
+    run: &Run<'_>,
+    inline: (&Spot, &Option<Secret>),
+    file: (&Spot, &Option<PathBuf>),
+    findings: &mut Findings,
+) -> Option<Secret> {
+    if inline.1.is_none() && file.1.is_none() {
+        findings.fail(
+            inline.0,
+            "it is not set, so that nobody could call",
+            "set it, or name a file that holds it",
+        );
+        return None;
+    }
+    let inline = (inline.0, inline.1.as_ref());
+    let secret = secrets::resolve(run.files, inline, (file.0, file.1.as_deref()), findings)?;
+    if secret.expose().chars().count() < 12 {
+        findings.warn(
+            inline.0,
+            "it is shorter than 12 characters",
+            "use a longer, random one",
+        );
+    }
+    Some(secret)
+}
+
+fn needs_one_time(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+    findings.demand(
+        profile.one_time.enabled,
+        spot,
+        "it makes challenges for one device, which the profile does not take",
+        "set one_time.enabled = true as well",
+    );
+}
+
+/// Only one profile's NDES page can be at the path that has no path id.
+pub(super) fn one_page_at_root(profiles: &[Profile], findings: &mut Findings) {
+    let at_root = profiles
+        .iter()
+        .filter(|profile| profile.ndes.enabled && profile.ndes.at_root);
+    for profile in at_root.skip(1) {
+        findings.fail(
+            &Spot::one_of("profile", &profile.path_id).at("ndes.at_root"),
+            "another profile's NDES page is served there already",
+            "set it in one profile; the others have theirs at /ndes/<path_id>/certsrv/mscep_admin/",
+        );
+    }
 }
 
 fn shown(name: &str) -> String {

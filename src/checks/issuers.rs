@@ -44,13 +44,9 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, R
         if remote_issuers::is_remote(settings.kind) {
             let read = remote_issuers::read(settings, &spot, run.config, files, findings);
             elsewhere.extend(read);
-        } else if let Some(issuer) = local(
-            (settings, &run.config.publish),
-            &spot,
-            files,
-            now,
-            findings,
-        ) {
+        } else if let Some(issuer) =
+            local((settings, &run.config.publish), &spot, files, now, findings)
+        {
             ready.entry(settings.id.clone()).or_insert(issuer);
         }
     }

@@ -8,10 +8,12 @@ use chrono::{DateTime, Utc};
 use issuer::{CertificatePolicy, Issuer};
 use pki::Certificate;
 use scep::Ra;
+use warp::http::HeaderName;
 
 use super::ra_files::{NewRa, OverRa};
 use super::tenants::LoadedTenant;
 use crate::config::{self, Secret};
+use crate::hooks::challenge_webhook::WebhookSettings;
 use crate::http::TlsIdentity;
 
 /// A configuration with all of its files, good as a whole.
@@ -57,6 +59,12 @@ pub struct LoadedProfile {
     pub over_ras: Vec<OverRa>,
     /// The static challenges; may be none.
     pub static_challenges: StaticChallenges,
+    /// The webhook of Jamf Pro, where it is on.
+    pub jamf: Option<LoadedInterface>,
+    /// The NDES page, where it is on.
+    pub ndes: Option<LoadedInterface>,
+    /// The webhook that is asked about challenges, or told how enrollments ended.
+    pub challenge_webhook: Option<WebhookSettings>,
     /// The certificates of the proxy that devices come through, where they must.
     pub signers: Option<Vec<Certificate>>,
     /// CAs of mTLS clients, where mTLS is on.
@@ -65,6 +73,15 @@ pub struct LoadedProfile {
     pub anchors: Option<Arc<TrustAnchors>>,
     /// The compliance webhook, where there is one.
     pub compliance: Option<LoadedCompliance>,
+}
+
+/// What an interface for MDMs must be shown.
+#[derive(Debug, Clone)]
+pub struct LoadedInterface {
+    /// The header that must hold `secret`; `None`: Basic authentication.
+    pub header: Option<HeaderName>,
+    /// The password, or what the header must hold.
+    pub secret: Secret,
 }
 
 /// An RA and until when it is held.

@@ -42,6 +42,7 @@ mod tests;
 mod trust;
 mod twins;
 mod urls;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -52,7 +53,9 @@ use issuer::{CertificatePolicy, Issuer};
 
 pub use formerly::forgotten;
 pub use in_use::DataDir;
-pub use loaded::{HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedProfile, LoadedTls};
+pub use loaded::{
+    HeldRa, Loaded, LoadedAdmin, LoadedCompliance, LoadedInterface, LoadedProfile, LoadedTls,
+};
 pub use problem::{Problem, Severity};
 pub use ra_files::{NewRa, OverRa, RaNotKept, WrittenRas, remove_over};
 pub(crate) use remote_issuers::chain_file;

@@ -8,7 +8,7 @@ use issuer::CertificatePolicy;
 use super::issuers::Ready;
 use super::loaded::{LoadedCompliance, LoadedProfile};
 use super::problem::{Findings, Spot};
-use super::{Run, challenges, ra, ranges, remote_issuers, secrets, tenants, trust, urls};
+use super::{Run, challenges, ra, ranges, remote_issuers, secrets, tenants, trust, urls, webhook};
 use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl;
@@ -37,6 +37,7 @@ pub(super) fn load(
 ) -> Vec<Checked> {
     let profiles = &run.config.profiles;
     unique(profiles, findings);
+    challenges::one_page_at_root(profiles, findings);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = profiles.len().div_ceil(cores).max(1);
     std::thread::scope(|scope| {
@@ -117,6 +118,10 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
     );
 
     let static_challenges = challenges::of_profile(run, profile, &spot, &mut findings);
+    challenges::one_time(profile, &spot, &mut findings);
+    let jamf = challenges::jamf(run, profile, &spot, &mut findings);
+    let challenge_webhook = webhook::of_profile(run, profile, &spot, &mut findings);
+    let ndes = challenges::ndes(run, profile, &spot, &mut findings);
     let signers = challenges::signers(run, profile, &spot, &mut findings);
     if let Some((issuer, policy)) = issuer.zip(policy) {
         let issuer = &*issuer.issuer;
@@ -168,6 +173,9 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
             over_ras: kept.over,
             static_challenges,
             signers,
+            jamf,
+            ndes,
+            challenge_webhook,
             mtls: mtls.flatten(),
             anchors: anchors.flatten(),
             compliance,

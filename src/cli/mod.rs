@@ -7,6 +7,7 @@
 mod audit;
 mod bench;
 mod certs;
+mod challenge;
 mod check;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -74,6 +75,7 @@ enum Command {
     Audit(audit::AuditArgs),
     Store(store::StoreArgs),
     Certs(certs::CertsArgs),
+    Challenge(challenge::ChallengeArgs),
     Intune(intune::IntuneArgs),
     Issuer(issuer::IssuerArgs),
     IntuneChallenge(intune_challenge::IntuneChallengeArgs),
@@ -98,6 +100,7 @@ impl Command {
             Self::Audit(args) => audit::run(args),
             Self::Store(args) => store::run(args),
             Self::Certs(args) => certs::run(args),
+            Self::Challenge(args) => challenge::run(args),
             Self::Intune(args) => intune::run(args),
             Self::Issuer(args) => issuer::run(args),
             Self::IntuneChallenge(args) => intune_challenge::run(args),

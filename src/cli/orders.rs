@@ -28,6 +28,11 @@ pub(super) fn carry_out_with(
 ) -> Result<Answer, Failure> {
     let config = sources.load()?.config;
     let answer = match ask(&config.server.data_dir, order, sink) {
+        Err(error @ ControlError::NotRunning { .. }) if order.needs_server() => {
+            return Err(Failure::new(format!(
+                "{error}; challenges are made by the running server: start it, or name its data directory with --data-dir"
+            )));
+        }
         Err(ControlError::NotRunning { .. }) => {
             let store = open(&config, order)?;
             let by = By {

@@ -37,6 +37,9 @@ struct CreateArgs {
     /// What it may do
     #[arg(long, value_enum)]
     role: RoleArg,
+    /// With --role challenge: the SCEP profile that it is limited to [default: any]
+    #[arg(long, value_name = "PATH_ID")]
+    profile: Option<String>,
     /// Days until it ends by itself [default: never]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     expires_in_days: Option<u32>,
@@ -66,6 +69,8 @@ enum RoleArg {
     Admin,
     /// Signing in, and nothing that shows or changes devices
     Viewer,
+    /// Making, listing and withdrawing challenges for one device
+    Challenge,
 }
 
 pub(super) fn run(args: TokenArgs) -> Result<(), Failure> {
@@ -81,10 +86,12 @@ fn create(args: CreateArgs) -> Result<(), Failure> {
     let role = match args.role {
         RoleArg::Admin => api::Role::Admin,
         RoleArg::Viewer => api::Role::Viewer,
+        RoleArg::Challenge => api::Role::Challenge,
     };
     let order = Order::CreateToken {
         name: args.name,
         role,
+        profile: args.profile,
         days: args.expires_in_days,
     };
     let Answer::Created(made) = carry_out(&args.sources, &order)? else {
@@ -110,16 +117,17 @@ fn list(args: ListArgs) -> Result<(), Failure> {
     }
     let now = Utc::now();
     println!(
-        "{:<12}  {:<6}  {:<8}  {:<20}  {:<20}  NAME",
+        "{:<12}  {:<9}  {:<8}  {:<20}  {:<20}  NAME",
         "ID", "ROLE", "STATE", "CREATED", "LAST USED"
     );
     for token in tokens {
         println!(
-            "{:<12}  {:<6}  {:<8}  {:<20}  {:<20}  {}",
+            "{:<12}  {:<9}  {:<8}  {:<20}  {:<20}  {}",
             token.id,
             match token.role {
                 api::Role::Admin => "admin",
                 api::Role::Viewer => "viewer",
+                api::Role::Challenge => "challenge",
             },
             state(&token, now),
             time(token.created_at),

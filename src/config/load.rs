@@ -155,6 +155,10 @@ fn holds_secret(config: &Config) -> bool {
                     .iter()
                     .any(|one| one.value.is_some())
                 || profile.intune.compliance.hmac_secret.is_some()
+                || profile.jamf.password.is_some()
+                || profile.jamf.header_value.is_some()
+                || profile.ndes.password.is_some()
+                || profile.challenge_webhook.secret.is_some()
         })
 }
 

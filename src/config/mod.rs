@@ -9,6 +9,7 @@
 
 mod admin;
 mod asked_url;
+mod challenges;
 mod cidr;
 mod environment;
 mod error;
@@ -20,8 +21,8 @@ mod moment;
 mod overrides;
 mod profile;
 mod profiles;
-mod remote_issuer;
 mod publish;
+mod remote_issuer;
 mod schema;
 mod secret;
 mod server;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use admin::{Admin, Oidc};
 pub use asked_url::AskedUrl;
+pub use challenges::{Binding, ChallengeWebhook, Jamf, Ndes, OneTime, PageEncoding};
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
 pub use example::EXAMPLE;
@@ -42,8 +44,8 @@ pub use profile::{
     ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra,
     Renewal, UnknownCertificates,
 };
-pub use remote_issuer::{Vault, VaultAuth};
 pub use publish::Publish;
+pub use remote_issuer::{Vault, VaultAuth};
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use challenge::{ExtraNames, IntuneSettings};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AskedUrl, IntuneCloud, Moment, Secret, Span};
+use super::{AskedUrl, ChallengeWebhook, IntuneCloud, Jamf, Moment, Ndes, OneTime, Secret, Span};
 
 /// Where the RA certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,6 +102,14 @@ pub struct Profile {
     pub limits: Limits,
     /// `[profile.mtls]`.
     pub mtls: Mtls,
+    /// `[profile.one_time]`.
+    pub one_time: OneTime,
+    /// `[profile.jamf]`.
+    pub jamf: Jamf,
+    /// `[profile.ndes]`.
+    pub ndes: Ndes,
+    /// `[profile.challenge_webhook]`.
+    pub challenge_webhook: ChallengeWebhook,
     /// `[profile.intune]`.
     pub intune: Intune,
     /// `[profile.intune_cloud]`.
@@ -144,6 +152,10 @@ impl Default for Profile {
             renewal: Renewal::default(),
             limits: Limits::default(),
             mtls: Mtls::default(),
+            one_time: OneTime::default(),
+            jamf: Jamf::default(),
+            ndes: Ndes::default(),
+            challenge_webhook: ChallengeWebhook::default(),
             intune: Intune::default(),
             intune_cloud: IntuneCloud::default(),
         }

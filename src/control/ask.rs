@@ -65,7 +65,12 @@ fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result
         | Order::VerifyStore
         | Order::ExportAudit { .. }
         | Order::ImportCertificates(_) => LONG_PATIENCE,
-        Order::CreateToken { .. } | Order::ListTokens | Order::RevokeToken { .. } => PATIENCE,
+        Order::CreateToken { .. }
+        | Order::ListTokens
+        | Order::RevokeToken { .. }
+        | Order::CreateChallenge(_)
+        | Order::ListChallenges { .. }
+        | Order::WithdrawChallenge { .. } => PATIENCE,
     };
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;

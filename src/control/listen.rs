@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{CompromisedKeys, Crls, Journal, JournalError, SharedClock};
+use actors::{
+    Challenges, CompromisedKeys, Crls, Directory, Journal, JournalError, Minter, SharedClock,
+};
 use chrono::{DateTime, Utc};
-use store::{Conflict, Store};
+use store::{ChallengeQuery, Conflict, Store};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::auth::TokenError;
 use crate::auth::tokens::By;
+use crate::challenges::{make, shown, state_of};
 
 /// Lines of an export that wait to be sent.
 const AHEAD: usize = 256;
@@ -36,6 +39,10 @@ pub struct Control {
     pub crls: Crls,
     /// Keys that get no certificate any more.
     pub compromised: CompromisedKeys,
+    /// Challenges that are made for one device.
+    pub challenges: Challenges,
+    /// The profiles that they are for.
+    pub directory: Directory,
 }
 
 impl Control {
@@ -93,6 +100,52 @@ impl Control {
         send(&mut writing, ANSWERED, &text, PATIENCE).await
     }
 
+    /// Makes, lists or withdraws challenges that are made for one device.
+    async fn challenge(&self, order: Order, by: &By) -> Answer {
+        let minter = Minter {
+            name: by.name.clone(),
+            kind: by.kind.to_owned(),
+            origin: None,
+        };
+        let challenges = &self.challenges;
+        let done = match order {
+            Order::CreateChallenge(wanted) => {
+                let made = make(&self.directory, challenges, wanted, "cli", &minter).await;
+                made.map(Answer::ChallengeMade)
+                    .map_err(|error| error.to_string())
+            }
+            Order::ListChallenges {
+                profile,
+                state,
+                limit,
+            } => {
+                let query = ChallengeQuery {
+                    profile,
+                    state: state.map(state_of),
+                    before: None,
+                    limit: usize::try_from(limit).unwrap_or(0),
+                };
+                let found = challenges.list(query).await;
+                let all = found.map(|found| {
+                    let all = found.found.iter();
+                    all.map(|record| shown(record, challenges.state(record)))
+                        .collect()
+                });
+                all.map(Answer::Challenges)
+                    .map_err(|error| error.to_string())
+            }
+            Order::WithdrawChallenge { id } => {
+                let done = challenges.withdraw(&id, &minter).await;
+                done.map(|record| {
+                    Answer::ChallengeWithdrawn(shown(&record, challenges.state(&record)))
+                })
+                .map_err(|error| error.to_string())
+            }
+            _ => Err("no order for a challenge".to_owned()),
+        };
+        done.unwrap_or_else(Answer::Refused)
+    }
+
     async fn carry_out(
         &self,
         order: Order,
@@ -113,6 +166,9 @@ impl Control {
         if let Order::ImportCertificates(order) = order {
             let imported = self.import(order, by).await;
             return Ok(imported.map_or_else(Answer::Refused, Answer::Imported));
+        }
+        if order.needs_server() {
+            return Ok(self.challenge(order, &by).await);
         }
         let (lines, mut waiting) = mpsc::channel::<String>(AHEAD);
         let store = Arc::clone(&self.store);

@@ -53,6 +53,9 @@ pub enum Order {
         name: String,
         /// What it may do.
         role: api::Role,
+        /// The SCEP profile that it is limited to.
+        #[serde(default)]
+        profile: Option<String>,
         /// Days until it ends.
         days: Option<u32>,
     },
@@ -78,6 +81,33 @@ pub enum Order {
     VerifyStore,
     /// Put certificates of another server into the store.
     ImportCertificates(Import),
+    /// Make a challenge for one device. Only a running server can.
+    CreateChallenge(api::NewChallenge),
+    /// Show challenges that were made for one device. Only a running server can.
+    ListChallenges {
+        /// Only those of this SCEP profile.
+        profile: Option<String>,
+        /// Only those in this state.
+        state: Option<api::ChallengeState>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Withdraw one. Only a running server can.
+    WithdrawChallenge {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl Order {
+    /// Whether a running server is needed for it.
+    #[must_use]
+    pub const fn needs_server(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateChallenge(_) | Self::ListChallenges { .. } | Self::WithdrawChallenge { .. }
+        )
+    }
 }
 
 /// What comes back. No `Debug`: it may hold a new token's secret.
@@ -99,6 +129,12 @@ pub enum Answer {
     },
     /// So many certificates were imported.
     Imported(ImportCounts),
+    /// The challenge was made.
+    ChallengeMade(api::ChallengeCreated),
+    /// Challenges, newest first.
+    Challenges(Vec<api::Challenge>),
+    /// The challenge was withdrawn.
+    ChallengeWithdrawn(api::Challenge),
     /// It was not done, and why.
     Refused(String),
 }

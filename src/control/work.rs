@@ -29,15 +29,22 @@ pub fn change(
     now: DateTime<Utc>,
 ) -> Result<Option<(Answer, Change)>, TokenError> {
     match order {
-        Order::CreateToken { name, role, days } => {
+        Order::CreateToken {
+            name,
+            role,
+            profile,
+            days,
+        } => {
             let role = match role {
                 api::Role::Admin => TokenRole::Admin,
                 api::Role::Viewer => TokenRole::Viewer,
+                api::Role::Challenge => TokenRole::Challenge,
             };
             let minted = tokens::mint(
                 &Wanted {
                     name: name.clone(),
                     role,
+                    profile: profile.clone(),
                     days: *days,
                 },
                 known,
@@ -58,7 +65,10 @@ pub fn change(
         | Order::VerifyAudit
         | Order::ExportAudit { .. }
         | Order::VerifyStore
-        | Order::ImportCertificates(_) => Ok(None),
+        | Order::ImportCertificates(_)
+        | Order::CreateChallenge(_)
+        | Order::ListChallenges { .. }
+        | Order::WithdrawChallenge { .. } => Ok(None),
     }
 }
 
@@ -87,9 +97,12 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
             let events = export(store, *from_id, (*since, *until), sink)?;
             Answer::Exported { events }
         }
-        Order::CreateToken { .. } | Order::RevokeToken { .. } | Order::ImportCertificates(_) => {
-            return Ok(None);
-        }
+        Order::CreateToken { .. }
+        | Order::RevokeToken { .. }
+        | Order::ImportCertificates(_)
+        | Order::CreateChallenge(_)
+        | Order::ListChallenges { .. }
+        | Order::WithdrawChallenge { .. } => return Ok(None),
     }))
 }
 

@@ -8,6 +8,7 @@
 //! | `form`, `target` | request targets with and without a path; which profile a URL means |
 //! | `scep`, `visit` | the SCEP operations; the line about each request |
 //! | [`admin`] | the admin API, health and metrics |
+//! | `mdm` | where MDMs get challenges for one device: Jamf's webhook, the NDES page |
 //! | `mtls` | whether a client certificate belongs to a profile |
 //! | `page` | the administration page's files |
 //! | `published` | CRLs, CA certificates and OCSP |
@@ -17,6 +18,7 @@ pub mod admin;
 mod form;
 mod linger;
 mod listener;
+mod mdm;
 mod mtls;
 mod origin;
 mod pace;
@@ -33,6 +35,7 @@ mod watched;
 
 pub use listener::{ConnectionLimits, Listener, Phase};
 pub(crate) use listener::{Told, serve};
+pub use mdm::{Credentials, Interfaces, JamfHook, NdesPage};
 pub use origin::request_id;
 pub use page::page;
 pub(crate) use places::Places;

@@ -1,5 +1,6 @@
 //! Which route a request takes, on which listener.
 
+use super::mdm::{self, Interfaces};
 use super::scep::{self, ScepRequest};
 use super::{Channel, Peer};
 use crate::config::Cidr;
@@ -26,7 +27,7 @@ pub struct Front {
 }
 
 /// Settings of the front that a reload exchanges.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FrontSettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
@@ -36,6 +37,8 @@ pub struct FrontSettings {
     pub request_timeout: Duration,
     /// Proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Where MDMs get challenges.
+    pub interfaces: Arc<Interfaces>,
 }
 
 /// All routes of a listener: SCEP everywhere; `beyond` (admin API and page) on https only.
@@ -44,7 +47,9 @@ pub fn routes(
     beyond: Option<BoxedFilter<(Response,)>>,
 ) -> BoxedFilter<(Response,)> {
     let beyond = beyond.unwrap_or_else(nothing);
-    scep_routes(front)
+    mdm::routes(Arc::new(mdm_room(&front)))
+        .or(scep_routes(front))
+        .unify()
         .or(warp::ext::get::<Peer>()
             .and_then(only_https)
             .untuple_one()
@@ -60,6 +65,22 @@ pub fn routes(
         }))
         .unify()
         .boxed()
+}
+
+fn mdm_room(front: &Arc<Front>) -> mdm::Room {
+    let of_front = Arc::clone(front);
+    mdm::Room {
+        house: Arc::clone(&front.house),
+        access: Arc::clone(&front.access),
+        settings: Box::new(move || {
+            let settings = of_front.settings.load();
+            mdm::Settings {
+                trusted_proxies: settings.trusted_proxies.clone(),
+                body_timeout: settings.body_timeout,
+                interfaces: Arc::clone(&settings.interfaces),
+            }
+        }),
+    }
 }
 
 fn nothing() -> BoxedFilter<(Response,)> {

@@ -58,6 +58,7 @@ fn make(store: &Arc<dyn Store>, now: DateTime<Utc>) -> Result<Zeroizing<String>,
     let wanted = Wanted {
         name: NAME.to_owned(),
         role: TokenRole::Admin,
+        profile: None,
         days: None,
     };
     let minted =

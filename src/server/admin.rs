@@ -98,6 +98,8 @@ impl Server {
             clock: Arc::clone(&self.clock),
             crls: services.crls.clone(),
             compromised: services.compromised.clone(),
+            challenges: services.challenges.clone(),
+            directory: self.house().directory.clone(),
         }
     }
 }

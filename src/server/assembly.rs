@@ -1,18 +1,22 @@
 //! From what the checks let through to what the actors work with.
 
-use crate::checks::{Loaded, LoadedProfile, attribute_oid};
+use crate::auth::limit::WrongCredentials;
+use crate::checks::{Loaded, LoadedInterface, LoadedProfile, attribute_oid};
 use crate::config::{Config, Crypto, Expired, Span, UnknownCertificates};
+use crate::hooks::challenge_webhook::ChallengeWebhook;
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
+use crate::http::{Credentials, Interfaces, JamfHook, NdesPage};
 use crate::intune::ById;
 use actors::{
-    ChainSettings, ComplianceHook, FormerRevocations, Intune, OutsideRules, PendingLimits,
-    ProfileSpec, RenewalRules, RequestLimits,
+    ChainSettings, ComplianceHook, FormerRevocations, Intune, OneTimeRules, OutsideRules,
+    PendingLimits, ProfileSpec, RenewalRules, RequestLimits,
 };
 use challenge::{SignedChallenges, Validator};
 use chrono::{DateTime, Utc};
 use intune_cloud::{CloudChallenges, Rules};
 use scep::CryptoMode;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something that a profile asks cannot be set up.
@@ -65,7 +69,17 @@ fn spec(
         },
         challenge: Some(profile.static_challenges.clone()).filter(|all| !all.is_empty()),
         intune: intune(profile)?,
-        validators: cloud(profile, tenants).into_iter().collect(),
+        one_time: settings.one_time.enabled.then(|| OneTimeRules {
+            lifetime: settings.one_time.lifetime.duration(),
+            length: settings.one_time.length,
+            max_open: settings.one_time.max_open,
+            per_client_per_minute: settings.one_time.per_client_per_minute,
+            certificate_profile: profile.policy.id.clone(),
+        }),
+        validators: cloud(profile, tenants)
+            .into_iter()
+            .chain(challenge_webhook(profile)?)
+            .collect(),
         outside: OutsideRules {
             // A request that is given up by the front is answered 503; PENDING is kinder.
             answer_within: settings
@@ -107,6 +121,47 @@ fn spec(
     })
 }
 
+/// Where MDMs get challenges that are made for one device.
+pub(super) fn interfaces(loaded: &Loaded, config: &Config) -> Interfaces {
+    let mut interfaces = Interfaces {
+        jamf: BTreeMap::new(),
+        ndes: BTreeMap::new(),
+        ndes_at_root: None,
+        wrong: WrongCredentials::new(
+            config.admin.bad_token_limit,
+            config.admin.bad_token_window.duration(),
+        ),
+    };
+    for profile in &loaded.profiles {
+        let (path_id, settings) = (&profile.settings.path_id, &profile.settings);
+        if let Some(LoadedInterface { header, secret }) = &profile.jamf {
+            let secret = secret.expose();
+            let hook = JamfHook {
+                credentials: match header {
+                    Some(header) => Credentials::header(header.clone(), secret),
+                    None => Credentials::basic(&settings.jamf.username, secret),
+                },
+                lifetime: settings.jamf.lifetime.duration(),
+                binding: settings.jamf.binding,
+                per_minute: settings.jamf.per_minute,
+            };
+            interfaces.jamf.insert(path_id.clone(), hook);
+        }
+        if let Some(LoadedInterface { secret, .. }) = &profile.ndes {
+            let credentials = Credentials::basic(&settings.ndes.username, secret.expose());
+            let page = NdesPage {
+                credentials: credentials.with_domain(),
+                encoding: settings.ndes.encoding,
+            };
+            if settings.ndes.at_root {
+                interfaces.ndes_at_root = Some(path_id.clone());
+            }
+            interfaces.ndes.insert(path_id.clone(), page);
+        }
+    }
+    interfaces
+}
+
 fn intune(profile: &LoadedProfile) -> Result<Option<Intune>, AssemblyError> {
     let Some(anchors) = &profile.anchors else {
         return Ok(None);
@@ -136,11 +191,26 @@ fn cloud(profile: &LoadedProfile, tenants: &ById) -> Option<Arc<dyn Validator>> 
     let rules = Rules {
         profile: profile.settings.path_id.clone(),
         wait_for_notification: settings.wait_for_notification,
-        takes_all: profile.static_challenges.is_empty(),
+        takes_all: profile.static_challenges.is_empty() && profile.challenge_webhook.is_none(),
         per_device_limit_24h: settings.per_device_rate_limit_24h,
         tenant_attribute: settings.tenant_attribute.as_deref().and_then(attribute_oid),
     };
     Some(Arc::new(CloudChallenges::new(tenants, rules)))
+}
+
+fn challenge_webhook(profile: &LoadedProfile) -> Result<Option<Arc<dyn Validator>>, AssemblyError> {
+    let Some(settings) = &profile.challenge_webhook else {
+        return Ok(None);
+    };
+    let path_id = &profile.settings.path_id;
+    let fixed = profile.static_challenges.clone();
+    ChallengeWebhook::new(settings.clone(), path_id, fixed)
+        .map(|webhook| Some(Arc::new(webhook) as Arc<dyn Validator>))
+        .map_err(|error| AssemblyError {
+            profile: profile.settings.label().to_owned(),
+            what: "the challenge webhook",
+            reason: error.to_string(),
+        })
 }
 
 fn compliance(profile: &LoadedProfile) -> Result<Option<Arc<dyn ComplianceHook>>, AssemblyError> {

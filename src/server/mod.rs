@@ -133,7 +133,7 @@ impl Server {
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         let tls = loaded.tls.identity.clone();
-        let settings = ArcSwap::from_pointee(front_settings(&config));
+        let settings = ArcSwap::from_pointee(front_settings(&config, &loaded));
         let services = &house.services;
         let gate = Gate::new(
             Arc::clone(&services.store),
@@ -450,12 +450,13 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
     }
 }
 
-fn front_settings(config: &Config) -> FrontSettings {
+fn front_settings(config: &Config, loaded: &Loaded) -> FrontSettings {
     let server = &config.server;
     FrontSettings {
         max_body_bytes: server.max_body_bytes,
         body_timeout: server.body_timeout.duration(),
         request_timeout: server.request_timeout.duration(),
         trusted_proxies: server.trusted_proxies.clone(),
+        interfaces: Arc::new(assembly::interfaces(loaded, config)),
     }
 }

@@ -82,7 +82,9 @@ impl Server {
             tracing::warn!("{error}");
         }
         self.front.access.apply(access);
-        self.front.settings.store(Arc::new(front_settings(&config)));
+        self.front
+            .settings
+            .store(Arc::new(front_settings(&config, &loaded)));
         self.connection_limits
             .store(Arc::new(connection_limits(&config)));
         if let Some(publication) = &self.publication {

@@ -64,6 +64,34 @@ impl Operator<'_> {
         self.ask_with(reqwest::Method::POST, &path, body);
     }
 
+    /// A new challenge of this profile, by the admin API.
+    pub(crate) fn challenge(&self, profile: &str) -> String {
+        let wanted = serde_json::json!({ "profile": profile }).to_string();
+        let reply = self.ask_with(reqwest::Method::POST, "/api/v1/challenges", wanted);
+        let challenge = reply["challenge"].as_str();
+        challenge.expect("a challenge").to_owned()
+    }
+
+    /// What an interface for MDMs answers to this name and password.
+    pub(crate) fn as_mdm(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        (name, password): (&str, &str),
+        body: &str,
+    ) -> String {
+        let url = self.server.https(path);
+        let request = self
+            .client
+            .request(method, url)
+            .basic_auth(name, Some(password))
+            .body(body.to_owned());
+        let reply = http::send(request);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 200, "{path}: {text}");
+        text
+    }
+
     fn next_waiting(&self, profile: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {

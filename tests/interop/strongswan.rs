@@ -131,6 +131,56 @@ fn a_wrong_challenge_is_a_failure_it_understands() {
 
 #[test]
 #[ignore = "needs strongSwan pki"]
+fn a_challenge_of_each_interface_is_good_once() {
+    let made = Added {
+        path_id: "made",
+        settings: "
+            crypto = 'compatible'
+            [one_time]
+            enabled = true
+            [jamf]
+            enabled = true
+            username = 'jamf'
+            password = 'a-long-password-of-jamf'
+            [ndes]
+            enabled = true
+            username = 'mdm'
+            password = 'a-long-password-of-an-mdm'
+        ",
+    };
+    let server = Server::start(&[made]);
+    let (dir, url) = (server.scratch("strongswan"), server.http("made"));
+    fetch_ca(&dir, &url);
+    let operator = Operator::of(&server);
+    let event = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":1},"event":{"payloadIdentifier":"0A1B"}}"#;
+    let jamf = ("jamf", "a-long-password-of-jamf");
+    let by_webhook = operator.as_mdm(reqwest::Method::POST, "/hooks/jamf/made", jamf, event);
+    let mdm = ("mdm", "a-long-password-of-an-mdm");
+    let path = "/ndes/made/certsrv/mscep_admin/";
+    let page = operator.as_mdm(reqwest::Method::GET, path, mdm, "");
+    let rest = page
+        .split("The enrollment challenge password is: <B> ")
+        .nth(1);
+    let by_page = rest.and_then(|rest| rest.split(' ').next()).unwrap();
+    let by_api = operator.challenge("made");
+    for (n, challenge) in [by_webhook.as_str(), by_page, &by_api]
+        .into_iter()
+        .enumerate()
+    {
+        let (key, certificate) = (format!("{n}.key"), format!("{n}.pem"));
+        tool::rsa_key(&dir, &key);
+        let said = pki(&dir, &enroll(&url, &key, &["--password", challenge]));
+        keep(&dir, &said, &certificate);
+        tool::judge(&dir, &server.ca(), &certificate, &key, SUBJECT);
+        let second = format!("{n}-again.key");
+        tool::rsa_key(&dir, &second);
+        let said = pki(&dir, &enroll(&url, &second, &["--password", challenge]));
+        assert!(!said.ok && said.out.is_empty(), "{}", said.all);
+    }
+}
+
+#[test]
+#[ignore = "needs strongSwan pki"]
 fn it_polls_until_an_operator_approves() {
     let waiting = Added {
         path_id: "waiting",

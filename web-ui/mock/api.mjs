@@ -91,10 +91,59 @@ const ROUTES = [
   ["POST", /^\/admin\/certificates\/([^/]+)\/([^/]+)\/release$/, release],
   ["POST", /^\/admin\/certificates\/bulk$/, bulk],
   ["GET", /^\/admin\/timeline$/, timeline],
+  ["GET", /^\/challenges$/, challenges],
+  ["POST", /^\/challenges$/, makeChallenge],
+  ["DELETE", /^\/challenges\/(\w+)$/, withdrawChallenge],
   ["GET", /^\/admin\/tokens$/, ({ tokens }) => ({ tokens })],
   ["POST", /^\/admin\/tokens$/, makeToken],
   ["DELETE", /^\/admin\/tokens\/(\w+)$/, revokeToken],
 ];
+
+function challenges({ challenges }, { query }) {
+  const [profile, wanted] = [query.get("profile"), query.get("state")];
+  const shown = challenges.filter(
+    (one) => (profile ?? one.profile) === one.profile && (wanted ?? one.state) === one.state,
+  );
+  const of = (path) => challenges.filter((one) => one.profile === path);
+  const paths = [...new Set(challenges.map((one) => one.profile))];
+  const profiles = paths
+    .filter((path) => (profile ?? path) === path)
+    .map((path) => ({
+      profile: path,
+      open: of(path).filter((one) => one.state === "open").length,
+      max_open: 10_000,
+      made: of(path).length + 4700,
+      used: 4655,
+      expired: 41,
+      withdrawn: 2,
+      refused: 3,
+    }));
+  return { challenges: shown, profiles };
+}
+
+function makeChallenge(state, { body }) {
+  const details = {
+    id: Math.random().toString(16).slice(2).padEnd(32, "0"),
+    profile: body.profile,
+    state: "open",
+    interface: "page",
+    created_by: "ops",
+    created_at: stamp(),
+    expires_at: stamp(Date.now() + 3_600_000),
+    uses: body.uses ?? 1,
+    used: 0,
+    ...(body.device ? { bound_to: `device ${body.device}` } : {}),
+  };
+  state.challenges.unshift(details);
+  return { challenge: "8CE317021F690069", details };
+}
+
+function withdrawChallenge(state, { parts: [id] }) {
+  const found = state.challenges.find((one) => one.id === id);
+  if (!found) return { status: 404, error: "there is no such challenge" };
+  found.state = "withdrawn";
+  return found;
+}
 
 function about() {
   return {

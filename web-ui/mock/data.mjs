@@ -317,9 +317,38 @@ function requests(now, hostile) {
   return [...list, ...[markup, long, bidi].map((name, n) => request(n + 4, now, name))];
 }
 
+function challenges(now, hostile) {
+  const one = (n, more) => ({
+    id: `${n}f3c0a9be2d14c58a1b2c3d4e5f60718`,
+    profile: "corp",
+    state: "open",
+    interface: "jamf",
+    created_by: "jamf",
+    created_at: iso(now - n * 4 * MINUTE),
+    expires_at: iso(now + (15 - n * 4) * MINUTE),
+    uses: 1,
+    used: 0,
+    ...more,
+  });
+  return [
+    one(1, { bound_to: "configuration profile 0A1B2C3D (observed)" }),
+    one(2, { state: "used", used: 1, last_used_at: iso(now - 7 * MINUTE) }),
+    one(3, {
+      interface: "api",
+      created_by: hostile ? HOSTILE.markup : "provisioning",
+      bound_to: `device ${hostile ? HOSTILE.bidi : "box-4.example.org"}`,
+      uses: 3,
+      used: 1,
+    }),
+    one(4, { state: "expired", interface: "ndes", created_by: "workspace-one" }),
+    one(5, { state: "withdrawn", interface: "page", created_by: "ops" }),
+  ];
+}
+
 /** Everything, as of `now`. */
 export function world({ now = Date.now(), profiles = 0, audit = 160, empty, hostile } = {}) {
-  if (empty) return { profiles: [], events: [], certificates: [], requests: [], tokens: [] };
+  if (empty)
+    return { profiles: [], events: [], certificates: [], requests: [], challenges: [], tokens: [] };
   const all = events(now, audit, hostile);
   const certificates = all.filter((e) => e.details.serial).map((e) => certificate(e, now));
   const old = certificates[6];
@@ -333,6 +362,7 @@ export function world({ now = Date.now(), profiles = 0, audit = 160, empty, host
     events: all,
     certificates,
     requests: requests(now, hostile),
+    challenges: challenges(now, hostile),
     tokens: [
       {
         id: "7c1d2e3f",

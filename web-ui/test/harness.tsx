@@ -44,6 +44,7 @@ const NOTHING: Readonly<Record<string, Answer>> = {
   "GET /admin/scep/requests": () => list([]),
   "GET /admin/certificates": () => list([]),
   "GET /admin/tokens": { tokens: [] },
+  "GET /challenges": { challenges: [], profiles: [] },
   "GET /audit": () => list([]),
   "GET /about": {
     name: "scepd",

@@ -22,6 +22,7 @@ describe("tabs", () => {
     ["/scep?tab=activity", "Recent Activity"],
     ["/scep?tab=certificates", "Certificates"],
     ["/scep?tab=requests", "Requests"],
+    ["/scep?tab=challenges", "Challenges"],
     ["/scep?tab=server", "Server"],
     ["/scep?tab=other", "Profiles"],
     ["/elsewhere", "Profiles"],

@@ -3,7 +3,7 @@
 use super::ProfileActor;
 use crate::answer::Answer;
 use crate::decision::{Decision, Hold, Reserve, Settle, Settlement, USED_BEFORE};
-use crate::enrollment::Marks;
+use crate::enrollment::{Key, Marks, digest};
 use actix::Handler;
 use challenge::{DeviceKey, Label, ReplayKey, Reservation};
 use chrono::{DateTime, Utc};
@@ -25,6 +25,18 @@ impl ProfileActor {
                 Reservation::Once { key, until } => {
                     if self.replay.insert(ReplayKey(key), until) {
                         marks.once.push((ReplayKey(key), until));
+                        continue;
+                    }
+                    Decision::Replay
+                }
+                Reservation::OneOf { key, places, until } => {
+                    let place = (0..places).find_map(|place| {
+                        let place = ReplayKey(place_of(key, place));
+                        self.replay.insert(place, until).then_some(place)
+                    });
+                    if let Some(place) = place {
+                        marks.once.push((place, until));
+                        marks.used = Some(Box::new(key));
                         continue;
                     }
                     Decision::Replay
@@ -52,6 +64,14 @@ impl ProfileActor {
         for device in &marks.quota {
             self.rate.give_back(device, marks.at);
         }
+    }
+}
+
+/// What is taken for one of several places.
+fn place_of(key: Key, place: u32) -> Key {
+    match place {
+        0 => key,
+        place => digest(&[&key[..], &place.to_be_bytes()[..]]),
     }
 }
 

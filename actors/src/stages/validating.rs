@@ -16,7 +16,7 @@ impl Work {
         let shared = Arc::clone(&self.shared);
         let names = CsrFacts::from_csr(&self.csr);
         let challenge = self.csr.challenge_password();
-        let Some(validator) = shared.spec.validator(challenge) else {
+        let Some(validator) = shared.validator(challenge) else {
             return self
                 .refuse(&refused(
                     "not_validated",

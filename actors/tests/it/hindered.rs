@@ -125,6 +125,9 @@ impl Ledger for HinderedStore {
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>> {
         self.store.due_notices(time, limit)
     }
+    fn challenge(&self, digest: &[u8; 16]) -> Result<Option<store::ChallengeRecord>> {
+        self.store.challenge(digest)
+    }
     fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState> {
         self.store.profile_state(profile, time)
     }
@@ -199,6 +202,16 @@ impl Records for HinderedStore {
         self.store.certificates_prune(retention, limit, time)
     }
 
+    fn challenges(
+        &self,
+        query: &store::ChallengeQuery,
+        time: StoreTime,
+    ) -> Result<store::Challenges> {
+        self.store.challenges(query, time)
+    }
+    fn challenge_counts(&self, profile: &str, time: StoreTime) -> Result<store::ChallengeCounts> {
+        self.store.challenge_counts(profile, time)
+    }
     fn sizes(&self) -> Result<Sizes> {
         self.store.sizes()
     }

@@ -234,6 +234,7 @@ impl World {
             chain: ChainSettings::default(),
             challenge: Some(StaticChallenges::only(CHALLENGE)),
             intune: None,
+            one_time: None,
             validators: Vec::new(),
             outside: OutsideRules::default(),
             mtls: None,

@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod challenges;
 mod clock_steps;
 mod crash;
 mod crls;

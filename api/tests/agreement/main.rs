@@ -7,7 +7,8 @@ mod samples;
 use std::collections::BTreeMap;
 
 use api::{
-    AuditQuery, CertificateQuery, DownloadQuery, Permission, ROUTES, RequestQuery, TimelineQuery,
+    AuditQuery, CertificateQuery, ChallengeQuery, DownloadQuery, Permission, ROUTES, RequestQuery,
+    TimelineQuery,
 };
 use node::Node;
 use samples::{Sample, Shape};
@@ -59,12 +60,12 @@ fn each_operation_says_who_may_call_it() {
         match route.permission {
             Permission::Public => assert!(security.items().is_empty(), "{id}"),
             Permission::Metrics => assert!(security.items().contains(&Node::Map(vec![])), "{id}"),
-            Permission::SignedIn | Permission::Admin => {
+            Permission::SignedIn | Permission::Admin | Permission::Challenge => {
                 assert!(!security.items().is_empty(), "{id}");
                 assert!(statuses.contains(&"401"), "{id}");
             }
         }
-        if route.permission == Permission::Admin {
+        if matches!(route.permission, Permission::Admin | Permission::Challenge) {
             assert!(statuses.contains(&"403"), "{id}");
         }
         if route.method.changes() && route.permission != Permission::Public {
@@ -191,6 +192,7 @@ fn queries_are_documented_parameter_by_parameter() {
             "/api/v1/admin/scep/requests",
             Node::of(&RequestQuery::default()),
         ),
+        ("/api/v1/challenges", Node::of(&ChallengeQuery::default())),
         (
             "/api/v1/admin/timeline",
             Node::of(&TimelineQuery::default()),

@@ -250,10 +250,62 @@ fn token(full: bool) -> Token {
         id: s(),
         name: s(),
         role: Role::Admin,
+        profile: full.then(s),
         created_at: t(),
         expires_at: full.then(t),
         last_used_at: full.then(t),
         revoked_at: full.then(t),
+    }
+}
+
+fn challenge(full: bool) -> Challenge {
+    Challenge {
+        id: s(),
+        profile: s(),
+        state: ChallengeState::Open,
+        interface: s(),
+        created_by: s(),
+        created_at: t(),
+        expires_at: t(),
+        uses: 1,
+        used: 0,
+        last_used_at: full.then(t),
+        withdrawn_at: full.then(t),
+        bound_to: full.then(s),
+    }
+}
+
+fn challenge_counts() -> ChallengeCounts {
+    ChallengeCounts {
+        profile: s(),
+        open: 1,
+        max_open: 2,
+        made: 3,
+        used: 4,
+        expired: 5,
+        withdrawn: 6,
+        refused: 7,
+    }
+}
+
+fn challenges(full: bool) -> Challenges {
+    Challenges {
+        challenges: vec![challenge(true)],
+        next: full.then_some(1),
+        profiles: vec![challenge_counts()],
+    }
+}
+
+fn new_challenge(full: bool) -> NewChallenge {
+    NewChallenge {
+        profile: s(),
+        lifetime_seconds: full.then_some(1),
+        uses: full.then_some(1),
+        subject: full.then(s),
+        sans: full.then(s),
+        device: full.then(s),
+        certificate_profile: full.then(s),
+        note: full.then(s),
     }
 }
 
@@ -389,10 +441,11 @@ pub(crate) fn all() -> Vec<Sample> {
         truncated: false,
         generated_at: t(),
     };
-    let new_token = |days| NewToken {
+    let new_token = |full: bool| NewToken {
         name: s(),
         role: Role::Viewer,
-        expires_in_days: days,
+        profile: full.then(s),
+        expires_in_days: full.then_some(1),
     };
     let created = TokenCreated {
         secret: s(),
@@ -516,7 +569,27 @@ pub(crate) fn all() -> Vec<Sample> {
         object("AuditDetails", details(), AuditDetails::default()),
         object("Claim", claim(), Claim::default()),
         object("CsrNames", csr_names(), CsrNames::default()),
-        enumeration("Role", &[Role::Admin, Role::Viewer]),
+        enumeration(
+            "ChallengeState",
+            &[
+                ChallengeState::Open,
+                ChallengeState::Used,
+                ChallengeState::Expired,
+                ChallengeState::Withdrawn,
+            ],
+        ),
+        object("Challenges", challenges(true), challenges(false)),
+        object("Challenge", challenge(true), challenge(false)),
+        whole("ChallengeCounts", challenge_counts()),
+        object("NewChallenge", new_challenge(true), new_challenge(false)),
+        whole(
+            "ChallengeCreated",
+            ChallengeCreated {
+                challenge: s(),
+                details: challenge(true),
+            },
+        ),
+        enumeration("Role", &[Role::Admin, Role::Viewer, Role::Challenge]),
         whole(
             "Tokens",
             Tokens {
@@ -524,7 +597,7 @@ pub(crate) fn all() -> Vec<Sample> {
             },
         ),
         object("Token", token(true), token(false)),
-        object("NewToken", new_token(Some(1)), new_token(None)),
+        object("NewToken", new_token(true), new_token(false)),
         whole("TokenCreated", created),
     ]
 }

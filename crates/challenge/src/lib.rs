@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Validator`] | the seam: a profile has a list of them, the first whose shape fits decides |
 //! | [`StaticChallenges`] | a profile's static passwords |
+//! | [`OneTime`], [`ChallengeKey`] | challenges that are made for one device |
 //! | [`SignedChallenges`], [`verify`] | the Intune connector's signed challenge, gates 1 to 6, pure: a [`Verified`] or a [`Refused`] |
 //! | [`TrustAnchors`] | whose signatures count |
 //! | [`ReplayMemory`], [`RateWindow`] | gates 7 and 8 as plain data, owned by the profile's actor |
@@ -24,6 +25,7 @@ mod intune;
 pub mod json;
 mod label;
 mod memory;
+mod one_time;
 mod static_challenges;
 mod validator;
 mod webhook;
@@ -40,6 +42,7 @@ pub use intune::{
 };
 pub use label::{Label, fail_info};
 pub use memory::{RateLimited, RateWindow, ReplayMemory, Ticket};
+pub use one_time::{Binding, ChallengeKey, LENGTHS, Made, OneTime, Standing, is_shaped};
 pub use static_challenges::{StaticChallenges, THE_STATIC_CHALLENGE};
 pub use validator::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,

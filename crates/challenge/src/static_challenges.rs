@@ -155,6 +155,7 @@ mod tests {
             names: &CsrFacts::default(),
             transaction_id: "1",
             csr: &[],
+            source: None,
         };
         challenges.check(&request, at(now))
     }

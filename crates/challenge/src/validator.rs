@@ -54,6 +54,11 @@ pub trait Validator: Send + Sync {
         None
     }
 
+    /// Whether it is told of the end of every enrollment of its profile, whoever vouched.
+    fn hears_of_all(&self) -> bool {
+        false
+    }
+
     /// Asks over the network what [`check`](Self::check) left open. It may be asked the same thing more than once.
     ///
     /// # Errors
@@ -141,6 +146,15 @@ pub enum Reservation {
         /// What is taken.
         key: [u8; 16],
         /// Until when it stays taken.
+        until: DateTime<Utc>,
+    },
+    /// One of so many places, until a moment.
+    OneOf {
+        /// Whose places they are.
+        key: [u8; 16],
+        /// How many there are; at least 1.
+        places: u32,
+        /// Until when a place stays taken.
         until: DateTime<Utc>,
     },
     /// One of as many as the profile allows in a window.

@@ -1,8 +1,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    AuditEvent, CaId, CertificateRecord, CrlRecord, EnrollmentRecord, Notice, Reservation,
-    TokenRecord,
+    AuditEvent, CaId, CertificateRecord, ChallengeRecord, ChallengeState, CrlRecord,
+    EnrollmentRecord, Notice, Reservation, TokenRecord,
 };
 
 /// Writes that become durable together or not at all.
@@ -73,6 +73,30 @@ pub enum Op {
     },
     /// Takes something that only so many may have. Refused when it is taken already.
     Reserve(Reservation),
+    /// A new challenge; it gets a number of its own. Refused when its digest is known, and when its profile has `most`
+    /// open ones.
+    PutChallenge {
+        /// What is kept of it.
+        record: Box<ChallengeRecord>,
+        /// How many may be open at once, this one included.
+        most: u32,
+    },
+    /// A challenge was used. Whether it might be is decided by its reservation; one that is forgotten is passed over.
+    UseChallenge {
+        /// Its digest.
+        digest: [u8; 16],
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A challenge may be used no more. Refused when it is unknown or has ended.
+    WithdrawChallenge {
+        /// Its digest.
+        digest: [u8; 16],
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Lets some challenges go whose time has passed: they are open no longer, and are forgotten a while after.
+    SweepChallenges,
     /// Adds to a counter of a profile. One that was never counted stands at 0; none goes past
     /// `u64::MAX`.
     Count {
@@ -243,6 +267,26 @@ pub enum Conflict {
         used: usize,
         /// When the oldest that stands in the way leaves the window.
         frees_at: DateTime<Utc>,
+    },
+    /// A challenge with this digest is known.
+    #[error("the challenge is known already")]
+    ChallengeExists,
+    /// As many challenges are open as may be.
+    #[error("profile `{profile}` has {open} open challenges, and no more may be")]
+    ChallengesFull {
+        /// The profile.
+        profile: String,
+        /// How many are open.
+        open: u64,
+    },
+    /// There is no such challenge.
+    #[error("there is no such challenge")]
+    UnknownChallenge,
+    /// The challenge has ended.
+    #[error("the challenge has ended: it is {}", state.as_str())]
+    ChallengeEnded {
+        /// How.
+        state: ChallengeState,
     },
     /// Another token in force has the name.
     #[error("there is a token named `{name}` already")]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Change, ClockReading, Committed, Conflict, EnrollmentRecord, Mark, ProfileState, Result,
-    StoreTime, StoredNotice,
+    ChallengeRecord, Change, ClockReading, Committed, Conflict, EnrollmentRecord, Mark,
+    ProfileState, Result, StoreTime, StoredNotice,
 };
 
 /// The face of the store that decides. Every method blocks on memory or disk: call it off the async
@@ -70,6 +70,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Up to `limit` notices that are due at `time`, the longest due first.
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>>;
+
+    /// The challenge with this digest.
+    fn challenge(&self, digest: &[u8; 16]) -> Result<Option<ChallengeRecord>>;
 
     /// What the profile's actor starts from: marks that are live at `time`, counters, requests that wait.
     fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState>;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Ledger`], [`Records`], [`Accounts`] | the store's three faces: what decides, what is looked at, who may; [`Store`] is all of them |
 //! | [`Change`], [`Op`] | one atomic set of writes; [`Ledger::commit`] makes many durable with one flush |
-//! | [`CertificateRecord`], [`EnrollmentRecord`], [`AuditEvent`], [`Notice`], [`TokenRecord`] | what is kept |
+//! | [`CertificateRecord`], [`EnrollmentRecord`], [`AuditEvent`], [`Notice`], [`ChallengeRecord`], [`TokenRecord`] | what is kept |
 //! | [`CaId`] | whose certificates, revocations and CRL numbers they are |
 //! | [`StoreTime`] | the time, made by the store from a [`ClockReading`]: what has surely passed is what is forgotten by |
 //! | [`SledStore`] | the store on sled, one tree, one writer |
@@ -15,6 +15,7 @@ mod accounts;
 mod audit;
 mod ca;
 mod certificate;
+mod challenge;
 mod change;
 mod enrollment;
 mod error;
@@ -38,6 +39,9 @@ pub use ca::CaId;
 pub use certificate::{
     CertificateQuery, CertificateRecord, CertificateStatus, CrlRecord, ON_HOLD, Revocation,
     RevokedCertificate, Standing,
+};
+pub use challenge::{
+    CHALLENGES_KEPT, ChallengeCounts, ChallengeQuery, ChallengeRecord, ChallengeState, Challenges,
 };
 pub use change::{Change, Committed, Conflict, Op};
 pub use enrollment::{EnrollmentRecord, Grounds, Lease, Refusal, Stage, Times};

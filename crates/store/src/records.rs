@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Page, Result,
-    RevokedCertificate, Sizes, Standing, StoreTime, StoredEvent, VerifyReport,
+    AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, ChallengeCounts,
+    ChallengeQuery, Challenges, CrlRecord, Page, Result, RevokedCertificate, Sizes, Standing,
+    StoreTime, StoredEvent, VerifyReport,
 };
 
 /// The face of the store that is looked at. Every method blocks on memory or disk: call it off the
@@ -79,6 +80,12 @@ pub trait Records: Send + Sync + 'static {
         limit: usize,
         time: StoreTime,
     ) -> Result<u64>;
+
+    /// Challenges that match, newest first; `time` says which of them are open.
+    fn challenges(&self, query: &ChallengeQuery, time: StoreTime) -> Result<Challenges>;
+
+    /// How many challenges of a profile there are at `time`, and were.
+    fn challenge_counts(&self, profile: &str, time: StoreTime) -> Result<ChallengeCounts>;
 
     /// How much there is.
     fn sizes(&self) -> Result<Sizes>;

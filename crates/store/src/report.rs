@@ -15,6 +15,8 @@ pub struct Sizes {
     pub pending: u64,
     /// Notices that are not yet delivered.
     pub notices: u64,
+    /// Challenges that are open.
+    pub challenges: u64,
     /// Audit events kept.
     pub audit_events: u64,
     /// API tokens, revoked ones too.

@@ -9,6 +9,8 @@ pub enum TokenRole {
     Admin,
     /// Reading only.
     Viewer,
+    /// Making challenges for one device.
+    Challenge,
 }
 
 /// An API token. The token itself is never stored, only its digest.
@@ -20,6 +22,8 @@ pub struct TokenRecord {
     pub name: String,
     /// What it allows.
     pub role: TokenRole,
+    /// The SCEP profile that a token with the role [`TokenRole::Challenge`] is limited to.
+    pub profile: Option<String>,
     /// SHA-256 of the token.
     pub hash: [u8; 32],
     /// When it was made.

@@ -13,9 +13,10 @@ use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Arrived, Asked, decoded, read};
 use super::{
-    audit, bulk, certificates, checks, pending, probes, profiles, session, timeline, tokens,
+    audit, bulk, certificates, challenges, checks, pending, probes, profiles, session, timeline,
+    tokens,
 };
-use crate::auth::{Admin, SignedIn};
+use crate::auth::{Admin, ChallengeMaker, SignedIn};
 
 /// Whether a path is the admin side's: a route of the table, or anything under `/api`.
 pub(super) fn is_ours(path: &str) -> bool {
@@ -102,6 +103,7 @@ enum Standing {
     Anyone,
     SignedIn(SignedIn),
     Admin(Admin),
+    ChallengeMaker(ChallengeMaker),
 }
 
 impl Standing {
@@ -117,24 +119,30 @@ impl Standing {
             }
             Permission::SignedIn => Self::SignedIn(asked.sign_in(context).await?),
             Permission::Admin => Self::Admin(asked.sign_in(context).await?.admin()?),
+            Permission::Challenge => {
+                Self::ChallengeMaker(asked.sign_in(context).await?.challenge_maker()?)
+            }
         })
     }
 
     fn signed_in(self) -> Result<SignedIn, Problem> {
         match self {
             Self::SignedIn(caller) => Ok(caller),
-            Self::Anyone | Self::Admin(_) => {
-                Err(Problem::fault("the route table asks for too little here"))
-            }
+            _ => Err(Problem::fault("the route table asks for too little here")),
         }
     }
 
     fn admin(self) -> Result<Admin, Problem> {
         match self {
             Self::Admin(admin) => Ok(admin),
-            Self::Anyone | Self::SignedIn(_) => {
-                Err(Problem::fault("the route table asks for too little here"))
-            }
+            _ => Err(Problem::fault("the route table asks for too little here")),
+        }
+    }
+
+    fn challenge_maker(self) -> Result<ChallengeMaker, Problem> {
+        match self {
+            Self::ChallengeMaker(maker) => Ok(maker),
+            _ => Err(Problem::fault("the route table asks for too little here")),
         }
     }
 }
@@ -174,6 +182,15 @@ async fn carry_out(
         }
         Operation::ShowTimeline => timeline::show(context, &by.admin()?, &asked).await,
         Operation::ListAuditEvents => audit::list(context, &by.admin()?, &asked).await,
+        Operation::CreateChallenge => {
+            challenges::create(context, &by.challenge_maker()?, &asked).await
+        }
+        Operation::ListChallenges => {
+            challenges::list(context, &by.challenge_maker()?, &asked).await
+        }
+        Operation::WithdrawChallenge => {
+            challenges::withdraw(context, &by.challenge_maker()?, &asked).await
+        }
         Operation::ListTokens => tokens::list(context, &by.admin()?),
         Operation::CreateToken => tokens::create(context, &by.admin()?, &asked).await,
         Operation::RevokeToken => tokens::revoke(context, &by.admin()?, &asked).await,

@@ -12,11 +12,13 @@
 //! | `session`, `tokens` | signing in; tokens |
 //! | `profiles`, `checks` | SCEP profiles, Intune state, trust reload, start-up checks |
 //! | `audit`, `certificates`, `serials`, `pending`, `timeline` | what happened, what was issued, what waits |
+//! | `challenges` | challenges that are made for one device |
 //! | `probes` | about, health, readiness, metrics |
 
 mod audit;
 mod bulk;
 mod certificates;
+mod challenges;
 mod checks;
 mod context;
 mod dispatch;

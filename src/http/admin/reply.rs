@@ -69,6 +69,15 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, told)
     }
 
+    pub(super) fn forbidden(told: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, told)
+    }
+
+    /// Come again later: there were too many.
+    pub(super) fn too_many(told: impl Into<String>, retry_after: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, told).retry_after(retry_after)
+    }
+
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -32,6 +32,7 @@ pub(super) async fn create(
     let api::NewToken {
         name,
         role,
+        profile,
         expires_in_days,
     } = asked.body()?;
     match order(
@@ -41,6 +42,7 @@ pub(super) async fn create(
         Order::CreateToken {
             name,
             role,
+            profile,
             days: expires_in_days,
         },
     )
@@ -96,7 +98,9 @@ async fn order(
         .transpose()
         .unwrap_or_else(|| Err(TokenError::Store("no order for a token".to_owned())));
     done.map_err(|error| match error {
-        TokenError::Name | TokenError::Life => Problem::bad_request(error.to_string()),
+        TokenError::Name | TokenError::Life | TokenError::Profile => {
+            Problem::bad_request(error.to_string())
+        }
         TokenError::Taken(_) | TokenError::Revoked(_) => Problem::conflict(error.to_string()),
         TokenError::Unknown(_) => Problem::not_found(error.to_string()),
         TokenError::Random | TokenError::Store(_) => Problem::fault(error),

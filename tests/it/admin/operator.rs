@@ -57,6 +57,7 @@ impl Running {
         let wanted = Wanted {
             name: name.to_owned(),
             role,
+            profile: None,
             days: None,
         };
         let by = By {

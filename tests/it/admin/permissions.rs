@@ -57,7 +57,7 @@ async fn a_viewer_is_told_what_is_missing() {
         let answer = viewer
             .ask(method(route.method), &path(route.path), None, &[])
             .await;
-        if route.permission == Permission::Admin {
+        if matches!(route.permission, Permission::Admin | Permission::Challenge) {
             assert_eq!(answer.status, 403, "{route:?}: {}", answer.text);
             let words = answer.error();
             assert!(

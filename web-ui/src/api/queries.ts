@@ -10,6 +10,8 @@ import type {
   CertificateDetail,
   CertificateList,
   CertificateStatus,
+  ChallengeState,
+  Challenges,
   IntuneStats,
   PendingRequestList,
   ProfileList,
@@ -18,10 +20,16 @@ import type {
 } from "./types";
 
 /** How often a view asks again, in milliseconds, while the page is visible. */
-export const POLL = { profiles: 30_000, intune: 30_000, audit: 60_000, requests: 30_000 } as const;
+export const POLL = {
+  profiles: 30_000,
+  intune: 30_000,
+  audit: 60_000,
+  requests: 30_000,
+  challenges: 30_000,
+} as const;
 
 /** Rows shown in Recent Activity and in Recent failures. */
-export const SHOWN = { activity: 100, failures: 50 } as const;
+export const SHOWN = { activity: 100, failures: 50, challenges: 200 } as const;
 
 /** Who is signed in; null when nobody is. */
 export const authQuery = queryOptions({
@@ -151,6 +159,24 @@ export function requestsQuery(profile: string | undefined) {
         signal,
       ),
     refetchInterval: POLL.requests,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Challenges for one device: those in a state, or all. */
+export function challengesQuery(state: ChallengeState | "all", profile: string | undefined) {
+  return queryOptions({
+    queryKey: ["challenges", state, profile ?? null],
+    queryFn: ({ signal }) =>
+      get<Challenges>(
+        withQuery("/api/v1/challenges", {
+          profile,
+          state: state === "all" ? undefined : state,
+          limit: SHOWN.challenges,
+        }),
+        signal,
+      ),
+    refetchInterval: POLL.challenges,
     placeholderData: keepPreviousData,
   });
 }

@@ -399,6 +399,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/challenges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List challenges
+         * @description Newest first, without their values; each is kept for a week after its end. Needs the admin role, or the challenge role; a
+         *     token that is limited to a profile sees those of its profile.
+         */
+        get: operations["listChallenges"];
+        put?: never;
+        /**
+         * Make a challenge
+         * @description For one device, or as many certificates as `uses` says. The challenge is in the reply and nowhere else. Needs the admin role,
+         *     or the challenge role; a token that is limited to a profile makes challenges for its profile. 429 also when the profile has
+         *     as many open ones as it may, or the caller had as many made within a minute.
+         */
+        post: operations["createChallenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/challenges/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw a challenge
+         * @description It is refused from the next request on. One that has ended already is a conflict.
+         */
+        delete: operations["withdrawChallenge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/tokens": {
         parameters: {
             query?: never;
@@ -1307,10 +1354,144 @@ export interface components {
             san_other?: string[];
         };
         /**
-         * @description `admin`: everything; `viewer`: only what any signed-in caller may do.
+         * @description Where a challenge stands. `open`: it can be used; `used`: as often as it may be; `expired`; `withdrawn`.
          * @enum {string}
          */
-        Role: "admin" | "viewer";
+        ChallengeState: "open" | "used" | "expired" | "withdrawn";
+        /** @description Challenges that match, and how many each profile has. */
+        Challenges: {
+            /** @description Newest first; they are kept for a week after their end. */
+            challenges: components["schemas"]["Challenge"][];
+            /**
+             * Format: int64
+             * @description What to give as `before` for more. Omitted when there are none; a page may be short, or empty, and have more.
+             */
+            next?: number;
+            /** @description One entry for each profile that has challenges made for one device. */
+            profiles: components["schemas"]["ChallengeCounts"][];
+        };
+        /** @description One challenge, without its value. */
+        Challenge: {
+            /** @description Names it in the audit and in the withdraw route. */
+            id: string;
+            /** @description The SCEP profile that it is for. */
+            profile: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["ChallengeState"];
+            /** @description By which way it was made: `api`, `cli`, `page`, `jamf` or `ndes`. */
+            interface: string;
+            /** @description Who had it made. */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it is over.
+             */
+            expires_at: string;
+            /**
+             * Format: int32
+             * @description How many certificates it is good for.
+             */
+            uses: number;
+            /**
+             * Format: int32
+             * @description How many it was used for.
+             */
+            used: number;
+            /**
+             * Format: date-time
+             * @description When it was last used. Omitted when never.
+             */
+            last_used_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was withdrawn. Omitted unless it was.
+             */
+            withdrawn_at?: string;
+            /** @description What it is bound to, in words. Omitted when it is good for any request of its profile. */
+            bound_to?: string;
+        };
+        /** @description How many challenges of a profile there are, and were. */
+        ChallengeCounts: {
+            /** @description The SCEP profile. */
+            profile: string;
+            /**
+             * Format: int64
+             * @description That can be used now.
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description How many may be open at once.
+             */
+            max_open: number;
+            /**
+             * Format: int64
+             * @description That were ever made.
+             */
+            made: number;
+            /**
+             * Format: int64
+             * @description Certificates that were issued to one.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description That ended unused.
+             */
+            expired: number;
+            /**
+             * Format: int64
+             * @description That were withdrawn.
+             */
+            withdrawn: number;
+            /**
+             * Format: int64
+             * @description Challenges that devices came with and that were refused, since the server started.
+             */
+            refused: number;
+        };
+        /** @description A challenge to be made. What is given of subject, sans, device and certificate_profile must all hold of the request. */
+        NewChallenge: {
+            /** @description The SCEP profile that it is for. */
+            profile: string;
+            /**
+             * Format: int32
+             * @description For how many seconds it is good; as long as the profile says when absent, and no longer.
+             */
+            lifetime_seconds?: number;
+            /**
+             * Format: int32
+             * @description How many certificates it is good for; 1 when absent.
+             */
+            uses?: number;
+            /** @description The whole subject that the CSR must have, as RFC 4514 writes it. */
+            subject?: string;
+            /** @description All alternative names that the CSR must have, and no other (`dns:a.example,email:b@example`). */
+            sans?: string;
+            /** @description The device that the CSR must name: a common name, a serialNumber in the subject, or an alternative name. */
+            device?: string;
+            /** @description The certificate profile that the SCEP profile must use. */
+            certificate_profile?: string;
+            /** @description Why, for the audit. */
+            note?: string;
+        };
+        /** @description A challenge that was just made. */
+        ChallengeCreated: {
+            /** @description The challenge, shown this once. */
+            challenge: string;
+            /** @description What is kept of it. */
+            details: components["schemas"]["Challenge"];
+        };
+        /**
+         * @description `admin`: everything; `viewer`: only what any signed-in caller may do; `challenge`: challenges for one device.
+         * @enum {string}
+         */
+        Role: "admin" | "viewer" | "challenge";
         /** @description All tokens. */
         Tokens: {
             /** @description Newest first, revoked ones too. */
@@ -1324,6 +1505,8 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /** @description The SCEP profile that a token with the challenge role is limited to. Omitted when it is not. */
+            profile?: string;
             /**
              * Format: date-time
              * @description When it was made.
@@ -1351,6 +1534,8 @@ export interface components {
             name: string;
             /** @description What it may do. */
             role: components["schemas"]["Role"];
+            /** @description With the challenge role: the SCEP profile that it is limited to; all of them when absent. */
+            profile?: string;
             /**
              * Format: int32
              * @description Days until it ends by itself; without end when absent.
@@ -2689,6 +2874,174 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             429: components["responses"]["TooMany"];
+        };
+    };
+    listChallenges: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
+                 * @example corp
+                 */
+                profile?: components["parameters"]["Profile"];
+                /** @description Only those in this state. */
+                state?: components["schemas"]["ChallengeState"];
+                /** @description Only those before this number, which the page before gave as `next`. */
+                before?: number;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The challenges, and how many each profile has. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "challenges": [
+                     *         {
+                     *           "id": "7f3c0a9be2d14c58a1b2c3d4e5f60718",
+                     *           "profile": "corp",
+                     *           "state": "used",
+                     *           "interface": "jamf",
+                     *           "created_by": "jamf",
+                     *           "created_at": "2026-11-23T12:30:00Z",
+                     *           "expires_at": "2026-11-23T12:45:00Z",
+                     *           "uses": 1,
+                     *           "used": 1,
+                     *           "last_used_at": "2026-11-23T12:31:04Z"
+                     *         }
+                     *       ],
+                     *       "next": 4711,
+                     *       "profiles": [
+                     *         {
+                     *           "profile": "corp",
+                     *           "open": 12,
+                     *           "max_open": 10000,
+                     *           "made": 4710,
+                     *           "used": 4655,
+                     *           "expired": 41,
+                     *           "withdrawn": 2,
+                     *           "refused": 3
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Challenges"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+        };
+    };
+    createChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "profile": "corp",
+                 *       "lifetime_seconds": 900,
+                 *       "device": "box-4.example.org"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewChallenge"];
+            };
+        };
+        responses: {
+            /** @description Made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "challenge": "8CE317021F690069",
+                     *       "details": {
+                     *         "id": "7f3c0a9be2d14c58a1b2c3d4e5f60718",
+                     *         "profile": "corp",
+                     *         "state": "open",
+                     *         "interface": "api",
+                     *         "created_by": "provisioning",
+                     *         "created_at": "2026-11-23T12:30:00Z",
+                     *         "expires_at": "2026-11-23T12:45:00Z",
+                     *         "uses": 1,
+                     *         "used": 0,
+                     *         "bound_to": "device box-4.example.org"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChallengeCreated"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    withdrawChallenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The challenge's id, from the list or the audit.
+                 * @example 7f3c0a9be2d14c58a1b2c3d4e5f60718
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "7f3c0a9be2d14c58a1b2c3d4e5f60718",
+                     *       "profile": "corp",
+                     *       "state": "withdrawn",
+                     *       "interface": "page",
+                     *       "created_by": "ops",
+                     *       "created_at": "2026-11-23T12:30:00Z",
+                     *       "expires_at": "2026-11-23T13:30:00Z",
+                     *       "uses": 1,
+                     *       "used": 0,
+                     *       "withdrawn_at": "2026-11-23T12:34:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooMany"];
+            503: components["responses"]["Busy"];
         };
     };
     listTokens: {

@@ -6,6 +6,7 @@ export const TABS = [
   "activity",
   "certificates",
   "requests",
+  "challenges",
   "server",
 ] as const;
 export type Tab = (typeof TABS)[number];
@@ -16,6 +17,7 @@ export const TAB_NAMES: Readonly<Record<Tab, string>> = {
   activity: "Recent Activity",
   certificates: "Certificates",
   requests: "Requests",
+  challenges: "Challenges",
   server: "Server",
 };
 

@@ -12,6 +12,7 @@ import { ToneMark } from "../parts/tone-mark";
 const ROLES = [
   { value: "viewer", name: "Viewer: may sign in, sees no admin data" },
   { value: "admin", name: "Admin: everything" },
+  { value: "challenge", name: "Challenges: makes challenges for devices, and nothing else" },
 ] as const;
 
 const LIVES = [

@@ -7,6 +7,7 @@ import { announce } from "../parts/announcer";
 import { Badge } from "../parts/badge";
 import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { useFocusHeir } from "../parts/focus";
+import { ProfileName } from "../parts/links";
 import { Empty, ErrorWords, QueryStates } from "../parts/states";
 import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
@@ -45,6 +46,8 @@ export function Tokens() {
   );
 }
 
+const ROLE_NAMES = { admin: "Admin", viewer: "Viewer", challenge: "Challenges" } as const;
+
 interface TokenTableProps {
   tokens: readonly Token[];
   /** When the list came, in milliseconds since 1970. */
@@ -76,7 +79,15 @@ function TokenTable({ tokens, now, onRevoke }: TokenTableProps) {
               <td className="clip whole">
                 <Untrusted text={token.name} />
               </td>
-              <td>{token.role === "admin" ? "Admin" : "Viewer"}</td>
+              <td>
+                {ROLE_NAMES[token.role]}
+                {token.profile !== undefined && (
+                  <>
+                    {" "}
+                    of <ProfileName pathId={token.profile} />
+                  </>
+                )}
+              </td>
               <td data-label="Made">
                 <Day time={token.created_at} />
               </td>

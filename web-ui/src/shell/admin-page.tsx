@@ -6,6 +6,7 @@ import { ActivityTab } from "../activity/activity-tab";
 import { requestsQuery } from "../api/queries";
 import { CertificateSheet } from "../certificates/certificate-sheet";
 import { CertificatesTab } from "../certificates/certificates-tab";
+import { ChallengesTab } from "../challenges/challenges-tab";
 import { IntuneTab } from "../intune/intune-tab";
 import { filtersOf, searchFor, TAB_NAMES, TABS, type Tab } from "../model/url";
 import { useFocusHeir } from "../parts/focus";
@@ -21,6 +22,7 @@ const VIEWS: Readonly<Record<Tab, () => React.ReactNode>> = {
   activity: ActivityTab,
   certificates: CertificatesTab,
   requests: RequestsTab,
+  challenges: ChallengesTab,
   server: ServerTab,
 };
 

@@ -56,7 +56,6 @@ impl Validator for SignedChallenges {
                 let grounds = Grounds {
                     device,
                     sid: verified.vouched_sid,
-                    challenge: None,
                     claim: Some(verified.claim),
                     ..Grounds::default()
                 };

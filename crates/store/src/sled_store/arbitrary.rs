@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
-    AuditDetails, AuditEvent, CaId, CertificateRecord, EnrollmentRecord, Grounds, Lease, Notice,
-    Outcome, Refusal, Revocation, Stage, Times, TokenRecord, TokenRole,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, ChallengeRecord, EnrollmentRecord, Grounds,
+    Lease, Notice, Outcome, Refusal, Revocation, Stage, Times, TokenRecord, TokenRole,
 };
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -144,13 +144,28 @@ prop_compose! {
 }
 
 prop_compose! {
+    pub(super) fn challenge()(
+        digest: [u8; 16], number: u64, names in (".{0,8}", ".{0,8}", ".{0,8}"), bound in octets(),
+        uses: (u32, u32), times in (time(), time(), time()),
+        ends in (option::of(time()), option::of(time())),
+    ) -> ChallengeRecord {
+        ChallengeRecord {
+            digest, number, profile: names.0, by: names.1, interface: names.2, bound,
+            uses: uses.0, used: uses.1, created: times.0, expires: times.1, until: times.2,
+            last_used: ends.0, withdrawn: ends.1,
+        }
+    }
+}
+
+prop_compose! {
     pub(super) fn token()(
-        names in (".{1,8}", ".{0,8}", ".{0,8}"), admin: bool, hash: [u8; 32], created_at in time(),
+        names in (".{1,8}", ".{0,8}", ".{0,8}"), role in 0..3_u8, profile in option::of(".{0,8}"), hash: [u8; 32], created_at in time(),
         times in (option::of(time()), option::of(time()), option::of(time())),
     ) -> TokenRecord {
         TokenRecord {
             id: names.0, name: names.1, created_by: names.2, hash, created_at,
-            role: if admin { TokenRole::Admin } else { TokenRole::Viewer },
+            role: [TokenRole::Admin, TokenRole::Viewer, TokenRole::Challenge][usize::from(role)],
+            profile: profile.filter(|_| role == 2),
             expires_at: times.0, last_used_at: times.1, revoked_at: times.2,
         }
     }

@@ -162,6 +162,9 @@ fn apply(state: &mut State, staged: Staged) -> Result<()> {
     for (number, due) in staged.notices {
         state.notices.put(number, due);
     }
+    for (digest, open) in staged.challenges {
+        state.challenges.put(digest, open);
+    }
     for token in staged.tokens {
         state.put_token(token);
     }

@@ -132,6 +132,11 @@ impl Engine {
         guarded("read", || self.db.range(from..end).next().transpose())
     }
 
+    /// The last record at `from` or after it, below `end`.
+    pub(super) fn last_in(&self, from: &[u8], end: &[u8]) -> Result<Option<(IVec, IVec)>> {
+        guarded("read", || self.db.range(from..end).next_back().transpose())
+    }
+
     /// Up to `most` records at `from` or after it, below `end`.
     pub(super) fn some_in(
         &self,

@@ -14,6 +14,9 @@
 //! | `r` | profile, sheet number | a sheet of replay marks |
 //! | `d` | profile, sheet number | a sheet of rate marks |
 //! | `n` | profile | counters |
+//! | `h` | digest | a challenge |
+//! | `q` | challenge number | its digest |
+//! | `j` | digest | nothing: the challenge is open |
 //! | `k` | token id | a token |
 //! | `w` | CA, hex | its newest CRL |
 //! | `s` | name | a setting |
@@ -43,6 +46,9 @@ pub(super) enum Kind {
     Replay = b'r',
     Rate = b'd',
     Counters = b'n',
+    Challenge = b'h',
+    ChallengeOrder = b'q',
+    OpenChallenge = b'j',
     Token = b'k',
     Crl = b'w',
     Setting = b's',
@@ -53,7 +59,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All there are in a store of this version.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Audit,
         Self::Certificate,
@@ -66,6 +72,9 @@ impl Kind {
         Self::Replay,
         Self::Rate,
         Self::Counters,
+        Self::Challenge,
+        Self::ChallengeOrder,
+        Self::OpenChallenge,
         Self::Token,
         Self::Crl,
         Self::Setting,
@@ -88,6 +97,14 @@ impl Kind {
         let mut key = Vec::with_capacity(9);
         key.push(self.letter());
         key.extend_from_slice(&id.to_be_bytes());
+        key
+    }
+
+    /// The key of a record that is known by a digest.
+    pub(super) fn digest(self, digest: &[u8; 16]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(17);
+        key.push(self.letter());
+        key.extend_from_slice(digest);
         key
     }
 

@@ -84,6 +84,7 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
     let certificate = load.certificates()?;
     let enrollment = load.enrollments()?;
     let notice = load.notices()?;
+    let challenge = load.challenges()?;
     load.tokens()?;
     let Load {
         state,
@@ -98,6 +99,7 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
         certificate,
         enrollment,
         notice,
+        challenge,
     };
     Ok(Loaded {
         state,
@@ -322,6 +324,41 @@ impl Load<'_> {
         let last =
             last.and_then(|octets| Some(u64::from_be_bytes(octets.as_ref().try_into().ok()?)));
         Ok(last.unwrap_or_default().saturating_add(1))
+    }
+
+    /// The open challenges; the number that the next one gets.
+    fn challenges(&mut self) -> Result<u64> {
+        let mut open = Vec::new();
+        let letter = [Kind::OpenChallenge.letter()];
+        self.engine.scan(&letter, |key, _| {
+            open.extend(
+                key.get(1..)
+                    .and_then(|digest| <[u8; 16]>::try_from(digest).ok()),
+            );
+            Ok(true)
+        })?;
+        for digest in open {
+            let octets = self.engine.get(&Kind::Challenge.digest(&digest))?;
+            match wire::decode_challenge(&octets.unwrap_or_default()) {
+                Ok(record) => {
+                    let known = super::challenges::Open::of(&record);
+                    self.state.challenges.put(digest, Some(known));
+                }
+                Err(error) => {
+                    self.fault(
+                        format!("challenge {}", hex::encode(digest)),
+                        error.to_string(),
+                    );
+                }
+            }
+        }
+        let (first, end) = (
+            [Kind::ChallengeOrder.letter()],
+            [Kind::ChallengeOrder.letter() + 1],
+        );
+        let last = self.engine.last_in(&first, &end)?;
+        let last = last.and_then(|(key, _)| id_of(&key)).unwrap_or_default();
+        Ok(last.saturating_add(1))
     }
 
     fn tokens(&mut self) -> Result<()> {

@@ -10,6 +10,7 @@
 //! | `migrate` | from earlier layouts to this one |
 //! | `prune` | letting audit events go, and the events that say so |
 //! | `marks`, `sheets` | replay and rate marks, and where they are |
+//! | `challenges` | which challenges are open, and searches in them |
 //! | `clock` | how much time has passed |
 //! | `state`, `tables`, `digest_map`, `hash`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
@@ -22,6 +23,7 @@ mod absent;
 mod arbitrary;
 mod backup;
 mod chain;
+mod challenges;
 mod clock;
 mod commit;
 mod digest_map;
@@ -71,8 +73,9 @@ use wire::CertificateFacts;
 use witness::Witness;
 
 use crate::{
-    CertificateRecord, Change, ClockReading, Committed, Conflict, EnrollmentRecord, Error, Fault,
-    Ledger, Mark, ProfileState, Result, SCHEMA_VERSION, StoreTime, StoredNotice,
+    CertificateRecord, ChallengeRecord, Change, ClockReading, Committed, Conflict,
+    EnrollmentRecord, Error, Fault, Ledger, Mark, ProfileState, Result, SCHEMA_VERSION, StoreTime,
+    StoredNotice,
 };
 
 /// How to open the store.
@@ -347,6 +350,10 @@ impl Ledger for SledStore {
             }
         }
         Ok(due)
+    }
+
+    fn challenge(&self, digest: &[u8; 16]) -> Result<Option<ChallengeRecord>> {
+        self.find_challenge(digest)
     }
 
     fn profile_state(&self, profile: &str, time: StoreTime) -> Result<ProfileState> {

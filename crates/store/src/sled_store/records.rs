@@ -12,9 +12,9 @@ use super::tables::certificate_digest;
 use super::wire::{self, CertificateFacts};
 use super::witness;
 use crate::{
-    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, CrlRecord, Error,
-    Page, Records, Result, RevokedCertificate, Sizes, Standing, StoreTime, StoredEvent,
-    TokenRecord, VerifyReport,
+    Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, ChallengeCounts,
+    ChallengeQuery, Challenges, CrlRecord, Error, Page, Records, Result, RevokedCertificate, Sizes,
+    Standing, StoreTime, StoredEvent, TokenRecord, VerifyReport,
 };
 
 impl Records for SledStore {
@@ -154,6 +154,14 @@ impl Records for SledStore {
         time: StoreTime,
     ) -> Result<u64> {
         self.prune_certificates(retention, limit, time)
+    }
+
+    fn challenges(&self, query: &ChallengeQuery, time: StoreTime) -> Result<Challenges> {
+        self.find_challenges(query, time)
+    }
+
+    fn challenge_counts(&self, profile: &str, time: StoreTime) -> Result<ChallengeCounts> {
+        self.count_challenges(profile, time)
     }
 
     fn sizes(&self) -> Result<Sizes> {

@@ -1,6 +1,8 @@
 //! Changes on their way to disk: what they will write, checked against what is stored and
 //! against each other.
 
+mod challenges;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -103,6 +105,10 @@ impl<'a> Stage<'a> {
             Op::DelayNotice { id, due } => self.delay_notice(*id, *due),
             Op::NoticeDone { id } => self.notice_done(*id),
             Op::Reserve(reservation) => self.reserve(reservation),
+            Op::PutChallenge { record, most } => self.put_challenge(record, *most),
+            Op::UseChallenge { digest, at } => self.use_challenge(digest, *at),
+            Op::WithdrawChallenge { digest, at } => self.withdraw_challenge(digest, *at),
+            Op::SweepChallenges => self.sweep_challenges(),
             Op::Count { profile, name, by } => self.count(profile, name, *by),
             Op::Audit(event) => {
                 let octets = wire::encode_event(event)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::chain::Head;
+use super::challenges::Open;
 use super::marks::Owner;
 use super::tables::{Digest, EnrollmentEntry};
 use crate::{CaId, TokenRecord};
@@ -15,6 +16,7 @@ pub(super) struct Next {
     pub(super) certificate: u64,
     pub(super) enrollment: u64,
     pub(super) notice: u64,
+    pub(super) challenge: u64,
 }
 
 /// A new mark, and on which sheet it is.
@@ -41,6 +43,8 @@ pub(super) struct Staged {
     pub(super) enrollments: Vec<EnrollmentEntry>,
     /// Notices by number: when they are due (microseconds since 1970), `None` = gone.
     pub(super) notices: Vec<(u64, Option<i64>)>,
+    /// Challenges that are open now, or (`None`) are no longer; in order.
+    pub(super) challenges: Vec<(Digest, Option<Open>)>,
     pub(super) tokens: Vec<TokenRecord>,
     /// The newest sheets of those that got marks.
     pub(super) sheets: BTreeMap<Owner, u64>,
@@ -60,6 +64,7 @@ impl Staged {
             revoked: Vec::new(),
             enrollments: Vec::new(),
             notices: Vec::new(),
+            challenges: Vec::new(),
             tokens: Vec::new(),
             sheets: BTreeMap::new(),
             marks: Vec::new(),
@@ -77,6 +82,7 @@ impl Staged {
         self.revoked.extend(later.revoked);
         self.enrollments.extend(later.enrollments);
         self.notices.extend(later.notices);
+        self.challenges.extend(later.challenges);
         self.tokens.extend(later.tokens);
         self.sheets.extend(later.sheets);
         self.marks.extend(later.marks);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ring::digest::{SHA256, digest};
 
 use super::chain;
+use super::challenges::OpenChallenges;
 use super::digest_map::{DigestMap, Reread};
 use super::engine::Reader;
 use super::index::{
@@ -51,6 +52,7 @@ pub(super) struct State {
     pub(super) enrollments: Enrollments,
     /// Notices that are not yet delivered.
     pub(super) notices: Due,
+    pub(super) challenges: OpenChallenges,
     /// Numbers of the events that say that others were let go.
     prunings: BTreeSet<u64>,
     shelf: Option<Shelf>,
@@ -77,6 +79,7 @@ impl State {
             gone: 0,
             enrollments: Enrollments::new(reread(key_of), reread(poll_key_of)),
             notices: Due::default(),
+            challenges: OpenChallenges::default(),
             prunings: BTreeSet::new(),
             shelf,
             tokens: BTreeMap::new(),

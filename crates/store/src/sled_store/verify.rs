@@ -29,6 +29,7 @@ impl SledStore {
         reading.certificates()?;
         reading.enrollments()?;
         reading.notices()?;
+        reading.challenges()?;
         reading.marks()?;
         reading.small_ones()?;
         reading.meta()?;
@@ -67,6 +68,7 @@ impl SledStore {
                 open.filter(|open| open.awaits_approval).count() as u64
             },
             notices: state.notices.len(),
+            challenges: state.challenges.len(),
             audit_events: state.events.len(),
             tokens: state.token_count(),
             index_bytes: state.bytes(),
@@ -192,6 +194,51 @@ impl Reading<'_> {
             }
             Ok(true)
         })
+    }
+
+    /// Challenges decode, are found by their numbers, and those that are noted as open are there.
+    fn challenges(&mut self) -> Result<()> {
+        let store = self.store;
+        store
+            .engine
+            .scan(&[Kind::Challenge.letter()], |key, octets| {
+                self.records += 1;
+                let name = || {
+                    format!(
+                        "challenge {}",
+                        hex::encode(key.get(1..).unwrap_or_default())
+                    )
+                };
+                match wire::decode_challenge(octets) {
+                    Err(error) => self.fault(name(), error.to_string()),
+                    Ok(record) => {
+                        let order = store.engine.get(&Kind::ChallengeOrder.id(record.number))?;
+                        if order.as_deref() != Some(&record.digest[..]) {
+                            self.fault(name(), "its number names another one".to_owned());
+                        }
+                        if **key != *Kind::Challenge.digest(&record.digest) {
+                            self.fault(name(), "it is kept under another digest".to_owned());
+                        }
+                    }
+                }
+                Ok(true)
+            })?;
+        for kind in [Kind::ChallengeOrder, Kind::OpenChallenge] {
+            store.engine.scan(&[kind.letter()], |key, octets| {
+                self.records += 1;
+                let digest = match kind {
+                    Kind::ChallengeOrder => octets.as_ref(),
+                    _ => key.get(1..).unwrap_or_default(),
+                };
+                let digest = <[u8; 16]>::try_from(digest).unwrap_or_default();
+                if store.find_challenge(&digest)?.is_none() {
+                    let name = format!("record {}", hex::encode(key));
+                    self.fault(name, "its challenge is missing".to_owned());
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(())
     }
 
     fn marks(&mut self) -> Result<()> {

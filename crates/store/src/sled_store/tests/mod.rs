@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod challenges;
 mod damage;
 mod marks;
 mod migrate;

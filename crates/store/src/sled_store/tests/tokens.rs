@@ -12,6 +12,7 @@ fn tokens_are_listed_found_touched_and_revoked() {
         } else {
             TokenRole::Viewer
         },
+        profile: None,
         hash: [n; 32],
         created_at: after(i64::from(n)),
         created_by: "cli".into(),
@@ -85,6 +86,7 @@ fn of_tokens_that_are_made_at_once_one_gets_the_name() {
         id: format!("t{n}"),
         name: "ops".into(),
         role: TokenRole::Admin,
+        profile: None,
         hash: [n; 32],
         created_at: after(at),
         created_by: "cli".into(),

@@ -5,6 +5,7 @@
 //! because the chain covers their octets and they can never be rewritten).
 
 mod certificate;
+mod challenge;
 mod earlier;
 mod enrollment;
 mod event;
@@ -16,6 +17,7 @@ pub(super) use certificate::{
     CertificateFacts, decode_crl, decode_earlier_crl, decode_revocation, encode_certificate,
     encode_crl, encode_revocation,
 };
+pub(super) use challenge::{decode_challenge, encode_challenge};
 pub(super) use earlier::{EarlierFacts, EarlierRequest};
 pub(super) use enrollment::{EnrollmentView, decode_enrollment, encode_enrollment};
 pub(super) use event::{

@@ -5,10 +5,19 @@ use crate::{Conflict, Result, TokenRecord, TokenRole};
 
 const WHAT: &str = "a token";
 
+/// The role, with what it is limited to.
+#[derive(Serialize, Deserialize)]
+enum DiskRole<'a> {
+    Admin,
+    Viewer,
+    Challenge(Option<&'a str>),
+}
+
 #[derive(Serialize, Deserialize)]
 struct DiskToken<'a> {
     name: &'a str,
-    role: TokenRole,
+    #[serde(borrow)]
+    role: DiskRole<'a>,
     hash: [u8; 32],
     created_at: i64,
     created_by: &'a str,
@@ -22,7 +31,11 @@ pub(in crate::sled_store) fn encode_token(
 ) -> std::result::Result<Vec<u8>, Conflict> {
     let disk = DiskToken {
         name: &record.name,
-        role: record.role,
+        role: match record.role {
+            TokenRole::Admin => DiskRole::Admin,
+            TokenRole::Viewer => DiskRole::Viewer,
+            TokenRole::Challenge => DiskRole::Challenge(record.profile.as_deref()),
+        },
         hash: record.hash,
         created_at: micros(record.created_at),
         created_by: &record.created_by,
@@ -35,10 +48,16 @@ pub(in crate::sled_store) fn encode_token(
 
 pub(in crate::sled_store) fn decode_token(id: &str, octets: &[u8]) -> Result<TokenRecord> {
     let disk: DiskToken<'_> = decode(WHAT, octets)?;
+    let (role, profile) = match disk.role {
+        DiskRole::Admin => (TokenRole::Admin, None),
+        DiskRole::Viewer => (TokenRole::Viewer, None),
+        DiskRole::Challenge(profile) => (TokenRole::Challenge, profile.map(str::to_owned)),
+    };
     Ok(TokenRecord {
         id: id.to_owned(),
         name: disk.name.to_owned(),
-        role: disk.role,
+        role,
+        profile,
         hash: disk.hash,
         created_at: time(WHAT, disk.created_at)?,
         created_by: disk.created_by.to_owned(),
