@@ -37,9 +37,15 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the binary and waits for the line that says where it listens.
     pub(crate) fn start(config: &Path) -> Self {
+        Self::start_in(config, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_in(config: &Path, environment: &[(&str, String)]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_scepd"))
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

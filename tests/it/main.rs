@@ -11,6 +11,7 @@
 //! | `wire` | HTTP octet for octet |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
+//! | `cloud` | Intune's cloud validation against a fake of Microsoft's services |
 //! | `commands` | commands of the real binary beside a running server, and alone |
 //! | the rest | one module a subject |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,6 +23,7 @@ mod badfiles;
 mod challenge_webhook;
 mod clock;
 mod clock_steps;
+mod cloud;
 mod commands;
 mod connections;
 mod copies;

@@ -232,6 +232,9 @@ fn decide(
             "The request has no challenge password.",
         );
     };
+    if world.settings.any_challenge {
+        return Ok(());
+    }
     let Some(raw) = strict_base64(challenge) else {
         return refuse("ChallengeDecodingError", "The challenge is not base64.");
     };

@@ -122,6 +122,8 @@ pub enum ChallengeUse {
 pub struct Settings {
     /// How often one challenge is good.
     pub challenge_use: ChallengeUse,
+    /// Any challenge is good, also one that was not minted here.
+    pub any_challenge: bool,
     /// The life of a token in seconds.
     pub token_seconds: i64,
     /// How long nothing is handed out after a download of revocation requests, in seconds.
@@ -144,6 +146,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             challenge_use: ChallengeUse::Repeatable,
+            any_challenge: false,
             token_seconds: 3599,
             cool_down_seconds: 3600,
             intune_requests: 2000,

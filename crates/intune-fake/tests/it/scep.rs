@@ -90,6 +90,8 @@ async fn what_stands_in_the_csr_decides() {
         assert!(CODES.contains(&code));
         assert_eq!(intune.validate("tx", &request).await, code);
     }
+    fake.settings(|settings| settings.any_challenge = true);
+    assert_eq!(intune.validate("tx", &plain("s3cret")).await, "Success");
 }
 
 /// The same CSR with a bit of its signature turned.

@@ -1,0 +1,327 @@
+//! Each kind of credential, each cloud by its own names, a proxy; and what must not be written anywhere.
+
+use std::path::Path;
+
+use actors::Clock;
+use intune_fake::{Clock as FakeClock, Fake, Fault, Mint, Operation, Options, Service};
+use issuer::create_root;
+use pki::{Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
+use scep::client::Reply;
+
+use super::{Cloud, PROFILE, fake_of, options_of, request, tenant, tenant_with};
+use crate::crash::Process;
+use crate::device::{Device, issued, refused};
+use crate::fleet::device_key;
+use crate::house::{House, trusting};
+
+/// A device enrolls with this credential; the fake.
+async fn enrolls(credential: impl FnOnce(&House, &Fake) -> String) -> Fake {
+    let house = House::new();
+    let fake = fake_of(&house.clock).await;
+    let section = tenant_with(&fake, &credential(&house, &fake));
+    let cloud = Cloud::of(house.with(&section), fake, "").await;
+    let request = cloud.request();
+    let certificate = issued(cloud.device.post(&request).await);
+    cloud.told_of(&request, &certificate);
+    cloud.is_clean();
+    cloud.fake
+}
+
+/// A self-signed RSA certificate, registered on the app.
+fn app_certificate(house: &House, fake: &Fake) -> String {
+    let name = Name::parse("CN=scepd").unwrap();
+    let now = house.clock.now();
+    let (certificate, key) = create_root(&name, KeyKind::Rsa { bits: 2048 }, now, 1).unwrap();
+    let pem = certificate.to_pem();
+    let tenant = fake.tenants().remove(0).id;
+    fake.tenant(&tenant, |tenant| tenant.certificates = vec![pem.clone()]);
+    let (certificate, key) = (
+        house.file("app.pem", pem.as_bytes()),
+        house.file("app.key", key.to_pkcs8_pem().unwrap().as_bytes()),
+    );
+    format!(
+        "client_cert_path = '{}'\nclient_key_path = '{}'",
+        certificate.display(),
+        key.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_signs_in_both_forms() {
+    for (assertion, algorithm) in [("ps256", "PS256"), ("rs256", "RS256")] {
+        let fake = enrolls(|house, fake| {
+            format!(
+                "{}\nassertion = '{assertion}'",
+                app_certificate(house, fake)
+            )
+        })
+        .await;
+        let call = fake.calls_of(Operation::Token).remove(0);
+        let text = call.body["client_assertion"].as_str().unwrap();
+        let header = text.split('.').next().unwrap();
+        use base64::Engine;
+        let header = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(header)
+            .unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+        assert_eq!(header["alg"], algorithm);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_may_stand_in_a_file() {
+    enrolls(|house, _| {
+        let path = house.file("secret", b"contoso-secret\n");
+        format!("client_secret_file = '{}'", path.display())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_providers_token_is_read_anew() {
+    let house = House::new();
+    let fake = fake_of(&house.clock).await;
+    let tenant = fake.tenants().remove(0).id;
+    let token = fake.foreign_token(&tenant, 600).unwrap();
+    let path = house.file("token", token.as_bytes());
+    let section = tenant_with(
+        &fake,
+        &format!("federated_token_file = '{}'", path.display()),
+    );
+    let cloud = Cloud::of(house.with(&section), fake, "").await;
+    issued(cloud.device.post(&cloud.request()).await);
+    // An hour later the file has another token.
+    cloud.pass(3700);
+    let token = cloud.fake.foreign_token(&tenant, 600).unwrap();
+    cloud.server.house.replace("token", token.as_bytes());
+    issued(cloud.device.post(&cloud.request()).await);
+    // Intune's services are known already.
+    assert_eq!(cloud.fake.count(Operation::Token), 3);
+    cloud.is_clean();
+}
+
+/// The real binary with this environment.
+async fn enrolls_in(environment: impl FnOnce(&Fake) -> Vec<(&'static str, String)>) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let fake = Fake::start(Options::new(FakeClock::system()))
+        .await
+        .unwrap();
+    let section = tenant_with(&fake, "managed_identity = true");
+    let house = House::new().with(&section).profile("corp", PROFILE);
+    let (config, environment) = (house.write_config(), environment(&fake));
+    let process = tokio::task::block_in_place(|| Process::start_in(&config, &environment));
+    let http = trusting(&house.ca).build().unwrap();
+    let device = Device::at(process.url.clone(), http, device_key()).await;
+    let request = request(&device, &fake.mint(Mint::default()).unwrap());
+    let certificate = issued(device.post(&request).await);
+    super::told_of(&fake, &request, &certificate);
+    assert_eq!(fake.count(Operation::ManagedIdentity), 2);
+    assert_eq!(fake.count(Operation::Token), 0);
+    assert!(fake.problems().is_empty(), "{:?}", fake.problems());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn app_service_gives_tokens() {
+    enrolls_in(|fake| {
+        vec![
+            (
+                "IDENTITY_ENDPOINT",
+                format!("{}/msi/token", fake.urls().metadata),
+            ),
+            ("IDENTITY_HEADER", fake.identity_header()),
+        ]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_machine_gives_tokens() {
+    enrolls_in(|fake| vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST", fake.urls().metadata)]).await;
+}
+
+/// A tenant of one of Microsoft's clouds, all of it behind a proxy that asks nobody else and is all these hosts.
+async fn proxied(cloud: &str, further: &str, hosts: &str, base: &str, settings: &str) -> Cloud {
+    let house = House::new();
+    let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+    let names = SubjectAltNames::parse(hosts).unwrap();
+    let now = house.clock.now();
+    let chain = house
+        .local
+        .issue_tls(key.public_key(), &names, now)
+        .unwrap();
+    let mut options = options_of(&house.clock);
+    options.tls = Some((chain.to_pem(), key.to_pkcs8_pem().unwrap().to_string()));
+    let fake = Fake::start(options).await.unwrap();
+    fake.settings(|settings| settings.services_base = Some(base.to_owned()));
+    let tenant = fake.tenants().remove(0);
+    let section = format!(
+        "[[tenant]]\nid = 'contoso'\ntenant = '{}'\nclient_id = '{}'\nclient_secret = 'contoso-secret'\n\
+         cloud = '{cloud}'\nproxy = '{}'\nca_bundle_path = '{}'\n{further}",
+        tenant.domain,
+        tenant.client_id,
+        fake.urls().proxy,
+        house.dir().join("ca.pem").display()
+    );
+    Cloud::of(house.with(&section), fake, settings).await
+}
+
+/// A list of services that names somebody else: no challenge goes there, whoever made the list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_discovery_gets_nothing() {
+    for host in ["evil.example", "manage.microsoft.com.evil.example"] {
+        let hosts = format!(
+            "dns:login.microsoftonline.com,dns:graph.microsoft.com,dns:fef.manage.microsoft.com,dns:{host}"
+        );
+        let base = "https://fef.manage.microsoft.com";
+        let cloud = proxied("global", "", &hosts, base, "answer_within = '1s'").await;
+        let forged = Fault::Forged {
+            uri: Some(format!("https://{host}/RACerts")),
+        };
+        cloud.fake.fail(Operation::Discovery, None, forged);
+        let request = cloud.request();
+        assert!(matches!(cloud.device.post(&request).await, Reply::Pending));
+        assert!(cloud.fake.count(Operation::Discovery) > 0);
+        let called = |cloud: &Cloud| {
+            let calls = cloud.fake.calls().into_iter();
+            calls
+                .filter(|call| matches!(call.service, Service::Thief | Service::Intune))
+                .count()
+        };
+        assert_eq!(called(&cloud), 0, "{host}");
+        cloud.fake.heal();
+        issued(cloud.end(&request).await);
+        cloud.is_clean();
+    }
+}
+
+/// Microsoft's own host names, over https, through a proxy that asks nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_cloud_is_reached_by_its_own_names() {
+    for (cloud, further, hosts, base) in [
+        (
+            "global",
+            "",
+            "dns:login.microsoftonline.com,dns:graph.microsoft.com,dns:fef.msuc02.manage.microsoft.com",
+            "https://fef.msuc02.manage.microsoft.com",
+        ),
+        (
+            "gcc-high",
+            "",
+            "dns:login.microsoftonline.us,dns:graph.microsoft.us,dns:fef.msua01.manage.microsoft.us",
+            "https://fef.msua01.manage.microsoft.us",
+        ),
+        (
+            "dod",
+            "",
+            "dns:login.microsoftonline.us,dns:dod-graph.microsoft.us,dns:fef.msua01.manage.microsoft.us",
+            "https://fef.msua01.manage.microsoft.us",
+        ),
+        (
+            "china",
+            "intune_resource = 'https://api.manage.microsoftonline.cn/'\n",
+            "dns:login.partner.microsoftonline.cn,dns:microsoftgraph.chinacloudapi.cn,dns:fef.cnpasu01.manage.microsoftonline.cn",
+            "https://fef.cnpasu01.manage.microsoftonline.cn",
+        ),
+    ] {
+        let cloud = proxied(cloud, further, hosts, base, "").await;
+        let request = cloud.request();
+        let certificate = issued(cloud.device.post(&request).await);
+        cloud.told_of(&request, &certificate);
+        let calls = cloud.fake.calls();
+        assert!(calls.len() >= 5 && calls.iter().all(|call| call.proxied));
+        cloud.is_clean();
+    }
+}
+
+/// The log of the real binary at its most talkative, its audit and its page: no secret, no token, no challenge.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_given_to_it_is_written() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let fake = Fake::start(Options::new(FakeClock::system()))
+        .await
+        .unwrap();
+    let section = tenant(&fake);
+    let house = House::new()
+        .with(&section)
+        .with("[log]\nlevel = 'trace,hyper=trace,hyper_util=trace,rustls=trace,reqwest=trace,sled=info'")
+        .profile("corp", PROFILE);
+    let config = house.write_config();
+    let process = tokio::task::block_in_place(|| Process::start(&config));
+    let http = trusting(&house.ca).build().unwrap();
+    let device = Device::at(process.url.clone(), http, device_key()).await;
+    let mut challenges = Vec::new();
+    let fresh = || fake.mint(Mint::default()).unwrap();
+    for fault in [
+        None,
+        Some((
+            Operation::Token,
+            Fault::Entra {
+                code: 90_033,
+                retry_after: None,
+            },
+        )),
+        Some((Operation::ValidateRequest, Fault::Html)),
+        Some((Operation::SuccessNotification, Fault::NotJson)),
+    ] {
+        if let Some((operation, fault)) = fault {
+            fake.fail(operation, Some(1), fault);
+        }
+        challenges.push(fresh());
+        let request = request(&device, &challenges[challenges.len() - 1]);
+        let reply = device.post(&request).await;
+        assert!(!matches!(reply, Reply::Failure { .. }));
+    }
+    let code = "ChallengeExpired".to_owned();
+    let description = String::new();
+    fake.fail(
+        Operation::ValidateRequest,
+        Some(1),
+        Fault::Code { code, description },
+    );
+    challenges.push(fresh());
+    refused(
+        device
+            .post(&request(&device, &challenges[challenges.len() - 1]))
+            .await,
+    );
+
+    let mut secrets = vec!["contoso-secret".to_owned()];
+    for call in fake.calls() {
+        let token = call
+            .header("authorization")
+            .and_then(|it| it.strip_prefix("Bearer "));
+        secrets.extend(token.map(str::to_owned));
+    }
+    secrets.extend(challenges);
+    assert!(secrets.len() > 8);
+    let mut lines = process.first_lines.clone();
+    lines.extend(process.end());
+    assert!(lines.len() > 100, "the log is read");
+    let store = files_of(&house.dir().join("data"));
+    for secret in &secrets {
+        // A part of it would do.
+        let part = &secret[..secret.len().min(60)];
+        let line = lines.iter().find(|line| line.contains(part));
+        assert!(line.is_none(), "{}", line.unwrap());
+        // A request that waits is kept with its challenge, as it came.
+        let is_kept = |octets: &Vec<u8>| {
+            let mut windows = octets.windows(part.len());
+            windows.any(|window| window == part.as_bytes())
+        };
+        assert!(secret.starts_with("MIAG") || !store.iter().any(is_kept));
+    }
+}
+
+/// What is in all files below a directory.
+fn files_of(dir: &Path) -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_of(&path));
+        } else if path.is_file() {
+            files.push(std::fs::read(&path).unwrap());
+        }
+    }
+    files
+}
