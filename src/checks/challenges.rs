@@ -163,7 +163,7 @@ pub(super) fn jamf(
     }
     let (header_spot, name_spot) = (spot.at("jamf.header_name"), spot.at("jamf.username"));
     let by_header = !settings.header_name.is_empty();
-    if by_header == !settings.username.is_empty() {
+    if by_header != settings.username.is_empty() {
         findings.fail(
             if by_header { &header_spot } else { &name_spot },
             "the webhook is called with Basic authentication or with a header, one of the two",

@@ -64,10 +64,10 @@ async fn make(running: &Running, wish: &ChallengeWish) -> NewChallenge {
 /// The reason in the audit of the newest refusal, and its words.
 fn reason(running: &Running) -> (String, String) {
     let events = running.audit().into_iter().map(|event| event.event.details);
-    let refused = events
+    let mut refused = events
         .filter(|details| details.reason.is_some())
         .map(|details| (details.reason.unwrap(), details.message.unwrap()));
-    refused.into_iter().next().unwrap()
+    refused.next().unwrap()
 }
 
 async fn state(running: &Running, new: &NewChallenge) -> ChallengeState {

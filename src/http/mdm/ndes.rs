@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(groups.len(), 4);
         let is_digits =
             |group: &&str| group.len() == 8 && group.bytes().all(|b| b.is_ascii_hexdigit());
-        assert!(groups.iter().all(|group| is_digits(&group)), "{text}");
+        assert!(groups.iter().all(is_digits), "{text}");
         assert_eq!(text, text.to_uppercase());
     }
 }

@@ -121,6 +121,7 @@ async fn the_command_line_reaches_a_running_server() {
     let order = Order::CreateToken {
         name: "cli".to_owned(),
         role: api::Role::Admin,
+        profile: None,
         days: None,
     };
     let Ok(Answer::Created(made)) = tell(order.clone()).await else {
