@@ -20,11 +20,11 @@ pub trait Records: Send + Sync + 'static {
     /// The certificate with this CA and serial.
     fn certificate(&self, ca: &CaId, serial: &[u8]) -> Result<Option<CertificateRecord>>;
 
-    /// Where the certificate with this CA and serial stands. Its facts and its DER are not read.
+    /// Where the certificate with this CA and serial stands. Its DER is not read.
     fn standing(&self, ca: &CaId, serial: &[u8]) -> Result<Standing>;
 
-    /// The certificate whose DER has this SHA-1 (20 octets) or SHA-256 (32 octets). The first search after the store was
-    /// opened reads every certificate once.
+    /// The certificate whose DER has this SHA-1 (20 octets) or SHA-256 (32 octets). The first search of a store
+    /// reads every certificate once; later ones those that are new.
     fn certificate_by_thumbprint(&self, thumbprint: &[u8]) -> Result<Option<CertificateRecord>>;
 
     /// The certificates with this serial, of whatever CA.

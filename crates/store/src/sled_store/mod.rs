@@ -142,6 +142,7 @@ impl SledStore {
             true => None,
             false => Shelf::of(engine.dir()),
         };
+        let thumbprints = Thumbprints::new(shelf.clone());
         let loaded = load::load(&engine, chain_schema, shelf)?;
         if let (false, Some(Fault { record, problem })) = (options.lenient, loaded.faults.first()) {
             return Err(Error::Corrupt {
@@ -170,7 +171,7 @@ impl SledStore {
             pruning: Mutex::new(()),
             faults: loaded.faults,
             migration,
-            thumbprints: Thumbprints::default(),
+            thumbprints,
         })
     }
 

@@ -30,6 +30,7 @@ pub(in crate::sled_store) enum Shelved {
     Events,
     Certificates,
     Enrollments,
+    Thumbprints,
 }
 
 impl Shelved {
@@ -38,6 +39,7 @@ impl Shelved {
             Self::Events => "events",
             Self::Certificates => "certificates",
             Self::Enrollments => "enrollments",
+            Self::Thumbprints => "thumbprints",
         }
     }
 }

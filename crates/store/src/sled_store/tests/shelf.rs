@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::{AuditQuery, CertificateQuery, CertificateStatus, Stage};
+use crate::{AuditQuery, CertificateQuery, CertificateRecord, CertificateStatus, Stage};
 
 /// One block, and some more.
 const COUNT: u64 = 8192 + 300;
@@ -30,8 +30,12 @@ fn filled() -> (TempDir, SledStore) {
         let changes: Vec<Change> = some
             .iter()
             .map(|&n| {
+                let certificate = CertificateRecord {
+                    der: n.to_be_bytes().to_vec(),
+                    ..plain_certificate(n)
+                };
                 Change::new()
-                    .with(plain_certificate(n))
+                    .with(certificate)
                     .with(enrollment(n))
                     .with(event(n))
             })
@@ -66,6 +70,13 @@ fn is_all_there(store: &SledStore) {
         assert_eq!(record.revoked.is_some(), n == 17 || n == COUNT);
         let found = store.enrollment("corp", &enrollment(n).key).unwrap();
         assert_eq!(found, Some(at_version(1, enrollment(n))));
+    }
+    for n in [1, 8192, 8193] {
+        let record = store.certificate(&plain_ca(), &plain_certificate(n).serial);
+        let record = record.unwrap().unwrap();
+        let thumbprint = ring::digest::digest(&ring::digest::SHA256, &record.der);
+        let found = store.certificate_by_thumbprint(thumbprint.as_ref());
+        assert_eq!(found.unwrap(), Some(record));
     }
     let text = |text: &str| AuditQuery {
         q: Some(text.into()),
@@ -103,7 +114,8 @@ fn is_all_there(store: &SledStore) {
 fn full_blocks_are_read_from_files_and_made_again_when_they_do_not_fit() {
     let (dir, store) = filled();
     is_all_there(&store);
-    let files = ["events", "certificates", "enrollments"].map(|what| file(&store, what));
+    let files = ["events", "certificates", "enrollments", "thumbprints"];
+    let files = files.map(|what| file(&store, what));
     let written = files.clone().map(|file| fs::read(file).unwrap());
     let path = dir.path().join("store");
     let reopened = |store: SledStore| {
@@ -120,6 +132,10 @@ fn full_blocks_are_read_from_files_and_made_again_when_they_do_not_fit() {
     fs::write(&files[0], changed).unwrap();
     fs::write(&files[1], &written[1][..written[1].len() - 1]).unwrap();
     fs::remove_file(&files[2]).unwrap();
+    let mut changed = written[3].clone();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    fs::write(&files[3], changed).unwrap();
     let store = reopened(store);
     for (file, written) in files.iter().zip(&written) {
         assert_eq!(fs::read(file).unwrap(), *written, "made again");
