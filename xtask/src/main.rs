@@ -1,10 +1,10 @@
-//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | coverage | dist`.
+//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | bench | coverage | dist`.
 //!
 //! A map:
 //! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
 //! - [`install`] brings what a check needs and says so;
 //! - [`build`] and [`demo`] are the commands a newcomer types;
-//! - [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
+//! - [`bench`] measures, [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
 //! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
 #![allow(
     clippy::print_stdout,
@@ -12,6 +12,7 @@
     reason = "a command-line tool talks to the terminal"
 )]
 
+mod bench;
 mod build;
 mod check;
 mod command;
@@ -37,6 +38,8 @@ cargo xtask COMMAND
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks
+  bench [--peers] [--rounds N] [--count N]
+                             CPU an enrollment against the bare cryptography's; with --peers, step-ca and scepserver too
   coverage [PACKAGE..]       which lines the Rust tests reach, as a table and as target/coverage/html and lcov.info
   dist                       what a release consists of, in target/dist: stripped binary, .deb, man pages,
                              completions, bill of materials, checksums
@@ -68,6 +71,7 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
         }
         ["intune-fake", rest @ ..] => Ok(code(demo::intune_fake(&repo, rest))),
         ["test", rest @ ..] => suite::test(repo.for_checks(), rest),
+        ["bench", rest @ ..] => Ok(code(bench::bench(repo, rest))),
         ["coverage", packages @ ..] => Ok(code(coverage::coverage(repo, packages))),
         ["dist"] => Ok(code(dist::dist(repo))),
         [] | ["help" | "--help" | "-h"] => {

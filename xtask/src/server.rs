@@ -27,6 +27,16 @@ impl Server {
         name: &str,
         env: &[(&str, &str)],
     ) -> Result<Server, String> {
+        Server::quickstart_with(repo, name, &[], env)
+    }
+
+    /// As [`quickstart`](Self::quickstart), with more arguments.
+    pub(crate) fn quickstart_with(
+        repo: &Repo,
+        name: &str,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Server, String> {
         let dir = repo.scratch("servers")?.join(name);
         let _ = fs::remove_dir_all(&dir);
         let log = repo.scratch("servers")?.join(format!("{name}.log"));
@@ -37,6 +47,7 @@ impl Server {
             .arg("--dir")
             .arg(&dir)
             .args(["--https-port", &free_port()?, "--http-port", &free_port()?])
+            .args(args)
             .env_remove("SCEPD_BIN")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
@@ -72,6 +83,11 @@ impl Server {
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Server {
@@ -99,7 +115,8 @@ fn until_ready(child: &mut Child) -> String {
     printed
 }
 
-fn free_port() -> Result<String, String> {
+/// A port of this machine that nobody uses now.
+pub(crate) fn free_port() -> Result<String, String> {
     let listener =
         TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
     let address = listener
