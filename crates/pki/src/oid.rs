@@ -1,6 +1,27 @@
 //! Object identifiers by name, in dotted form, and their DER form.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::Error;
+
+/// The named identifiers, made once: nearly all that are read and written are among them.
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let mut known = Known::default();
+    for &dotted in NAMED {
+        if let Ok(content) = parsed(dotted) {
+            known.contents.insert(dotted, content.clone());
+            known.texts.insert(content, dotted);
+        }
+    }
+    known
+});
+
+#[derive(Default)]
+struct Known {
+    contents: HashMap<&'static str, Vec<u8>>,
+    texts: HashMap<Vec<u8>, &'static str>,
+}
 
 macro_rules! oids {
     ($($(#[$doc:meta])* $name:ident = $value:literal;)+) => {
@@ -234,6 +255,13 @@ oids! {
 /// # Errors
 /// `Malformed` when the octets are empty, truncated or an arc does not fit in 64 bits.
 pub fn to_dotted(content: &[u8]) -> Result<String, Error> {
+    match KNOWN.texts.get(content) {
+        Some(&dotted) => Ok(dotted.to_owned()),
+        None => written(content),
+    }
+}
+
+fn written(content: &[u8]) -> Result<String, Error> {
     const WHAT: &str = "object identifier";
     let (last, _) = content
         .split_last()
@@ -285,6 +313,13 @@ fn push_number(text: &mut String, mut number: u64) {
 /// # Errors
 /// `Text` when it is not at least two numbers with dots between, in the ranges of X.660.
 pub fn from_dotted(dotted: &str) -> Result<Vec<u8>, Error> {
+    match KNOWN.contents.get(dotted) {
+        Some(content) => Ok(content.clone()),
+        None => parsed(dotted),
+    }
+}
+
+fn parsed(dotted: &str) -> Result<Vec<u8>, Error> {
     let bad = || {
         Error::text(
             "object identifier",
@@ -353,8 +388,12 @@ mod tests {
     #[test]
     fn every_named_identifier_survives_the_round_trip() {
         for dotted in NAMED {
-            assert_eq!(to_dotted(&from_dotted(dotted).unwrap()).unwrap(), *dotted);
+            let content = from_dotted(dotted).unwrap();
+            assert_eq!(content, parsed(dotted).unwrap());
+            assert_eq!(to_dotted(&content).unwrap(), *dotted);
+            assert_eq!(written(&content).unwrap(), *dotted);
         }
+        assert_eq!(KNOWN.texts.len(), NAMED.len());
     }
 
     #[test]
