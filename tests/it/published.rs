@@ -303,7 +303,7 @@ async fn strangers_and_nonsense_are_refused_in_five_octets() {
     let unauthorized = [0x30, 3, 10, 1, 6];
     let malformed = [0x30, 3, 10, 1, 1];
     assert_eq!(
-        post(&server, request(&[theirs.clone()], None)).await,
+        post(&server, request(std::slice::from_ref(&theirs), None)).await,
         unauthorized
     );
     assert_eq!(

@@ -142,7 +142,7 @@ impl Work {
             }
         }
         let step = self.refuse_with(&refusal, change).await;
-        shared.services.crls.revoked(ca);
+        shared.services.crls.changed(ca, &[serial.as_bytes()]);
         if let Some(record) = record {
             shared.services.compromised.revoked(&record, REASON);
         }

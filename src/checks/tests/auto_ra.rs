@@ -39,6 +39,7 @@ fn keeping<'a>(directory: &'a Path, issuer: &'a LocalCa, new_keys: &'a NewKeys) 
         path_id: "corp",
         new_keys,
         overlap: OVERLAP,
+        lifetime: chrono::TimeDelta::days(365),
         split: false,
         makes: true,
     }
