@@ -137,8 +137,8 @@ fn identity_of(issuer: &Ready, spot: &Spot, findings: &mut Findings) -> Option<R
 /// For how long an RA certificate of an issuer elsewhere is asked for.
 fn of_issuer_lifetime(run: &Run<'_>, profile: &Profile) -> chrono::TimeDelta {
     let id = profile.ra_issuer_id.as_ref().unwrap_or(&profile.issuer_id);
-    let issuers = run.config.issuers.iter();
-    let settings = issuers.into_iter().find(|issuer| issuer.id == *id);
+    let mut issuers = run.config.issuers.iter();
+    let settings = issuers.find(|issuer| issuer.id == *id);
     settings.map_or(chrono::TimeDelta::days(365), |issuer| {
         issuer.ra_lifetime.chrono()
     })
