@@ -80,6 +80,11 @@ pub enum BulkError {
         /// How many were expected.
         expected: usize,
     },
+    /// A CA somewhere else has signed some of them.
+    #[error(
+        "issuer {0} is somewhere else: revoke its certificates one by one, so that it is asked for each"
+    )]
+    Elsewhere(String),
     /// The store cannot be read.
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -259,6 +264,12 @@ async fn change_once(
     if let Some(expected) = expected.filter(|expected| *expected != found.len()) {
         let found = found.len();
         return Err(BulkError::Unexpected { found, expected });
+    }
+    if let Some(record) = found
+        .iter()
+        .find(|one| services.remotes.of(&one.ca).is_some())
+    {
+        return Err(BulkError::Elsewhere(record.issuer_id.clone()));
     }
     if found.is_empty() {
         return Ok(Done { at: now, count: 0 });

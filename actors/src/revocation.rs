@@ -100,6 +100,10 @@ pub async fn revoke(
         if record.revoked.is_some() {
             return Err(RevokeError::Already);
         }
+        if revocation.reason == RevocationReason::CertificateHold {
+            let words = "its CA is somewhere else, from where no hold can be taken back";
+            return Err(RevokeError::Refused(words.to_owned()));
+        }
         remote_revocation::first(services, &*issuer, &record, &revocation).await?;
     }
     note(services, &record, revocation, Change::new()).await
