@@ -1,3 +1,5 @@
+import createClient from "openapi-fetch";
+import type { paths } from "./schema";
 import type { Session } from "./types";
 
 /** A reply that is not a success. */
@@ -19,32 +21,52 @@ export function isSignedOut(error: unknown): boolean {
   return error instanceof ApiError && error.status === 401;
 }
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+/** What is asked, as `fetch` takes it: addresses relative to the page, which a `Request` outside a browser does not have. */
+class Question {
+  readonly path: string;
+  readonly init: RequestInit;
 
-/** A path with a query; what is undefined is left out. */
-export function withQuery(path: string, query: Query): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) params.set(name, String(value));
+  constructor(path: string, init: RequestInit) {
+    this.path = path;
+    this.init = init;
   }
-  const text = params.toString();
-  return text ? `${path}?${text}` : path;
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+/**
+ * The admin API: paths, parameters, bodies and replies are those of `api/openapi.yaml`. What is no success is thrown, as
+ * an {@link ApiError}.
+ */
+export const api = createClient<paths>({
+  credentials: "same-origin",
+  cache: "no-store",
+  headers: { Accept: "application/json" },
+  // It is made by the client and handed to the function below, as it is.
+  Request: Question as unknown as typeof Request,
+  fetch: (question) => send(question as unknown as Question),
+});
+
+/** The reply to a question, in its type. */
+export async function answer<T>(asked: Promise<{ data?: T }>): Promise<T> {
+  const { data } = await asked;
+  // What is no success was thrown.
+  return data as T;
+}
+
+async function send({ path, init }: Question): Promise<Response> {
+  // Signing in is the one change that has no session yet.
+  const changes = init.method !== "GET" && !(init.method === "POST" && path === SESSION);
+  const headers = new Headers(init.headers);
+  if (changes) headers.set("X-CSRF-Token", await csrfToken());
   let response: Response;
   try {
-    response = await fetch(path, {
-      credentials: "same-origin",
-      cache: "no-store",
-      ...init,
-      headers: { Accept: "application/json", ...init.headers },
-    });
+    response = await fetch(path, { ...init, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "The server cannot be reached. Check that it runs and try again.");
   }
   if (response.ok) return response;
+  // The session may have been renewed elsewhere: the next try asks for the token again.
+  if (changes && response.status === 403) csrf = undefined;
   throw await refusal(response);
 }
 
@@ -61,50 +83,19 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, `The server answered with status ${response.status}.`);
 }
 
-/** Reads. */
-export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const response = await send(path, signal ? { signal } : {});
-  return (await response.json()) as T;
-}
+const SESSION = "/api/v1/session";
 
 let csrf: string | undefined;
 
 /** The session's CSRF token: kept from the sign-in, or asked for again after a reload of the page. */
 async function csrfToken(): Promise<string> {
-  csrf ??= (await get<Session>("/api/v1/session")).csrf_token;
+  csrf ??= (await answer(api.GET(SESSION))).csrf_token;
   return csrf;
-}
-
-/** Changes something. */
-export async function change<T>(
-  method: "POST" | "DELETE",
-  path: string,
-  body?: unknown,
-): Promise<T> {
-  const headers: Record<string, string> = { "X-CSRF-Token": await csrfToken() };
-  const init: RequestInit = { method, headers };
-  if (body !== undefined) {
-    headers["Content-Type"] = "application/json";
-    init.body = JSON.stringify(body);
-  }
-  try {
-    const response = await send(path, init);
-    return (response.status === 204 ? undefined : await response.json()) as T;
-  } catch (error) {
-    // The session may have been renewed elsewhere: the next try asks for the token again.
-    if (error instanceof ApiError && error.status === 403) csrf = undefined;
-    throw error;
-  }
 }
 
 /** Exchanges a token for a session. */
 export async function signIn(token: string): Promise<Session> {
-  const response = await send("/api/v1/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ token }),
-  });
-  const session = (await response.json()) as Session;
+  const session = await answer(api.POST(SESSION, { body: { token } }));
   csrf = session.csrf_token;
   return session;
 }
@@ -112,7 +103,7 @@ export async function signIn(token: string): Promise<Session> {
 /** Ends the session. */
 export async function signOut(): Promise<void> {
   try {
-    await change<void>("DELETE", "/api/v1/session");
+    await api.DELETE(SESSION);
   } finally {
     csrf = undefined;
   }

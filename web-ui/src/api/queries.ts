@@ -1,23 +1,8 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { ENROLLMENTS, INTUNE_ENROLLMENTS, merge } from "../model/audit";
 import type { Subject } from "../model/url";
-import { get, isSignedOut, withQuery } from "./client";
-import type {
-  About,
-  AuditEvent,
-  AuditEventList,
-  AuthCheck,
-  CertificateDetail,
-  CertificateList,
-  CertificateStatus,
-  ChallengeState,
-  Challenges,
-  IntuneStats,
-  PendingRequestList,
-  ProfileList,
-  Timeline,
-  Tokens,
-} from "./types";
+import { answer, api, isSignedOut } from "./client";
+import type { AuditEvent, AuthCheck, CertificateStatus, ChallengeState, Outcome } from "./types";
 
 /** How often a view asks again, in milliseconds, while the page is visible. */
 export const POLL = {
@@ -36,7 +21,7 @@ export const authQuery = queryOptions({
   queryKey: ["auth"],
   queryFn: async ({ signal }): Promise<AuthCheck | null> => {
     try {
-      return await get<AuthCheck>("/api/v1/auth/check", signal);
+      return await answer(api.GET("/api/v1/auth/check", { signal }));
     } catch (error) {
       if (isSignedOut(error)) return null;
       throw error;
@@ -48,27 +33,35 @@ export const authQuery = queryOptions({
 
 export const profilesQuery = queryOptions({
   queryKey: ["profiles"],
-  queryFn: ({ signal }) => get<ProfileList>("/api/v1/admin/scep/profiles", signal),
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/admin/scep/profiles", { signal })),
   refetchInterval: POLL.profiles,
 });
 
 export const intuneQuery = queryOptions({
   queryKey: ["intune"],
-  queryFn: ({ signal }) => get<IntuneStats>("/api/v1/admin/scep/intune/stats", signal),
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/admin/scep/intune/stats", { signal })),
   refetchInterval: POLL.intune,
 });
+
+/** What of a query is there. */
+function present<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
 
 async function audit(
   actions: readonly string[],
   limit: number,
-  query: { outcome?: string; profile?: string | undefined },
+  query: { outcome?: Outcome; profile?: string | undefined },
   signal: AbortSignal,
 ): Promise<AuditEvent[]> {
   const lists = await Promise.all(
     actions.map((action) =>
-      get<AuditEventList>(
-        withQuery("/api/v1/audit", { action, ...query, per_page: limit }),
-        signal,
+      answer(
+        api.GET("/api/v1/audit", {
+          params: { query: present({ action, ...query, per_page: limit }) },
+          signal,
+        }),
       ),
     ),
   );
@@ -115,21 +108,25 @@ export function certificatesQuery(search: CertificateSearch) {
   return queryOptions({
     queryKey: ["certificates", search],
     queryFn: ({ signal }) =>
-      get<CertificateList>(
-        withQuery("/api/v1/admin/certificates", {
-          q: search.q || undefined,
-          profile: search.profile,
-          status: search.status === "all" ? undefined : search.status,
-          page: search.page,
-          per_page: 50,
+      answer(
+        api.GET("/api/v1/admin/certificates", {
+          params: {
+            query: present({
+              q: search.q || undefined,
+              profile: search.profile,
+              status: search.status === "all" ? undefined : search.status,
+              page: search.page,
+              per_page: 50,
+            }),
+          },
+          signal,
         }),
-        signal,
       ),
     placeholderData: keepPreviousData,
   });
 }
 
-/** The API path of one certificate. */
+/** The API path of one certificate, for links. */
 export function certificatePath(issuerId: string, serial: string): string {
   return `/api/v1/admin/certificates/${encodeURIComponent(issuerId)}/${encodeURIComponent(serial)}`;
 }
@@ -137,7 +134,13 @@ export function certificatePath(issuerId: string, serial: string): string {
 export function certificateQuery(issuerId: string, serial: string) {
   return queryOptions({
     queryKey: ["certificate", issuerId, serial],
-    queryFn: ({ signal }) => get<CertificateDetail>(certificatePath(issuerId, serial), signal),
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET("/api/v1/admin/certificates/{issuer_id}/{serial}", {
+          params: { path: { issuer_id: issuerId, serial } },
+          signal,
+        }),
+      ),
   });
 }
 
@@ -145,7 +148,12 @@ export function timelineQuery(subject: Subject) {
   return queryOptions({
     queryKey: ["timeline", subject],
     queryFn: ({ signal }) =>
-      get<Timeline>(withQuery("/api/v1/admin/timeline", { [subject.kind]: subject.value }), signal),
+      answer(
+        api.GET("/api/v1/admin/timeline", {
+          params: { query: { [subject.kind]: subject.value } },
+          signal,
+        }),
+      ),
     refetchInterval: POLL.audit,
   });
 }
@@ -154,9 +162,11 @@ export function requestsQuery(profile: string | undefined) {
   return queryOptions({
     queryKey: ["requests", profile ?? null],
     queryFn: ({ signal }) =>
-      get<PendingRequestList>(
-        withQuery("/api/v1/admin/scep/requests", { profile, per_page: 200 }),
-        signal,
+      answer(
+        api.GET("/api/v1/admin/scep/requests", {
+          params: { query: present({ profile, per_page: 200 }) },
+          signal,
+        }),
       ),
     refetchInterval: POLL.requests,
     placeholderData: keepPreviousData,
@@ -168,13 +178,17 @@ export function challengesQuery(state: ChallengeState | "all", profile: string |
   return queryOptions({
     queryKey: ["challenges", state, profile ?? null],
     queryFn: ({ signal }) =>
-      get<Challenges>(
-        withQuery("/api/v1/challenges", {
-          profile,
-          state: state === "all" ? undefined : state,
-          limit: SHOWN.challenges,
+      answer(
+        api.GET("/api/v1/challenges", {
+          params: {
+            query: present({
+              profile,
+              state: state === "all" ? undefined : state,
+              limit: SHOWN.challenges,
+            }),
+          },
+          signal,
         }),
-        signal,
       ),
     refetchInterval: POLL.challenges,
     placeholderData: keepPreviousData,
@@ -183,10 +197,10 @@ export function challengesQuery(state: ChallengeState | "all", profile: string |
 
 export const tokensQuery = queryOptions({
   queryKey: ["tokens"],
-  queryFn: ({ signal }) => get<Tokens>("/api/v1/admin/tokens", signal),
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/admin/tokens", { signal })),
 });
 
 export const aboutQuery = queryOptions({
   queryKey: ["about"],
-  queryFn: ({ signal }) => get<About>("/api/v1/about", signal),
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/about", { signal })),
 });

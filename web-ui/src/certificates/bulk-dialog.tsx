@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import type { BulkReply, BulkRequest, CertificateSelection, RevocationReason } from "../api/types";
 import { profileName } from "../model/text";
 import { announce } from "../parts/announcer";
@@ -148,7 +148,7 @@ export function BulkDialog({ q, profile, onClose }: BulkDialogProps) {
 }
 
 function send(order: BulkRequest): Promise<BulkReply> {
-  return change<BulkReply>("POST", "/api/v1/admin/certificates/bulk", order);
+  return answer(api.POST("/api/v1/admin/certificates/bulk", { body: order }));
 }
 
 function startOf(day: string): string {

@@ -1,13 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { change } from "../api/client";
-import { certificatePath } from "../api/queries";
-import type { Certificate, ReleaseReply } from "../api/types";
+import { answer, api } from "../api/client";
+import type { Certificate } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 import { Note } from "../parts/fields";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
 
 export function ReleaseDialog({
@@ -21,10 +18,11 @@ export function ReleaseDialog({
   const [note, setNote] = useState("");
   const release = useMutation({
     mutationFn: () =>
-      change<ReleaseReply>(
-        "POST",
-        `${certificatePath(certificate.issuer_id, certificate.serial)}/release`,
-        note.trim() ? { note: note.trim() } : {},
+      answer(
+        api.POST("/api/v1/admin/certificates/{issuer_id}/{serial}/release", {
+          params: { path: { issuer_id: certificate.issuer_id, serial: certificate.serial } },
+          body: note.trim() ? { note: note.trim() } : {},
+        }),
       ),
     onSuccess: () => {
       announce("The certificate is released.");
@@ -35,10 +33,11 @@ export function ReleaseDialog({
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(release.isPending, note)}
+      mutation={release}
+      action={release.isPending ? "Releasing" : "Release certificate"}
+      note={note}
       title="Release this certificate?"
       description={
         <p>
@@ -50,25 +49,6 @@ export function ReleaseDialog({
       }
     >
       <Note label="Note" hint="Kept in the audit." value={note} onChange={setNote} />
-      {release.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={release.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={release.isPending} />
-        <button
-          type="button"
-          className="button primary"
-          aria-disabled={release.isPending}
-          onClick={() => !release.isPending && release.mutate()}
-        >
-          {release.isPending ? "Releasing" : "Release certificate"}
-        </button>
-      </div>
-    </Dialog>
+    </ConfirmDialog>
   );
 }

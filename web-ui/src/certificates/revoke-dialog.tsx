@@ -1,13 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { change } from "../api/client";
-import { certificatePath } from "../api/queries";
-import type { Certificate, RevocationReason, RevokeReply } from "../api/types";
+import { answer, api } from "../api/client";
+import type { Certificate, RevocationReason } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 import { Note, Select } from "../parts/fields";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
 import { isOnHold, REASONS } from "./words";
 
@@ -25,10 +22,11 @@ export function RevokeDialog({
   const [note, setNote] = useState("");
   const revoke = useMutation({
     mutationFn: () =>
-      change<RevokeReply>(
-        "POST",
-        `${certificatePath(certificate.issuer_id, certificate.serial)}/revoke`,
-        { reason, ...(note.trim() ? { note: note.trim() } : {}) },
+      answer(
+        api.POST("/api/v1/admin/certificates/{issuer_id}/{serial}/revoke", {
+          params: { path: { issuer_id: certificate.issuer_id, serial: certificate.serial } },
+          body: { reason, ...(note.trim() ? { note: note.trim() } : {}) },
+        }),
       ),
     onSuccess: ({ revoked }) => {
       announce(
@@ -43,10 +41,12 @@ export function RevokeDialog({
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(revoke.isPending, note)}
+      mutation={revoke}
+      action={revoke.isPending ? "Revoking" : "Revoke certificate"}
+      danger
+      note={note}
       title="Revoke this certificate?"
       description={
         <>
@@ -82,25 +82,6 @@ export function RevokeDialog({
         value={note}
         onChange={setNote}
       />
-      {revoke.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={revoke.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={revoke.isPending} />
-        <button
-          type="button"
-          className="button danger-button"
-          aria-disabled={revoke.isPending}
-          onClick={() => !revoke.isPending && revoke.mutate()}
-        >
-          {revoke.isPending ? "Revoking" : "Revoke certificate"}
-        </button>
-      </div>
-    </Dialog>
+    </ConfirmDialog>
   );
 }

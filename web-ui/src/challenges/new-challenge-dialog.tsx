@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import type { ChallengeCreated, NewChallenge } from "../api/types";
 import { profileName } from "../model/text";
 import { copy } from "../parts/copy";
@@ -26,8 +26,7 @@ export function NewChallengeDialog({ paths, chosen, onClose }: NewChallengeDialo
   const [note, setNote] = useState("");
   const id = useId();
   const make = useMutation({
-    mutationFn: (wanted: NewChallenge) =>
-      change<ChallengeCreated>("POST", "/api/v1/challenges", wanted),
+    mutationFn: (wanted: NewChallenge) => answer(api.POST("/api/v1/challenges", { body: wanted })),
     onSuccess: () => void client.invalidateQueries({ queryKey: ["challenges"] }),
   });
   const submit = (event: FormEvent) => {

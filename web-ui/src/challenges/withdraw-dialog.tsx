@@ -1,10 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import type { Challenge } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 
 /** Asks before a challenge is withdrawn. */
 export function WithdrawDialog({
@@ -17,7 +15,7 @@ export function WithdrawDialog({
   const client = useQueryClient();
   const withdraw = useMutation({
     mutationFn: () =>
-      change<Challenge>("DELETE", `/api/v1/challenges/${encodeURIComponent(challenge.id)}`),
+      answer(api.DELETE("/api/v1/challenges/{id}", { params: { path: { id: challenge.id } } })),
     onSuccess: () => {
       announce("The challenge is withdrawn.");
       void client.invalidateQueries({ queryKey: ["challenges"] });
@@ -25,36 +23,17 @@ export function WithdrawDialog({
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(withdraw.isPending)}
+      mutation={withdraw}
+      action="Withdraw challenge"
+      danger
       title="Withdraw this challenge?"
       description={
         <p>
           A device that comes with the challenge <code>{challenge.id}</code> is refused from now on.
         </p>
       }
-    >
-      {withdraw.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={withdraw.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={withdraw.isPending} />
-        <button
-          type="button"
-          className="button danger-button"
-          aria-disabled={withdraw.isPending}
-          onClick={() => !withdraw.isPending && withdraw.mutate()}
-        >
-          Withdraw challenge
-        </button>
-      </div>
-    </Dialog>
+    />
   );
 }

@@ -1,13 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import { intuneQuery, profilesQuery } from "../api/queries";
-import type { IntuneRow, ReloadTrustReply } from "../api/types";
+import type { IntuneRow } from "../api/types";
 import { profileName } from "../model/text";
 import { utc } from "../model/time";
 import { announce } from "../parts/announcer";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 
 /** Says what a reload will do, does it, and stays open with the error when the file is bad. */
 export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => void }) {
@@ -15,9 +13,9 @@ export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => 
   const name = profileName(row.path_id);
   const reload = useMutation({
     mutationFn: () =>
-      change<ReloadTrustReply>("POST", "/api/v1/admin/scep/intune/reload-trust", {
-        path_id: row.path_id,
-      }),
+      answer(
+        api.POST("/api/v1/admin/scep/intune/reload-trust", { body: { path_id: row.path_id } }),
+      ),
     onSuccess: (reply) => {
       announce(`Trust anchors of ${name} were read again at ${utc(reply.reloaded_at)}.`);
       void client.invalidateQueries({ queryKey: intuneQuery.queryKey });
@@ -26,10 +24,11 @@ export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => 
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(reload.isPending)}
+      mutation={reload}
+      action={reload.isPending ? "Reloading" : reload.isError ? "Try again" : "Reload"}
+      refused="The file was not taken; the old anchors stay in use."
       title={`Reload trust anchor of ${name}`}
       description={
         <>
@@ -49,28 +48,6 @@ export function ReloadDialog({ row, onClose }: { row: IntuneRow; onClose: () => 
           </ul>
         </>
       }
-    >
-      {reload.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            The file was not taken; the old anchors stay in use.
-            <br />
-            <ErrorWords error={reload.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={reload.isPending} />
-        <button
-          type="button"
-          className="button primary"
-          aria-disabled={reload.isPending}
-          onClick={() => !reload.isPending && reload.mutate()}
-        >
-          {reload.isPending ? "Reloading" : reload.isError ? "Try again" : "Reload"}
-        </button>
-      </div>
-    </Dialog>
+    />
   );
 }

@@ -21,6 +21,24 @@ export function ErrorWords({ error }: { error: unknown }) {
   );
 }
 
+/** Why what was asked for was not done. */
+export function Refusal({ error, before }: { error: unknown; before?: string }) {
+  return (
+    <div className="notice" role="alert" data-tone="bad">
+      <ToneMark tone="bad" />
+      <p>
+        {before && (
+          <>
+            {before}
+            <br />
+          </>
+        )}
+        <ErrorWords error={error} />
+      </p>
+    </div>
+  );
+}
+
 /** Stands where data will be, in about its size. */
 export function Loading({ what, rows = 3 }: { what: string; rows?: number }) {
   return (

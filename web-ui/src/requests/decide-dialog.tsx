@@ -1,12 +1,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { change } from "../api/client";
-import type { DecisionReply, PendingRequest } from "../api/types";
+import { answer, api } from "../api/client";
+import type { PendingRequest } from "../api/types";
 import { announce } from "../parts/announcer";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 import { Note } from "../parts/fields";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
 import { Untrusted } from "../parts/untrusted";
 
 export type Verdict = "approve" | "deny";
@@ -39,10 +37,11 @@ export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
   const words = WORDS[verdict];
   const decide = useMutation({
     mutationFn: () =>
-      change<DecisionReply>(
-        "POST",
-        `/api/v1/admin/scep/requests/${encodeURIComponent(request.id)}/${verdict}`,
-        note.trim() ? { note: note.trim() } : {},
+      answer(
+        api.POST(`/api/v1/admin/scep/requests/{id}/${verdict}`, {
+          params: { path: { id: request.id } },
+          body: note.trim() ? { note: note.trim() } : {},
+        }),
       ),
     onSuccess: () => {
       announce(words.done);
@@ -53,10 +52,12 @@ export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(decide.isPending, note)}
+      mutation={decide}
+      action={words.action}
+      danger={verdict === "deny"}
+      note={note}
       title={words.title}
       description={
         <>
@@ -75,25 +76,6 @@ export function DecideDialog({ request, verdict, onClose }: DecideDialogProps) {
         value={note}
         onChange={setNote}
       />
-      {decide.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={decide.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={decide.isPending} />
-        <button
-          type="button"
-          className={verdict === "deny" ? "button danger-button" : "button primary"}
-          aria-disabled={decide.isPending}
-          onClick={() => !decide.isPending && decide.mutate()}
-        >
-          {words.action}
-        </button>
-      </div>
-    </Dialog>
+    </ConfirmDialog>
   );
 }

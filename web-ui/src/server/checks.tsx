@@ -1,16 +1,15 @@
 import { useMutation } from "@tanstack/react-query";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import type { CheckFinding, ChecksReply } from "../api/types";
 import { Badge } from "../parts/badge";
 import { ProfileName } from "../parts/links";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
+import { Refusal } from "../parts/states";
 import { Ago } from "../parts/when";
 
 /** The start-up checks, run on request. */
 export function Checks() {
   const run = useMutation({
-    mutationFn: () => change<ChecksReply>("POST", "/api/v1/admin/scep/checks", {}),
+    mutationFn: () => answer(api.POST("/api/v1/admin/scep/checks", { body: {} })),
   });
   return (
     <section className="section" aria-labelledby="checks">
@@ -25,14 +24,7 @@ export function Checks() {
           {run.isPending ? "Checking" : "Run now"}
         </button>
       </div>
-      {run.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={run.error} />
-          </p>
-        </div>
-      )}
+      {run.isError && <Refusal error={run.error} />}
       {/* The result holds a time that changes; what is said aloud does not. */}
       <p className="visually-hidden" role="status">
         {run.data && said(run.data)}

@@ -1,13 +1,12 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useId, useState } from "react";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import { tokensQuery } from "../api/queries";
 import type { NewToken, TokenCreated } from "../api/types";
 import { copy } from "../parts/copy";
 import { Cancel, closingOf, Dialog } from "../parts/dialog";
 import { Select } from "../parts/fields";
-import { ErrorWords } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
+import { Refusal } from "../parts/states";
 
 const ROLES = [
   { value: "viewer", name: "Viewer: may sign in, sees no admin data" },
@@ -30,7 +29,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
   const [life, setLife] = useState<(typeof LIVES)[number]["value"]>("90");
   const id = useId();
   const make = useMutation({
-    mutationFn: (token: NewToken) => change<TokenCreated>("POST", "/api/v1/admin/tokens", token),
+    mutationFn: (token: NewToken) => answer(api.POST("/api/v1/admin/tokens", { body: token })),
     onSuccess: () => void client.invalidateQueries({ queryKey: tokensQuery.queryKey }),
   });
   const submit = (event: FormEvent) => {
@@ -66,14 +65,7 @@ export function NewTokenDialog({ onClose }: { onClose: () => void }) {
         </div>
         <Select label="Role" labelled options={ROLES} value={role} onChange={setRole} />
         <Select label="Ends after" labelled options={LIVES} value={life} onChange={setLife} />
-        {make.isError && (
-          <div className="notice" role="alert" data-tone="bad">
-            <ToneMark tone="bad" />
-            <p>
-              <ErrorWords error={make.error} />
-            </p>
-          </div>
-        )}
+        {make.isError && <Refusal error={make.error} />}
         <div className="dialog-actions">
           <Cancel onClose={onClose} busy={make.isPending} />
           <button type="submit" className="button primary" aria-disabled={make.isPending}>

@@ -1,15 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { change } from "../api/client";
+import { answer, api } from "../api/client";
 import { tokensQuery } from "../api/queries";
 import type { Token } from "../api/types";
 import { announce } from "../parts/announcer";
 import { Badge } from "../parts/badge";
-import { Cancel, closingOf, Dialog } from "../parts/dialog";
+import { ConfirmDialog } from "../parts/confirm-dialog";
 import { useFocusHeir } from "../parts/focus";
 import { ProfileName } from "../parts/links";
-import { Empty, ErrorWords, QueryStates } from "../parts/states";
-import { ToneMark } from "../parts/tone-mark";
+import { Empty, QueryStates } from "../parts/states";
 import { Untrusted } from "../parts/untrusted";
 import { Ago, Day } from "../parts/when";
 import { NewTokenDialog } from "./new-token-dialog";
@@ -135,7 +134,7 @@ function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) 
   const client = useQueryClient();
   const revoke = useMutation({
     mutationFn: () =>
-      change<Token>("DELETE", `/api/v1/admin/tokens/${encodeURIComponent(token.id)}`),
+      answer(api.DELETE("/api/v1/admin/tokens/{id}", { params: { path: { id: token.id } } })),
     onSuccess: () => {
       announce(`Token ${token.name} is revoked.`);
       void client.invalidateQueries({ queryKey: tokensQuery.queryKey });
@@ -143,10 +142,11 @@ function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) 
     },
   });
   return (
-    <Dialog
-      open
+    <ConfirmDialog
       onClose={onClose}
-      closing={closingOf(revoke.isPending)}
+      mutation={revoke}
+      action="Revoke token"
+      danger
       title="Revoke this token?"
       description={
         <p>
@@ -156,26 +156,6 @@ function RevokeToken({ token, onClose }: { token: Token; onClose: () => void }) 
           and every session made with it end at once.
         </p>
       }
-    >
-      {revoke.isError && (
-        <div className="notice" role="alert" data-tone="bad">
-          <ToneMark tone="bad" />
-          <p>
-            <ErrorWords error={revoke.error} />
-          </p>
-        </div>
-      )}
-      <div className="dialog-actions">
-        <Cancel onClose={onClose} busy={revoke.isPending} />
-        <button
-          type="button"
-          className="button danger-button"
-          aria-disabled={revoke.isPending}
-          onClick={() => !revoke.isPending && revoke.mutate()}
-        >
-          Revoke token
-        </button>
-      </div>
-    </Dialog>
+    />
   );
 }
