@@ -7,8 +7,10 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use intune_cloud::{Answered, Cloud, Tenant};
 
+use super::orders::{carry_out, unexpected};
 use super::{Failure, SourceArgs};
 use crate::checks::{self, LoadedTenant};
+use crate::control::{Answer, Order};
 use crate::intune;
 
 /// Try an Intune tenant out, or print how to set one up
@@ -22,6 +24,7 @@ pub(super) struct IntuneArgs {
 enum Command {
     Test(Box<TestArgs>),
     Setup(SetupArgs),
+    Revocations(Box<RevocationsArgs>),
 }
 
 /// Ask Entra ID, Graph and Intune as the server would, and say what each of them answers; nothing is changed
@@ -32,6 +35,22 @@ struct TestArgs {
     /// The id of the tenant in the configuration; all when left out
     #[arg(long)]
     tenant: Option<String>,
+}
+
+/// Release or refuse the revocations that Intune asks for and that are held, at the running server
+#[derive(Debug, Args)]
+struct RevocationsArgs {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// The id of the tenant in the configuration
+    #[arg(long)]
+    tenant: String,
+    /// Revoke them
+    #[arg(long, conflicts_with = "refuse", required_unless_present = "refuse")]
+    release: bool,
+    /// Revoke none of them, and tell Intune so
+    #[arg(long)]
+    refuse: bool,
 }
 
 /// Print the steps, and the commands for az and PowerShell, that make the app with its permissions
@@ -56,11 +75,25 @@ enum CloudName {
 pub(super) fn run(args: IntuneArgs) -> Result<(), Failure> {
     match args.command {
         Command::Test(args) => test(*args),
+        Command::Revocations(args) => revocations(&args),
         Command::Setup(args) => {
             print!("{}", setup(args.cloud, &args.name));
             Ok(())
         }
     }
+}
+
+fn revocations(args: &RevocationsArgs) -> Result<(), Failure> {
+    let order = Order::DecideRevocations {
+        tenant: args.tenant.clone(),
+        release: args.release,
+    };
+    let Answer::RevocationsDecided(count) = carry_out(&args.sources, &order)? else {
+        return Err(unexpected());
+    };
+    let what = if args.release { "released" } else { "refused" };
+    println!("{count} revocations are {what}");
+    Ok(())
 }
 
 fn test(args: TestArgs) -> Result<(), Failure> {

@@ -30,7 +30,7 @@ pub(super) fn carry_out_with(
     let answer = match ask(&config.server.data_dir, order, sink) {
         Err(error @ ControlError::NotRunning { .. }) if order.needs_server() => {
             return Err(Failure::new(format!(
-                "{error}; challenges are made by the running server: start it, or name its data directory with --data-dir"
+                "{error}; this is done by the running server: start it, or name its data directory with --data-dir"
             )));
         }
         Err(ControlError::NotRunning { .. }) => {

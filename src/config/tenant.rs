@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AskedUrl, Secret};
+use super::{AskedUrl, Secret, Span};
 
 /// One of Microsoft's clouds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub enum Assertion {
 }
 
 /// `[[tenant]]`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tenant {
     /// Name that profiles refer to.
@@ -87,6 +87,55 @@ pub struct Tenant {
     pub ca_bundle_path: Option<PathBuf>,
     /// When the secret ends, as the portal shows it: `2027-11-30`.
     pub secret_expires: Option<String>,
+    /// Whether certificates are revoked that Intune wants revoked.
+    pub revoke: bool,
+    /// More than this share of the tenant's valid certificates is not revoked in 24 hours without an admin, in percent,
+    pub max_revocations_percent: u32,
+    /// where it is more than this number.
+    pub max_revocations_least: u64,
+}
+
+impl Default for Tenant {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            tenant: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            client_secret_file: None,
+            client_cert_path: None,
+            client_key_path: None,
+            assertion: Assertion::Ps256,
+            federated_token_file: None,
+            managed_identity: false,
+            cloud: Cloud::Global,
+            authority_url: None,
+            graph_url: None,
+            graph_resource: None,
+            intune_resource: None,
+            discovery_url: None,
+            allowed_hosts: Vec::new(),
+            proxy: None,
+            ca_bundle_path: None,
+            secret_expires: None,
+            revoke: true,
+            max_revocations_percent: 5,
+            max_revocations_least: 20,
+        }
+    }
+}
+
+/// What becomes of what Graph says of a device and its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceState {
+    /// It is not asked.
+    #[default]
+    Off,
+    /// It stands in the audit.
+    Observe,
+    /// It decides.
+    Enforce,
 }
 
 /// `[profile.intune_cloud]`.
@@ -101,6 +150,23 @@ pub struct IntuneCloud {
     pub per_device_rate_limit_24h: u32,
     /// The subject attribute (such as `O`) that names the tenant, where there are several.
     pub tenant_attribute: Option<String>,
+    /// What becomes of what Graph says of the device and its user.
+    pub compliance: DeviceState,
+    /// For how long after it was enrolled a device need not be compliant.
+    pub compliance_grace: Span,
+    /// What is done with a SID (strong mapping) in the alternative names.
+    pub sid: Sid,
+}
+
+/// What is done with a SID in the alternative names, once Intune let the device in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sid {
+    /// It is kept: Intune compared it with what it asked for.
+    #[default]
+    Keep,
+    /// It is kept if Graph has it for the user of the request; else the request is refused.
+    Verify,
 }
 
 impl Default for IntuneCloud {
@@ -110,6 +176,9 @@ impl Default for IntuneCloud {
             wait_for_notification: true,
             per_device_rate_limit_24h: 10,
             tenant_attribute: None,
+            compliance: DeviceState::Off,
+            compliance_grace: Span::hours(24),
+            sid: Sid::Keep,
         }
     }
 }

@@ -70,7 +70,8 @@ fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result
         | Order::RevokeToken { .. }
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
-        | Order::WithdrawChallenge { .. } => PATIENCE,
+        | Order::WithdrawChallenge { .. }
+        | Order::DecideRevocations { .. } => PATIENCE,
     };
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -22,6 +22,7 @@ use super::{
 use crate::auth::TokenError;
 use crate::auth::tokens::By;
 use crate::challenges::{make, shown, state_of};
+use crate::intune::{Decision, Revokers};
 
 /// Lines of an export that wait to be sent.
 const AHEAD: usize = 256;
@@ -43,6 +44,8 @@ pub struct Control {
     pub challenges: Challenges,
     /// The profiles that they are for.
     pub directory: Directory,
+    /// What revokes what Intune wants revoked.
+    pub revokers: Arc<Revokers>,
 }
 
 impl Control {
@@ -98,6 +101,22 @@ impl Control {
         };
         let text = zeroize::Zeroizing::new(serde_json::to_string(&answer)?);
         send(&mut writing, ANSWERED, &text, PATIENCE).await
+    }
+
+    /// Releases or refuses a tenant's revocations that are held.
+    async fn decide(&self, tenant: &str, release: bool, by: &str) -> Answer {
+        let Some(revoker) = self.revokers.find(tenant) else {
+            let words = format!("there is no tenant `{tenant}` whose revocations are handled");
+            return Answer::Refused(words);
+        };
+        let decision = match release {
+            true => Decision::Release,
+            false => Decision::Refuse,
+        };
+        match revoker.decide(decision, by).await {
+            Ok(count) => Answer::RevocationsDecided(count),
+            Err(error) => Answer::Refused(error.to_string()),
+        }
     }
 
     /// Makes, lists or withdraws challenges that are made for one device.
@@ -166,6 +185,9 @@ impl Control {
         if let Order::ImportCertificates(order) = order {
             let imported = self.import(order, by).await;
             return Ok(imported.map_or_else(Answer::Refused, Answer::Imported));
+        }
+        if let Order::DecideRevocations { tenant, release } = order {
+            return Ok(self.decide(&tenant, release, &by.name).await);
         }
         if order.needs_server() {
             return Ok(self.challenge(order, &by).await);

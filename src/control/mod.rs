@@ -92,6 +92,13 @@ pub enum Order {
         /// How many at most.
         limit: u32,
     },
+    /// Release or refuse revocations that Intune asks for and that are held. Only a running server can.
+    DecideRevocations {
+        /// The id of the tenant.
+        tenant: String,
+        /// Whether they are revoked.
+        release: bool,
+    },
     /// Withdraw one. Only a running server can.
     WithdrawChallenge {
         /// Its id.
@@ -105,7 +112,10 @@ impl Order {
     pub const fn needs_server(&self) -> bool {
         matches!(
             self,
-            Self::CreateChallenge(_) | Self::ListChallenges { .. } | Self::WithdrawChallenge { .. }
+            Self::CreateChallenge(_)
+                | Self::ListChallenges { .. }
+                | Self::WithdrawChallenge { .. }
+                | Self::DecideRevocations { .. }
         )
     }
 }
@@ -135,6 +145,8 @@ pub enum Answer {
     Challenges(Vec<api::Challenge>),
     /// The challenge was withdrawn.
     ChallengeWithdrawn(api::Challenge),
+    /// So many revocations were released or refused.
+    RevocationsDecided(usize),
     /// It was not done, and why.
     Refused(String),
 }

@@ -68,7 +68,8 @@ pub fn change(
         | Order::ImportCertificates(_)
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
-        | Order::WithdrawChallenge { .. } => Ok(None),
+        | Order::WithdrawChallenge { .. }
+        | Order::DecideRevocations { .. } => Ok(None),
     }
 }
 
@@ -102,7 +103,8 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
         | Order::ImportCertificates(_)
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
-        | Order::WithdrawChallenge { .. } => return Ok(None),
+        | Order::WithdrawChallenge { .. }
+        | Order::DecideRevocations { .. } => return Ok(None),
     }))
 }
 

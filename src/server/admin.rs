@@ -8,7 +8,7 @@ use actors::StoreClock;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use super::{Server, ServerError, ras, remote_issuers, retention, superseded};
+use super::{Server, ServerError, ras, remote_issuers, retention, revokers, superseded};
 use crate::auth::GateSettings;
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::Oidc;
@@ -68,6 +68,10 @@ impl Server {
             Arc::clone(&self.retention_changed),
             self.phase.subscribe(),
         ));
+        tasks.spawn(revokers::keep_turning(
+            Arc::clone(&self.revokers),
+            self.phase.subscribe(),
+        ));
         tasks.spawn(superseded::revoke(
             Arc::downgrade(self),
             self.phase.subscribe(),
@@ -100,6 +104,7 @@ impl Server {
             compromised: services.compromised.clone(),
             challenges: services.challenges.clone(),
             directory: self.house().directory.clone(),
+            revokers: Arc::clone(&self.revokers),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::auth::limit::WrongCredentials;
 use crate::checks::{Loaded, LoadedInterface, LoadedProfile, attribute_oid};
-use crate::config::{Config, Crypto, Expired, Span, UnknownCertificates};
+use crate::config::{Config, Crypto, DeviceState, Expired, Sid, Span, UnknownCertificates};
 use crate::hooks::challenge_webhook::ChallengeWebhook;
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
@@ -14,7 +14,7 @@ use actors::{
 };
 use challenge::{SignedChallenges, Validator};
 use chrono::{DateTime, Utc};
-use intune_cloud::{CloudChallenges, Rules};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Rules};
 use scep::CryptoMode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -194,6 +194,15 @@ fn cloud(profile: &LoadedProfile, tenants: &ById) -> Option<Arc<dyn Validator>> 
         takes_all: profile.static_challenges.is_empty() && profile.challenge_webhook.is_none(),
         per_device_limit_24h: settings.per_device_rate_limit_24h,
         tenant_attribute: settings.tenant_attribute.as_deref().and_then(attribute_oid),
+        compliance: Compliance {
+            mode: match settings.compliance {
+                DeviceState::Off => Mode::Off,
+                DeviceState::Observe => Mode::Observe,
+                DeviceState::Enforce => Mode::Enforce,
+            },
+            grace: settings.compliance_grace.chrono(),
+        },
+        verifies_sid: settings.sid == Sid::Verify,
     };
     Some(Arc::new(CloudChallenges::new(tenants, rules)))
 }

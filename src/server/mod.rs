@@ -14,6 +14,7 @@ mod ras;
 mod reload;
 mod remote_issuers;
 mod retention;
+mod revokers;
 mod rotation;
 mod serve;
 mod superseded;
@@ -32,7 +33,7 @@ use crate::http::{
     Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
     TlsIdentity, Told, page, published, routes,
 };
-use crate::intune::Tenants;
+use crate::intune::{Revokers, Tenants};
 use crate::publish::{self, Publication};
 use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::access::{self, AccessLog};
@@ -70,6 +71,8 @@ pub struct Server {
     data_dir: std::sync::Mutex<Option<DataDir>>,
     /// Intune's tenants.
     tenants: Arc<Tenants>,
+    /// What revokes what Intune wants revoked.
+    revokers: Arc<Revokers>,
     /// Told when `audit.retention` may be another.
     retention_changed: Arc<Notify>,
 }
@@ -145,6 +148,8 @@ impl Server {
         let access = Arc::new(AccessLog::default());
         access.apply(open_access_log(&config)?);
         let house = Arc::new(house);
+        let revokers = Arc::new(Revokers::default());
+        revokers.apply(&tenants.all(), &config, &house);
         let front = Arc::new(Front {
             house: Arc::clone(&house),
             settings,
@@ -181,6 +186,7 @@ impl Server {
             listeners: Mutex::new(JoinSet::new()),
             data_dir: std::sync::Mutex::new(Some(data_dir)),
             tenants,
+            revokers,
             retention_changed: Arc::default(),
         });
         let issuers = server.in_force.loaded.lock().await.issuers.clone();
@@ -307,6 +313,12 @@ impl Server {
     #[must_use]
     pub fn tenants(&self) -> &Arc<Tenants> {
         &self.tenants
+    }
+
+    /// What revokes what Intune wants revoked.
+    #[must_use]
+    pub fn revokers(&self) -> &Arc<Revokers> {
+        &self.revokers
     }
 
     /// The configuration in force.

@@ -78,6 +78,8 @@ impl Server {
         self.tls.replace_with(&loaded.tls.identity);
         self.context.gate.apply(gate);
         self.tenants.apply(&loaded.tenants, &tenants);
+        let house = &self.context.house;
+        self.revokers.apply(&self.tenants.all(), &config, house);
         if let Err(error) = telemetry::logs::change(&config.log) {
             tracing::warn!("{error}");
         }

@@ -12,13 +12,19 @@ use crate::house::{House, Running};
 /// A tenant's secret in the fake.
 const SECRET: &str = "contoso-secret";
 
-struct Cloud {
-    fake: intune_fake::Fake,
-    server: Running,
+pub(crate) struct Cloud {
+    pub(crate) fake: intune_fake::Fake,
+    pub(crate) server: Running,
 }
 
 impl Cloud {
-    async fn new(settings: &str) -> Cloud {
+    /// With these settings of `[profile.intune_cloud]`.
+    pub(crate) async fn new(settings: &str) -> Cloud {
+        Cloud::of("", settings).await
+    }
+
+    /// With these settings of the tenant as well.
+    pub(crate) async fn of(tenant_settings: &str, settings: &str) -> Cloud {
         let house = House::new();
         let clock = house.clock.clone();
         let clock = intune_fake::Clock::new(move || actors::Clock::now(&*clock).timestamp());
@@ -28,7 +34,7 @@ impl Cloud {
         let (urls, tenant) = (fake.urls(), fake.tenants().remove(0));
         let tenant = format!(
             "[[tenant]]\nid = 'contoso'\ntenant = '{}'\nclient_id = '{}'\nclient_secret = '{SECRET}'\n\
-             authority_url = '{}'\ngraph_url = '{}'\n",
+             authority_url = '{}'\ngraph_url = '{}'\n{tenant_settings}\n",
             tenant.domain, tenant.client_id, urls.entra, urls.graph,
         );
         let server = house
@@ -42,7 +48,7 @@ impl Cloud {
         Cloud { fake, server }
     }
 
-    async fn device(&self) -> (Device, Csr) {
+    pub(crate) async fn device(&self) -> (Device, Csr) {
         let device = Device::of(&self.server, "corp").await;
         let challenge = self.fake.mint(Mint::default()).unwrap();
         assert!(challenge.len() > 5000);
@@ -50,7 +56,7 @@ impl Cloud {
         (device, csr)
     }
 
-    fn newest(&self) -> store::StoredEvent {
+    pub(crate) fn newest(&self) -> store::StoredEvent {
         self.server.events("scep_pkcsreq").remove(0)
     }
 

@@ -43,6 +43,8 @@ mod hostile;
 mod house;
 mod intune;
 mod intune_cloud;
+mod intune_compliance;
+mod intune_revocations;
 mod logs;
 mod many;
 mod mdm;

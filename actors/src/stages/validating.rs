@@ -121,9 +121,14 @@ impl Work {
             self.notes.push(note.clone());
             self.context.vouched = Some(note.clone());
         }
-        let claim = grounds.claim.clone();
+        let (claim, objection) = (grounds.claim.clone(), grounds.objection.clone());
         self.context.challenge.clone_from(&grounds.challenge);
         records::vouched(&mut self.record, grounds, now);
+        if let Some(words) = objection {
+            let refusal = refused("device_state", &words)
+                .telling("the device or its user may not have a certificate now");
+            return self.refuse(&refusal).await;
+        }
         if let Some(claim) = claim {
             match ask_hook(&self.shared, &self.record.transaction_id, &claim, names).await {
                 Ok(let_in) => self.notes.extend(let_in),

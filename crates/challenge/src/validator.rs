@@ -136,6 +136,8 @@ pub struct Grounds {
     pub by: Option<String>,
     /// What the audit is to say of it beside the certificate.
     pub note: Option<String>,
+    /// What speaks against the device although it is vouched for: it is refused, and whoever vouched is told so.
+    pub objection: Option<String>,
 }
 
 /// Something that an enrollment takes, and that is given back when it fails.

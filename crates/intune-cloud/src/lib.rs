@@ -3,6 +3,7 @@
 //! | part | what |
 //! |---|---|
 //! | [`CloudChallenges`] | the validator: asks Intune, and tells it what became of an enrollment |
+//! | [`Standing`] | what Graph says of the device and user behind a request |
 //! | [`Tenant`] | one tenant: tokens, services, how it fares |
 //! | [`Cloud`], [`Places`] | Microsoft's clouds and their addresses |
 //! | [`Credential`] | how the app shows who it is |
@@ -19,6 +20,7 @@ pub mod codes;
 mod credential;
 mod discovery;
 mod error;
+mod graph;
 mod health;
 mod json;
 mod managed;
@@ -36,6 +38,7 @@ pub use codes::{CODES, Code};
 pub use credential::{Algorithm, Assertions, Credential, CredentialError, guid};
 pub use discovery::{Service, ServiceMap};
 pub use error::{ServiceError, Step, excerpt};
+pub use graph::Standing;
 pub use health::{Hour, Report, Trouble};
 pub use managed::{EnvironmentError, ManagedIdentity, Source};
 pub use revocations::{Failure, MOST, Outcome, Wanted};
@@ -43,4 +46,4 @@ pub use shape::looks_like_cloud_challenge;
 pub use tenant::{NoObserver, Observer, ROLE, Settings, Tenant};
 pub use token::{Resource, Token};
 pub use try_out::Answered;
-pub use validator::{CloudChallenges, Rules, device, is_guid};
+pub use validator::{CloudChallenges, Compliance, Mode, Rules, device, is_guid};

@@ -182,6 +182,11 @@ impl Tenant {
         }
     }
 
+    /// Forgets a token that was not enough.
+    pub(crate) fn forget_token(&self, resource: Resource, token: &Arc<Token>) {
+        self.slot(resource).forget(token);
+    }
+
     fn known_map(&self) -> Option<Arc<ServiceMap>> {
         self.map
             .lock()
@@ -233,7 +238,7 @@ impl Tenant {
         }
     }
 
-    fn called(&self, step: Step, is_good: bool, started: std::time::Instant) {
+    pub(crate) fn called(&self, step: Step, is_good: bool, started: std::time::Instant) {
         let took = self.clock().instant().saturating_duration_since(started);
         let result = if is_good { "answered" } else { "failed" };
         self.observer.called(&self.id, step, result, took);
@@ -322,7 +327,7 @@ impl Tenant {
         }
     }
 
-    fn read(
+    pub(crate) fn read(
         &self,
         step: Step,
         sent: Result<Response, outbound::CallError>,

@@ -3,6 +3,7 @@
 use crate::actions::{Issued, Verdict};
 use crate::codes;
 use crate::error::ServiceError;
+use crate::graph::Standing;
 use crate::shape::looks_like_cloud_challenge;
 use crate::tenant::Tenant;
 use challenge::{
@@ -34,6 +35,30 @@ pub struct Rules {
     pub per_device_limit_24h: u32,
     /// The subject attribute, by its dotted OID, that names the tenant.
     pub tenant_attribute: Option<String>,
+    /// Whether Graph is asked about the device and its user.
+    pub compliance: Compliance,
+    /// Whether a SID in the request must be the one that Graph has for its user.
+    pub verifies_sid: bool,
+}
+
+/// Whether Graph is asked about the device and its user, and what becomes of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compliance {
+    /// What becomes of the answer.
+    pub mode: Mode,
+    /// For how long after its enrollment a device need not be compliant.
+    pub grace: TimeDelta,
+}
+
+/// What becomes of what Graph says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is not asked.
+    Off,
+    /// It stands in the audit.
+    Observe,
+    /// It decides.
+    Enforce,
 }
 
 /// Challenges that Intune validates.
@@ -114,7 +139,8 @@ impl CloudChallenges {
             match asked {
                 Ok(verdict) if verdict.is_success() => {
                     self.remember(question.source, index);
-                    return Ok(self.proven(tenant, &verdict, question, csr.as_ref()));
+                    let state = self.state(tenant, csr.as_ref()).await?;
+                    return Ok(self.proven(tenant, &verdict, question, csr.as_ref(), state));
                 }
                 Ok(verdict) => {
                     // What another tenant says of a challenge that is not its own says the least.
@@ -138,12 +164,58 @@ impl CloudChallenges {
         }
     }
 
+    /// What Graph says of the device and its user.
+    async fn state(&self, tenant: &Tenant, csr: Option<&Csr>) -> Result<State, Again> {
+        let named = csr.and_then(|csr| Some((csr, sid(csr)?)));
+        if let (Some((csr, sid)), true) = (named, self.rules.verifies_sid) {
+            let foreign = tenant.foreign_sid(csr, &sid).await;
+            if let Some(words) = foreign.map_err(|error| again(&error))? {
+                return Ok(State {
+                    note: None,
+                    objection: Some(words),
+                });
+            }
+        }
+        let Compliance { mode, grace } = self.rules.compliance;
+        let (Some(csr), Mode::Observe | Mode::Enforce) = (csr, mode) else {
+            return Ok(State::default());
+        };
+        let standing = match (tenant.standing(csr, grace).await, mode) {
+            (Ok(standing), _) => standing,
+            (Err(error), Mode::Enforce) => return Err(again(&error)),
+            (Err(error), _) => {
+                return Ok(State {
+                    note: Some(format!("device state is not known: {error}")),
+                    objection: None,
+                });
+            }
+        };
+        let (note, objection) = match standing {
+            Standing::Good => (None, None),
+            Standing::New => (
+                Some("the device is new and not compliant yet".to_owned()),
+                None,
+            ),
+            Standing::Nameless => (
+                Some("the request names no device or user that Graph knows".to_owned()),
+                None,
+            ),
+            Standing::Bad(words) if mode == Mode::Observe => (
+                Some(format!("{words}; let in, because compliance is observed")),
+                None,
+            ),
+            Standing::Bad(words) => (None, Some(words)),
+        };
+        Ok(State { note, objection })
+    }
+
     fn proven(
         &self,
         tenant: &Tenant,
         verdict: &Verdict,
         question: &Question,
         csr: Option<&Csr>,
+        state: State,
     ) -> Check {
         let device = csr.and_then(device);
         let whose = match &device {
@@ -161,12 +233,17 @@ impl CloudChallenges {
             tenant.id(),
             verdict.request_id
         );
+        let note = match state.note {
+            Some(words) => format!("{note}; {words}"),
+            None => note,
+        };
         Check::Proven(Box::new(Proven {
             grounds: Grounds {
                 device,
                 sid: csr.and_then(sid),
                 by: Some(tenant.id().to_owned()),
                 note: Some(note),
+                objection: state.objection,
                 ..Grounds::default()
             },
             reservations: vec![Reservation::Quota {
@@ -212,6 +289,13 @@ impl CloudChallenges {
             Err(error) => Err(again(&error)),
         }
     }
+}
+
+/// What became of Graph's answer.
+#[derive(Default)]
+struct State {
+    note: Option<String>,
+    objection: Option<String>,
 }
 
 impl Validator for CloudChallenges {

@@ -3,6 +3,7 @@
 
 mod actions;
 mod credentials;
+mod graph;
 mod server;
 mod tokens;
 mod validating;

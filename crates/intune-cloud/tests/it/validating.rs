@@ -3,7 +3,7 @@
 use crate::server::{Answer, Server, Still, VALIDATE, secret, tenant};
 use challenge::{Check, Proven, Request, Reservation, Validator};
 use chrono::{TimeZone, Utc};
-use intune_cloud::{CloudChallenges, Rules, Tenant};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, Tenant};
 use pki::{CertificateBuilder, Csr, Digest, KeyKind, Name, PrivateKey, Serial, SubjectAltNames};
 use serde_json::json;
 use std::sync::Arc;
@@ -24,24 +24,29 @@ pub(crate) fn certificate(subject: &Name, issuer: &Name, key: &PrivateKey) -> pk
         .unwrap()
 }
 
-fn csr(subject: &str, sans: &str) -> Csr {
+pub(crate) fn csr(subject: &str, sans: &str) -> Csr {
     let key = PrivateKey::generate(KeyKind::Ec(pki::Curve::P256)).unwrap();
     let name = Name::parse(subject).unwrap();
     let sans = SubjectAltNames::parse(sans).unwrap();
     Csr::build(&name, &sans, Some("opaque"), &[], &key).unwrap()
 }
 
-fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     Rules {
         profile: "corp".to_owned(),
         wait_for_notification: true,
         takes_all: false,
         per_device_limit_24h: 3,
         tenant_attribute: None,
+        compliance: Compliance {
+            mode: Mode::Off,
+            grace: chrono::TimeDelta::hours(24),
+        },
+        verifies_sid: false,
     }
 }
 
-fn question(csr: &Csr, source: &str) -> challenge::Question {
+pub(crate) fn question(csr: &Csr, source: &str) -> challenge::Question {
     let validator = CloudChallenges::new(Vec::new(), rules());
     let names = challenge::CsrFacts::from_csr(csr);
     let request = Request {

@@ -1,0 +1,186 @@
+//! What Graph says of devices and users, and what becomes of it.
+
+use crate::server::{Answer, Server, Still, secret, tenant};
+use crate::validating::{csr, question, rules};
+use challenge::{Check, Proven, Validator};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, Standing};
+use serde_json::{Value, json};
+
+const GUID: &str = "5b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d11";
+const MANAGED: &str = "/deviceManagement/managedDevices/";
+const FILTERED: &str = "/deviceManagement/managedDevices?";
+const DEVICES: &str = "/v1.0/devices(";
+const USERS: &str = "/v1.0/users(";
+
+/// With a device that is good, and a user.
+async fn server() -> Server {
+    let server = Server::new().await;
+    server.always(MANAGED, managed("compliant", 0));
+    server.always(FILTERED, Answer::json(200, &json!({"value": []})));
+    server.always(DEVICES, Answer::json(200, &json!({"accountEnabled": true})));
+    server.always(USERS, Answer::json(200, &json!({"accountEnabled": true})));
+    server
+}
+
+/// A managed device that was enrolled so many hours ago.
+fn managed(state: &str, hours: i64) -> Answer {
+    let at = chrono::DateTime::from_timestamp(1_800_000_000 - hours * 3600, 0).unwrap();
+    Answer::json(
+        200,
+        &json!({"id": GUID, "azureADDeviceId": "9b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d22",
+                "complianceState": state, "enrolledDateTime": at.to_rfc3339()}),
+    )
+}
+
+async fn standing(server: &Server, subject: &str, sans: &str) -> Standing {
+    let tenant = tenant(server, "contoso", secret(), Still::new());
+    let csr = csr(subject, sans);
+    let grace = chrono::TimeDelta::hours(24);
+    tenant.standing(&csr, grace).await.unwrap()
+}
+
+fn gone() -> Answer {
+    Answer::json(
+        404,
+        &json!({"error": {"code": "ResourceNotFound", "message": "no"}}),
+    )
+}
+
+#[tokio::test]
+async fn devices_and_users_stand_as_the_directories_say() {
+    let named = format!("CN={GUID}");
+    let server = server().await;
+    assert_eq!(standing(&server, &named, "").await, Standing::Good);
+    assert_eq!(standing(&server, "CN=laptop", "").await, Standing::Nameless);
+    let asked = server.asked(DEVICES);
+    assert!(asked[0].path.contains("9b0e5a50"), "{}", asked[0].path);
+    for (state, hours, is_new) in [
+        ("noncompliant", 1, true),
+        ("noncompliant", 30, false),
+        ("unknown", 30, false),
+        ("conflict", 2, true),
+    ] {
+        server.always(MANAGED, managed(state, hours));
+        let standing = standing(&server, &named, "").await;
+        match is_new {
+            true => assert_eq!(standing, Standing::New),
+            false => assert!(matches!(standing, Standing::Bad(words) if words.contains(state))),
+        }
+    }
+    server.always(MANAGED, managed("compliant", 1));
+    server.always(
+        DEVICES,
+        Answer::json(200, &json!({"accountEnabled": false})),
+    );
+    let disabled = standing(&server, &named, "").await;
+    assert!(matches!(disabled, Standing::Bad(words) if words.contains("disabled")));
+    // Known to Entra by the id in the name, to Intune only by Entra's.
+    server.always(DEVICES, Answer::json(200, &json!({"accountEnabled": true})));
+    server.always(MANAGED, gone());
+    assert_eq!(standing(&server, &named, "").await, Standing::Good);
+    server.always(DEVICES, gone());
+    let unknown = standing(&server, &named, "").await;
+    assert!(matches!(unknown, Standing::Bad(words) if words.contains("neither")));
+}
+
+#[tokio::test]
+async fn a_user_is_looked_up_by_name() {
+    let server = server().await;
+    let by_upn = "upn:o'hara@contoso.com";
+    assert_eq!(standing(&server, "CN=user", by_upn).await, Standing::Good);
+    let asked = server.asked(USERS);
+    assert!(
+        asked[0]
+            .path
+            .starts_with("/v1.0/users('o%27%27hara@contoso.com')"),
+        "{}",
+        asked[0].path
+    );
+    server.always(USERS, Answer::json(200, &json!({"accountEnabled": false})));
+    let disabled = standing(&server, "CN=user", by_upn).await;
+    assert!(matches!(disabled, Standing::Bad(words) if words.contains("disabled")));
+    server.always(USERS, gone());
+    assert!(matches!(
+        standing(&server, "CN=user", by_upn).await,
+        Standing::Bad(_)
+    ));
+}
+
+async fn judged(server: &Server, mode: Mode) -> Result<Proven, String> {
+    let tenants = vec![tenant(server, "contoso", secret(), Still::new())];
+    let rules = Rules {
+        compliance: Compliance {
+            mode,
+            grace: chrono::TimeDelta::zero(),
+        },
+        ..rules()
+    };
+    let validator = CloudChallenges::new(tenants, rules);
+    let question = question(&csr(&format!("CN={GUID}"), ""), "192.0.2.1");
+    match validator.ask(&question).await {
+        Ok(Check::Proven(proven)) => Ok(*proven),
+        Ok(other) => panic!("{other:?}"),
+        Err(again) => Err(again.why),
+    }
+}
+
+#[tokio::test]
+async fn what_speaks_against_a_device_is_observed_or_decides() {
+    let server = server().await;
+    server.always(MANAGED, managed("noncompliant", 30));
+    let off = judged(&server, Mode::Off).await.unwrap();
+    assert_eq!(off.grounds.objection, None);
+    assert_eq!(server.asked(MANAGED).len(), 0);
+    let observed = judged(&server, Mode::Observe).await.unwrap();
+    assert_eq!(observed.grounds.objection, None);
+    assert!(observed.grounds.note.unwrap().contains("noncompliant"));
+    let enforced = judged(&server, Mode::Enforce).await.unwrap();
+    assert!(enforced.grounds.objection.unwrap().contains("noncompliant"));
+    // Without an answer: nobody is refused for it.
+    let throttled: Value = json!({"error": {"code": "TooManyRequests", "message": "slow down"}});
+    server.always(MANAGED, Answer::json(429, &throttled));
+    let observed = judged(&server, Mode::Observe).await.unwrap();
+    assert!(observed.grounds.note.unwrap().contains("not known"));
+    assert!(judged(&server, Mode::Enforce).await.is_err());
+    server.always(MANAGED, Answer::text(403, ""));
+    let denied = judged(&server, Mode::Enforce).await.unwrap_err();
+    assert!(
+        denied.contains("DeviceManagementManagedDevices"),
+        "{denied}"
+    );
+}
+
+#[tokio::test]
+async fn a_sid_must_be_the_one_of_the_user() {
+    const SID: &str = "S-1-5-21-1496966362-3320961333-4044918980-1105";
+    let server = server().await;
+    let rules = || Rules {
+        verifies_sid: true,
+        ..rules()
+    };
+    let ask = async |sans: &str| {
+        let tenants = vec![tenant(&server, "contoso", secret(), Still::new())];
+        let validator = CloudChallenges::new(tenants, rules());
+        let question = question(&csr("CN=user", sans), "192.0.2.1");
+        match validator.ask(&question).await {
+            Ok(Check::Proven(proven)) => (proven.grounds.sid, proven.grounds.objection),
+            other => panic!("{other:?}"),
+        }
+    };
+    let uri = format!("uri:tag:microsoft.com,2022-09-14:sid:{SID}");
+    let both = format!("upn:alice@contoso.com,{uri}");
+    assert_eq!(ask("upn:alice@contoso.com").await, (None, None));
+    let user = |sid: Value| {
+        Answer::json(
+            200,
+            &json!({"accountEnabled": true, "onPremisesSecurityIdentifier": sid}),
+        )
+    };
+    server.always(USERS, user(json!(SID)));
+    assert_eq!(ask(&both).await, (Some(SID.to_owned()), None));
+    for other in [json!("S-1-5-21-1-2-3-500"), json!(null)] {
+        server.always(USERS, user(other));
+        assert!(ask(&both).await.1.unwrap().contains("not the one"));
+    }
+    assert!(ask(&uri).await.1.unwrap().contains("without a user"));
+}

@@ -1,0 +1,460 @@
+//! Revocations that Intune asks for: fetched once an hour, made durable before anything is done, held where there are too
+//! many, and reported.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actors::{House, RevokeError, revoke};
+use chrono::{DateTime, TimeDelta, Utc};
+use intune_cloud::{Failure, Outcome as Result_, Tenant, Wanted};
+use pki::{RevocationReason, Serial};
+use serde::{Deserialize, Serialize};
+use store::{AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome};
+
+/// How long Intune hands nothing out after a download, with a margin.
+const COOL_DOWN: TimeDelta = TimeDelta::minutes(65);
+
+/// After a failure before Intune was asked, so long.
+const SOON: TimeDelta = TimeDelta::minutes(5);
+
+/// Over how long revocations are added up for the safety brake.
+const DAY: TimeDelta = TimeDelta::hours(24);
+
+/// When to hold a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Brake {
+    /// Percent of the live certificates,
+    pub percent: u32,
+    /// and at least so many, may be revoked in 24 hours.
+    pub least: u64,
+}
+
+/// What a tenant's revoker keeps in the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// When Intune was last asked for revocations.
+    pub asked: Option<DateTime<Utc>>,
+    /// What came then and is not reported yet.
+    pub items: Vec<Item>,
+    /// Since when the batch is held.
+    pub held: Option<DateTime<Utc>>,
+    /// How many were revoked when, of the last day.
+    pub done: Vec<(DateTime<Utc>, u64)>,
+}
+
+/// One certificate that Intune wants revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Goes back with the result.
+    pub context: String,
+    /// The serial as Intune wrote it.
+    pub serial: String,
+    /// What became of it; `None` = nothing yet.
+    #[serde(default)]
+    pub result: Option<Done>,
+}
+
+/// What became of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// It is revoked.
+    Revoked,
+    /// No profile of the tenant knows it.
+    NotFound,
+    /// An admin refused, or the issuer.
+    Refused,
+}
+
+/// A certificate of a batch that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its serial in lower-case hex.
+    pub serial: String,
+    /// Its common name.
+    pub common_name: String,
+    /// Its device, where that is known.
+    pub device: Option<String>,
+}
+
+/// What an admin decides about a batch that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// They are revoked.
+    Release,
+    /// They are not, and Intune is told so.
+    Refuse,
+}
+
+/// Why nothing was decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecideError {
+    /// No batch of the tenant is held.
+    #[error("no revocations of this tenant are held")]
+    NothingHeld,
+    /// The store failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// One tenant's revoker: alone with its state.
+pub struct Revoker {
+    tenant: Arc<Tenant>,
+    house: Arc<House>,
+    /// Path ids of the profiles that the tenant's devices enroll through, and what they were called before.
+    profiles: Vec<String>,
+    brake: Brake,
+    turn: tokio::sync::Mutex<()>,
+    retry: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Revoker {
+    /// Of a tenant whose devices enroll through these profiles.
+    pub fn new(
+        tenant: Arc<Tenant>,
+        house: Arc<House>,
+        profiles: Vec<String>,
+        brake: Brake,
+    ) -> Self {
+        Self {
+            tenant,
+            house,
+            profiles,
+            brake,
+            turn: tokio::sync::Mutex::default(),
+            retry: Mutex::default(),
+        }
+    }
+
+    /// Whether it is of this very tenant, with the same rules.
+    pub fn is_of(&self, tenant: &Arc<Tenant>, profiles: &[String], brake: Brake) -> bool {
+        Arc::ptr_eq(&self.tenant, tenant) && self.profiles == profiles && self.brake == brake
+    }
+
+    /// The tenant's id.
+    pub fn id(&self) -> &str {
+        self.tenant.id()
+    }
+
+    fn key(&self) -> String {
+        format!("intune/revocations/{}", self.tenant.id())
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.house.services.clock.now()
+    }
+
+    /// What is kept.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn state(&self) -> Result<State, String> {
+        let (store, key) = (Arc::clone(&self.house.services.store), self.key());
+        let kept = tokio::task::spawn_blocking(move || store.setting(&key)).await;
+        let kept = kept.map_err(|error| error.to_string())?;
+        let kept = kept.map_err(|error| error.to_string())?;
+        Ok(kept
+            .and_then(|octets| serde_json::from_slice(&octets).ok())
+            .unwrap_or_default())
+    }
+
+    async fn keep(&self, state: &State, event: Option<AuditEvent>) -> Result<(), String> {
+        let value = serde_json::to_vec(state).map_err(|error| error.to_string())?;
+        let mut change = Change::new().with(Op::PutSetting {
+            key: self.key(),
+            value,
+        });
+        if let Some(event) = event {
+            change.push(event);
+        }
+        let kept = self.house.services.journal.commit(change, None).await;
+        kept.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Does what is due: goes on with the last batch, or asks for the next one.
+    pub async fn turn(&self) {
+        let Ok(_alone) = self.turn.try_lock() else {
+            return;
+        };
+        if let Err(error) = self.try_turn().await {
+            tracing::warn!(
+                tenant = self.tenant.id(),
+                error,
+                "revocations that Intune asks for could not be handled; it is tried again"
+            );
+        }
+    }
+
+    async fn try_turn(&self) -> Result<(), String> {
+        let mut state = self.state().await?;
+        if state.held.is_some() {
+            return Ok(());
+        }
+        if !state.items.is_empty() {
+            return self.finish(state).await;
+        }
+        let now = self.now();
+        let waits = |until: Option<DateTime<Utc>>| until.is_some_and(|until| now < until);
+        let retry = *self.retry.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back makes nobody wait for longer than the cool-down.
+        let asked = state.asked.filter(|asked| *asked <= now);
+        if waits(asked.map(|asked| asked + COOL_DOWN)) || waits(retry) {
+            return Ok(());
+        }
+        // Kept before Intune is asked: a crash must not make it ask again within the cool-down.
+        if let Err(error) = self.tenant.services().await {
+            self.retry_soon(now);
+            return Err(error.to_string());
+        }
+        state.asked = Some(now);
+        self.keep(&state, None).await?;
+        let wanted = self.tenant.download_revocations().await;
+        let wanted = wanted.map_err(|error| error.to_string())?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        state.items = wanted.into_iter().map(Item::from).collect();
+        state.done.retain(|(at, _)| now - *at < DAY);
+        let (found, live) = self.weigh(&state).await?;
+        let earlier: u64 = state.done.iter().map(|(_, count)| count).sum();
+        let allowed = (live * u64::from(self.brake.percent) / 100).max(self.brake.least);
+        if earlier + found > allowed {
+            state.held = Some(now);
+            let words = format!(
+                "Intune wants {found} certificates revoked, {earlier} were in the last 24 hours, and {allowed} of {live} may be: \
+                 the batch is held until an admin releases or refuses it"
+            );
+            tracing::error!(
+                tenant = self.tenant.id(),
+                found,
+                allowed,
+                "revocations that Intune asks for are held until they are released or refused"
+            );
+            let event = self.event("intune_revocations_held", Outcome::Pending, words);
+            return self.keep(&state, Some(event)).await;
+        }
+        self.keep(&state, None).await?;
+        self.finish(state).await
+    }
+
+    fn retry_soon(&self, now: DateTime<Utc>) {
+        *self.retry.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + SOON);
+    }
+
+    /// How many certificates of a batch are live, and how many the tenant has.
+    async fn weigh(&self, state: &State) -> Result<(u64, u64), String> {
+        let mut found = 0;
+        for item in &state.items {
+            let record = self.find(&item.serial).await?;
+            found += u64::from(record.is_some_and(|record| record.revoked.is_none()));
+        }
+        let (store, profiles, now) = (
+            Arc::clone(&self.house.services.store),
+            self.profiles.clone(),
+            self.now(),
+        );
+        let live = tokio::task::spawn_blocking(move || {
+            let mut live = 0;
+            for profile in profiles {
+                let query = store::CertificateQuery {
+                    profile: Some(profile),
+                    status: Some(store::CertificateStatus::Valid),
+                    per_page: 1,
+                    ..store::CertificateQuery::default()
+                };
+                live += store.certificates(&query, now)?.total;
+            }
+            Ok::<u64, store::Error>(live)
+        });
+        let live = live.await.map_err(|error| error.to_string())?;
+        Ok((found, live.map_err(|error| error.to_string())?))
+    }
+
+    /// The certificate that a serial stands for: as it was sent, then hex in any form, then decimal.
+    async fn find(&self, serial: &str) -> Result<Option<CertificateRecord>, String> {
+        let (store, profiles) = (
+            Arc::clone(&self.house.services.store),
+            self.profiles.clone(),
+        );
+        let readings = Serial::readings(serial);
+        let found = tokio::task::spawn_blocking(move || {
+            for reading in readings {
+                let records = store.certificates_with_serial(reading.as_bytes())?;
+                let own = records
+                    .into_iter()
+                    .find(|record| profiles.contains(&record.profile));
+                if own.is_some() {
+                    return Ok::<_, store::Error>(own);
+                }
+            }
+            Ok(None)
+        });
+        let found = found.await.map_err(|error| error.to_string())?;
+        found.map_err(|error| error.to_string())
+    }
+
+    /// Revokes what is left of a batch, and reports it.
+    async fn finish(&self, mut state: State) -> Result<(), String> {
+        let now = self.now();
+        let mut revoked = 0;
+        for index in 0..state.items.len() {
+            let Some(item) = state.items.get(index).filter(|item| item.result.is_none()) else {
+                continue;
+            };
+            let done = self.revoke_one(item).await?;
+            revoked += u64::from(done == Done::Revoked);
+            if let Some(item) = state.items.get_mut(index) {
+                item.result = Some(done);
+            }
+        }
+        if revoked > 0 {
+            state.done.push((now, revoked));
+        }
+        self.keep(&state, None).await?;
+        let outcomes: Vec<Result_> = state.items.iter().map(Item::outcome).collect();
+        self.tenant
+            .upload_results(&outcomes)
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for item in &state.items {
+            *counts.entry(item.word()).or_default() += 1;
+        }
+        let counts: Vec<String> = counts
+            .into_iter()
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        let words = format!(
+            "revocations that Intune asked for are reported: {}",
+            counts.join(", ")
+        );
+        state.items.clear();
+        let event = self.event("intune_revocations_reported", Outcome::Success, words);
+        self.keep(&state, Some(event)).await
+    }
+
+    async fn revoke_one(&self, item: &Item) -> Result<Done, String> {
+        let Some(record) = self.find(&item.serial).await? else {
+            return Ok(Done::NotFound);
+        };
+        let order = actors::Revocation {
+            ca: record.ca,
+            serial: Serial::new(record.serial),
+            reason: RevocationReason::CessationOfOperation,
+            by: format!("Intune, tenant {}", self.tenant.id()),
+            by_type: "System".to_owned(),
+            note: Some("Intune asked for it".to_owned()),
+            request_id: String::new(),
+        };
+        match revoke(&self.house.services, order).await {
+            // One that waits for its issuer is durable, and is tried until it is done.
+            Ok(_) | Err(RevokeError::Already | RevokeError::Waits(_)) => Ok(Done::Revoked),
+            Err(RevokeError::Unknown) => Ok(Done::NotFound),
+            Err(RevokeError::Refused(_) | RevokeError::NotOnHold) => Ok(Done::Refused),
+            Err(RevokeError::Failed(error)) => Err(error.to_string()),
+        }
+    }
+
+    /// The certificates of a batch that is held, at most so many.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn held(&self, state: &State, most: usize) -> Result<Vec<Held>, String> {
+        let mut held = Vec::new();
+        if state.held.is_none() {
+            return Ok(held);
+        }
+        for item in state.items.iter().take(most) {
+            if let Some(record) = self.find(&item.serial).await? {
+                held.push(Held {
+                    serial: hex::encode(&record.serial),
+                    common_name: record.common_name,
+                    device: record.device,
+                });
+            }
+        }
+        Ok(held)
+    }
+
+    /// Releases or refuses a batch that is held; the next turn carries it out. Says of how many revocations.
+    ///
+    /// # Errors
+    /// [`DecideError`]
+    pub async fn decide(&self, decision: Decision, by: &str) -> Result<usize, DecideError> {
+        let _alone = self.turn.lock().await;
+        let mut state = self.state().await.map_err(DecideError::Failed)?;
+        if state.held.take().is_none() {
+            return Err(DecideError::NothingHeld);
+        }
+        let count = state.items.len();
+        let (action, words) = match decision {
+            Decision::Release => (
+                "intune_revocations_released",
+                format!("{count} revocations that Intune asked for are released"),
+            ),
+            Decision::Refuse => {
+                for item in &mut state.items {
+                    item.result = Some(Done::Refused);
+                }
+                (
+                    "intune_revocations_refused",
+                    format!("{count} revocations that Intune asked for are refused"),
+                )
+            }
+        };
+        let mut event = self.event(action, Outcome::Success, words);
+        by.clone_into(&mut event.actor);
+        let kept = self.keep(&state, Some(event)).await;
+        kept.map(|()| count).map_err(DecideError::Failed)
+    }
+
+    fn event(&self, action: &str, outcome: Outcome, words: String) -> AuditEvent {
+        AuditEvent {
+            timestamp: self.now(),
+            actor: format!("Intune, tenant {}", self.tenant.id()),
+            actor_type: "System".to_owned(),
+            action: action.to_owned(),
+            resource_type: "tenant".to_owned(),
+            resource_id: self.tenant.id().to_owned(),
+            details: AuditDetails {
+                outcome: Some(outcome),
+                message: Some(words),
+                ..AuditDetails::default()
+            },
+        }
+    }
+}
+
+impl From<Wanted> for Item {
+    fn from(wanted: Wanted) -> Self {
+        Self {
+            context: wanted.context,
+            serial: wanted.serial,
+            result: None,
+        }
+    }
+}
+
+impl Item {
+    fn outcome(&self) -> Result_ {
+        Result_ {
+            context: self.context.clone(),
+            result: match self.result {
+                Some(Done::Revoked) => Ok(()),
+                Some(Done::NotFound) => Err(Failure::NotFound),
+                Some(Done::Refused) => Err(Failure::Refused),
+                None => Err(Failure::Later),
+            },
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self.result {
+            Some(Done::Revoked) => "revoked",
+            Some(Done::NotFound) => "not found",
+            Some(Done::Refused) => "refused",
+            None => "left",
+        }
+    }
+}
