@@ -255,6 +255,7 @@ fn quickstart_json_has_exactly_its_members() {
     let mut expected = vec![
         "https_url",
         "http_url",
+        "publish_url",
         "profiles",
         "ca_cert",
         "pid",

@@ -74,8 +74,12 @@ pub(super) async fn let_go(
     while let Some(server) = server.upgrade() {
         match server.prune_audit().await {
             Ok(0) => {}
-            Ok(events) => tracing::info!(events, "audit events past audit.retention were let go"),
-            Err(error) => tracing::error!(%error, "old audit events cannot be let go"),
+            Ok(events) => {
+                tracing::info!(events, "audit events past audit.retention were let go");
+            }
+            Err(error) => {
+                tracing::error!(%error, "old audit events cannot be let go");
+            }
         }
         match server.prune_certificates().await {
             Ok(0) => {}
@@ -85,7 +89,9 @@ pub(super) async fn let_go(
                     "certificates past certificates.retention were let go"
                 );
             }
-            Err(error) => tracing::error!(%error, "old certificates cannot be let go"),
+            Err(error) => {
+                tracing::error!(%error, "old certificates cannot be let go");
+            }
         }
         drop(server);
         tokio::select! {

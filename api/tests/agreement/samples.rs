@@ -394,9 +394,9 @@ pub(crate) fn all() -> Vec<Sample> {
         sha256_fingerprint: s(),
         pem: s(),
     };
-    let revoke_reply = RevokeReply {
+    let revoke_reply = |all: bool| RevokeReply {
         revoked: true,
-        waits: Some(s()),
+        waits: all.then(s),
         issuer_id: s(),
         serial: s(),
         reason: RevocationReason::Unspecified,
@@ -542,7 +542,7 @@ pub(crate) fn all() -> Vec<Sample> {
                 note: Some(s()),
             },
         ),
-        whole("RevokeReply", revoke_reply),
+        object("RevokeReply", revoke_reply(true), revoke_reply(false)),
         whole("Timeline", timeline),
         enumeration(
             "Stage",

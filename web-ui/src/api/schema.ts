@@ -2529,6 +2529,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "revoked": false,
+                     *       "waits": "the issuer could not be asked (there was no answer in time); the certificate is revoked as soon as it can be",
+                     *       "issuer_id": "vault",
+                     *       "serial": "4f3a2b1c0d",
+                     *       "reason": "key_compromise",
+                     *       "revoked_at": "2026-11-23T13:00:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["RevokeReply"];
                 };
             };
