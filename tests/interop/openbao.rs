@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,6 +15,9 @@ use crate::http;
 use crate::server::{self, Added, CHALLENGE, Server};
 use crate::strongswan;
 use crate::tool::{self, Said};
+
+/// How long something may take that is under way.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with its storage in a folder: it can be sealed, killed and started again.
 struct OpenBao {
@@ -59,10 +63,16 @@ impl OpenBao {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its address").port();
         drop(listener);
+        let data = home.path().join("data");
+        fs::create_dir(&data).expect("its storage");
+        let cluster = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let cluster_port = cluster.local_addr().expect("its address").port();
+        drop(cluster);
         let config = format!(
-            "disable_mlock = true\nstorage \"file\" {{ path = \"{}\" }}\n\
-             listener \"tcp\" {{ address = \"127.0.0.1:{port}\" tls_disable = true }}\n",
-            home.path().join("data").display()
+            "storage \"raft\" {{\n path = \"{}\"\n node_id = \"one\"\n}}\n\
+             listener \"tcp\" {{\n address = \"127.0.0.1:{port}\"\n tls_disable = true\n}}\n\
+             api_addr = \"http://127.0.0.1:{port}\"\ncluster_addr = \"http://127.0.0.1:{cluster_port}\"\n",
+            data.display()
         );
         fs::write(home.path().join("bao.hcl"), config).expect("its configuration");
         let mut bao = Self {
@@ -122,6 +132,12 @@ impl OpenBao {
     fn unseal(&self) {
         let answer = self.write("sys/unseal", &json!({ "key": self.unseal_key }));
         assert_eq!(answer["sealed"], false, "{answer}");
+        // Its storage elects a leader first, of one.
+        let begun = Instant::now();
+        while http::get(&format!("{}/v1/sys/health", self.url())).status != 200 {
+            assert!(begun.elapsed() < PATIENCE, "OpenBao gets ready");
+            std::thread::yield_now();
+        }
     }
 
     /// SIGKILL, and a new process on the same storage, unsealed.

@@ -390,7 +390,11 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn sign(asked: &Asked, state: &mut State, act: Option<&Act>) -> Answer {
     let body = &asked.body;
-    state.asked.push(body.clone());
+    // What its own RAs are asked with is not counted.
+    let is_ra = act == Some(&Act::MakesAnRa);
+    if !is_ra {
+        state.asked.push(body.clone());
+    }
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let pem = text("csr");
     let der: String = pem
@@ -402,7 +406,6 @@ fn sign(asked: &Asked, state: &mut State, act: Option<&Act>) -> Answer {
     };
     let mut subject = Vec::new();
     let constants = [("C", "country"), ("O", "organization")];
-    let is_ra = act == Some(&Act::MakesAnRa);
     for (name, setting) in constants.into_iter().filter(|_| !is_ra) {
         let values = texts(&state.role[setting]);
         subject.extend(
@@ -456,7 +459,9 @@ fn sign(asked: &Asked, state: &mut State, act: Option<&Act>) -> Answer {
         );
     }
     let made = make(state, &csr, &subject.join(", "), &sans, not_after, act);
-    state.issued.push(made.clone());
+    if !is_ra {
+        state.issued.push(made.clone());
+    }
     ok(json!({
         "certificate": made.to_pem().trim_end(),
         "issuing_ca": state.ca.to_pem(),
