@@ -13,7 +13,7 @@
 //! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `challenges` | challenges that are made for one device |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
-//! | `query`, `operator`, `crl`, `revocation`, `bulk`, `superseded`, `compromised` | polls and look-ups, approvals, CRLs, revoking, many at once, what was renewed, keys that get nothing any more |
+//! | `query`, `operator`, `crl`, `revocation`, `revoke`, `remote_revocation`, `bulk`, `superseded`, `compromised` | polls and look-ups, approvals, CRLs, what a revocation is, revoking here and elsewhere, many at once, what was renewed, keys that get nothing any more |
 //! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
 //! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
 //! | `clock`, `store_clock` | the time, and the time by which things may be forgotten |
@@ -68,11 +68,13 @@ mod records;
 mod refusal;
 mod refuse;
 mod registry;
+mod remote_issuers;
 mod remote_revocation;
 mod renewal;
 mod requests;
 mod revive;
 mod revocation;
+mod revoke;
 mod runtime;
 mod scheduling;
 mod shared;
@@ -110,9 +112,10 @@ pub use network::network_of;
 pub use outside::OutsideRules;
 pub use profile::ProfileActor;
 pub use registry::{Labels, Metrics};
-pub use remote_revocation::RemoteIssuers;
+pub use remote_issuers::RemoteIssuers;
 pub use requests::{Counting, Ending, Operation, Requests};
-pub use revocation::{By, Revocation, RevokeError, release, revoke};
+pub use revocation::{By, Revocation, RevokeError};
+pub use revoke::{release, revoke};
 pub use runtime::{House, HouseError, HouseSettings};
 pub use shared::Services;
 pub use spec::{

@@ -8,7 +8,7 @@ use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
 use crate::registry::Metrics;
-use crate::remote_revocation::RemoteIssuers;
+use crate::remote_issuers::RemoteIssuers;
 use crate::scheduling;
 use crate::shared::Services;
 use crate::store_clock::StoreClock;

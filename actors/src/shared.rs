@@ -14,7 +14,7 @@ use crate::noise::Noise;
 use crate::outside::{Neighbour, Neighbours};
 use crate::primality::Primality;
 use crate::registry::Metrics;
-use crate::remote_revocation::RemoteIssuers;
+use crate::remote_issuers::RemoteIssuers;
 use crate::spec::ProfileSpec;
 use crate::store_clock::StoreClock;
 use challenge::{OneTime, Validator};

@@ -55,7 +55,7 @@ async fn revoke(server: &Running, certificate: &Certificate) {
         "/api/v1/admin/certificates/local/{}/revoke",
         certificate.serial().to_hex()
     );
-    let body = json!({ "reason": "keyCompromise" }).to_string();
+    let body = json!({ "reason": "key_compromise" }).to_string();
     let answer = server.admin().await.post(&path, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }

@@ -52,7 +52,9 @@ async fn what_ended_long_ago_goes_and_its_device_starts_anew() {
     );
 
     let clock = std::sync::Arc::clone(&server.house.clock);
-    let server = server.stop().await.start().await;
+    let house = server.stop().await;
+    house.renew_tls();
+    let server = house.start().await;
     assert_eq!(standing(&server, &first), Standing::Unknown);
     assert_eq!(standing(&server, &second), Standing::Good);
     let report = server.server.house().services.store.verify().unwrap();

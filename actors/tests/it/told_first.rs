@@ -123,7 +123,14 @@ async fn after_a_restart_the_same_certificate_is_told_of_and_delivered() {
         scene.reply(&running, &request).await,
         Reply::Pending
     ));
-    assert_eq!(running.certificates(), 1);
+    let made = scene
+        .clock
+        .pass_until(1000, async || {
+            running.sweep("corp").await;
+            running.certificates() == 1
+        })
+        .await;
+    assert!(made);
     running.close();
     let again = oracle(&scene, []);
     let running = scene.open(&scene.hasty(None, Some(&again))).await;

@@ -2,16 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use pki::{Certificate, Crl, PublicKey, RevocationReason, RevokedEntry};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answer::Answering;
 use crate::remote::RemoteCa;
 use crate::{Approved, Authority, Error};
-
-/// An answer of an issuer that is still to come.
-pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, IssueError>> + Send + 'a>>;
 
 /// A certification authority as the enrollment sees it: in this process or somewhere else. It has no policy and keeps
 /// nothing; what has to survive is kept by who asks.
@@ -245,33 +241,4 @@ pub enum Found {
     Nothing,
     /// The issuer cannot tell: there may be a certificate that nobody has heard of.
     CannotTell,
-}
-
-/// Why there is no certificate.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IssueError {
-    /// The issuer refuses this certificate: asking again is of no use.
-    #[error("the issuer refused: {0}")]
-    Refused(String),
-    /// It could not be asked, or did not answer: to be tried again.
-    #[error("{why}")]
-    Again {
-        /// Why, in words.
-        why: String,
-        /// How long the issuer wants to be left alone, where it says so (`Retry-After`).
-        after: Option<Duration>,
-        /// Whether it may have made a certificate all the same, of which nobody has heard.
-        unheard: bool,
-    },
-}
-
-impl From<Error> for IssueError {
-    /// A local CA that cannot sign now may sign later.
-    fn from(error: Error) -> Self {
-        Self::Again {
-            why: error.to_string(),
-            after: None,
-            unheard: false,
-        }
-    }
 }

@@ -14,6 +14,7 @@
 //! | [`approved`] | what policy let through, and refusals |
 //! | [`pattern`] | the `*` and `?` patterns that names are held against |
 //! | [`matching`] | is a certificate what was approved? |
+//! | [`answer`] | answers that are still to come, and why there is none |
 //! | [`issuer`] | the [`Issuer`] trait: what every kind of CA answers, and the faces that only some have |
 //! | [`remote`] | the face of an issuer whose key is somewhere else: can it make what was approved? |
 //! | [`authority`] | what a CA says of itself |
@@ -21,6 +22,7 @@
 //!
 //! No I/O and no clock: times are arguments.
 
+pub mod answer;
 pub mod approved;
 pub mod authority;
 pub mod error;
@@ -31,12 +33,13 @@ pub mod pattern;
 pub mod policy;
 pub mod remote;
 
+pub use answer::{Answering, IssueError};
 pub use approved::{Approved, PolicyRefusal, Rule};
 pub use authority::Authority;
 pub use error::Error;
 pub use issuer::{
-    Answering, CrlSigner, Found, Handle, Issuance, IssueError, Issuer, LocalSigner, Order,
-    RaCertifier, RaRole, ResponderCertifier,
+    CrlSigner, Found, Handle, Issuance, Issuer, LocalSigner, Order, RaCertifier, RaRole,
+    ResponderCertifier,
 };
 pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_root, create_sub};
 pub use matching::Difference;

@@ -5,8 +5,9 @@ use pki::{Certificate, Crl, Csr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::answer::{Answering, IssueError};
 use crate::approved::{PolicyRefusal, Rule};
-use crate::{Answering, Approved, CertificatePolicy, IssueError};
+use crate::{Approved, CertificatePolicy};
 
 /// What only an issuer somewhere else can be asked: whether it can make a certificate at all, and how it does.
 pub trait RemoteCa: Send + Sync {

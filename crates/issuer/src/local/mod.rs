@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 pub use create::{certify_root, create_root, create_sub};
 
+use crate::answer::Answering;
 use crate::issuer::{
-    Answering, CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier, RaRole,
-    ResponderCertifier,
+    CrlSigner, Found, Issuance, LocalSigner, Order, RaCertifier, RaRole, ResponderCertifier,
 };
 use crate::{Approved, Authority, Error, IssueError, Issuer};
 
