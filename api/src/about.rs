@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Reply of `GET /api/v1/about`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct About {
     /// Always `scepd`.
+    #[schema(schema_with = crate::constant::scepd)]
     pub name: String,
     /// Version of the program.
     pub version: String,
@@ -20,15 +22,16 @@ pub struct About {
     pub now: DateTime<Utc>,
 }
 
-/// Reply of `GET /healthz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Liveness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Always `ok`.
+    #[schema(schema_with = crate::constant::ok)]
     pub status: String,
 }
 
-/// Reply of `GET /readyz`, with 200 when ready and 503 when not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Readiness, part by part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Whether enrollments are answered.
     pub ready: bool,
@@ -36,8 +39,8 @@ pub struct Readiness {
     pub checks: Vec<ReadinessCheck>,
 }
 
-/// One part of [`Readiness`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One part of the readiness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReadinessCheck {
     /// `store` or `profiles`.
     pub name: String,

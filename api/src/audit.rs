@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-/// How an action ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How an action ended: done, refused or gone wrong, or waiting for an operator or an issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was done.
@@ -18,9 +19,9 @@ pub enum Outcome {
 }
 
 /// One event of the append-only audit chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {
-    /// Number in the chain, from 1, without gaps.
+    /// Number in the chain.
     pub id: u64,
     /// When it was recorded.
     #[serde(with = "crate::time")]
@@ -31,27 +32,28 @@ pub struct AuditEvent {
     pub actor_type: String,
     /// What was done, such as `scep_pkcsreq_intune` or `cert_revoke`.
     pub action: String,
-    /// What it was done to: `certificate`, `scep_request`, `scep_profile`, `token`, ...
+    /// What it was done to: `certificate`, `scep_request` (a request without one), `scep_profile`, `token`, and so on.
     pub resource_type: String,
-    /// Which one; a serial number for certificates. `""` when there is none.
+    /// Which one; the serial number of a `certificate`, the transactionID of a `scep_request`. Empty when there is none.
     pub resource_id: String,
-    /// The rest; members that say nothing are left out.
+    /// The rest.
     pub details: AuditDetails,
 }
 
-/// The particulars of an [`AuditEvent`]. Everything is optional and omitted when absent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The particulars of an event. Everything is omitted when absent. Some actions have more to say, under names of their
+/// own, such as `file` or `findings`; those values are strings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditDetails {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// The Intune label or a policy reason, such as `claim_mismatch` or `wrong_challenge`.
+    /// The Intune label or a policy reason, such as `claim_mismatch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The reason in plain words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Path id of the profile; `""` is the root profile.
+    /// Path id of the profile; empty is the root profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// The issuer.
@@ -81,13 +83,15 @@ pub struct AuditDetails {
     /// The Intune issuer (claim `iss`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_issuer: Option<String>,
-    /// What the challenge says, as far as it can be read. With a member `unverified` beside it, no trusted connector signed it.
+    /// What the challenge says, as far as it can be read. With a member `unverified` beside it, no trusted connector
+    /// signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
     /// What the CSR asked for, in the same dimensions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<CsrNames>,
-    /// What an operator wrote beside an approval, denial or revocation, or what else is to be known, such as `sent again`.
+    /// What an operator wrote beside an approval, denial or revocation, or what else is to be known, such as `sent
+    /// again`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Id of the HTTP request, as in the log.
@@ -99,7 +103,7 @@ pub struct AuditDetails {
 }
 
 /// The claims of an Intune challenge. Absent claims are omitted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claim {
     /// Issuer: the connector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,8 +137,8 @@ pub struct Claim {
     pub san_upn: Vec<String>,
 }
 
-/// The names in a CSR, in the dimensions of [`Claim`]. Empty lists are omitted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The names in a CSR, in the dimensions of `Claim`. Empty lists are omitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CsrNames {
     /// Common names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,25 +165,33 @@ pub struct CsrNames {
 
 /// Query of `GET /api/v1/audit`. All filters are combined with AND; empty ones don't filter,
 /// except that `profile=` given and empty means the root profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct AuditQuery {
-    /// Exact action.
+    /// Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`.
+    /// Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`. Operators: `scep_trust_reload`,
+    /// `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`, `token_create`, `token_revoke`,
+    /// and so on. The server itself: `audit_prune` (events older than `audit.retention` were let go),
+    /// `scep_profile_restart`, `scep_source_locked_out` (too many wrong challenges).
+    #[param(example = "scep_pkcsreq_intune")]
     pub action: Option<String>,
-    /// Exact path id; `""` is the root profile.
+    /// Exact path id of a profile. Given and empty, the root profile; absent, all.
+    #[param(example = "corp")]
     pub profile: Option<String>,
     /// Exact outcome.
     pub outcome: Option<Outcome>,
-    /// Not before this time.
+    /// Only events at or after this time.
     #[serde(default, with = "crate::time::option")]
     pub since: Option<DateTime<Utc>>,
-    /// Before this time.
+    /// Only events before this time.
     #[serde(default, with = "crate::time::option")]
     pub until: Option<DateTime<Utc>>,
-    /// Text that appears in device, serial, common name, transactionID, reason, source address, actor,
-    /// resource id, request id or, of what did not succeed, the message; without regard to case.
+    /// Text that appears in device, serial, common name, transactionID, reason, source address, actor, resource id,
+    /// request id or, of what did not succeed, the message; without regard to case.
     pub q: Option<String>,
-    /// Page number from 1; 1 when absent.
+    /// Page number, from 1.
+    #[param(minimum = 1, maximum = 2_147_483_647, default = 1)]
     pub page: Option<u32>,
-    /// Rows on a page, 1 to [`crate::MAX_PER_PAGE`]; [`crate::DEFAULT_PER_PAGE`] when absent.
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     pub per_page: Option<u32>,
 }

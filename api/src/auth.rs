@@ -6,22 +6,24 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The header that carries [`Session::csrf_token`] on changes made under a session cookie.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 /// The session cookie's name; the prefix makes browsers insist on Secure, Path=/ and no Domain.
 pub const SESSION_COOKIE: &str = "__Host-scepd_session";
 
-/// Reply of `GET /api/v1/auth/check`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuthCheck {
     /// Always `authenticated`: anything else is a 401.
+    #[schema(schema_with = crate::constant::authenticated)]
     pub status: String,
     /// The token's name, or the subject of an OIDC token.
     pub user: String,
     /// Whether the admin routes are open to this caller.
     pub admin: bool,
-    /// How the caller signed in: `APIKey` (a token or a session made with one) or `OIDC`.
+    /// How the caller signed in: `APIKey` (a token, or a session made with one) or `OIDC`.
     pub actor_type: String,
 }
 
@@ -37,24 +39,24 @@ impl AuthCheck {
     }
 }
 
-/// Body of `POST /api/v1/session`. Has no Debug: it holds a secret.
-#[derive(Serialize, Deserialize)]
+/// What to sign in with.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignIn {
     /// The token as `scepd token create` printed it, or an OIDC JWT.
     pub token: String,
 }
 
-/// Reply of `POST` and `GET /api/v1/session`. Has no Debug: it holds the CSRF token.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A session of the page.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Session {
-    /// The name behind the session, as in [`AuthCheck::user`].
+    /// As in `AuthCheck`.
     pub user: String,
-    /// Whether the admin routes are open to this session.
+    /// As in `AuthCheck`.
     pub admin: bool,
-    /// As in [`AuthCheck::actor_type`].
+    /// As in `AuthCheck`.
     pub actor_type: String,
-    /// To be sent in [`CSRF_HEADER`] with every change.
+    /// To be sent in `X-CSRF-Token` with every change.
     pub csrf_token: String,
     /// When the session ends by itself.
     #[serde(with = "crate::time")]

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-/// Where a certificate stands now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `valid`: not revoked and not past its end; `expired`; `revoked`, whether or not it is past its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateStatus {
     /// In its validity (or before it) and not revoked.
@@ -15,16 +16,16 @@ pub enum CertificateStatus {
     Revoked,
 }
 
-/// One issued certificate in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One issued certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Certificate {
     /// The issuer.
     pub issuer_id: String,
     /// Serial number in lower-case hex.
     pub serial: String,
-    /// Path id of the profile it was issued through; `""` is the root profile.
+    /// Path id of the profile it was issued through; empty is the root profile.
     pub profile: String,
-    /// Common name; `""` when it has none. Text from outside.
+    /// Common name; empty when it has none. Text from outside.
     pub common_name: String,
     /// Alternative names as `dns:a, email:b`. Omitted when it has none. Text from outside.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -61,17 +62,17 @@ pub struct Certificate {
 }
 
 /// Everything about one certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CertificateDetail {
     /// What the list shows.
     pub certificate: Certificate,
-    /// The whole subject, as `C=US, O=Example, CN=device`. Text from outside.
+    /// The whole subject. Text from outside.
     pub subject: String,
     /// The whole issuer name.
     pub issuer: String,
     /// The key, as `RSA 2048` or `EC P-256`.
     pub public_key: String,
-    /// Key usages by name, such as `digitalSignature`. `[]` when there is no such extension.
+    /// Key usages by name. Empty when there is no such extension.
     pub key_usage: Vec<String>,
     /// Extended key usages by name where known, else as dotted OIDs.
     pub ext_key_usage: Vec<String>,
@@ -84,7 +85,7 @@ pub struct CertificateDetail {
 }
 
 /// One extension of a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Extension {
     /// Dotted object identifier.
     pub oid: String,
@@ -96,29 +97,33 @@ pub struct Extension {
 }
 
 /// Query of `GET /api/v1/admin/certificates`. All filters are combined with AND.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct CertificateQuery {
-    /// Text that appears in common name, alternative names, serial, device or transactionID,
-    /// without regard to case.
+    /// Text that appears in common name, alternative names, serial, device or transactionID, without regard to case; else
+    /// a serial number as tools print it, or a thumbprint (SHA-1 or SHA-256).
+    #[param(example = "laptop")]
     pub q: Option<String>,
-    /// Exact path id; `""` is the root profile.
+    /// Exact path id of a profile. Given and empty, the root profile; absent, all.
+    #[param(example = "corp")]
     pub profile: Option<String>,
     /// Exact issuer.
     pub issuer_id: Option<String>,
-    /// Exact serial number in hex.
+    /// Serial number, whole, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
     pub serial: Option<String>,
-    /// Exact device.
+    /// Intune device, whole, in any case.
     pub device: Option<String>,
     /// Where the certificates stand now.
     pub status: Option<CertificateStatus>,
-    /// Page number from 1; 1 when absent.
+    /// Page number, from 1.
+    #[param(minimum = 1, maximum = 2_147_483_647, default = 1)]
     pub page: Option<u32>,
-    /// Rows on a page, 1 to [`crate::MAX_PER_PAGE`]; [`crate::DEFAULT_PER_PAGE`] when absent.
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     pub per_page: Option<u32>,
 }
 
 /// Why a certificate is revoked (RFC 5280, section 5.3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationReason {
     /// No reason given.
@@ -140,20 +145,21 @@ pub enum RevocationReason {
     CertificateHold,
 }
 
-/// Body of `POST /api/v1/admin/certificates/{issuer_id}/{serial}/revoke`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a certificate is revoked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
-    /// Why; goes into the CRL.
+    /// Goes into the CRL; `unspecified` when absent.
     #[serde(default)]
     pub reason: RevocationReason,
-    /// Anything else worth keeping; goes into the audit event. At most 1000 characters.
+    /// Anything else worth keeping; goes into the audit event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
 
-/// Reply of a revocation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A revocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevokeReply {
     /// Whether it is done; else it `waits` (202).
     pub revoked: bool,
@@ -171,19 +177,21 @@ pub struct RevokeReply {
     pub revoked_at: DateTime<Utc>,
 }
 
-/// Body of `POST /api/v1/admin/certificates/{issuer_id}/{serial}/release`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a certificate is released from hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
-    /// Anything worth keeping; goes into the audit event. At most 1000 characters.
+    /// Anything worth keeping; goes into the audit event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
 
-/// Reply of a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseReply {
     /// Always true: a failure is an error reply.
+    #[schema(schema_with = crate::constant::yes)]
     pub released: bool,
     /// The issuer.
     pub issuer_id: String,
@@ -194,8 +202,9 @@ pub struct ReleaseReply {
     pub released_at: DateTime<Utc>,
 }
 
-/// What is done with many certificates at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done with many certificates at once. `revoke` changes those that are valid and, unless the reason is
+/// `certificate_hold`, those on hold; `release` those on hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BulkAction {
     /// They are revoked: those that are valid, and, unless this is a hold, those on hold.
@@ -205,7 +214,7 @@ pub enum BulkAction {
 }
 
 /// Which certificates. Everything given must hold, and something has to be given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateSelection {
     /// Exact issuer.
@@ -241,7 +250,7 @@ pub struct CertificateSelection {
         skip_serializing_if = "Option::is_none"
     )]
     pub revoked_at: Option<DateTime<Utc>>,
-    /// Serial numbers, hex as tools print it, at most [`MAX_SERIALS`]; any when absent or empty.
+    /// Serial numbers, hex as tools print it; any when absent or empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub serials: Vec<String>,
 }
@@ -249,19 +258,20 @@ pub struct CertificateSelection {
 /// Serial numbers in one [`CertificateSelection`], at most.
 pub const MAX_SERIALS: usize = 1_000;
 
-/// Body of `POST /api/v1/admin/certificates/bulk`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A change of many certificates, or the preview of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkRequest {
     /// What is done.
     pub action: BulkAction,
     /// With which certificates.
     pub selection: CertificateSelection,
-    /// Why they are revoked; goes into the CRL. Of no meaning for a release.
+    /// Why they are revoked; goes into the CRL. `unspecified` when absent; of no meaning for a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<RevocationReason>,
-    /// Anything else worth keeping; goes into the audit event. At most 1000 characters.
+    /// Anything else worth keeping; goes into the audit event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
     /// How many certificates the preview counted. Absent: nothing is changed, this is the preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -269,7 +279,7 @@ pub struct BulkRequest {
 }
 
 /// How many certificates of a selection are of one profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProfileCount {
     /// Path id; `""` is the root profile.
     pub profile: String,
@@ -278,7 +288,7 @@ pub struct ProfileCount {
 }
 
 /// What a change of many certificates did, or would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BulkReply {
     /// Whether it was done; false: this is a preview.
     pub done: bool,
@@ -298,7 +308,7 @@ pub struct BulkReply {
 }
 
 /// File format of a download.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DownloadFormat {
     /// PEM, the certificate alone (`application/x-pem-file`).
@@ -311,9 +321,10 @@ pub enum DownloadFormat {
 }
 
 /// Query of `GET /api/v1/admin/certificates/{issuer_id}/{serial}/download`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct DownloadQuery {
-    /// PEM when absent.
+    /// `pem` (the default): the certificate as PEM; `der`: as DER; `chain`: the certificate and its chain as PEM.
     #[serde(default)]
+    #[param(inline)]
     pub format: DownloadFormat,
 }

@@ -2,18 +2,21 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-/// Body of `POST /api/v1/challenges`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A challenge to be made. What is given of subject, sans, device and certificate_profile must all hold of the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewChallenge {
     /// The SCEP profile that it is for.
     pub profile: String,
     /// For how many seconds it is good; as long as the profile says when absent, and no longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub lifetime_seconds: Option<u32>,
-    /// How many certificates it is good for, 1 to 1000; 1 when absent.
+    /// How many certificates it is good for; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1000)]
     pub uses: Option<u32>,
     /// The whole subject that the CSR must have, as RFC 4514 writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,13 +30,14 @@ pub struct NewChallenge {
     /// The certificate profile that the SCEP profile must use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_profile: Option<String>,
-    /// Why, for the audit; at most 1000 characters.
+    /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
 
-/// Where a challenge stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where a challenge stands. `open`: it can be used; `used`: as often as it may be; `expired`; `withdrawn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChallengeState {
     /// It can be used.
@@ -47,7 +51,7 @@ pub enum ChallengeState {
 }
 
 /// One challenge, without its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Challenge {
     /// Names it in the audit and in the withdraw route.
     pub id: String,
@@ -88,8 +92,8 @@ pub struct Challenge {
     pub bound_to: Option<String>,
 }
 
-/// Reply of `POST /api/v1/challenges`. Has no Debug: it holds the challenge.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A challenge that was just made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChallengeCreated {
     /// The challenge, shown this once.
     pub challenge: String,
@@ -98,7 +102,7 @@ pub struct ChallengeCreated {
 }
 
 /// How many challenges of a profile there are, and were.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChallengeCounts {
     /// The SCEP profile.
     pub profile: String,
@@ -118,10 +122,10 @@ pub struct ChallengeCounts {
     pub refused: u64,
 }
 
-/// Reply of `GET /api/v1/challenges`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Challenges that match, and how many each profile has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Challenges {
-    /// Those that match, newest first. They are kept for a week after their end.
+    /// Newest first; they are kept for a week after their end.
     pub challenges: Vec<Challenge>,
     /// What to give as `before` for more. Omitted when there are none; a page may be short, or empty, and have more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,15 +135,18 @@ pub struct Challenges {
 }
 
 /// Query of `GET /api/v1/challenges`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(default)]
 pub struct ChallengeQuery {
-    /// Only those of this SCEP profile.
+    /// Exact path id of a profile. Given and empty, the root profile; absent, all.
+    #[param(example = "corp")]
     pub profile: Option<String>,
     /// Only those in this state.
     pub state: Option<ChallengeState>,
-    /// Only those before this number, from the page before.
+    /// Only those before this number, which the page before gave as `next`.
+    #[param(minimum = 1)]
     pub before: Option<u64>,
-    /// How many at most, 1 to 1000; 50 when absent.
+    /// How many at most.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
     pub limit: Option<u32>,
 }

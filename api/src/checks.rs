@@ -2,22 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// Body of `POST /api/v1/admin/scep/checks`; an empty body means the same as `{}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What to check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChecksRequest {
-    /// Only this profile; all when absent. `""` is the root profile.
+    /// Only this profile (empty is the root profile); all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
 }
 
-/// Reply of the checks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the checks found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChecksReply {
     /// Whether the server would start with what is on disk now (warnings allowed).
     pub ok: bool,
-    /// What was found; `[]` when all is well.
+    /// What was found, errors first.
     pub findings: Vec<CheckFinding>,
     /// How many profiles were looked at.
     pub profiles_checked: usize,
@@ -26,8 +27,8 @@ pub struct ChecksReply {
     pub generated_at: DateTime<Utc>,
 }
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `error`: the server would not start with it; `warning`: it needs attention soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckLevel {
     /// The server would not start with it.
@@ -37,11 +38,11 @@ pub enum CheckLevel {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckFinding {
     /// How bad it is.
     pub level: CheckLevel,
-    /// Path id of the profile (`""` is the root profile). Omitted when it concerns the whole server.
+    /// Path id of the profile (empty is the root profile). Omitted when it concerns the whole server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// The setting, such as `ra_cert_path`. Omitted when there is none.

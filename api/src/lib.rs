@@ -4,8 +4,9 @@
 //!   exhaustively on [`Operation`], so a route that nobody answers does not compile.
 //! * one module of types per subject: [`auth`], [`profiles`] (the card and the flat Intune row),
 //!   [`audit`], [`certificates`], [`requests`], [`timeline`], [`checks`], [`challenges`], [`tokens`], [`about`].
-//! * [`OPENAPI`]: the document that describes all of it, written by hand. Tests hold it, the types
-//!   and the route table against one another.
+//! * [`OPENAPI`]: the document that describes all of it, made of the table and the types: their comments are its
+//!   descriptions. After a change of either, `cargo xtask openapi` writes it anew; a test fails until then.
+//! * [`endpoints`]: what each operation takes and gives, as types. A handler that gives something else does not compile.
 //!
 //! JSON is snake_case; members stand in the order of the Rust fields; times are RFC 3339 in UTC
 //! (see [`time`]). What is empty is left out where a field's documentation says so, never `null`.
@@ -16,6 +17,7 @@ pub mod auth;
 pub mod certificates;
 pub mod challenges;
 pub mod checks;
+mod constant;
 pub mod error;
 pub mod list;
 pub mod profiles;
@@ -39,13 +41,16 @@ pub use challenges::{
 };
 pub use checks::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
 pub use error::ErrorReply;
-pub use list::{DEFAULT_PER_PAGE, List, MAX_PER_PAGE};
+pub use list::{DEFAULT_PER_PAGE, List, MAX_PER_PAGE, Row};
 pub use profiles::{
     Counters, Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest,
     TrustAnchor,
 };
 pub use requests::{Decision, DecisionReply, PendingRequest, RequestQuery, RequestState};
-pub use routes::{Lookup, Method, Operation, Permission, ROUTES, Route, lookup};
+pub use routes::{
+    Also, Endpoint, File, Lookup, Method, Nothing, Operation, Permission, ROUTES, Route, Tag,
+    Visitor, endpoints, lookup, visit,
+};
 pub use timeline::{Stage, Timeline, TimelineEntry, TimelineQuery};
 pub use tokens::{NewToken, Role, Token, TokenCreated, Tokens};
 

@@ -2,10 +2,14 @@
 //!
 //! [`IntuneRow`] is read by programs outside this project: members, order and omissions are fixed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Enrollment outcomes by label. A sorted map, so keys are written alphabetically; empty where
 /// Intune is off.
@@ -23,10 +27,68 @@ pub struct Envelope<T> {
     pub generated_at: DateTime<Utc>,
 }
 
-/// One SCEP profile as `GET /api/v1/admin/scep/profiles` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What an [`Envelope`] may hold.
+pub trait Enveloped: ToSchema {
+    /// What the OpenAPI document calls the reply.
+    const REPLY: &'static str;
+    /// What the reply is, in words.
+    const WORDS: &'static str;
+    /// What each entry is, in words.
+    const ENTRY: &'static str;
+}
+
+impl Enveloped for Profile {
+    const REPLY: &'static str = "ProfileList";
+    const WORDS: &'static str = "All SCEP profiles.";
+    const ENTRY: &'static str = "One entry a profile, in path id order.";
+}
+
+impl Enveloped for IntuneRow {
+    const REPLY: &'static str = "IntuneStats";
+    const WORDS: &'static str = "Intune state of all SCEP profiles.";
+    const ENTRY: &'static str = "One row a profile, in path id order.";
+}
+
+impl<T: Enveloped> PartialSchema for Envelope<T> {
+    fn schema() -> RefOr<Schema> {
+        let entries = ArrayBuilder::new()
+            .items(Ref::from_schema_name(T::name()))
+            .description(Some(T::ENTRY));
+        let count = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(0_u64))
+            .description(Some("How many entries `profiles` has."));
+        let generated_at = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("When the server put this together."));
+        ObjectBuilder::new()
+            .description(Some(T::WORDS))
+            .property("profiles", entries)
+            .property("profile_count", count)
+            .property("generated_at", generated_at)
+            .required("profiles")
+            .required("profile_count")
+            .required("generated_at")
+            .into()
+    }
+}
+
+impl<T: Enveloped> ToSchema for Envelope<T> {
+    fn name() -> Cow<'static, str> {
+        T::REPLY.into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
+    }
+}
+
+/// One SCEP profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Profile {
-    /// The last part of the profile's URL; `""` is the profile at `/scep` itself. Always present.
+    /// The last part of the profile's URL; empty for the profile at `/scep` itself. Always present.
     pub path_id: String,
     /// The issuer that signs for this profile.
     pub issuer_id: String,
@@ -53,13 +115,13 @@ pub struct Profile {
     /// When this state was read.
     #[serde(with = "crate::time")]
     pub generated_at: DateTime<Utc>,
-    /// Omitted when Intune is off.
+    /// Intune state. Omitted when Intune is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intune: Option<IntuneSection>,
 }
 
-/// The Intune part of a [`Profile`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The Intune part of a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IntuneSection {
     /// File with the connector's certificates. Omitted when empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -81,38 +143,40 @@ pub struct IntuneSection {
     /// Challenges remembered so that none is used twice.
     pub replay_cache_size: u64,
     /// Outcomes by label, all eleven.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub counters: Counters,
 }
 
-/// One row of `GET /api/v1/admin/scep/intune/stats`; see [`IntuneRow::off`] for profiles without Intune.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Intune state of one profile, flat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IntuneRow {
-    /// As in [`Profile::path_id`].
+    /// As in `Profile`.
     pub path_id: String,
-    /// As in [`Profile::issuer_id`].
+    /// As in `Profile`.
     pub issuer_id: String,
     /// Whether Intune is on for this profile.
     pub enabled: bool,
-    /// As in [`IntuneSection`].
+    /// As in `IntuneSection`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub trust_anchor_path: String,
-    /// As in [`IntuneSection`].
+    /// As in `IntuneSection`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust_anchors: Vec<TrustAnchor>,
-    /// As in [`IntuneSection`].
+    /// As in `IntuneSection`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub audience: String,
-    /// As in [`IntuneSection`].
+    /// As in `IntuneSection`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub challenge_validity_ns: i64,
-    /// As in [`IntuneSection`].
+    /// As in `IntuneSection`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_skew_tolerance_ns: i64,
-    /// As in [`IntuneSection`]; false where Intune is off.
+    /// As in `IntuneSection`; false where Intune is off.
     pub rate_limit_disabled: bool,
-    /// As in [`IntuneSection`]; 0 where Intune is off.
+    /// As in `IntuneSection`; 0 where Intune is off.
     pub replay_cache_size: u64,
-    /// As in [`IntuneSection`]; `{}` where Intune is off.
+    /// As in `IntuneSection`; empty where Intune is off.
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub counters: Counters,
     /// When this state was read.
     #[serde(with = "crate::time")]
@@ -163,7 +227,7 @@ impl IntuneRow {
 }
 
 /// A certificate that challenges may be signed with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrustAnchor {
     /// Its common name. Omitted when it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -180,19 +244,21 @@ pub struct TrustAnchor {
     pub expired: bool,
 }
 
-/// Body of `POST /api/v1/admin/scep/intune/reload-trust`; an empty body means the same as `{}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Whose trust anchors to read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadTrustRequest {
-    /// The profile; `""` (and absent) is the root profile.
+    /// The profile; empty or absent is the root profile.
     #[serde(default)]
+    #[schema(default = "")]
     pub path_id: String,
 }
 
-/// Reply of a reload that worked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A reload that worked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadTrustReply {
     /// Always true: a failure is an error reply.
+    #[schema(schema_with = crate::constant::yes)]
     pub reloaded: bool,
     /// The profile whose anchors were read again.
     pub path_id: String,

@@ -2,21 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// An enrollment that waits for approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PendingRequest {
     /// Names the request in the approve and deny routes: `<path id>.<32 hex digits>`.
     pub id: String,
-    /// Path id of the profile; `""` is the root profile.
+    /// Path id of the profile; empty is the root profile.
     pub profile: String,
     /// The issuer that would sign.
     pub issuer_id: String,
     /// The transactionID. Text from outside.
     pub transaction_id: String,
-    /// Whole subject of the CSR, as `O=Example, CN=device`. Text from outside.
+    /// Whole subject of the CSR. Text from outside.
     pub subject: String,
-    /// Common name; `""` when the CSR has none. Text from outside.
+    /// Common name; empty when the CSR has none. Text from outside.
     pub common_name: String,
     /// Alternative names as `dns:a, email:b`. Omitted when the CSR has none. Text from outside.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -44,27 +45,31 @@ pub struct PendingRequest {
 }
 
 /// Query of `GET /api/v1/admin/scep/requests`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct RequestQuery {
-    /// Exact path id; `""` is the root profile.
+    /// Exact path id of a profile. Given and empty, the root profile; absent, all.
+    #[param(example = "corp")]
     pub profile: Option<String>,
-    /// Page number from 1; 1 when absent.
+    /// Page number, from 1.
+    #[param(minimum = 1, maximum = 2_147_483_647, default = 1)]
     pub page: Option<u32>,
-    /// Rows on a page, 1 to [`crate::MAX_PER_PAGE`]; [`crate::DEFAULT_PER_PAGE`] when absent.
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     pub per_page: Option<u32>,
 }
 
-/// Body of the approve and deny routes; an empty body means the same as `{}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What to keep beside a decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Why; goes into the audit event. At most 1000 characters.
+    /// Why; goes into the audit event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub note: Option<String>,
 }
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `approved`: the certificate is issued, and the device fetches it at its next poll; `denied`: it is told so then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
     /// The certificate is issued; the device fetches it the next time it asks.
@@ -73,8 +78,8 @@ pub enum RequestState {
     Denied,
 }
 
-/// Reply of the approve and deny routes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionReply {
     /// The request.
     pub id: String,

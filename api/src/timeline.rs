@@ -2,29 +2,32 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{AuditEvent, Certificate, Outcome};
 
 /// Query of `GET /api/v1/admin/timeline`. What is given is combined with AND; without any of the first four
 /// the story is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct TimelineQuery {
-    /// Exact Intune device.
+    /// Intune device, whole, in any case.
+    #[param(example = "3f0c4a7e-laptop-17")]
     pub device: Option<String>,
-    /// Exact transactionID.
+    /// transactionID, whole, in any case.
     pub transaction_id: Option<String>,
-    /// Exact serial number in hex.
+    /// Serial number, whole, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal.
     pub serial: Option<String>,
-    /// Exact common name.
+    /// Common name, whole, in any case.
     pub common_name: Option<String>,
-    /// Exact path id; `""` is the root profile.
+    /// Exact path id of a profile. Given and empty, the root profile; absent, all.
+    #[param(example = "corp")]
     pub profile: Option<String>,
 }
 
-/// Reply of `GET /api/v1/admin/timeline`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The story of a device or transaction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
-    /// What happened, oldest first; `[]` when nothing is known.
+    /// What happened, oldest first.
     pub entries: Vec<TimelineEntry>,
     /// The certificates that came of it, newest first.
     pub certificates: Vec<Certificate>,
@@ -35,8 +38,9 @@ pub struct Timeline {
     pub generated_at: DateTime<Utc>,
 }
 
-/// A stage in a device's life with its certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A stage in a device's life with its certificate. `lapsed`: nobody decided in time. `expires`: the validity ended, or
+/// will end when the time is in the future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// An enrollment or renewal that was refused.
@@ -61,8 +65,8 @@ pub enum Stage {
     Other,
 }
 
-/// One step of a [`Timeline`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One step of a timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEntry {
     /// When.
     #[serde(with = "crate::time")]
@@ -74,7 +78,7 @@ pub struct TimelineEntry {
     pub outcome: Option<Outcome>,
     /// What happened, in one plain sentence.
     pub message: String,
-    /// Path id of the profile; `""` is the root profile.
+    /// Path id of the profile; empty is the root profile.
     pub profile: String,
     /// The certificate concerned, in lower-case hex. Omitted when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +86,7 @@ pub struct TimelineEntry {
     /// The transactionID. Omitted when there is none. Text from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// The audit event behind it. Omitted when it follows from something else (such as an expiry).
+    /// The audit event behind it. Omitted when it follows from something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<AuditEvent>,
 }

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// What a token may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `admin`: everything; `viewer`: only what any signed-in caller may do; `challenge`: challenges for one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Everything.
@@ -15,8 +16,8 @@ pub enum Role {
     Challenge,
 }
 
-/// One token; the secret itself is stored as a hash and never shown again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Token {
     /// Names it in the revoke route.
     pub id: String,
@@ -53,35 +54,41 @@ pub struct Token {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Reply of `GET /api/v1/admin/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// All tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tokens {
-    /// All tokens, newest first, revoked ones too.
+    /// Newest first, revoked ones too.
     pub tokens: Vec<Token>,
 }
 
-/// Body of `POST /api/v1/admin/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A token to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
-    /// 1 to 64 characters; unique among tokens in force.
+    /// Unique among tokens in force; no space at either end and no control character.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\x00-\x20\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f])?$"
+    )]
     pub name: String,
     /// What it may do.
     pub role: Role,
     /// With the challenge role: the SCEP profile that it is limited to; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// Days until it ends by itself, 1 to 3650; without end when absent.
+    /// Days until it ends by itself; without end when absent.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "whole_number"
     )]
+    #[schema(minimum = 1, maximum = 3650)]
     pub expires_in_days: Option<u32>,
 }
 
-/// Reply of `POST /api/v1/admin/tokens`. Has no Debug: it holds the secret.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A token that was just made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenCreated {
     /// The secret, shown this once.
     pub secret: String,

@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | bench | coverage | dist`.
+//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | openapi | bench | coverage | dist`.
 //!
 //! A map:
 //! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
 //! - [`install`] brings what a check needs and says so;
 //! - [`build`] and [`demo`] are the commands a newcomer types;
+//! - [`openapi`] writes the admin API's document and the page's types of it;
 //! - [`bench`] measures, [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
 //! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
 #![allow(
@@ -20,6 +21,7 @@ mod coverage;
 mod demo;
 mod dist;
 mod install;
+mod openapi;
 mod repo;
 mod server;
 mod suite;
@@ -38,6 +40,7 @@ cargo xtask COMMAND
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks
+  openapi                    api/openapi.yaml and the page's types of it, made anew of the route table and the types
   bench [--peers] [--rounds N] [--count N]
                              CPU an enrollment against the bare cryptography's; with --peers, step-ca and scepserver too
   coverage [PACKAGE..]       which lines the Rust tests reach, as a table and as target/coverage/html and lcov.info
@@ -71,6 +74,7 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
         }
         ["intune-fake", rest @ ..] => Ok(code(demo::intune_fake(&repo, rest))),
         ["test", rest @ ..] => suite::test(repo.for_checks(), rest),
+        ["openapi"] => Ok(code(openapi::openapi(&repo))),
         ["bench", rest @ ..] => Ok(code(bench::bench(repo, rest))),
         ["coverage", packages @ ..] => Ok(code(coverage::coverage(repo, packages))),
         ["dist"] => Ok(code(dist::dist(repo))),

@@ -1,6 +1,7 @@
 //! Audit events.
 
-use api::{AuditDetails, AuditEvent, AuditQuery, List, Outcome};
+use api::endpoints::ListAuditEvents;
+use api::{AuditDetails, AuditEvent, List, Outcome};
 use warp::reply::Response;
 
 use super::context::AdminContext;
@@ -13,7 +14,7 @@ pub(super) async fn list(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let query: AuditQuery = asked.query()?;
+    let query = asked.query::<ListAuditEvents>()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let query = store::AuditQuery {
         actions: query.action.into_iter().collect(),
@@ -32,7 +33,7 @@ pub(super) async fn list(
     };
     let store = context.house().services.store.clone();
     let found = blocking(move || Ok(store.audit(&query)?)).await?;
-    reply::ok(&List {
+    reply::ok::<ListAuditEvents>(&List {
         data: found.data.into_iter().map(shown).collect(),
         total: found.total,
         page,

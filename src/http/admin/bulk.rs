@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use actors::{Act, BulkError, Selection, change_many, select};
-use api::{BulkAction, BulkReply, BulkRequest, CertificateSelection, MAX_SERIALS, ProfileCount};
+use api::endpoints::ChangeCertificates;
+use api::{BulkAction, BulkReply, CertificateSelection, MAX_SERIALS, ProfileCount};
 use pki::Serial;
 use warp::reply::Response;
 
@@ -21,7 +22,7 @@ pub(super) async fn change(
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let request: BulkRequest = asked.body()?;
+    let request = asked.body::<ChangeCertificates>()?;
     let why = note(request.note)?;
     let act = match request.action {
         BulkAction::Revoke => Act::Revoke(reason_meant(request.reason.unwrap_or_default())),
@@ -41,7 +42,7 @@ pub(super) async fn change(
         by(admin, why, asked),
     );
     let done = done.await.map_err(problem)?;
-    reply::ok(&BulkReply {
+    reply::ok::<ChangeCertificates>(&BulkReply {
         done: true,
         count: done.count as u64,
         profiles: Vec::new(),
@@ -71,7 +72,7 @@ async fn preview(
         })
         .collect();
     profiles.sort_by_key(|one| std::cmp::Reverse(one.count));
-    reply::ok(&BulkReply {
+    reply::ok::<ChangeCertificates>(&BulkReply {
         done: false,
         count: found.len() as u64,
         profiles,

@@ -1,10 +1,13 @@
 //! Issued certificates: search, detail, revocation, download.
 
 use actors::{By, Revocation, RevokeError};
+use api::endpoints::{
+    DownloadCertificate, ListCertificates, ReleaseCertificate, RevokeCertificate, ShowCertificate,
+};
 use api::profiles::days_to_expiry;
 use api::{
-    CertificateDetail, CertificateQuery, CertificateStatus, DownloadFormat, DownloadQuery,
-    Extension, List, ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
+    CertificateDetail, CertificateStatus, DownloadFormat, DownloadQuery, Extension, List,
+    ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
 };
 use chrono::{DateTime, Utc};
 use issuer::policy::usage::eku_short_name;
@@ -25,7 +28,7 @@ pub(super) async fn list(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let query: CertificateQuery = asked.query()?;
+    let query = asked.query::<ListCertificates>()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let query = store::CertificateQuery {
         ca: query
@@ -49,7 +52,7 @@ pub(super) async fn list(
     let services = context.house().services.clone();
     let now = services.clock.now();
     let found = blocking(move || Ok(serials::search(&*services.store, query, now)?)).await?;
-    reply::ok(&List {
+    reply::ok::<ListCertificates>(&List {
         data: found.data.iter().map(|record| shown(record, now)).collect(),
         total: found.total,
         page,
@@ -94,7 +97,7 @@ pub(super) async fn show(
     let record = find(context, asked).await?;
     let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
     let name = |oid: &String| eku_short_name(oid).map_or_else(|| oid.clone(), str::to_owned);
-    reply::ok(&CertificateDetail {
+    reply::ok::<ShowCertificate>(&CertificateDetail {
         certificate: shown(&record, context.house().services.clock.now()),
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
@@ -123,7 +126,7 @@ pub(super) async fn revoke(
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let RevokeRequest { reason, note: why } = asked.body_or_default()?;
+    let RevokeRequest { reason, note: why } = asked.body_or_default::<RevokeCertificate>()?;
     let why = note(why)?;
     let record = find(context, asked).await?;
     let (issuer_id, serial) = (record.issuer_id, record.serial);
@@ -147,11 +150,10 @@ pub(super) async fn revoke(
         revoked_at,
     };
     match actors::revoke(services, revocation).await {
-        Ok(revoked_at) => reply::ok(&answer(None, revoked_at)),
+        Ok(revoked_at) => reply::ok::<RevokeCertificate>(&answer(None, revoked_at)),
         Err(error @ RevokeError::Waits(_)) => {
-            let mut response = reply::ok(&answer(Some(error.to_string()), ordered_at))?;
-            *response.status_mut() = StatusCode::ACCEPTED;
-            Ok(response)
+            let answer = answer(Some(error.to_string()), ordered_at);
+            reply::with_status::<RevokeCertificate>(StatusCode::ACCEPTED, &answer)
         }
         Err(error) => Err(not_changed(error)),
     }
@@ -162,14 +164,14 @@ pub(super) async fn release(
     admin: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let ReleaseRequest { note: why } = asked.body_or_default()?;
+    let ReleaseRequest { note: why } = asked.body_or_default::<ReleaseCertificate>()?;
     let why = note(why)?;
     let record = find(context, asked).await?;
     let serial = Serial::new(record.serial.clone());
     let services = &context.house().services;
     let by = by(admin, why, asked);
     match actors::release(services, record.ca, &serial, by).await {
-        Ok(released_at) => reply::ok(&ReleaseReply {
+        Ok(released_at) => reply::ok::<ReleaseCertificate>(&ReleaseReply {
             released: true,
             issuer_id: record.issuer_id,
             serial: serial.to_hex(),
@@ -206,7 +208,7 @@ pub(super) async fn download(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let DownloadQuery { format } = asked.query()?;
+    let DownloadQuery { format } = asked.query::<DownloadCertificate>()?;
     let record = find(context, asked).await?;
     let name = hex::encode(&record.serial);
     let (mut response, extension) = match format {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use actors::{ChallengeError, Minter, Status};
+use api::endpoints::{CreateChallenge, ListChallenges, WithdrawChallenge};
 use store::ChallengeQuery;
-use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::context::AdminContext;
@@ -23,7 +23,7 @@ pub(super) async fn create(
     maker: &ChallengeMaker,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let wanted: api::NewChallenge = asked.body()?;
+    let wanted = asked.body::<CreateChallenge>()?;
     may_use(maker, &wanted.profile)?;
     let wanted = api::NewChallenge {
         note: note(wanted.note)?,
@@ -37,7 +37,7 @@ pub(super) async fn create(
     let challenges = &house.services.challenges;
     let by = minter(maker, asked);
     match make(&house.directory, challenges, wanted, interface, &by).await {
-        Ok(made) => reply::json(StatusCode::CREATED, &made),
+        Ok(made) => reply::ok::<CreateChallenge>(&made),
         Err(error) => Err(problem(&error)),
     }
 }
@@ -47,7 +47,7 @@ pub(super) async fn list(
     maker: &ChallengeMaker,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let query: api::ChallengeQuery = asked.query()?;
+    let query = asked.query::<ListChallenges>()?;
     let profile = match (query.profile, maker.profile()) {
         (Some(wanted), _) => {
             may_use(maker, &wanted)?;
@@ -101,7 +101,7 @@ pub(super) async fn list(
             refused,
         });
     }
-    reply::ok(&api::Challenges {
+    reply::ok::<ListChallenges>(&api::Challenges {
         challenges: found
             .found
             .iter()
@@ -126,7 +126,7 @@ pub(super) async fn withdraw(
         return Err(problem(&ChallengeError::Unknown.into()));
     }
     match challenges.withdraw(id, &minter(maker, asked)).await {
-        Ok(record) => reply::ok(&shown(&record, challenges.state(&record))),
+        Ok(record) => reply::ok::<WithdrawChallenge>(&shown(&record, challenges.state(&record))),
         Err(error) => Err(problem(&error.into())),
     }
 }

@@ -1,5 +1,6 @@
 //! The start-up checks, run on what is on disk now.
 
+use api::endpoints::RunScepChecks;
 use std::time::Duration;
 
 use api::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
@@ -17,7 +18,7 @@ pub(super) async fn run(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let ChecksRequest { profile } = asked.body_or_default()?;
+    let ChecksRequest { profile } = asked.body_or_default::<RunScepChecks>()?;
     let checked = context.checks.run().await.map_err(|error| match error {
         CheckError::UnderWay => Problem::busy(error.to_string(), Duration::from_secs(2)),
         CheckError::Broken(_) => Problem::fault(error),
@@ -39,7 +40,7 @@ pub(super) async fn run(
         });
         profiles_checked = usize::from(in_file);
     }
-    reply::ok(&ChecksReply {
+    reply::ok::<RunScepChecks>(&ChecksReply {
         ok: findings
             .iter()
             .all(|finding| finding.level != CheckLevel::Error),

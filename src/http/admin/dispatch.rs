@@ -1,5 +1,6 @@
 //! Which operation a request is, and whether its caller may have it.
 
+use api::endpoints::{ApproveScepRequest, DenyScepRequest};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -170,8 +171,12 @@ async fn carry_out(
         }
         Operation::RunScepChecks => checks::run(context, &by.admin()?, &asked).await,
         Operation::ListScepRequests => pending::list(context, &by.admin()?, &asked).await,
-        Operation::ApproveScepRequest => pending::decide(context, &by.admin()?, &asked, true).await,
-        Operation::DenyScepRequest => pending::decide(context, &by.admin()?, &asked, false).await,
+        Operation::ApproveScepRequest => {
+            pending::decide::<ApproveScepRequest>(context, &by.admin()?, &asked, true).await
+        }
+        Operation::DenyScepRequest => {
+            pending::decide::<DenyScepRequest>(context, &by.admin()?, &asked, false).await
+        }
         Operation::ListCertificates => certificates::list(context, &by.admin()?, &asked).await,
         Operation::ShowCertificate => certificates::show(context, &by.admin()?, &asked).await,
         Operation::RevokeCertificate => certificates::revoke(context, &by.admin()?, &asked).await,

@@ -1,9 +1,10 @@
 //! Requests that wait for an operator.
 
+use api::endpoints::ListScepRequests;
 use std::time::Duration;
 
 use actors::{DecideError, OperatorDecision};
-use api::{Decision, DecisionReply, List, PendingRequest, RequestQuery, RequestState};
+use api::{Decision, DecisionReply, Endpoint, List, PendingRequest, RequestState};
 use pki::Csr;
 use store::EnrollmentRecord;
 use warp::reply::Response;
@@ -21,7 +22,7 @@ pub(super) async fn list(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let query: RequestQuery = asked.query()?;
+    let query = asked.query::<ListScepRequests>()?;
     let (page, per_page) = page(query.page, query.per_page)?;
     let waiting = waiting(context, query.profile).await?;
     let first = u64::from(page - 1).saturating_mul(u64::from(per_page));
@@ -32,7 +33,7 @@ pub(super) async fn list(
         .map(|record| shown(context, record))
         .collect();
     let total = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
-    reply::ok(&List::<PendingRequest> {
+    reply::ok::<ListScepRequests>(&List {
         data,
         total,
         page,
@@ -98,7 +99,7 @@ fn shown(context: &AdminContext, record: &EnrollmentRecord) -> PendingRequest {
     }
 }
 
-pub(super) async fn decide(
+pub(super) async fn decide<E: Endpoint<Body = Decision, Reply = DecisionReply>>(
     context: &AdminContext,
     admin: &Admin,
     asked: &Asked,
@@ -107,7 +108,7 @@ pub(super) async fn decide(
     let id = asked.parameter(0)?;
     let unknown = || Problem::not_found(format!("no request {id:?} waits"));
     let (path_id, key) = key_of(id).ok_or_else(unknown)?;
-    let Decision { note: why } = asked.body_or_default()?;
+    let Decision { note: why } = asked.body_or_default::<E>()?;
     let why = note(why)?;
     let Some(profile) = context.house().directory.find_by_any_name(path_id) else {
         // Listed all the same: with the profile configured again it can be decided.
@@ -131,7 +132,7 @@ pub(super) async fn decide(
     let settings = context.config().server.request_timeout.duration();
     let busy = |words: String| Problem::busy(words, Duration::from_secs(1));
     match tokio::time::timeout(settings, profile.actor.send(decision)).await {
-        Ok(Ok(Ok(_))) => reply::ok(&DecisionReply {
+        Ok(Ok(Ok(_))) => reply::ok::<E>(&DecisionReply {
             id: id.to_owned(),
             state: if approve {
                 RequestState::Approved

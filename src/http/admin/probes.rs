@@ -1,5 +1,6 @@
 //! The server itself: version, health, readiness, metrics.
 
+use api::endpoints::{ShowAbout, ShowHealth, ShowReadiness};
 use std::time::Duration;
 
 use api::{About, Health, Readiness, ReadinessCheck};
@@ -16,7 +17,7 @@ use crate::http::Channel;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn about(context: &AdminContext, _: &SignedIn) -> Result<Response, Problem> {
-    reply::ok(&About {
+    reply::ok::<ShowAbout>(&About {
         name: "scepd".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         openssl: pki::openssl_version(),
@@ -26,7 +27,7 @@ pub(super) fn about(context: &AdminContext, _: &SignedIn) -> Result<Response, Pr
 }
 
 pub(super) fn health() -> Result<Response, Problem> {
-    reply::ok(&Health {
+    reply::ok::<ShowHealth>(&Health {
         status: "ok".to_owned(),
     })
 }
@@ -42,7 +43,7 @@ pub(super) async fn readiness(context: &AdminContext) -> Result<Response, Proble
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    reply::json(status, &Readiness { ready, checks })
+    reply::with_status::<ShowReadiness>(status, &Readiness { ready, checks })
 }
 
 fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {

@@ -1,5 +1,6 @@
 //! SCEP profiles, their Intune state, and the reload of trust anchors.
 
+use api::endpoints::{ListScepIntuneStats, ListScepProfiles, ReloadScepIntuneTrust};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use actors::{Current, Entry, Intune, ProfileStatus, Status};
 use api::profiles::days_to_expiry;
 use api::{
-    Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest, TrustAnchor,
+    Endpoint, Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest,
+    TrustAnchor,
 };
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
@@ -38,7 +40,7 @@ pub(super) async fn list(context: &AdminContext, _: &Admin) -> Result<Response, 
         .into_iter()
         .map(|seen| card(seen, now))
         .collect::<Result<Vec<_>, _>>()?;
-    enveloped(profiles, now)
+    enveloped::<ListScepProfiles, _>(profiles, now)
 }
 
 pub(super) async fn intune_stats(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
@@ -48,14 +50,14 @@ pub(super) async fn intune_stats(context: &AdminContext, _: &Admin) -> Result<Re
         .into_iter()
         .map(|seen| row(seen, now))
         .collect();
-    enveloped(rows, now)
+    enveloped::<ListScepIntuneStats, _>(rows, now)
 }
 
-fn enveloped<T: serde::Serialize>(
+fn enveloped<E: Endpoint<Reply = Envelope<T>>, T>(
     profiles: Vec<T>,
     now: DateTime<Utc>,
 ) -> Result<Response, Problem> {
-    reply::ok(&Envelope {
+    reply::ok::<E>(&Envelope {
         profile_count: profiles.len(),
         profiles,
         generated_at: now,
@@ -222,7 +224,7 @@ pub(super) async fn reload_trust(
     // Some callers write the root profile as its path id alone.
     let ReloadTrustRequest { path_id } = match asked.body.trim_ascii() {
         br#""""# => ReloadTrustRequest::default(),
-        _ => asked.body_or_default()?,
+        _ => asked.body_or_default::<ReloadScepIntuneTrust>()?,
     };
     if !path_id.is_empty() && !is_path_id(&path_id) {
         // No profile has such a name. Neither log nor audit want it whole.
@@ -242,7 +244,7 @@ pub(super) async fn reload_trust(
         request_id: asked.origin.request_id.clone(),
     };
     match context.trust.reload(&path_id, &caller).await {
-        Ok(reloaded_at) => reply::ok(&ReloadTrustReply {
+        Ok(reloaded_at) => reply::ok::<ReloadScepIntuneTrust>(&ReloadTrustReply {
             reloaded: true,
             path_id,
             reloaded_at,

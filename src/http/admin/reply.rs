@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use api::Endpoint;
 use serde::Serialize;
 use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::http::{HeaderName, HeaderValue, StatusCode};
@@ -181,18 +182,26 @@ impl From<store::Error> for Problem {
     }
 }
 
-/// A reply in JSON.
-pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+/// An operation's reply.
+pub(super) fn ok<E: Endpoint>(value: &E::Reply) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(E::ROUTE.status).map_err(Problem::fault)?;
+    json(status, value)
+}
+
+/// An operation's reply under another status than its own.
+pub(super) fn with_status<E: Endpoint>(
+    status: StatusCode,
+    value: &E::Reply,
+) -> Result<Response, Problem> {
+    json(status, value)
+}
+
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
     let text = serde_json::to_vec(value).map_err(Problem::fault)?;
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     set(&mut response, CONTENT_TYPE, "application/json");
     Ok(response)
-}
-
-/// A reply in JSON with status 200.
-pub(super) fn ok<T: Serialize>(value: &T) -> Result<Response, Problem> {
-    json(StatusCode::OK, value)
 }
 
 /// A reply of another type.

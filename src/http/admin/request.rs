@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use actors::Origin;
+use api::Endpoint;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 use warp::http::header::{AUTHORIZATION, COOKIE};
@@ -100,9 +100,9 @@ impl Asked {
             .ok_or_else(|| Problem::fault("a path parameter is missing"))
     }
 
-    /// The query as a `T`. Parameters that are given and empty count as absent, as forms send them, but for `profile`:
+    /// The operation's query. Parameters that are given and empty count as absent, as forms send them, but for `profile`:
     /// that is the root profile.
-    pub(super) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn query<E: Endpoint>(&self) -> Result<E::Query, Problem> {
         let unreadable = |error: serde_urlencoded::de::Error| {
             Problem::bad_request(format!("the query cannot be read: {error}"))
         };
@@ -116,8 +116,8 @@ impl Asked {
         serde_urlencoded::from_str(&text).map_err(unreadable)
     }
 
-    /// The body as a `T`: a JSON object without nulls, as what is absent is left out.
-    pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    /// The operation's body: a JSON object without nulls, as what is absent is left out.
+    pub(super) fn body<E: Endpoint>(&self) -> Result<E::Body, Problem> {
         // serde's own words may quote values, and a value may be a secret.
         let unreadable = |error: serde_json::Error| {
             Problem::bad_request(match error.classify() {
@@ -142,12 +142,15 @@ impl Asked {
         })
     }
 
-    /// The body as a `T`; an empty one is the default.
-    pub(super) fn body_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Problem> {
+    /// The operation's body; an empty one is the default.
+    pub(super) fn body_or_default<E>(&self) -> Result<E::Body, Problem>
+    where
+        E: Endpoint<Body: Default>,
+    {
         if self.body.iter().all(u8::is_ascii_whitespace) {
-            Ok(T::default())
+            Ok(E::Body::default())
         } else {
-            self.body()
+            self.body::<E>()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Who is asking, and the page's session.
 
+use api::endpoints::{CheckAuth, ShowSession, SignIn};
 use warp::http::header::SET_COOKIE;
 use warp::http::{HeaderValue, StatusCode};
 use warp::reply::Response;
@@ -13,7 +14,7 @@ pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
     let is_admin = caller.is_admin();
     let caller = caller.caller();
     let kind = caller.kind.as_str().to_owned();
-    reply::ok(&api::AuthCheck::authenticated(
+    reply::ok::<CheckAuth>(&api::AuthCheck::authenticated(
         caller.name.clone(),
         is_admin,
         kind,
@@ -21,7 +22,7 @@ pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
 }
 
 pub(super) async fn sign_in(context: &AdminContext, asked: &Asked) -> Result<Response, Problem> {
-    let api::SignIn { token } = asked.body()?;
+    let api::SignIn { token } = asked.body::<SignIn>()?;
     let token = zeroize::Zeroizing::new(token);
     let begun = context.gate.begin_session(&token, &asked.origin).await?;
     tracing::info!(
@@ -30,7 +31,7 @@ pub(super) async fn sign_in(context: &AdminContext, asked: &Asked) -> Result<Res
         source = %asked.origin.source,
         "signed in to the page"
     );
-    let mut response = reply::ok(&begun.session)?;
+    let mut response = reply::ok::<SignIn>(&begun.session)?;
     set_cookie(&mut response, begun.cookie.expose(), "")?;
     Ok(response)
 }
@@ -41,7 +42,7 @@ pub(super) fn show(
     _: &SignedIn,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    reply::ok(&context.gate.session(asked.cookie())?)
+    reply::ok::<ShowSession>(&context.gate.session(asked.cookie())?)
 }
 
 /// Ends the session of the cookie, which must come with its CSRF token: a bearer token has no session to end.

@@ -1,5 +1,6 @@
 //! Everything known of one device or transaction, stage by stage.
 
+use api::endpoints::ShowTimeline;
 use api::{AuditEvent, CertificateStatus, Outcome, Stage, Timeline, TimelineEntry, TimelineQuery};
 use warp::reply::Response;
 
@@ -17,7 +18,7 @@ pub(super) async fn show(
     _: &Admin,
     asked: &Asked,
 ) -> Result<Response, Problem> {
-    let query: TimelineQuery = asked.query()?;
+    let query = asked.query::<ShowTimeline>()?;
     let now = context.house().services.clock.now();
     let asked_for = [
         &query.device,
@@ -27,7 +28,7 @@ pub(super) async fn show(
     ];
     if asked_for.iter().all(|name| name.is_none()) {
         // Whose story? Everybody's is the audit.
-        return reply::ok(&Timeline {
+        return reply::ok::<ShowTimeline>(&Timeline {
             entries: Vec::new(),
             certificates: Vec::new(),
             truncated: false,
@@ -68,7 +69,7 @@ pub(super) async fn show(
             entry.event.as_ref().map_or(u64::MAX, |event| event.id),
         )
     });
-    reply::ok(&Timeline {
+    reply::ok::<ShowTimeline>(&Timeline {
         entries,
         certificates,
         truncated,

@@ -1,6 +1,6 @@
 //! Tokens: list, make, revoke.
 
-use warp::http::StatusCode;
+use api::endpoints::{CreateToken, ListTokens, RevokeToken};
 use warp::reply::Response;
 
 use super::context::AdminContext;
@@ -21,7 +21,7 @@ pub(super) fn list(context: &AdminContext, _: &Admin) -> Result<Response, Proble
         .map(shown)
         .collect();
     tokens.reverse();
-    reply::ok(&api::Tokens { tokens })
+    reply::ok::<ListTokens>(&api::Tokens { tokens })
 }
 
 pub(super) async fn create(
@@ -34,7 +34,7 @@ pub(super) async fn create(
         role,
         profile,
         expires_in_days,
-    } = asked.body()?;
+    } = asked.body::<CreateToken>()?;
     match order(
         context,
         admin,
@@ -48,7 +48,7 @@ pub(super) async fn create(
     )
     .await?
     {
-        Answer::Created(created) => reply::json(StatusCode::CREATED, &created),
+        Answer::Created(created) => reply::ok::<CreateToken>(&created),
         _ => Err(unexpected()),
     }
 }
@@ -75,7 +75,7 @@ pub(super) async fn revoke(
     )
     .await?
     {
-        Answer::Revoked(token) => reply::ok(&token),
+        Answer::Revoked(token) => reply::ok::<RevokeToken>(&token),
         _ => Err(unexpected()),
     }
 }

@@ -39,8 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in with a token
-         * @description Exchanges a token for a session cookie (`__Host-scepd_session`: HttpOnly, Secure, SameSite=Strict). Any role may sign in.
-         *     The token is not kept by the page.
+         * @description Exchanges a token for a session cookie (`__Host-scepd_session`: HttpOnly, Secure, SameSite=Strict). Any role may sign in. The token is not kept by the page.
          */
         post: operations["signIn"];
         /**
@@ -122,8 +121,7 @@ export interface paths {
         };
         /**
          * List Intune state, one flat row a profile
-         * @description For programs outside this project: members, their order and their omissions do not change.
-         *     A profile with Intune off has `enabled` false, empty `counters`, and none of the Intune members.
+         * @description For programs outside this project: members, their order and their omissions do not change. A profile with Intune off has `enabled` false, empty `counters`, and none of the Intune members.
          */
         get: operations["listSCEPIntuneStats"];
         put?: never;
@@ -145,9 +143,7 @@ export interface paths {
         put?: never;
         /**
          * Read a profile's trust anchors again
-         * @description Reads the trust-anchor file and swaps the pool in one step: a request sees the old pool or the new one.
-         *     When the file is bad the old pool stays in use. An empty body, the JSON string `""`, or an empty `path_id` means the root
-         *     profile.
+         * @description Reads the trust-anchor file and swaps the pool in one step: a request sees the old pool or the new one. When the file is bad the old pool stays in use. An empty body, the JSON string `""`, or an empty `path_id` means the root profile.
          */
         post: operations["reloadSCEPIntuneTrust"];
         delete?: never;
@@ -167,8 +163,7 @@ export interface paths {
         put?: never;
         /**
          * Run the start-up checks now
-         * @description Looks at the configuration and files on disk as `scepd check` does and lists every finding. Changes nothing.
-         *     An empty body checks all profiles.
+         * @description Looks at the configuration and files on disk as `scepd check` does and lists every finding. Changes nothing. An empty body checks all profiles.
          */
         post: operations["runSCEPChecks"];
         delete?: never;
@@ -208,8 +203,7 @@ export interface paths {
         put?: never;
         /**
          * Approve a waiting request
-         * @description Applies today's policy to the request and issues the certificate before it answers. The device fetches it at its next
-         *     poll. When policy refuses, the answer is a 409 that says why, and the request goes on waiting.
+         * @description Applies today's policy to the request and issues the certificate before it answers. The device fetches it at its next poll. When policy refuses, the answer is a 409 that says why, and the request goes on waiting.
          */
         post: operations["approveSCEPRequest"];
         delete?: never;
@@ -367,8 +361,7 @@ export interface paths {
         };
         /**
          * Show the story of a device or transaction
-         * @description Everything known, stage by stage, oldest first. What is given of `device`, `transaction_id`, `serial` and
-         *     `common_name` is combined with AND; without any of them the story is empty.
+         * @description Everything known, stage by stage, oldest first. What is given of `device`, `transaction_id`, `serial` and `common_name` is combined with AND; without any of them the story is empty.
          */
         get: operations["showTimeline"];
         put?: never;
@@ -408,16 +401,13 @@ export interface paths {
         };
         /**
          * List challenges
-         * @description Newest first, without their values; each is kept for a week after its end. Needs the admin role, or the challenge role; a
-         *     token that is limited to a profile sees those of its profile.
+         * @description Newest first, without their values; each is kept for a week after its end. Needs the admin role, or the challenge role; a token that is limited to a profile sees those of its profile.
          */
         get: operations["listChallenges"];
         put?: never;
         /**
          * Make a challenge
-         * @description For one device, or as many certificates as `uses` says. The challenge is in the reply and nowhere else. Needs the admin role,
-         *     or the challenge role; a token that is limited to a profile makes challenges for its profile. 429 also when the profile has
-         *     as many open ones as it may, or the caller had as many made within a minute.
+         * @description For one device, or as many certificates as `uses` says. The challenge is in the reply and nowhere else. Needs the admin role, or the challenge role; a token that is limited to a profile makes challenges for its profile. 429 also when the profile has as many open ones as it may, or the caller had as many made within a minute.
          */
         post: operations["createChallenge"];
         delete?: never;
@@ -565,7 +555,7 @@ export interface components {
         AuthCheck: {
             /**
              * @description Always `authenticated`: anything else is a 401.
-             * @constant
+             * @enum {string}
              */
             status: "authenticated";
             /** @description The token's name, or the subject of an OIDC token. */
@@ -600,7 +590,7 @@ export interface components {
         About: {
             /**
              * @description Always `scepd`.
-             * @constant
+             * @enum {string}
              */
             name: "scepd";
             /** @description Version of the program. */
@@ -617,30 +607,6 @@ export interface components {
              * @description The server's clock now.
              */
             now: string;
-        };
-        /** @description Liveness. */
-        Health: {
-            /**
-             * @description Always `ok`.
-             * @constant
-             */
-            status: "ok";
-        };
-        /** @description Readiness, part by part. */
-        Readiness: {
-            /** @description Whether enrollments are answered. */
-            ready: boolean;
-            /** @description What was looked at. */
-            checks: components["schemas"]["ReadinessCheck"][];
-        };
-        /** @description One part of the readiness. */
-        ReadinessCheck: {
-            /** @description `store` or `profiles`. */
-            name: string;
-            /** @description Whether it is fine. */
-            ok: boolean;
-            /** @description What is wrong. Omitted when it is fine. */
-            message?: string;
         };
         /** @description All SCEP profiles. */
         ProfileList: {
@@ -719,7 +685,9 @@ export interface components {
              */
             replay_cache_size: number;
             /** @description Outcomes by label, all eleven. */
-            counters: components["schemas"]["Counters"];
+            counters: {
+                [key: string]: number;
+            };
         };
         /** @description A certificate that challenges may be signed with. */
         TrustAnchor: {
@@ -742,13 +710,6 @@ export interface components {
             days_to_expiry: number;
             /** @description Whether its validity is over. */
             expired: boolean;
-        };
-        /**
-         * @description Enrollments by outcome since the profile was made: `success` and the labels of the gates (docs/scep-intune.md), keys in
-         *     alphabetical order. Empty where Intune is off.
-         */
-        Counters: {
-            [key: string]: number;
         };
         /** @description Intune state of all SCEP profiles. */
         IntuneStats: {
@@ -794,7 +755,9 @@ export interface components {
              */
             replay_cache_size: number;
             /** @description As in `IntuneSection`; empty where Intune is off. */
-            counters: components["schemas"]["Counters"];
+            counters: {
+                [key: string]: number;
+            };
             /**
              * Format: date-time
              * @description When this state was read.
@@ -813,7 +776,7 @@ export interface components {
         ReloadTrustReply: {
             /**
              * @description Always true: a failure is an error reply.
-             * @constant
+             * @enum {boolean}
              */
             reloaded: true;
             /** @description The profile whose anchors were read again. */
@@ -843,11 +806,6 @@ export interface components {
              */
             generated_at: string;
         };
-        /**
-         * @description `error`: the server would not start with it; `warning`: it needs attention soon.
-         * @enum {string}
-         */
-        CheckLevel: "error" | "warning";
         /** @description One finding. */
         CheckFinding: {
             /** @description How bad it is. */
@@ -863,6 +821,11 @@ export interface components {
             /** @description What to do. */
             action: string;
         };
+        /**
+         * @description `error`: the server would not start with it; `warning`: it needs attention soon.
+         * @enum {string}
+         */
+        CheckLevel: "error" | "warning";
         /** @description One page of requests that wait for approval. */
         PendingRequestList: {
             /** @description The rows of this page. */
@@ -923,11 +886,6 @@ export interface components {
             /** @description Why; goes into the audit event. */
             note?: string;
         };
-        /**
-         * @description `approved`: the certificate is issued, and the device fetches it at its next poll; `denied`: it is told so then.
-         * @enum {string}
-         */
-        RequestState: "approved" | "denied";
         /** @description What became of a request. */
         DecisionReply: {
             /** @description The request. */
@@ -943,10 +901,10 @@ export interface components {
             decided_at: string;
         };
         /**
-         * @description `valid`: not revoked and not past its end; `expired`; `revoked`, whether or not it is past its end.
+         * @description `approved`: the certificate is issued, and the device fetches it at its next poll; `denied`: it is told so then.
          * @enum {string}
          */
-        CertificateStatus: "valid" | "expired" | "revoked";
+        RequestState: "approved" | "denied";
         /** @description One page of certificates. */
         CertificateList: {
             /** @description The rows of this page. */
@@ -1013,6 +971,16 @@ export interface components {
             /** @description Why it was revoked. Omitted unless it was. */
             revocation_reason?: components["schemas"]["RevocationReason"];
         };
+        /**
+         * @description `valid`: not revoked and not past its end; `expired`; `revoked`, whether or not it is past its end.
+         * @enum {string}
+         */
+        CertificateStatus: "valid" | "expired" | "revoked";
+        /**
+         * @description Why a certificate is revoked (RFC 5280, section 5.3.1).
+         * @enum {string}
+         */
+        RevocationReason: "unspecified" | "key_compromise" | "ca_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn" | "certificate_hold";
         /** @description Everything about one certificate. */
         CertificateDetail: {
             /** @description What the list shows. */
@@ -1043,11 +1011,31 @@ export interface components {
             /** @description Whether it is marked critical. */
             critical: boolean;
         };
-        /**
-         * @description Why a certificate is revoked (RFC 5280, section 5.3.1).
-         * @enum {string}
-         */
-        RevocationReason: "unspecified" | "key_compromise" | "ca_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn" | "certificate_hold";
+        /** @description Why a certificate is revoked. */
+        RevokeRequest: {
+            /** @description Goes into the CRL; `unspecified` when absent. */
+            reason?: components["schemas"]["RevocationReason"];
+            /** @description Anything else worth keeping; goes into the audit event. */
+            note?: string;
+        };
+        /** @description A revocation. */
+        RevokeReply: {
+            /** @description Whether it is done; else it `waits` (202). */
+            revoked: boolean;
+            /** @description Why the issuer elsewhere could not be asked yet. The certificate is revoked as soon as it can be. */
+            waits?: string;
+            /** @description The issuer. */
+            issuer_id: string;
+            /** @description Serial number in lower-case hex. */
+            serial: string;
+            /** @description The reason on record. */
+            reason: components["schemas"]["RevocationReason"];
+            /**
+             * Format: date-time
+             * @description When it was revoked, or ordered to be.
+             */
+            revoked_at: string;
+        };
         /** @description Why a certificate is released from hold. */
         ReleaseRequest: {
             /** @description Anything worth keeping; goes into the audit event. */
@@ -1057,7 +1045,7 @@ export interface components {
         ReleaseReply: {
             /**
              * @description Always true: a failure is an error reply.
-             * @constant
+             * @enum {boolean}
              */
             released: true;
             /** @description The issuer. */
@@ -1069,6 +1057,22 @@ export interface components {
              * @description When it was released.
              */
             released_at: string;
+        };
+        /** @description A change of many certificates, or the preview of one. */
+        BulkRequest: {
+            /** @description What is done. */
+            action: components["schemas"]["BulkAction"];
+            /** @description With which certificates. */
+            selection: components["schemas"]["CertificateSelection"];
+            /** @description Why they are revoked; goes into the CRL. `unspecified` when absent; of no meaning for a release. */
+            reason?: components["schemas"]["RevocationReason"];
+            /** @description Anything else worth keeping; goes into the audit event. */
+            note?: string;
+            /**
+             * Format: int64
+             * @description How many certificates the preview counted. Absent: nothing is changed, this is the preview.
+             */
+            expected?: number;
         };
         /**
          * @description What is done with many certificates at once. `revoke` changes those that are valid and, unless the reason is `certificate_hold`, those on hold; `release` those on hold.
@@ -1103,32 +1107,6 @@ export interface components {
             /** @description Serial numbers, hex as tools print it; any when absent or empty. */
             serials?: string[];
         };
-        /** @description A change of many certificates, or the preview of one. */
-        BulkRequest: {
-            /** @description What is done. */
-            action: components["schemas"]["BulkAction"];
-            /** @description With which certificates. */
-            selection: components["schemas"]["CertificateSelection"];
-            /** @description Why they are revoked; goes into the CRL. `unspecified` when absent; of no meaning for a release. */
-            reason?: components["schemas"]["RevocationReason"];
-            /** @description Anything else worth keeping; goes into the audit event. */
-            note?: string;
-            /**
-             * Format: int64
-             * @description How many certificates the preview counted. Absent: nothing is changed, this is the preview.
-             */
-            expected?: number;
-        };
-        /** @description How many certificates of a selection are of one profile. */
-        ProfileCount: {
-            /** @description Path id; `""` is the root profile. */
-            profile: string;
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            count: number;
-        };
         /** @description What a change of many certificates did, or would do. */
         BulkReply: {
             /** @description Whether it was done; false: this is a preview. */
@@ -1148,30 +1126,15 @@ export interface components {
              */
             at?: string;
         };
-        /** @description Why a certificate is revoked. */
-        RevokeRequest: {
-            /** @description Goes into the CRL; `unspecified` when absent. */
-            reason?: components["schemas"]["RevocationReason"];
-            /** @description Anything else worth keeping; goes into the audit event. */
-            note?: string;
-        };
-        /** @description A revocation. */
-        RevokeReply: {
-            /** @description Whether it is done; else it `waits` (202). */
-            revoked: boolean;
-            /** @description Why the issuer elsewhere could not be asked yet. The certificate is revoked as soon as it can be. */
-            waits?: string;
-            /** @description The issuer. */
-            issuer_id: string;
-            /** @description Serial number in lower-case hex. */
-            serial: string;
-            /** @description The reason on record. */
-            reason: components["schemas"]["RevocationReason"];
+        /** @description How many certificates of a selection are of one profile. */
+        ProfileCount: {
+            /** @description Path id; `""` is the root profile. */
+            profile: string;
             /**
-             * Format: date-time
-             * @description When it was revoked, or ordered to be.
+             * Format: int64
+             * @description How many.
              */
-            revoked_at: string;
+            count: number;
         };
         /** @description The story of a device or transaction. */
         Timeline: {
@@ -1187,12 +1150,6 @@ export interface components {
              */
             generated_at: string;
         };
-        /**
-         * @description A stage in a device's life with its certificate. `lapsed`: nobody decided in time. `expires`: the validity ended, or will end
-         *     when the time is in the future.
-         * @enum {string}
-         */
-        Stage: "refused" | "pending" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
         /** @description One step of a timeline. */
         TimelineEntry: {
             /**
@@ -1216,30 +1173,15 @@ export interface components {
             event?: components["schemas"]["AuditEvent"];
         };
         /**
+         * @description A stage in a device's life with its certificate. `lapsed`: nobody decided in time. `expires`: the validity ended, or will end when the time is in the future.
+         * @enum {string}
+         */
+        Stage: "refused" | "pending" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
+        /**
          * @description How an action ended: done, refused or gone wrong, or waiting for an operator or an issuer.
          * @enum {string}
          */
         Outcome: "success" | "failure" | "pending";
-        /** @description One page of audit events. */
-        AuditEventList: {
-            /** @description The rows of this page. */
-            data: components["schemas"]["AuditEvent"][];
-            /**
-             * Format: int64
-             * @description How many rows all pages hold together.
-             */
-            total: number;
-            /**
-             * Format: int32
-             * @description This page's number, from 1.
-             */
-            page: number;
-            /**
-             * Format: int32
-             * @description Rows on a page.
-             */
-            per_page: number;
-        };
         /** @description One event of the append-only audit chain. */
         AuditEvent: {
             /**
@@ -1265,10 +1207,7 @@ export interface components {
             /** @description The rest. */
             details: components["schemas"]["AuditDetails"];
         };
-        /**
-         * @description The particulars of an event. Everything is omitted when absent. Some actions have more to say, under names of their own,
-         *     such as `file` or `findings`; those values are strings.
-         */
+        /** @description The particulars of an event. Everything is omitted when absent. Some actions have more to say, under names of their own, such as `file` or `findings`; those values are strings. */
         AuditDetails: {
             /** @description How it ended. */
             outcome?: components["schemas"]["Outcome"];
@@ -1353,22 +1292,57 @@ export interface components {
             /** @description Names of any other kind. */
             san_other?: string[];
         };
-        /**
-         * @description Where a challenge stands. `open`: it can be used; `used`: as often as it may be; `expired`; `withdrawn`.
-         * @enum {string}
-         */
-        ChallengeState: "open" | "used" | "expired" | "withdrawn";
-        /** @description Challenges that match, and how many each profile has. */
-        Challenges: {
-            /** @description Newest first; they are kept for a week after their end. */
-            challenges: components["schemas"]["Challenge"][];
+        /** @description One page of audit events. */
+        AuditEventList: {
+            /** @description The rows of this page. */
+            data: components["schemas"]["AuditEvent"][];
             /**
              * Format: int64
-             * @description What to give as `before` for more. Omitted when there are none; a page may be short, or empty, and have more.
+             * @description How many rows all pages hold together.
              */
-            next?: number;
-            /** @description One entry for each profile that has challenges made for one device. */
-            profiles: components["schemas"]["ChallengeCounts"][];
+            total: number;
+            /**
+             * Format: int32
+             * @description This page's number, from 1.
+             */
+            page: number;
+            /**
+             * Format: int32
+             * @description Rows on a page.
+             */
+            per_page: number;
+        };
+        /** @description A challenge to be made. What is given of subject, sans, device and certificate_profile must all hold of the request. */
+        NewChallenge: {
+            /** @description The SCEP profile that it is for. */
+            profile: string;
+            /**
+             * Format: int32
+             * @description For how many seconds it is good; as long as the profile says when absent, and no longer.
+             */
+            lifetime_seconds?: number;
+            /**
+             * Format: int32
+             * @description How many certificates it is good for; 1 when absent.
+             */
+            uses?: number;
+            /** @description The whole subject that the CSR must have, as RFC 4514 writes it. */
+            subject?: string;
+            /** @description All alternative names that the CSR must have, and no other (`dns:a.example,email:b@example`). */
+            sans?: string;
+            /** @description The device that the CSR must name: a common name, a serialNumber in the subject, or an alternative name. */
+            device?: string;
+            /** @description The certificate profile that the SCEP profile must use. */
+            certificate_profile?: string;
+            /** @description Why, for the audit. */
+            note?: string;
+        };
+        /** @description A challenge that was just made. */
+        ChallengeCreated: {
+            /** @description The challenge, shown this once. */
+            challenge: string;
+            /** @description What is kept of it. */
+            details: components["schemas"]["Challenge"];
         };
         /** @description One challenge, without its value. */
         Challenge: {
@@ -1415,6 +1389,23 @@ export interface components {
             /** @description What it is bound to, in words. Omitted when it is good for any request of its profile. */
             bound_to?: string;
         };
+        /**
+         * @description Where a challenge stands. `open`: it can be used; `used`: as often as it may be; `expired`; `withdrawn`.
+         * @enum {string}
+         */
+        ChallengeState: "open" | "used" | "expired" | "withdrawn";
+        /** @description Challenges that match, and how many each profile has. */
+        Challenges: {
+            /** @description Newest first; they are kept for a week after their end. */
+            challenges: components["schemas"]["Challenge"][];
+            /**
+             * Format: int64
+             * @description What to give as `before` for more. Omitted when there are none; a page may be short, or empty, and have more.
+             */
+            next?: number;
+            /** @description One entry for each profile that has challenges made for one device. */
+            profiles: components["schemas"]["ChallengeCounts"][];
+        };
         /** @description How many challenges of a profile there are, and were. */
         ChallengeCounts: {
             /** @description The SCEP profile. */
@@ -1455,43 +1446,6 @@ export interface components {
              */
             refused: number;
         };
-        /** @description A challenge to be made. What is given of subject, sans, device and certificate_profile must all hold of the request. */
-        NewChallenge: {
-            /** @description The SCEP profile that it is for. */
-            profile: string;
-            /**
-             * Format: int32
-             * @description For how many seconds it is good; as long as the profile says when absent, and no longer.
-             */
-            lifetime_seconds?: number;
-            /**
-             * Format: int32
-             * @description How many certificates it is good for; 1 when absent.
-             */
-            uses?: number;
-            /** @description The whole subject that the CSR must have, as RFC 4514 writes it. */
-            subject?: string;
-            /** @description All alternative names that the CSR must have, and no other (`dns:a.example,email:b@example`). */
-            sans?: string;
-            /** @description The device that the CSR must name: a common name, a serialNumber in the subject, or an alternative name. */
-            device?: string;
-            /** @description The certificate profile that the SCEP profile must use. */
-            certificate_profile?: string;
-            /** @description Why, for the audit. */
-            note?: string;
-        };
-        /** @description A challenge that was just made. */
-        ChallengeCreated: {
-            /** @description The challenge, shown this once. */
-            challenge: string;
-            /** @description What is kept of it. */
-            details: components["schemas"]["Challenge"];
-        };
-        /**
-         * @description `admin`: everything; `viewer`: only what any signed-in caller may do; `challenge`: challenges for one device.
-         * @enum {string}
-         */
-        Role: "admin" | "viewer" | "challenge";
         /** @description All tokens. */
         Tokens: {
             /** @description Newest first, revoked ones too. */
@@ -1528,6 +1482,11 @@ export interface components {
              */
             revoked_at?: string;
         };
+        /**
+         * @description `admin`: everything; `viewer`: only what any signed-in caller may do; `challenge`: challenges for one device.
+         * @enum {string}
+         */
+        Role: "admin" | "viewer" | "challenge";
         /** @description A token to be made. */
         NewToken: {
             /** @description Unique among tokens in force; no space at either end and no control character. */
@@ -1548,6 +1507,30 @@ export interface components {
             secret: string;
             /** @description What is kept of it. */
             token: components["schemas"]["Token"];
+        };
+        /** @description Liveness. */
+        Health: {
+            /**
+             * @description Always `ok`.
+             * @enum {string}
+             */
+            status: "ok";
+        };
+        /** @description Readiness, part by part. */
+        Readiness: {
+            /** @description Whether enrollments are answered. */
+            ready: boolean;
+            /** @description What was looked at. */
+            checks: components["schemas"]["ReadinessCheck"][];
+        };
+        /** @description One part of the readiness. */
+        ReadinessCheck: {
+            /** @description `store` or `profiles`. */
+            name: string;
+            /** @description Whether it is fine. */
+            ok: boolean;
+            /** @description What is wrong. Omitted when it is fine. */
+            message?: string;
         };
     };
     responses: {
@@ -1665,19 +1648,20 @@ export interface components {
     };
     parameters: {
         /**
-         * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
-         * @example corp
-         */
-        Profile: string;
-        /** @description Page number, from 1. */
-        Page: number;
-        /** @description Rows on a page. */
-        PerPage: number;
-        /**
          * @description The request's id, from the list.
          * @example corp.5f6c1c1f6b0a4f0e9a7d2b8c3e4f5a6b
          */
         RequestId: string;
+        /**
+         * @description The token's id, from the list.
+         * @example 7c1d2e3f
+         */
+        TokenId: string;
+        /**
+         * @description The challenge's id, from the list or the audit.
+         * @example 7f3c0a9be2d14c58a1b2c3d4e5f60718
+         */
+        ChallengeId: string;
         /**
          * @description The issuer.
          * @example local
@@ -2163,11 +2147,11 @@ export interface operations {
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
                  * @example corp
                  */
-                profile?: components["parameters"]["Profile"];
+                profile?: string;
                 /** @description Page number, from 1. */
-                page?: components["parameters"]["Page"];
+                page?: number;
                 /** @description Rows on a page. */
-                per_page?: components["parameters"]["PerPage"];
+                per_page?: number;
             };
             header?: never;
             path?: never;
@@ -2340,7 +2324,7 @@ export interface operations {
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
                  * @example corp
                  */
-                profile?: components["parameters"]["Profile"];
+                profile?: string;
                 /** @description Exact issuer. */
                 issuer_id?: string;
                 /** @description Serial number, whole, as tools print it - hex in any case, with colons or blanks, with 0x, or decimal. */
@@ -2350,9 +2334,9 @@ export interface operations {
                 /** @description Where the certificates stand now. */
                 status?: components["schemas"]["CertificateStatus"];
                 /** @description Page number, from 1. */
-                page?: components["parameters"]["Page"];
+                page?: number;
                 /** @description Rows on a page. */
-                per_page?: components["parameters"]["PerPage"];
+                per_page?: number;
             };
             header?: never;
             path?: never;
@@ -2532,7 +2516,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "revoked": false,
-                     *       "waits": "the issuer could not be asked (there was no answer in time); the certificate is revoked as soon as it can be",
+                     *       "waits": "the issuer `vault` does not answer",
                      *       "issuer_id": "vault",
                      *       "serial": "4f3a2b1c0d",
                      *       "reason": "key_compromise",
@@ -2716,7 +2700,7 @@ export interface operations {
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
                  * @example corp
                  */
-                profile?: components["parameters"]["Profile"];
+                profile?: string;
             };
             header?: never;
             path?: never;
@@ -2783,11 +2767,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`.
-                 *     Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`.
-                 *     Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`,
-                 *     `token_create`, `token_revoke`, and so on. The server itself: `audit_prune` (events older than `audit.retention` were
-                 *     let go), `scep_profile_restart`, `scep_source_locked_out` (too many wrong challenges).
+                 * @description Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`. Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`. Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`, `token_create`, `token_revoke`, and so on. The server itself: `audit_prune` (events older than `audit.retention` were let go), `scep_profile_restart`, `scep_source_locked_out` (too many wrong challenges).
                  * @example scep_pkcsreq_intune
                  */
                 action?: string;
@@ -2795,22 +2775,19 @@ export interface operations {
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
                  * @example corp
                  */
-                profile?: components["parameters"]["Profile"];
+                profile?: string;
                 /** @description Exact outcome. */
                 outcome?: components["schemas"]["Outcome"];
                 /** @description Only events at or after this time. */
                 since?: string;
                 /** @description Only events before this time. */
                 until?: string;
-                /**
-                 * @description Text that appears in device, serial, common name, transactionID, reason, source address, actor, resource id, request id
-                 *     or, of what did not succeed, the message; without regard to case.
-                 */
+                /** @description Text that appears in device, serial, common name, transactionID, reason, source address, actor, resource id, request id or, of what did not succeed, the message; without regard to case. */
                 q?: string;
                 /** @description Page number, from 1. */
-                page?: components["parameters"]["Page"];
+                page?: number;
                 /** @description Rows on a page. */
-                per_page?: components["parameters"]["PerPage"];
+                per_page?: number;
             };
             header?: never;
             path?: never;
@@ -2893,7 +2870,7 @@ export interface operations {
                  * @description Exact path id of a profile. Given and empty, the root profile; absent, all.
                  * @example corp
                  */
-                profile?: components["parameters"]["Profile"];
+                profile?: string;
                 /** @description Only those in this state. */
                 state?: components["schemas"]["ChallengeState"];
                 /** @description Only those before this number, which the page before gave as `next`. */
@@ -3017,7 +2994,7 @@ export interface operations {
                  * @description The challenge's id, from the list or the audit.
                  * @example 7f3c0a9be2d14c58a1b2c3d4e5f60718
                  */
-                id: string;
+                id: components["parameters"]["ChallengeId"];
             };
             cookie?: never;
         };
@@ -3148,7 +3125,7 @@ export interface operations {
                  * @description The token's id, from the list.
                  * @example 7c1d2e3f
                  */
-                id: string;
+                id: components["parameters"]["TokenId"];
             };
             cookie?: never;
         };

@@ -97,6 +97,14 @@ impl<'de> Visitor<'de> for Tree {
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Node, E> {
         i64::try_from(value).map(Node::Int).map_err(E::custom)
     }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+        let whole = value as i64;
+        if whole as f64 == value {
+            Ok(Node::Int(whole))
+        } else {
+            Err(E::custom("no whole number"))
+        }
+    }
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
         Ok(Node::Text(value.to_owned()))
     }

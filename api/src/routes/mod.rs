@@ -1,6 +1,15 @@
-//! The route table: every method and path, who may call it, and which operation answers.
+//! The routes: every method and path, who may call it, what it takes and gives, and which operation answers. The table
+//! itself is in `table`.
+
+mod table;
 
 use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub use table::{Operation, ROUTES, endpoints, visit};
 
 /// HTTP methods that the API uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,96 +59,75 @@ pub enum Permission {
     Challenge,
 }
 
-macro_rules! operations {
-    ($($(#[$doc:meta])* $variant:ident = $method:ident $path:literal, $permission:ident, $id:literal;)+) => {
-        /// One operation of the API; what a server matches on.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Operation {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl Operation {
-            /// The operation id in the OpenAPI document.
-            pub const fn id(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $id,)+
-                }
-            }
-        }
-
-        /// Every route.
-        pub const ROUTES: &[Route] = &[
-            $(Route {
-                method: Method::$method,
-                path: $path,
-                permission: Permission::$permission,
-                operation: Operation::$variant,
-            },)+
-        ];
-    };
+/// A part of the API, as the OpenAPI document divides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// Who is asking, and the page's session.
+    Session,
+    /// Profiles, Intune state, checks, and requests that wait for an operator.
+    Scep,
+    /// Issued certificates and the stories of devices.
+    Certificates,
+    /// What happened, who did it, and why it was refused.
+    Audit,
+    /// Challenges that are made for one device.
+    Challenges,
+    /// Tokens for this API.
+    Tokens,
+    /// Version, health and metrics.
+    Server,
 }
 
-operations! {
-    /// Says who is asking.
-    CheckAuth = Get "/api/v1/auth/check", SignedIn, "checkAuth";
-    /// Exchanges a token for a session cookie. Public: the token is in the body.
-    SignIn = Post "/api/v1/session", Public, "signIn";
-    /// The session and its CSRF token; 401 without a session cookie.
-    ShowSession = Get "/api/v1/session", SignedIn, "showSession";
-    /// Ends the session.
-    SignOut = Delete "/api/v1/session", SignedIn, "signOut";
-    /// Version and clock.
-    ShowAbout = Get "/api/v1/about", SignedIn, "showAbout";
-    /// This document.
-    ShowOpenApi = Get "/api/v1/openapi.yaml", Public, "showOpenAPI";
-    /// All SCEP profiles.
-    ListScepProfiles = Get "/api/v1/admin/scep/profiles", Admin, "listSCEPProfiles";
-    /// All SCEP profiles as flat Intune rows.
-    ListScepIntuneStats = Get "/api/v1/admin/scep/intune/stats", Admin, "listSCEPIntuneStats";
-    /// Reads a profile's trust anchors again.
-    ReloadScepIntuneTrust = Post "/api/v1/admin/scep/intune/reload-trust", Admin, "reloadSCEPIntuneTrust";
-    /// Runs the start-up checks.
-    RunScepChecks = Post "/api/v1/admin/scep/checks", Admin, "runSCEPChecks";
-    /// Requests that wait for approval.
-    ListScepRequests = Get "/api/v1/admin/scep/requests", Admin, "listSCEPRequests";
-    /// Approves one.
-    ApproveScepRequest = Post "/api/v1/admin/scep/requests/{id}/approve", Admin, "approveSCEPRequest";
-    /// Denies one.
-    DenyScepRequest = Post "/api/v1/admin/scep/requests/{id}/deny", Admin, "denySCEPRequest";
-    /// Searches issued certificates.
-    ListCertificates = Get "/api/v1/admin/certificates", Admin, "listCertificates";
-    /// Shows one.
-    ShowCertificate = Get "/api/v1/admin/certificates/{issuer_id}/{serial}", Admin, "showCertificate";
-    /// Revokes one.
-    RevokeCertificate = Post "/api/v1/admin/certificates/{issuer_id}/{serial}/revoke", Admin, "revokeCertificate";
-    /// Releases one from hold.
-    ReleaseCertificate = Post "/api/v1/admin/certificates/{issuer_id}/{serial}/release", Admin, "releaseCertificate";
-    /// Revokes or releases many.
-    ChangeCertificates = Post "/api/v1/admin/certificates/bulk", Admin, "changeCertificates";
-    /// Downloads one.
-    DownloadCertificate = Get "/api/v1/admin/certificates/{issuer_id}/{serial}/download", Admin, "downloadCertificate";
-    /// The story of a device or transaction.
-    ShowTimeline = Get "/api/v1/admin/timeline", Admin, "showTimeline";
-    /// Audit events.
-    ListAuditEvents = Get "/api/v1/audit", Admin, "listAuditEvents";
-    /// Makes a challenge for one device.
-    CreateChallenge = Post "/api/v1/challenges", Challenge, "createChallenge";
-    /// Challenges that were made for one device.
-    ListChallenges = Get "/api/v1/challenges", Challenge, "listChallenges";
-    /// Withdraws one.
-    WithdrawChallenge = Delete "/api/v1/challenges/{id}", Challenge, "withdrawChallenge";
-    /// All tokens.
-    ListTokens = Get "/api/v1/admin/tokens", Admin, "listTokens";
-    /// Makes a token.
-    CreateToken = Post "/api/v1/admin/tokens", Admin, "createToken";
-    /// Revokes a token.
-    RevokeToken = Delete "/api/v1/admin/tokens/{id}", Admin, "revokeToken";
-    /// Liveness.
-    ShowHealth = Get "/healthz", Public, "showHealth";
-    /// Readiness.
-    ShowReadiness = Get "/readyz", Public, "showReadiness";
-    /// Prometheus metrics.
-    ShowMetrics = Get "/metrics", Metrics, "showMetrics";
+/// What an operation may answer besides its reply and what follows from the rest of its row (400 where it takes something,
+/// 401, 403 and 429 where it asks who calls).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Also {
+    /// 202: it is done later; the operation's own reply says what it waits for.
+    Accepted(&'static str),
+    /// 401.
+    Unauthenticated,
+    /// 404: there is no such thing.
+    NotFound,
+    /// 409: it is not in a state for this.
+    Conflict,
+    /// 409, in words of its own.
+    ConflictIf(&'static str),
+    /// 429.
+    TooMany,
+    /// 500 whose reason the caller is told.
+    Fault(&'static str),
+    /// 503 with `Retry-After`.
+    Busy,
+    /// 503 with the operation's own reply.
+    NotReady(&'static str),
+}
+
+/// What one operation takes and gives: handlers read and answer through it, so that they do as the document says.
+pub trait Endpoint {
+    /// Its row.
+    const ROUTE: Route;
+    /// Its query; [`Nothing`] when it has none.
+    type Query: DeserializeOwned + IntoParams;
+    /// Its JSON body; [`Nothing`] when it takes none. One of which `{}` is an example may be left out.
+    type Body: Serialize + DeserializeOwned + ToSchema;
+    /// Its JSON reply; [`Nothing`] or [`File`] when it has none.
+    type Reply: Serialize + DeserializeOwned + ToSchema;
+}
+
+/// No query, no body, no reply.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams,
+)]
+pub struct Nothing {}
+
+/// A reply that is no JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct File {}
+
+/// What looks at every [`Endpoint`].
+pub trait Visitor {
+    /// Looks at one.
+    fn visit<E: Endpoint>(&mut self);
 }
 
 /// One row of [`ROUTES`].
@@ -153,6 +141,16 @@ pub struct Route {
     pub permission: Permission,
     /// What answers.
     pub operation: Operation,
+    /// The part of the API it belongs to.
+    pub tag: Tag,
+    /// What it does: its heading, an empty line, and more, line by line.
+    pub docs: &'static [&'static str],
+    /// The status of its reply.
+    pub status: u16,
+    /// Its reply in words.
+    pub done: &'static str,
+    /// What else it may answer.
+    pub also: &'static [Also],
 }
 
 /// What [`lookup`] found.
