@@ -154,8 +154,18 @@ impl Nothing {
         let Self::Unknown(path_id) = self else {
             return None;
         };
+        // What a profile was called before it was renamed.
+        if let Some(renamed) = front.house.directory.find_by_any_name(path_id) {
+            return Some(renamed.spec.path_id.clone());
+        }
         let profiles = front.house.directory.all();
-        nearest(profiles.keys().map(String::as_str), path_id)
+        let mut all = profiles.keys().map(String::as_str);
+        if path_id.is_empty() {
+            // The root profile's URL where there is none: only one can have been meant.
+            let only = all.next().filter(|_| all.next().is_none());
+            return only.map(str::to_owned);
+        }
+        nearest(all, path_id)
     }
 }
 
@@ -260,9 +270,15 @@ where
         (&Method::GET | &Method::HEAD, None) => Answered::bad_request(
             "the operation parameter is missing: GetCACaps, GetCACert, GetNextCACert or PKIOperation",
         ),
-        (&Method::GET | &Method::POST, Some(_)) => Answered::bad_request(
-            "the operation is not one of GetCACaps, GetCACert, GetNextCACert and PKIOperation, or not possible with this method",
-        ),
+        // A message is not sent by HEAD.
+        (method, Some(name))
+            if matches!(*method, Method::GET | Method::POST)
+                || (*method == Method::HEAD && name != "PKIOperation") =>
+        {
+            Answered::bad_request(
+                "the operation is not one of GetCACaps, GetCACert, GetNextCACert and PKIOperation, or not possible with this method",
+            )
+        }
         _ => {
             let mut response = words(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -117,6 +117,7 @@ async fn visit(
     let caps = "?operation=GetCACaps";
     assert_eq!(ask(&format!("GET /scep/corp{caps}"), "").await, 200);
     assert_eq!(ask(&format!("GET /scep/crop{caps}"), "").await, 404);
+    assert_eq!(ask(&format!("GET /scep/{caps}"), "").await, 404);
     assert_eq!(ask("GET /scep/corp?operation=GetMoney", "").await, 400);
     assert_eq!(ask(&format!("PUT /scep/corp{caps}"), "").await, 405);
     let long = "Content-Length: 999999\r\n";
@@ -128,6 +129,7 @@ async fn visit(
     assert_eq!(ask("GET /scep/corp", &huge).await, 431);
     let said = vec![
         ("PKCSReq", 200.into(), "failure"),
+        ("GetCACaps", 404.into(), "not_found"),
         ("GetCACaps", 404.into(), "not_found"),
         ("other", 400.into(), "unreadable"),
         ("other", 405.into(), "method_not_allowed"),
@@ -181,7 +183,10 @@ async fn every_request_that_is_no_success_leaves_a_line() {
     assert_eq!(refusal["request_id"].as_str().unwrap().len(), 16);
     assert_eq!(lines[1]["nearest_profile"], "corp");
     assert_eq!(lines[1]["path"], "/scep/crop");
-    assert_eq!(lines[6]["nearest_profile"], "corp");
+    // There is no root profile, and one only that can have been meant.
+    assert_eq!(lines[2]["path"], "/scep/");
+    assert_eq!(lines[2]["nearest_profile"], "corp");
+    assert_eq!(lines[7]["nearest_profile"], "corp");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -347,6 +347,8 @@ async fn head_is_answered_as_get_without_a_body() {
         ("?operation=GetCACert", 200),
         ("?operation=GetNextCACert", 404),
         ("", 400),
+        ("?operation=", 400),
+        ("?operation=Bogus", 400),
     ] {
         let target = format!("/scep/corp{query}");
         let get = wire::get(address, &target).await;
