@@ -5,12 +5,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use challenge::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,
-    StaticChallenges, Validator,
+    StaticChallenges, Validator, WebhookKey,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
 use outbound::{CallError, Client, Options, Response, SetupError, Trust, Url};
 use pki::{Certificate, Csr};
-use ring::hmac;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -44,7 +43,7 @@ pub struct WebhookSettings {
 pub struct ChallengeWebhook {
     client: Client,
     settings: WebhookSettings,
-    key: Option<hmac::Key>,
+    key: Option<WebhookKey>,
     profile: String,
     /// Static challenges of the profile, about which nobody is asked.
     fixed: StaticChallenges,
@@ -75,7 +74,7 @@ impl ChallengeWebhook {
         let secret = settings.secret.as_ref();
         Ok(Self {
             client,
-            key: secret.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret)),
+            key: secret.map(|secret| WebhookKey::new(secret)),
             settings,
             profile: profile.to_owned(),
             fixed,
@@ -88,7 +87,7 @@ impl ChallengeWebhook {
         let mut request = outbound::Request::post(url.clone())
             .header("X-Smallstep-Webhook-ID", &self.settings.id);
         if let Some(key) = &self.key {
-            let signature = hex::encode(hmac::sign(key, &body));
+            let signature = key.body_signature(&body);
             request = request.header("X-Smallstep-Signature", &signature);
         }
         let request = request.body("application/json", body);

@@ -27,6 +27,12 @@ impl WebhookKey {
         )
     }
 
+    /// The hexadecimal HMAC-SHA-256 of the body alone, as step-ca's webhooks are signed.
+    #[must_use]
+    pub fn body_signature(&self, body: &[u8]) -> String {
+        hex::encode(hmac::sign(&self.0, body))
+    }
+
     /// Whether `signature` is that of the body sent at `timestamp`; in constant time. For
     /// receivers, who also look whether the time is a recent one.
     #[must_use]

@@ -67,7 +67,7 @@ pub struct Transaction {
     pub earlier: Vec<Transaction>,
 }
 
-/// The URL of the service below a base.
+/// The service's URL below a base.
 pub(crate) fn url(base: &str) -> String {
     format!("{base}{PATH}")
 }
@@ -358,10 +358,9 @@ fn validated<'a>(
     members: &Map<String, Value>,
 ) -> Result<&'a mut Transaction, Answer> {
     let id = text(members, "transactionId");
-    let key = (tenant.to_owned(), id.to_owned());
     let transaction = world
         .transactions
-        .get_mut(&key)
+        .get_mut(&(tenant.to_owned(), id.to_owned()))
         .filter(|transaction| transaction.validated > 0)
         .ok_or_else(|| {
             Answer::wrong(format!("transaction {id} was never validated with success"))

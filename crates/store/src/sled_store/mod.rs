@@ -12,7 +12,7 @@
 //! | `marks`, `sheets` | replay and rate marks, and where they are |
 //! | `challenges` | which challenges are open, and searches in them |
 //! | `clock` | how much time has passed |
-//! | `state`, `tables`, `digest_map`, `hash`, `index` | what is held in memory to find things |
+//! | `state`, `classes`, `tables`, `digest_map`, `hash`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `records`, `query`, `thumbprints` | what is looked at, and searches |
 //! | `verify`, `backup` | reading all of it |
@@ -24,6 +24,7 @@ mod arbitrary;
 mod backup;
 mod chain;
 mod challenges;
+mod classes;
 mod clock;
 mod commit;
 mod digest_map;
