@@ -22,8 +22,9 @@ struct Radius {
 
 impl Radius {
     fn start(dir: &Path, published: &Published) -> Radius {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
         let server = &published.server;
         fs::copy(server.beside("tls.pem"), dir.join("server.pem")).unwrap();
         fs::copy(server.beside("tls.key"), dir.join("server.key")).unwrap();

@@ -51,11 +51,15 @@ async fn enrolled(server: &Running) -> Certificate {
 }
 
 async fn revoke(server: &Running, certificate: &Certificate) {
+    revoke_as(server, certificate, "key_compromise").await;
+}
+
+async fn revoke_as(server: &Running, certificate: &Certificate, reason: &str) {
     let path = format!(
         "/api/v1/admin/certificates/local/{}/revoke",
         certificate.serial().to_hex()
     );
-    let body = json!({ "reason": "key_compromise" }).to_string();
+    let body = json!({ "reason": reason }).to_string();
     let answer = server.admin().await.post(&path, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
@@ -403,7 +407,7 @@ async fn after_a_rollover_both_cas_are_answered_for() {
     let mut server = server("").await;
     let old = server.house.ca.clone();
     let (kept, revoked) = (enrolled(&server).await, enrolled(&server).await);
-    revoke(&server, &revoked).await;
+    revoke_as(&server, &revoked, "superseded").await;
     let old_place = kept.extension(oid::CRL_DISTRIBUTION_POINTS).unwrap();
     let old_place = String::from_utf8_lossy(old_place).into_owned();
     let old_place = &old_place[old_place.find("/crl/").unwrap()..];
@@ -444,7 +448,7 @@ async fn after_a_rollover_both_cas_are_answered_for() {
         Status::Revoked
     );
     // Certificates of the CA of before can still be revoked.
-    revoke(&server, &kept).await;
+    revoke_as(&server, &kept, "superseded").await;
     assert_eq!(status(&server, &old, kept.serial()).await, Status::Revoked);
     assert_eq!(crl(&server, old_place).await.entries().len(), 2);
     assert!(crl(&server, "/crl/local.crl").await.entries().is_empty());

@@ -25,13 +25,13 @@ pub trait Issuer: Send + Sync {
     /// certificate. Whoever asks compares the answer with what was approved.
     ///
     /// # Errors
-    /// [`IssueError`].
+    /// [`IssueError`](crate::IssueError).
     fn issue<'a>(&'a self, order: &'a Order) -> Answering<'a, Issuance>;
 
     /// Looks for the certificate that was not ready before.
     ///
     /// # Errors
-    /// [`IssueError`].
+    /// [`IssueError`](crate::IssueError).
     fn resume<'a>(&'a self, order: &'a Order, handle: &'a Handle) -> Answering<'a, Issuance> {
         let _ = handle;
         self.issue(order)
@@ -40,7 +40,7 @@ pub trait Issuer: Send + Sync {
     /// Looks for what became of an order whose answer was lost.
     ///
     /// # Errors
-    /// [`IssueError`].
+    /// [`IssueError`](crate::IssueError).
     fn find<'a>(&'a self, order: &'a Order) -> Answering<'a, Found> {
         let _ = order;
         Box::pin(std::future::ready(Ok(Found::CannotTell)))
@@ -49,7 +49,7 @@ pub trait Issuer: Send + Sync {
     /// Revokes a certificate where it was issued. Revoking it twice is no fault.
     ///
     /// # Errors
-    /// [`IssueError`].
+    /// [`IssueError`](crate::IssueError).
     fn revoke<'a>(
         &'a self,
         certificate: &'a Certificate,
