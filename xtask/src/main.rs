@@ -5,7 +5,7 @@
 //! - [`install`] brings what a check needs and says so;
 //! - [`build`] and [`demo`] are the commands a newcomer types;
 //! - [`openapi`] writes the admin API's document and the page's types of it;
-//! - [`bench`] measures, [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
+//! - [`mod@bench`] measures, [`coverage`] says which lines the tests reach, [`dist`] makes what a release consists of;
 //! - [`suite`] is the list of checks and the closing table, [`suites`] holds the checks themselves.
 #![allow(
     clippy::print_stdout,

@@ -120,7 +120,7 @@ fn selection(context: &AdminContext, asked: CertificateSelection) -> Result<Sele
 
 fn problem(error: BulkError) -> Problem {
     match error {
-        BulkError::Everything | BulkError::TooMany(_) => Problem::bad_request(error.to_string()),
+        BulkError::Everything | BulkError::TooMany(_) => Problem::conflict(error.to_string()),
         BulkError::Unexpected { .. } | BulkError::Elsewhere(_) => {
             Problem::conflict(error.to_string())
         }

@@ -62,6 +62,13 @@ pub(super) async fn list(
         let words = format!("limit must be 1 to {MOST}");
         return Err(Problem::bad_request(words));
     }
+    if query
+        .before
+        .is_some_and(|before| i64::try_from(before).is_err() || before == 0)
+    {
+        let words = "before must be what an earlier page gave as next";
+        return Err(Problem::bad_request(words));
+    }
     let challenges = &context.house().services.challenges;
     let found = challenges
         .list(ChallengeQuery {

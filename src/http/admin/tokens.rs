@@ -98,9 +98,9 @@ async fn order(
         .transpose()
         .unwrap_or_else(|| Err(TokenError::Store("no order for a token".to_owned())));
     done.map_err(|error| match error {
-        TokenError::Name | TokenError::Life | TokenError::Profile => {
-            Problem::bad_request(error.to_string())
-        }
+        // Each of the two alone is good: what is wrong is that they come together.
+        TokenError::Profile => Problem::conflict(error.to_string()),
+        TokenError::Name | TokenError::Life => Problem::bad_request(error.to_string()),
         TokenError::Taken(_) | TokenError::Revoked(_) => Problem::conflict(error.to_string()),
         TokenError::Unknown(_) => Problem::not_found(error.to_string()),
         TokenError::Random | TokenError::Store(_) => Problem::fault(error),
