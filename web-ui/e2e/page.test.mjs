@@ -270,9 +270,10 @@ describe("the page against a real server", () => {
       "invoice\u202Egnp.exe",
       "\u05de\u05d7\u05e9\u05d1-17",
     ];
-    for (const name of names) {
+    for (const [index, name] of names.entries()) {
       const { code, stderr } = await server.enroll("iot", `CN=${name}`);
-      assert.equal(code, 0, stderr);
+      // Characters without width are refused; the refusal shows the name all the same.
+      assert.equal(code === 0, index !== 1, stderr);
     }
     const long = `https://example.com/${"a".repeat(3_900)}`;
     const { code, stderr } = await server.enroll("iot", "CN=long-1", { san: `uri:${long}` });
