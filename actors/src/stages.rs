@@ -88,7 +88,10 @@ pub(crate) async fn begin(
         record,
         context,
         csr: candidate.csr.clone(),
-        notes: let_in.into_iter().collect(),
+        notes: let_in
+            .into_iter()
+            .chain(candidate.notes.iter().cloned())
+            .collect(),
         approved,
         through_gates: candidate
             .evidence

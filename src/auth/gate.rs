@@ -299,7 +299,7 @@ impl Gate {
             Err(reason) => reason,
         };
         let (source, request_id) = (origin.source, &origin.request_id);
-        match active.wrong.count(source) {
+        match active.wrong.count(source, self.clock.instant()) {
             Ok(()) => {
                 self.authentications.refused.increment(1);
                 tracing::info!(request_id, %source, reason, "an admin token was refused");

@@ -45,6 +45,8 @@ struct Job {
     held: Arc<Held>,
     ids: Vec<CertId>,
     nonce: Option<Vec<u8>>,
+    /// Who is limited in answers about certificates that were never issued; `None`: was counted already.
+    limited: Option<IpAddr>,
     now: DateTime<Utc>,
 }
 
@@ -123,13 +125,11 @@ impl Publication {
             return Ok(Reply::Shared(signed));
         }
         let seen = self.answers.seen();
-        let made = self.make(ca, vec![id.clone()], None, now).await?;
+        let ids = vec![id.clone()];
+        let made = self.make(ca, ids, None, Some(source), now).await?;
         if made.unknown {
             // Not kept: anybody can think of serial numbers, and one of them may be issued next.
-            return match self.admits(source) {
-                true => Ok(Reply::Own(made.body.into())),
-                false => Err(NotMade::Refused(Refusal::TryLater)),
-            };
+            return Ok(Reply::Own(made.body.into()));
         }
         let signed = Arc::new(Signed {
             etag: etag(&made.body),
@@ -151,7 +151,7 @@ impl Publication {
         ids: Vec<CertId>,
         nonce: Option<Vec<u8>>,
     ) -> Result<Reply, NotMade> {
-        let made = self.make(ca, ids, nonce, self.now()).await?;
+        let made = self.make(ca, ids, nonce, None, self.now()).await?;
         Ok(Reply::Own(made.body.into()))
     }
 
@@ -161,6 +161,7 @@ impl Publication {
         ca: &Arc<Ca>,
         ids: Vec<CertId>,
         nonce: Option<Vec<u8>>,
+        limited: Option<IpAddr>,
         now: DateTime<Utc>,
     ) -> Result<Made, NotMade> {
         let Some(held) = self.responders.of(&ca.id, now) else {
@@ -173,6 +174,7 @@ impl Publication {
             held,
             ids,
             nonce,
+            limited,
             now,
         };
         let permit = Arc::clone(&self.makers).acquire_owned().await;
@@ -183,27 +185,33 @@ impl Publication {
             made
         });
         made.await
-            .map_err(|error| error.to_string())
+            .map_err(|error| NotMade::Failed(error.to_string()))
             .flatten()
-            .map_err(NotMade::Failed)
     }
 
-    fn make_now(&self, job: &Job) -> Result<Made, String> {
+    fn make_now(&self, job: &Job) -> Result<Made, NotMade> {
         let now = job.now.trunc_subsecs(0);
         let next_update = (now + job.state.ocsp_lifetime).min(job.held.end);
         let store = &self.services.store;
         let mut statuses = Vec::with_capacity(job.ids.len());
         for id in &job.ids {
             let standing = store.standing(&job.ca.id, id.serial.as_bytes());
-            statuses.push(match standing.map_err(|error| error.to_string())? {
-                Standing::Unknown => Status::Unknown,
-                Standing::Good => Status::Good,
-                Standing::Revoked(revocation) => Status::Revoked {
-                    // Not in the future, should it have been noted while the clock was ahead.
-                    at: revocation.at.min(now),
-                    reason: RevocationReason::from_number(revocation.reason),
+            statuses.push(
+                match standing.map_err(|error| NotMade::Failed(error.to_string()))? {
+                    Standing::Unknown => Status::Unknown,
+                    Standing::Good => Status::Good,
+                    Standing::Revoked(revocation) => Status::Revoked {
+                        // Not in the future, should it have been noted while the clock was ahead.
+                        at: revocation.at.min(now),
+                        reason: RevocationReason::from_number(revocation.reason),
+                    },
                 },
-            });
+            );
+        }
+        let unknown = statuses.contains(&Status::Unknown);
+        // Before the signature, which is what it costs.
+        if unknown && job.limited.is_some_and(|source| !self.admits(source)) {
+            return Err(NotMade::Refused(Refusal::TryLater));
         }
         let answers: Vec<Answer<'_>> = job
             .ids
@@ -222,10 +230,10 @@ impl Publication {
         let this_update = answers.iter().map(|answer| answer.this_update).max();
         let signed = job.held.responder.sign(&answers, now, job.nonce.as_deref());
         Ok(Made {
-            body: signed.map_err(|error| error.to_string())?,
+            body: signed.map_err(|error| NotMade::Failed(error.to_string()))?,
             this_update: this_update.unwrap_or(now),
             next_update,
-            unknown: statuses.contains(&Status::Unknown),
+            unknown,
         })
     }
 }

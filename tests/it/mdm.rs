@@ -275,6 +275,28 @@ async fn jamfs_webhook_refuses_strangers_xml_other_events_and_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_passwords_waits_even_with_the_right_one() {
+    let server = House::new()
+        .profile("corp", ONE_TIME)
+        .with("[admin]\nbad_token_limit = 2")
+        .start()
+        .await;
+    for expected in [401, 401, 429] {
+        let guess = jamf(&server, JAMF, Some("wrong")).send().await.unwrap();
+        assert_eq!(guess.status(), expected);
+    }
+    let right = jamf(&server, JAMF, Some(PASSWORD)).send().await.unwrap();
+    assert_eq!(right.status(), 429);
+    assert!(right.headers().contains_key("retry-after"));
+    let page = server.https("/certsrv/mscep_admin/");
+    let page = server.client().get(&page).basic_auth("mdm", Some(PASSWORD));
+    assert_eq!(page.send().await.unwrap().status(), 429);
+    server.house.clock.advance(chrono::Duration::hours(1));
+    let right = jamf(&server, JAMF, Some(PASSWORD)).send().await.unwrap();
+    assert_eq!(right.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_header_lets_jamf_in_as_well_and_enforcing_refuses_another_profile() {
     let settings = "
 [one_time]

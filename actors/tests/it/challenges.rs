@@ -2,6 +2,7 @@
 
 use crate::device::{Device, ask, issued, words};
 use crate::house::{Running, World};
+use crate::outside::Scene;
 use actors::{
     ChallengeError, ChallengeWish, Minter, NewChallenge, OneTimeRules, Outcome, ProfileSpec,
     challenge_id,
@@ -289,11 +290,8 @@ async fn a_wall_clock_that_jumps_ahead_ends_nothing_for_good() {
     issued(ask(&world, &running, "corp", &request).await);
 }
 
-#[actix::test]
-async fn what_is_observed_only_is_noted_beside_the_certificate() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
-    let observed = ChallengeWish {
+fn observed() -> ChallengeWish {
+    ChallengeWish {
         binding: Binding {
             payload_identifier: Some("0A1B".to_owned()),
             observe: true,
@@ -301,16 +299,45 @@ async fn what_is_observed_only_is_noted_beside_the_certificate() {
         },
         interface: "jamf",
         ..wish()
-    };
-    let new = make(&running, &observed).await;
+    }
+}
+
+fn is_noted(running: &Running) {
+    let notes = running.audit().into_iter();
+    let notes: Vec<String> = notes.filter_map(|event| event.event.details.note).collect();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("observed only") && note.contains("0A1B")),
+        "{notes:?}"
+    );
+}
+
+#[actix::test]
+async fn what_is_observed_only_is_noted_beside_the_certificate() {
+    let world = World::new();
+    let running = world.open(vec![spec(&world, "corp")]).await;
+    let new = make(&running, &observed()).await;
     let device = Device::new(&world, "laptop-1");
     let request = device.pkcs_req(&world, &new.value);
     issued(ask(&world, &running, "corp", &request).await);
-    let note = running.audit()[0].event.details.note.clone().unwrap();
-    assert!(
-        note.contains("observed only") && note.contains("0A1B"),
-        "{note}"
-    );
+    is_noted(&running);
+}
+
+#[actix::test]
+async fn what_is_observed_only_is_noted_where_the_issuer_is_elsewhere_too() {
+    let scene = Scene::new();
+    let issuer = scene.issuer([]);
+    let corp = ProfileSpec {
+        one_time: Some(rules()),
+        ..scene.spec(Some(&issuer), None)
+    };
+    let running = scene.open(&corp).await;
+    let new = make(&running, &observed()).await;
+    let device = Device::new(&scene.world, "laptop-1");
+    let request = device.pkcs_req(&scene.world, &new.value);
+    issued(scene.end(&running, &device, &request).await);
+    is_noted(&running);
 }
 
 #[actix::test]

@@ -35,7 +35,7 @@ impl Scene {
         Arc::clone(&self.clock) as Arc<dyn Clock>
     }
 
-    fn issuer(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Elsewhere> {
+    pub fn issuer(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Elsewhere> {
         let path = self.directory.path();
         Elsewhere::new(&self.world, self.clock(), path, Script::of(acts))
     }

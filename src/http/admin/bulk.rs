@@ -120,10 +120,10 @@ fn selection(context: &AdminContext, asked: CertificateSelection) -> Result<Sele
 
 fn problem(error: BulkError) -> Problem {
     match error {
-        BulkError::Everything | BulkError::TooMany(_) => Problem::conflict(error.to_string()),
-        BulkError::Unexpected { .. } | BulkError::Elsewhere(_) => {
-            Problem::conflict(error.to_string())
-        }
+        BulkError::Everything
+        | BulkError::TooMany(_)
+        | BulkError::Unexpected { .. }
+        | BulkError::Elsewhere(_) => Problem::conflict(error.to_string()),
         BulkError::Failed(error) => not_changed(error),
         BulkError::Store(error) => Problem::fault(error),
         BulkError::BrokenOff(error) => Problem::fault(error),

@@ -44,10 +44,11 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: &str) -> Answer {
         let words = "there is no such webhook";
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
-    let answer = match hook.credentials.shown(&asked.headers) {
-        Shown::Right if asked.method != Method::POST => Answer::not_allowed("POST"),
-        Shown::Right => made(asked, hook, path_id).await,
-        shown => Answer::unauthenticated(asked, shown == Shown::Wrong),
+    let answer = match asked.shows(&hook.credentials) {
+        Err(locked_out) => locked_out,
+        Ok(Shown::Right) if asked.method != Method::POST => Answer::not_allowed("POST"),
+        Ok(Shown::Right) => made(asked, hook, path_id).await,
+        Ok(shown) => Answer::unauthenticated(asked, shown == Shown::Wrong),
     };
     answer.of(path_id)
 }

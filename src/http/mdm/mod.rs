@@ -16,6 +16,8 @@ pub use credentials::Credentials;
 pub use jamf::JamfHook;
 pub use ndes::NdesPage;
 
+use credentials::Shown;
+
 use super::origin::{origin, tagged};
 use super::{Channel, Peer, target};
 use crate::auth::limit::WrongCredentials;
@@ -119,6 +121,24 @@ struct Asked<'a> {
     origin: Origin,
 }
 
+impl Asked<'_> {
+    /// What the request shows of an interface's credentials.
+    ///
+    /// # Errors
+    /// The answer to a source that presented too many wrong ones: what it shows now is not looked at, since a password can
+    /// be guessed.
+    fn shows(&self, credentials: &Credentials) -> Result<Shown, Answer> {
+        let now = self.house.services.clock.instant();
+        match credentials.shown(&self.headers) {
+            Shown::Nothing => Ok(Shown::Nothing),
+            shown => match self.interfaces.wrong.waits(self.origin.source, now) {
+                Some(wait) => Err(Answer::locked_out(wait)),
+                None => Ok(shown),
+            },
+        }
+    }
+}
+
 /// What is answered, and how the log calls it.
 struct Answer {
     response: Response,
@@ -158,6 +178,11 @@ impl Answer {
         answer
     }
 
+    fn locked_out(wait: Duration) -> Self {
+        let words = "too many wrong credentials from this address";
+        Self::later(StatusCode::TOO_MANY_REQUESTS, "limited", words, wait)
+    }
+
     /// Nobody, or somebody with wrong credentials.
     fn unauthenticated(asked: &Asked<'_>, presented: bool) -> Self {
         let origin = &asked.origin;
@@ -167,9 +192,9 @@ impl Answer {
                 source = %origin.source,
                 "wrong credentials for a challenge interface"
             );
-            if let Err(wait) = asked.interfaces.wrong.count(origin.source) {
-                let words = "too many wrong credentials from this address";
-                return Self::later(StatusCode::TOO_MANY_REQUESTS, "limited", words, wait);
+            let now = asked.house.services.clock.instant();
+            if let Err(wait) = asked.interfaces.wrong.count(origin.source, now) {
+                return Self::locked_out(wait);
             }
         }
         let words = "sign in with the name and password that the profile has for this interface";

@@ -68,12 +68,13 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: Option<&str>) -> Answer {
         let words = "there is no NDES page here";
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
-    let answer = match page.credentials.shown(&asked.headers) {
-        Shown::Right => for_caller(asked, path_id, page).await,
-        Shown::Wrong if is_known_elsewhere(asked) => {
+    let answer = match asked.shows(&page.credentials) {
+        Err(locked_out) => locked_out,
+        Ok(Shown::Right) => for_caller(asked, path_id, page).await,
+        Ok(Shown::Wrong) if is_known_elsewhere(asked) => {
             shown(&format!("{HEAD}{FORBIDDEN}{FOOT}"), page, "forbidden")
         }
-        wrong => Answer::unauthenticated(asked, wrong == Shown::Wrong),
+        Ok(wrong) => Answer::unauthenticated(asked, wrong == Shown::Wrong),
     };
     answer.of(path_id)
 }
