@@ -1,6 +1,6 @@
 //! What a request that waits for an operator keeps of its arrival, for the events that end it.
 
-use crate::enrollment::{Candidate, Ended, Key, Known, Marks, Waiting};
+use crate::enrollment::{Ended, EnrollmentRequest, Key, PriorResult, Reserved, Waiting};
 use crate::excerpt;
 use crate::messages::Origin;
 use crate::network::network_of;
@@ -44,7 +44,7 @@ pub(crate) struct Context {
     pub(crate) joined: Vec<Joined>,
 }
 
-/// [`Marks`] as they are kept.
+/// [`Reserved`] as they are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Taken {
     once: Vec<(Key, DateTime<Utc>)>,
@@ -99,14 +99,14 @@ impl Ended {
 
 impl Context {
     /// Of a request that begins to wait.
-    pub(crate) fn of_candidate(origin: &Origin, candidate: &Candidate) -> Self {
+    pub(crate) fn of_candidate(origin: &Origin, asked: &EnrollmentRequest) -> Self {
         let mut context = Self {
-            intune: candidate.intune,
-            csr: candidate.intune.then(|| csr_facts(&candidate.facts)),
+            intune: asked.intune,
+            csr: asked.intune.then(|| csr_facts(&asked.facts)),
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
-            message: Some(candidate.message),
-            challenge: candidate.challenge().map(str::to_owned),
+            message: Some(asked.message),
+            challenge: asked.challenge().map(str::to_owned),
             vouched: None,
             taken: None,
             joined: Vec::new(),
@@ -126,17 +126,17 @@ impl Context {
     }
 
     /// Notes what was taken for it.
-    pub(crate) fn take(&mut self, marks: &Marks) {
+    pub(crate) fn take(&mut self, reserved: &Reserved) {
         self.taken = Some(Taken {
-            once: marks
+            once: reserved
                 .once
                 .iter()
                 .map(|(key, until)| (key.0, *until))
                 .collect(),
-            used: marks.used.clone(),
-            quota: marks.quota.iter().map(|device| device.0).collect(),
-            limit: marks.limit,
-            at: marks.at,
+            used: reserved.used.clone(),
+            quota: reserved.quota.iter().map(|device| device.0).collect(),
+            limit: reserved.limit,
+            at: reserved.at,
         });
     }
 
@@ -146,11 +146,11 @@ impl Context {
     }
 
     /// What was taken for it.
-    pub(crate) fn taken(&self) -> Marks {
+    pub(crate) fn taken(&self) -> Reserved {
         let Some(taken) = &self.taken else {
-            return Marks::none(DateTime::UNIX_EPOCH);
+            return Reserved::none(DateTime::UNIX_EPOCH);
         };
-        Marks {
+        Reserved {
             once: taken
                 .once
                 .iter()
@@ -192,7 +192,7 @@ impl Context {
     }
 }
 
-impl From<&EnrollmentRecord> for Known {
+impl From<&EnrollmentRecord> for PriorResult {
     fn from(record: &EnrollmentRecord) -> Self {
         Self {
             stage: record.stage.clone(),
@@ -231,7 +231,7 @@ impl Waiting {
             Some(csr) => Self::new(&csr, record.source_ip),
             None => Self {
                 spki: record.key,
-                wish: record.key,
+                content: record.key,
                 source: record.source_ip.map(network_of),
                 joined: Vec::new(),
             },

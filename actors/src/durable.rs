@@ -48,7 +48,7 @@ impl Failure {
 
 /// Runs the issuer on the compute pool.
 pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Certificate, Failure> {
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let now = shared.now();
     let issuer = Arc::clone(&shared.spec.issuer);
     let signed = shared
@@ -61,7 +61,7 @@ pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Cer
             )),
         })
         .await?;
-    shared.meters.stage(Timed::Issue, begun.elapsed());
+    shared.meters.stage(Timed::Issue, started.elapsed());
     Ok(signed?)
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn send_off(
     label: Option<Label>,
     then: impl FnOnce(Result<(), Failure>) + Send + 'static,
 ) {
-    let begun = shared.services.clock.instant();
-    let Some(inside) = shared.fence.enter() else {
+    let started = shared.services.clock.instant();
+    let Some(guard) = shared.barrier.enter() else {
         return then(Err(Failure::Fenced));
     };
     let count = label.map(|label| Count {
@@ -97,9 +97,9 @@ pub(crate) fn send_off(
     });
     let meters = Arc::clone(&shared.meters);
     shared.services.journal.send(change, count, move |done| {
-        drop(inside);
+        drop(guard);
         if done.is_ok() {
-            meters.stage(Timed::Commit, begun.elapsed());
+            meters.stage(Timed::Commit, started.elapsed());
         }
         then(done.map(drop).map_err(Failure::from));
     });

@@ -176,8 +176,8 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         return;
     };
     let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-    let neighbour = shared.neighbour(validator.id());
-    let called = neighbour
+    let remote = shared.remote(validator.id());
+    let called = remote
         .call(clock, rules, validator.notify(&told), |_: &Again| true)
         .await;
     let (why, after) = match called {

@@ -27,7 +27,7 @@ pub struct OutsideRules {
     pub failures: u32,
     /// until this time has passed and one call has come through.
     pub rest: Duration,
-    /// Calls at a time, for each neighbour.
+    /// Calls at a time, for each remote.
     pub at_a_time: usize,
 }
 
@@ -103,7 +103,7 @@ impl Tries {
 }
 
 /// Somebody outside, as one profile calls it.
-pub(crate) struct Neighbour {
+pub(crate) struct Remote {
     metrics: Metrics,
     profile: String,
     name: String,
@@ -112,10 +112,10 @@ pub(crate) struct Neighbour {
 }
 
 /// All those outside that one profile calls, by name: their circuits outlive a reload.
-pub(crate) struct Neighbours {
+pub(crate) struct Remotes {
     metrics: Metrics,
     profile: String,
-    known: Mutex<HashMap<String, Arc<Neighbour>>>,
+    known: Mutex<HashMap<String, Arc<Remote>>>,
     /// Enrollments that wait for one of them.
     under_way: Arc<AtomicUsize>,
 }
@@ -129,7 +129,7 @@ impl Drop for Place {
     }
 }
 
-impl Neighbours {
+impl Remotes {
     pub(crate) fn new(profile: &str, metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
@@ -147,12 +147,12 @@ impl Neighbours {
     }
 
     /// The one of that name.
-    pub(crate) fn of(&self, name: &str, rules: &OutsideRules) -> Arc<Neighbour> {
+    pub(crate) fn of(&self, name: &str, rules: &OutsideRules) -> Arc<Remote> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let neighbour = known
+        let remote = known
             .entry(name.to_owned())
-            .or_insert_with(|| Neighbour::new(&self.metrics, &self.profile, name, rules.at_a_time));
-        Arc::clone(neighbour)
+            .or_insert_with(|| Remote::new(&self.metrics, &self.profile, name, rules.at_a_time));
+        Arc::clone(remote)
     }
 }
 
@@ -166,7 +166,7 @@ struct Circuit {
     probing: bool,
 }
 
-impl Neighbour {
+impl Remote {
     fn new(metrics: &Metrics, profile: &str, name: &str, at_a_time: usize) -> Arc<Self> {
         Arc::new(Self {
             metrics: metrics.clone(),
@@ -201,7 +201,7 @@ impl Neighbour {
         let entered = self.circuit().enter(clock.instant());
         let probe = match entered {
             Ok(probe) => Probe {
-                neighbour: self,
+                remote: self,
                 probe,
             },
             Err(wait) => {
@@ -230,7 +230,7 @@ impl Neighbour {
             Called::Answered(Err(_)) => "refused",
             Called::TimedOut | Called::Closed(_) => "timeout",
         });
-        let labels = [("profile", &*self.profile), ("neighbour", &*self.name)];
+        let labels = [("profile", &*self.profile), ("remote", &*self.name)];
         self.metrics
             .histogram("scepd_outside_seconds", &labels)
             .record(took.as_secs_f64());
@@ -242,30 +242,30 @@ impl Neighbour {
     }
 
     fn count(&self, result: &'static str) {
-        let (profile, neighbour) = (("profile", &*self.profile), ("neighbour", &*self.name));
+        let (profile, remote) = (("profile", &*self.profile), ("remote", &*self.name));
         self.metrics
             .counter(
                 "scepd_outside_calls_total",
-                &[profile, neighbour, ("result", result)],
+                &[profile, remote, ("result", result)],
             )
             .increment(1);
         let open = self.circuit().rests_until.is_some();
         self.metrics
-            .gauge("scepd_outside_circuit_open", &[profile, neighbour])
+            .gauge("scepd_outside_circuit_open", &[profile, remote])
             .set(f64::from(u8::from(open)));
     }
 }
 
 /// A probe that is cancelled leaves the circuit open for the next one.
 struct Probe<'a> {
-    neighbour: &'a Neighbour,
+    remote: &'a Remote,
     probe: bool,
 }
 
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.neighbour.circuit().probing = false;
+            self.remote.circuit().probing = false;
         }
     }
 }
@@ -329,14 +329,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_has_its_time_and_its_place() {
-        let neighbour = Neighbour::new(&Metrics::default(), "corp", "validator", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "validator", 1);
         let clock = SystemClock;
-        let called = neighbour
+        let called = remote
             .call(&clock, &rules(), pending::<Result<(), ()>>(), |()| true)
             .await;
         assert!(matches!(called, Called::TimedOut));
-        let place = neighbour.places.acquire().await.unwrap();
-        let called = neighbour
+        let place = remote.places.acquire().await.unwrap();
+        let called = remote
             .call(&clock, &rules(), ready(Ok::<_, ()>(())), |()| true)
             .await;
         assert!(matches!(called, Called::Closed(_)));
@@ -368,9 +368,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_an_answer() {
-        let neighbour = Neighbour::new(&Metrics::default(), "corp", "issuer", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "issuer", 1);
         for _ in 0..5 {
-            let called = neighbour
+            let called = remote
                 .call(&SystemClock, &rules(), ready(Err::<(), _>("no")), |_| false)
                 .await;
             assert!(matches!(called, Called::Answered(Err("no"))));

@@ -12,7 +12,7 @@ use crate::remote_revocation::RemoteIssuers;
 use crate::scheduling;
 use crate::shared::Services;
 use crate::store_clock::StoreClock;
-use crate::supervisor::{Retire, Supervisor};
+use crate::supervisor::{Drain, Supervisor};
 use actix::{Actor, Addr, Arbiter, System};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -20,7 +20,7 @@ use store::Store;
 
 /// How large the house is.
 #[derive(Debug, Clone, Copy)]
-pub struct HouseSettings {
+pub struct RuntimeConfig {
     /// Threads for RSA; one for each core is right.
     pub compute_threads: usize,
     /// New messages that may wait for a compute thread before load is shed.
@@ -31,17 +31,17 @@ pub struct HouseSettings {
 
 /// Why the house could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum HouseError {
+pub enum RuntimeError {
     /// The operating system refused a thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
-    /// The actix system ended before it had begun.
+    /// The actix system ended before it had started.
     #[error("the actor system did not start")]
     System,
 }
 
 /// Everything that runs behind the front.
-pub struct House {
+pub struct Runtime {
     /// What profiles use together.
     pub services: Services,
     /// Where profiles are found.
@@ -52,18 +52,18 @@ pub struct House {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl House {
+impl Runtime {
     /// Starts all threads; what they count is kept in `metrics`. No profile is served yet: send the supervisor
     /// [`ApplyProfiles`](crate::ApplyProfiles).
     ///
     /// # Errors
-    /// [`HouseError`].
+    /// [`RuntimeError`].
     pub fn open(
         store: Arc<dyn Store>,
         clock: SharedClock,
-        settings: HouseSettings,
+        settings: RuntimeConfig,
         metrics: Metrics,
-    ) -> Result<Self, HouseError> {
+    ) -> Result<Self, RuntimeError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
         let time = StoreClock::new(Arc::clone(&clock), Arc::clone(&store), &metrics);
         let time = Arc::new(time);
@@ -121,7 +121,7 @@ impl House {
                     let _ = arbiter.join();
                 }
             })?;
-        let (system, supervisor) = told.recv().map_err(|_| HouseError::System)?;
+        let (system, supervisor) = told.recv().map_err(|_| RuntimeError::System)?;
         Ok(Self {
             services,
             directory,
@@ -144,7 +144,7 @@ impl House {
     /// A second call does nothing.
     pub fn close(&self) -> bool {
         // Otherwise it would take the end of its actors for crashes, and write so.
-        self.supervisor.do_send(Retire);
+        self.supervisor.do_send(Drain);
         self.system.stop();
         let thread = self
             .thread

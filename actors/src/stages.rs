@@ -8,22 +8,22 @@ mod issuing;
 mod notifying;
 mod validating;
 
+use crate::admission::{ActorHandle, AdmissionGuard, Completion};
 use crate::answer::Answer;
 use crate::audit;
 use crate::compute;
 use crate::context::Context;
-use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
-use crate::enrollment::{Candidate, Key, Known, LetIn, Marks};
+use crate::enrollment::{EnrollmentRequest, Key, LetIn, PriorResult, Reserved};
 use crate::messages::Origin;
 use crate::notices;
-use crate::outside::{Neighbour, Place};
+use crate::outside::{Place, Remote};
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use challenge::Label;
 use chrono::TimeDelta;
-use issuer::{Approved, Handle, Wish};
+use issuer::{Approved, CertificateRequest, Handle};
 use pki::{Certificate, Csr};
 use scep::FailInfo;
 use std::sync::Arc;
@@ -34,16 +34,16 @@ use tokio::sync::oneshot;
 /// One enrollment under way.
 pub(crate) struct Work {
     shared: Arc<Shared>,
-    desk: Desk,
+    actor: ActorHandle,
     /// Its place among those that may be under way.
     _place: Option<Place>,
     /// Settled at the end.
-    ticket: Option<Ticket>,
+    guard: Option<AdmissionGuard>,
     record: EnrollmentRecord,
     context: Context,
     csr: Csr,
     /// What was taken for it, made durable with its certificate.
-    marks: Marks,
+    reserved: Reserved,
     notes: Vec<String>,
     /// What policy agreed to, where that is known already.
     approved: Option<Approved>,
@@ -64,54 +64,54 @@ enum Step {
 /// Makes the first stage of a new enrollment durable, begins the work, and waits for it as long as the profile says.
 pub(crate) async fn begin(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
-    candidate: &Candidate,
-    ticket: Ticket,
+    asked: &EnrollmentRequest,
+    guard: AdmissionGuard,
     approved: Option<Approved>,
     let_in: LetIn,
-) -> Result<Answer, (Ticket, Failure)> {
-    let Some(place) = shared.neighbours.place(shared.spec.pending.per_profile) else {
-        return Err((ticket, Failure::Crowded));
+) -> Result<Answer, (AdmissionGuard, Failure)> {
+    let Some(place) = shared.remotes.place(shared.spec.pending.per_profile) else {
+        return Err((guard, Failure::Crowded));
     };
     let now = shared.now();
     let stage = match approved {
         Some(_) => issuing_at(shared),
         None => Stage::Validating { handle: None },
     };
-    let mut context = Context::of_candidate(origin, candidate);
-    context.take(&ticket.marks);
-    let record = records::open(shared, origin, candidate, stage, now);
+    let mut context = Context::of_candidate(origin, asked);
+    context.take(&guard.reserved);
+    let record = records::open(shared, origin, asked, stage, now);
     let mut work = Work {
         _place: Some(place),
-        marks: ticket.marks.clone(),
+        reserved: guard.reserved.clone(),
         record,
         context,
-        csr: candidate.csr.clone(),
+        csr: asked.csr.clone(),
         notes: let_in.into_iter().collect(),
         approved,
-        through_gates: candidate
+        through_gates: asked
             .evidence
             .as_ref()
             .is_ok_and(|evidence| evidence.through_gates),
         unheard: false,
         shared: Arc::clone(shared),
-        desk: desk.clone(),
-        ticket: None,
+        actor: actor.clone(),
+        guard: None,
     };
     if let Err(failure) = work.put(Change::new()).await {
-        return Err((ticket, failure));
+        return Err((guard, failure));
     }
-    let mut ticket = ticket;
-    ticket.is_durable();
-    work.ticket = Some(ticket);
+    let mut guard = guard;
+    guard.is_durable();
+    work.guard = Some(guard);
     Ok(work.within_reason().await)
 }
 
 /// Goes on with an enrollment that is in the store: after a restart, or when its last worker gave up its place.
-pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
+pub(crate) async fn resume(shared: Arc<Shared>, actor: ActorHandle, key: Key) {
     // Somebody works on it.
-    let Ok(Some(ticket)) = desk.claim(key).await else {
+    let Ok(Some(guard)) = actor.acquire(key).await else {
         return;
     };
     let Ok(record) = durable::load(&shared, key).await else {
@@ -123,7 +123,7 @@ pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
     ) {
         return;
     }
-    if let Some(work) = Work::of_record(&shared, &desk, ticket, record).await {
+    if let Some(work) = Work::of_record(&shared, &actor, guard, record).await {
         tracing::info!(
             profile = shared.spec.path_id,
             transaction_id = work.record.transaction_id,
@@ -139,19 +139,19 @@ pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
 /// The approval could not be made durable; the request still waits.
 pub(crate) async fn approved(
     shared: &Arc<Shared>,
-    desk: &Desk,
-    ticket: Ticket,
+    actor: &ActorHandle,
+    guard: AdmissionGuard,
     mut record: EnrollmentRecord,
     note: Option<String>,
     operators: Change,
 ) -> Result<Answer, Failure> {
     record.stage = issuing_at(shared);
-    let Some(mut work) = Work::of_record(shared, desk, ticket, record).await else {
+    let Some(mut work) = Work::of_record(shared, actor, guard, record).await else {
         return Ok(Answer::Busy);
     };
     work.unheard = false;
     work.notes.extend(note);
-    // Dropped before that is durable, the ticket leaves the request waiting.
+    // Dropped before that is durable, the guard leaves the request waiting.
     work.put(operators).await?;
     Ok(work.within_reason().await)
 }
@@ -167,8 +167,8 @@ fn issuing_at(shared: &Shared) -> Stage {
 impl Work {
     async fn of_record(
         shared: &Arc<Shared>,
-        desk: &Desk,
-        ticket: Ticket,
+        actor: &ActorHandle,
+        guard: AdmissionGuard,
         record: EnrollmentRecord,
     ) -> Option<Self> {
         let csr = record.csr.as_deref().map(Csr::from_der);
@@ -181,22 +181,22 @@ impl Work {
             return None;
         };
         let context = Context::of_record(&record);
-        let marks = context.taken();
+        let reserved = context.taken();
         // What it took is held in memory since the actor began; it is given back with it.
-        let _ = desk.hold(record.key, marks.clone()).await;
+        let _ = actor.hold(record.key, reserved.clone()).await;
         Some(Self {
             // It has its place already: it was let in before.
             _place: None,
             unheard: matches!(record.stage, Stage::Issuing { .. }),
             shared: Arc::clone(shared),
-            desk: desk.clone(),
-            ticket: Some(ticket),
+            actor: actor.clone(),
+            guard: Some(guard),
             through_gates: context.intune || shared.spec.guards_renewals(&record.grounds.validator),
             notes: context.vouched.iter().cloned().collect(),
             record,
             context,
             csr,
-            marks,
+            reserved,
             approved: None,
         })
     }
@@ -227,7 +227,7 @@ impl Work {
                 Step::Next => {}
                 Step::End(answer) => {
                     // Without an end of its own it is given back, and its record is gone on with later.
-                    drop(self.ticket.take());
+                    drop(self.guard.take());
                     return answer;
                 }
             }
@@ -240,12 +240,12 @@ impl Work {
             Some(serial) => previous(&self.shared, serial.clone()).await,
             None => None,
         };
-        let wish = Wish {
+        let request = CertificateRequest {
             csr: &self.csr,
             vouched_sid: self.record.grounds.vouched_sid.as_deref(),
             previous: previous.as_ref(),
         };
-        let approved = crate::judge::approve(&self.shared, wish, self.shared.now());
+        let approved = crate::judge::approve(&self.shared, request, self.shared.now());
         approved.map_err(|refused| {
             let refusal = Refusal::from(refused);
             match self.context.intune {
@@ -270,7 +270,7 @@ impl Work {
         if let Err(failure) = self.put(Change::new().with(event)).await {
             return self.failed(&failure);
         }
-        self.settle(Answer::Pending, None)
+        self.complete(Answer::Pending, None)
     }
 
     /// Ends the enrollment for good; what it took is given back.
@@ -307,9 +307,9 @@ impl Work {
                 self.record = record;
                 self.record.version += 1;
                 let answer = Answer::from(refusal);
-                if let Some(ticket) = self.ticket.take() {
-                    ticket.settle(Settlement::Refused {
-                        known: Known::from(&self.record),
+                if let Some(guard) = self.guard.take() {
+                    guard.complete(Completion::Refused {
+                        known: PriorResult::from(&self.record),
                         answer: answer.clone(),
                         label: refusal.label,
                     });
@@ -335,16 +335,16 @@ impl Work {
             error = %failure,
             "an enrollment could not go on; it does so later"
         );
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(Settlement::Paused);
+        if let Some(guard) = self.guard.take() {
+            guard.complete(Completion::Paused);
         }
         Step::End(Answer::Pending)
     }
 
-    fn settle(&mut self, answer: Answer, label: Option<Label>) -> Step {
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(Settlement::Durable {
-                known: Known::from(&self.record),
+    fn complete(&mut self, answer: Answer, label: Option<Label>) -> Step {
+        if let Some(guard) = self.guard.take() {
+            guard.complete(Completion::Durable {
+                known: PriorResult::from(&self.record),
                 answer: answer.clone(),
                 label,
             });
@@ -375,12 +375,12 @@ impl Work {
         Ok(())
     }
 
-    fn note_try(&mut self, neighbour: &Neighbour, why: &str) {
+    fn note_try(&mut self, remote: &Remote, why: &str) {
         self.record.attempts = self.record.attempts.saturating_add(1);
         tracing::debug!(
             profile = self.shared.spec.path_id,
             transaction_id = self.record.transaction_id,
-            neighbour = neighbour.name(),
+            remote = remote.name(),
             attempts = self.record.attempts,
             why,
             "asked outside, to be asked again"

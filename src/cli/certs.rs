@@ -15,7 +15,7 @@ use super::sources::SourceArgs;
 use crate::config::{Config, Issuer, Profile};
 use crate::control::import::{AT_ONCE, Import, ImportCounts, Imported};
 use crate::control::{Answer, Order};
-use crate::whole_file;
+use crate::stable_read;
 
 /// Take over certificates that another server issued
 #[derive(Debug, Args)]
@@ -168,8 +168,8 @@ fn authorities(issuer: &Issuer) -> Result<Vec<Certificate>, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<whole_file::Bytes, String> {
-    match whole_file::read(path) {
+fn read(path: &Path) -> Result<stable_read::Bytes, String> {
+    match stable_read::read(path) {
         Ok(content) => Ok(content.bytes),
         Err(unread) => Err(format!("{}: {}", path.display(), unread.words().0)),
     }

@@ -6,7 +6,7 @@ use chrono::Utc;
 use clap::Args;
 
 use super::Failure;
-use crate::quickstart::{self, CaKind, Listening, Wish};
+use crate::quickstart::{self, CaKind, CertificateRequest, Listening};
 use crate::server::{self, Addresses, Sockets};
 
 /// Make a CA, certificates, challenges and settings in a directory, serve from it, and print how to enroll.
@@ -33,7 +33,7 @@ pub(super) struct QuickstartArgs {
 }
 
 pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
-    let wish = Wish {
+    let wish = CertificateRequest {
         dir: args.dir,
         https_port: args.https_port,
         http_port: args.http_port,

@@ -34,7 +34,7 @@ use crate::config::{Config, Errors, Sources};
 
 /// What `quickstart` is asked for.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct CertificateRequest {
     /// The directory that everything is made in.
     pub dir: PathBuf,
     /// Port of https; 0 = any free one; absent = as before, at first 8443.
@@ -115,7 +115,7 @@ pub struct Made {
 ///
 /// # Errors
 /// [`Error`]. What was made until then stays and is used the next time.
-pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
+pub fn make(wish: &CertificateRequest, now: DateTime<Utc>) -> Result<Made, Error> {
     let dir = std::path::absolute(&wish.dir).map_err(place::io(&wish.dir))?;
     place::directory(&dir)?;
     let ca = material::ca(&dir, wish.ca, now)?;
@@ -135,7 +135,7 @@ pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
     })
 }
 
-fn sources(dir: &Path, wish: &Wish) -> Sources {
+fn sources(dir: &Path, wish: &CertificateRequest) -> Sources {
     let mut sources = Sources::of_process(Some(dir.join(settings::FILE)));
     for (flag, key, port) in [
         ("--https-port", "server.https_listen", wish.https_port),

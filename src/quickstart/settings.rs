@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::material::{CA_CERT, CA_KEY, CONNECTOR_CERT, TLS_CERT, TLS_KEY, challenge_file};
 use super::place::{self, Readers};
-use super::{Error, Wish};
+use super::{CertificateRequest, Error};
 
 pub(super) const FILE: &str = "scepd.toml";
 /// The directory of the store.
@@ -25,7 +25,7 @@ pub(super) fn listen(port: u16) -> String {
 }
 
 /// Writes the file when it is missing.
-pub(super) fn ensure(dir: &Path, wish: &Wish) -> Result<(), Error> {
+pub(super) fn ensure(dir: &Path, wish: &CertificateRequest) -> Result<(), Error> {
     let path = dir.join(FILE);
     if path.exists() {
         return Ok(());
@@ -33,7 +33,7 @@ pub(super) fn ensure(dir: &Path, wish: &Wish) -> Result<(), Error> {
     place::write(&path, text(wish).as_bytes(), Readers::Owner)
 }
 
-fn text(wish: &Wish) -> String {
+fn text(wish: &CertificateRequest) -> String {
     let https = listen(wish.https_port.unwrap_or(HTTPS_PORT));
     let http = listen(wish.http_port.unwrap_or(HTTP_PORT));
     let published = published(wish);

@@ -11,8 +11,8 @@ use pki::{Certificate, KeyKind};
 use super::*;
 use crate::checks;
 
-fn wish(dir: &Path) -> Wish {
-    Wish {
+fn wish(dir: &Path) -> CertificateRequest {
+    CertificateRequest {
         dir: dir.to_owned(),
         https_port: Some(0),
         http_port: Some(0),
@@ -87,7 +87,7 @@ fn again_in_the_same_directory_nothing_changes() {
     make(&wish(directory.path()), Utc::now()).unwrap();
     let first = contents();
     let made = make(
-        &Wish {
+        &CertificateRequest {
             ca: Some(CaKind::Rsa),
             ..wish(directory.path())
         },
@@ -101,12 +101,12 @@ fn again_in_the_same_directory_nothing_changes() {
 #[test]
 fn ports_of_a_later_run_override_the_file() {
     let directory = tempfile::tempdir().unwrap();
-    let first = Wish {
+    let first = CertificateRequest {
         https_port: Some(9443),
         http_port: None,
         ..wish(directory.path())
     };
-    let port = |wish: &Wish| {
+    let port = |wish: &CertificateRequest| {
         let made = make(wish, Utc::now()).unwrap();
         let server = &made.config().server;
         (
@@ -116,7 +116,7 @@ fn ports_of_a_later_run_override_the_file() {
     };
     assert_eq!(port(&first), (9443, 8080));
     assert_eq!(
-        port(&Wish {
+        port(&CertificateRequest {
             https_port: None,
             http_port: None,
             ..first.clone()
@@ -124,7 +124,7 @@ fn ports_of_a_later_run_override_the_file() {
         (9443, 8080)
     );
     assert_eq!(
-        port(&Wish {
+        port(&CertificateRequest {
             https_port: Some(1),
             http_port: Some(2),
             ..first

@@ -16,6 +16,6 @@ pub(super) async fn keep_turning(revokers: Arc<Revokers>, mut phase: watch::Rece
     let draining = phase.wait_for(|phase| *phase == Phase::Draining);
     let mut draining = std::pin::pin!(draining);
     while tokio::time::timeout(LOOK, draining.as_mut()).await.is_err() {
-        revokers.turn().await;
+        revokers.exchange().await;
     }
 }

@@ -1,35 +1,35 @@
 //! Which requests may wait for an operator, and where.
 
 use super::ProfileActor;
-use crate::decision::{Asks, Decide, Decision, Told, WaitsWith};
-use crate::enrollment::{Key, Known, Waiting};
+use crate::admission::{Admission, Admit, Judged, Told, WaitsWith};
+use crate::enrollment::{Key, PriorResult, Waiting};
 use crate::pending::{Bound, Place};
 use actix::Handler;
 
 impl ProfileActor {
     /// Where a request belongs that is to wait; if it cannot wait now, or waits already, what it is told.
-    pub(super) fn place(&mut self, key: &Key, waiting: &Waiting) -> Result<Place, Decision> {
+    pub(super) fn place(&mut self, key: &Key, waiting: &Waiting) -> Result<Place, Admission> {
         let limits = self.shared.spec.pending;
         match self.pending.place(key, waiting, limits) {
-            Place::Joined(_) => Err(Decision::Waits),
-            Place::Unsettled => Err(Decision::Full),
+            Place::Joined(_) => Err(Admission::Waits),
+            Place::Unsettled => Err(Admission::Full),
             // Somebody is deciding on it.
             Place::With(row) | Place::InsteadOf(row) if self.transactions.is_in_flight(&row) => {
-                Err(Decision::Full)
+                Err(Admission::Full)
             }
             Place::Full(bound) => {
                 self.say_full(bound);
-                Err(Decision::Full)
+                Err(Admission::Full)
             }
             place => Ok(place),
         }
     }
 
     /// Whether a message starts a request anew that was not approved before.
-    pub(super) fn begins_anew(&mut self, known: &Known, ask: &Decide) -> bool {
+    pub(super) fn begins_anew(&mut self, known: &PriorResult, ask: &Admit) -> bool {
         // A signed challenge was used up by the request of before.
         let with_challenge =
-            ask.waiting.is_some() && matches!(ask.asks, Asks::Proven { counted: false, .. });
+            ask.waiting.is_some() && matches!(ask.judged, Judged::Proven { counted: false, .. });
         known.ended.as_ref().is_some_and(|ended| {
             with_challenge && self.told.begins_anew(ask.key, ended.message, ask.message)
         })

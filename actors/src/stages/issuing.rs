@@ -6,7 +6,7 @@ use crate::durable::{self, Failure};
 use crate::issue;
 use crate::journal::JournalError;
 use crate::notices;
-use crate::outside::{Called, Neighbour, Tries};
+use crate::outside::{Called, Remote, Tries};
 use crate::records;
 use challenge::{Label, NoticeOf, Validator};
 use issuer::{Approved, Found, Handle, Issuance, IssueError, Order};
@@ -42,10 +42,10 @@ impl Work {
             approved,
         };
         let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-        let neighbour = shared.neighbour(shared.spec.issuer.id());
+        let remote = shared.remote(shared.spec.issuer.id());
         let mut tries = Tries::starting(clock);
         loop {
-            let called = self.try_issuer(&neighbour, &order, &mut handle).await;
+            let called = self.try_issuer(&remote, &order, &mut handle).await;
             let (why, after) = match called {
                 Called::Answered(Ok(Issuance::Issued(certificate))) => {
                     return self.compare(certificate, &order).await;
@@ -72,7 +72,7 @@ impl Work {
                 Called::TimedOut => (NO_ANSWER.to_owned(), None),
                 Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
             };
-            self.note_try(&neighbour, &why);
+            self.note_try(&remote, &why);
             if !tries.pause(clock, rules, after).await {
                 return self.broken(&why).await;
             }
@@ -82,7 +82,7 @@ impl Work {
     /// One call: to look for what may have been made unheard, for what was not ready before, or to have it made.
     async fn try_issuer(
         &mut self,
-        neighbour: &Neighbour,
+        remote: &Remote,
         order: &Order,
         handle: &mut Option<Handle>,
     ) -> Called<Issuance, IssueError> {
@@ -91,7 +91,7 @@ impl Work {
         let issuer = &shared.spec.issuer;
         let is_failure = |error: &IssueError| matches!(error, IssueError::Again { .. });
         if self.unheard && handle.is_none() {
-            let found = neighbour
+            let found = remote
                 .call(clock, rules, issuer.find(order), is_failure)
                 .await;
             match found {
@@ -122,11 +122,11 @@ impl Work {
         let called = match handle {
             Some(handle) => {
                 let resumed = issuer.resume(order, handle);
-                neighbour.call(clock, rules, resumed, is_failure).await
+                remote.call(clock, rules, resumed, is_failure).await
             }
             None => {
                 let issued = issuer.issue(order);
-                neighbour.call(clock, rules, issued, is_failure).await
+                remote.call(clock, rules, issued, is_failure).await
             }
         };
         self.unheard = matches!(
@@ -175,15 +175,14 @@ impl Work {
     pub(super) async fn revoke(&self, certificate: &Certificate) -> bool {
         let shared = &self.shared;
         let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-        let neighbour = shared.neighbour(shared.spec.issuer.id());
+        let remote = shared.remote(shared.spec.issuer.id());
         let mut tries = Tries::starting(clock);
         for _ in 0..REVOKE_TRIES {
             let revoking = shared
                 .spec
                 .issuer
                 .revoke(certificate, RevocationReason::Superseded);
-            if let Called::Answered(Ok(())) = neighbour.call(clock, rules, revoking, |_| true).await
-            {
+            if let Called::Answered(Ok(())) = remote.call(clock, rules, revoking, |_| true).await {
                 return true;
             }
             if !tries.pause(clock, rules, None).await {
@@ -220,7 +219,7 @@ impl Work {
             kept.release();
         }
         let (mut change, record) = issue::change(&self.shared, &self.record, &kept, &made, now);
-        records::push_marks(&mut change, &self.shared.spec.path_id, &self.marks);
+        records::push_marks(&mut change, &self.shared.spec.path_id, &self.reserved);
         if !is_told_first {
             let end = NoticeOf::Issued(certificate.der().to_vec());
             notices::push(&mut change, &self.shared, &self.record, &end, now);
@@ -236,7 +235,7 @@ impl Work {
             Ok(()) => {
                 self.record = record;
                 self.record.version += 1;
-                self.settle(Answer::Certificate(certificate), label)
+                self.complete(Answer::Certificate(certificate), label)
             }
             Err(failure) => {
                 // Somebody else has ended it meanwhile: this certificate is nobody's.

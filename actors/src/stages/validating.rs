@@ -45,7 +45,7 @@ impl Work {
                     && let Some(source) = self.record.source_ip
                 {
                     // Whether the source is locked out now is for its next message.
-                    let _ = self.desk.guess(source).await;
+                    let _ = self.actor.guess(source).await;
                 }
                 let refusal = Refusal::from(*refused);
                 let refusal = match validator.is_counted() {
@@ -68,10 +68,10 @@ impl Work {
         let shared = Arc::clone(&self.shared);
         let clock = &*shared.services.clock;
         let rules = &shared.spec.outside;
-        let neighbour = shared.neighbour(validator.id());
+        let remote = shared.remote(validator.id());
         let mut tries = Tries::starting(clock);
         loop {
-            let called = neighbour
+            let called = remote
                 .call(clock, rules, validator.ask(question), |_| true)
                 .await;
             let (why, after) = match called {
@@ -83,7 +83,7 @@ impl Work {
                 Called::TimedOut => (NO_ANSWER.to_owned(), None),
                 Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
             };
-            self.note_try(&neighbour, &why);
+            self.note_try(&remote, &why);
             if !tries.pause(clock, rules, after).await {
                 return Err(why);
             }
@@ -100,8 +100,8 @@ impl Work {
         // From here on a failure is ours, and whoever vouched is told of it.
         self.record.times.validated = Some(now);
         self.record.grounds.claim_issuer.clone_from(&grounds.by);
-        match self.desk.reserve(self.record.key, reservations, now).await {
-            Ok(Ok(marks)) => self.marks = marks,
+        match self.actor.reserve(self.record.key, reservations, now).await {
+            Ok(Ok(reserved)) => self.reserved = reserved,
             Ok(Err((label, words))) => {
                 let mut refusal = Refusal::gate(label, words, grounds.claim);
                 if !self.context.intune {
@@ -114,7 +114,7 @@ impl Work {
             }
             Err(_) => return Step::End(Answer::Busy),
         }
-        self.context.take(&self.marks);
+        self.context.take(&self.reserved);
         let validator = &self.record.grounds.validator;
         self.through_gates |= self.context.intune || self.shared.spec.guards_renewals(validator);
         if let Some(note) = &grounds.note {

@@ -18,7 +18,7 @@ pub(super) async fn show(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let query: TimelineQuery = asked.query()?;
-    let now = context.house().services.clock.now();
+    let now = context.runtime().services.clock.now();
     let asked_for = [
         &query.device,
         &query.transaction_id,
@@ -34,7 +34,7 @@ pub(super) async fn show(
             generated_at: now,
         });
     }
-    let services = context.house().services.clone();
+    let services = context.runtime().services.clone();
     let (events, certificates, truncated) = blocking(move || {
         let certificates = serials::search(&*services.store, certificates_of(&query), now)?;
         let mut query = query;

@@ -68,7 +68,7 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         Ok(event) => event,
         Err(words) => return Answer::words(StatusCode::BAD_REQUEST, "unreadable", &words),
     };
-    let house = asked.house;
+    let runtime = asked.runtime;
     let binding = match hook.binding {
         Held::Off => Binding::default(),
         held => Binding {
@@ -92,8 +92,8 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };
-    let made = match profile(&house.directory, path_id) {
-        Ok((_, rules)) => house.services.challenges.make(&rules, &wish, &by).await,
+    let made = match profile(&runtime.directory, path_id) {
+        Ok((_, rules)) => runtime.services.challenges.make(&rules, &wish, &by).await,
         Err(NotMade::Challenge(error)) => Err(error),
         Err(error) => return Answer::words(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
     };

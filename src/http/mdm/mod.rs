@@ -21,7 +21,7 @@ use super::{Channel, Peer, target};
 use crate::auth::limit::WrongCredentials;
 use crate::config::Cidr;
 use crate::telemetry::access::{AccessLog, Line};
-use actors::{House, Origin};
+use actors::{Origin, Runtime};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub(super) struct Settings {
 
 /// What the interfaces work with.
 pub(super) struct Room {
-    pub(super) house: Arc<House>,
+    pub(super) runtime: Arc<Runtime>,
     pub(super) access: Arc<AccessLog>,
     /// What they go by at this moment.
     pub(super) settings: Box<dyn Fn() -> Settings + Send + Sync>,
@@ -111,7 +111,7 @@ fn place(path: &str) -> Option<Place<'_>> {
 
 /// One request to an interface.
 struct Asked<'a> {
-    house: &'a House,
+    runtime: &'a Runtime,
     interfaces: &'a Interfaces,
     method: Method,
     headers: HeaderMap,
@@ -229,8 +229,8 @@ where
 {
     let settings = (room.settings)();
     let origin = origin(peer, &headers, &settings.trusted_proxies);
-    let clock = &room.house.services.clock;
-    let begun = clock.instant();
+    let clock = &room.runtime.services.clock;
+    let started = clock.instant();
     let (source, request_id) = (origin.source, origin.request_id.clone());
     let (user_agent, shown_method) = (origin.user_agent.clone(), method.clone());
     let place = place(path).unwrap_or(Place::NdesAtRoot);
@@ -247,7 +247,7 @@ where
         ),
         Ok(Some(body)) => {
             let asked = Asked {
-                house: &room.house,
+                runtime: &room.runtime,
                 interfaces: &settings.interfaces,
                 method,
                 headers,
@@ -261,7 +261,7 @@ where
             }
         }
     };
-    let took = clock.instant().saturating_duration_since(begun);
+    let took = clock.instant().saturating_duration_since(started);
     let line = Line {
         operation: place.operation(),
         profile: answer.profile.as_deref(),

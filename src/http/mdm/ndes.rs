@@ -99,8 +99,8 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         }
         _ => return Answer::not_allowed("GET, HEAD, OPTIONS"),
     }
-    let house = asked.house;
-    let (current, rules) = match profile(&house.directory, path_id) {
+    let runtime = asked.runtime;
+    let (current, rules) = match profile(&runtime.directory, path_id) {
         Ok(found) => found,
         Err(NotMade::Challenge(_) | NotMade::NoProfile(_) | NotMade::Off(_)) => {
             let words = "there is no NDES page here";
@@ -121,7 +121,7 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };
-    match house.services.challenges.make(&rules, &wish, &by).await {
+    match runtime.services.challenges.make(&rules, &wish, &by).await {
         Ok(new) => {
             let thumbprint = thumbprint(current.spec.issuer.authority().certificate());
             let minutes = rules.lifetime.as_secs().div_ceil(60);

@@ -2,7 +2,7 @@
 
 use pki::Certificate;
 
-use super::legible::quoted;
+use super::readable::quoted;
 use crate::Authority;
 use crate::approved::{Approved, PolicyRefusal, Rule};
 

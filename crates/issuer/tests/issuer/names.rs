@@ -1,6 +1,8 @@
 //! Names that deceive, or that nobody meant; names of the CA; and names at renewal.
 
-use issuer::{CertificatePolicy, Issuer, LocalSigner, RaCertifier, Rule, Wish, create_root};
+use issuer::{
+    CertificatePolicy, CertificateRequest, Issuer, LocalSigner, RaCertifier, Rule, create_root,
+};
 use openssl::bn::BigNum;
 use pki::{Csr, Curve, KeyKind, SubjectAltNames, der, oid};
 use proptest::prelude::*;
@@ -75,7 +77,7 @@ fn placeholders_that_nobody_filled_in_need_leave() {
             "placeholder that nobody filled in",
         );
     }
-    policy.legible.allow_placeholders = true;
+    policy.readable.allow_placeholders = true;
     for subject in subjects {
         assert!(approve(&policy, &csr_for(subject, "", &[], &RSA)).is_ok());
     }
@@ -120,7 +122,7 @@ fn invisible_characters_and_blanks_at_the_ends_need_leave() {
     ] {
         assert!(approve(&policy, &named(&der::utf8_string(fine))).is_ok());
     }
-    policy.legible.allow_invisible = true;
+    policy.readable.allow_invisible = true;
     for (text, _) in texts {
         assert!(approve(&policy, &named(&der::utf8_string(text))).is_ok());
         assert!(approve(&policy, &upn(&format!("{text}@x"))).is_ok());
@@ -332,13 +334,13 @@ fn nobody_gets_the_cas_key_or_name_nor_the_ras() {
 #[test]
 fn a_renewal_keeps_names_that_are_refused_today() {
     let mut lenient = policy();
-    lenient.legible.allow_placeholders = true;
-    lenient.legible.allow_invisible = true;
+    lenient.readable.allow_placeholders = true;
+    lenient.readable.allow_invisible = true;
     lenient.sans.uri_schemes = Vec::new();
     let csr = csr_for("CN={{DeviceName}}, OU=x\\ ", "uri:javascript:x", &[], &RSA);
     let previous = issue(&lenient, &csr);
     assert!(approve(&policy(), &csr).is_err());
-    let wish = Wish {
+    let wish = CertificateRequest {
         csr: &csr,
         vouched_sid: None,
         previous: Some(&previous),
@@ -353,7 +355,7 @@ fn a_renewal_may_turn_its_subject_round_and_keeps_the_certificates_order() {
     for may_change in [false, true] {
         let mut policy = policy();
         policy.renewal_subject_may_change = may_change;
-        let wish = Wish {
+        let wish = CertificateRequest {
             csr: &turned,
             vouched_sid: None,
             previous: Some(&previous),
@@ -362,7 +364,7 @@ fn a_renewal_may_turn_its_subject_round_and_keeps_the_certificates_order() {
         assert_eq!(approved.subject(), previous.subject());
     }
     let other = csr_for("CN=device, C=DE, O=Big", "", &[], &RSA);
-    let wish = Wish {
+    let wish = CertificateRequest {
         csr: &other,
         vouched_sid: None,
         previous: Some(&previous),
@@ -412,8 +414,8 @@ proptest! {
         lenient: bool,
     ) {
         let mut policy = policy();
-        policy.legible.allow_placeholders = lenient;
-        policy.legible.allow_invisible = lenient;
+        policy.readable.allow_placeholders = lenient;
+        policy.readable.allow_invisible = lenient;
         policy.sans.upn = issuer::NameRule::Any;
         let sans = SubjectAltNames { dns, upn, ..SubjectAltNames::default() };
         let attributes = match sans.to_extension_der() {
@@ -425,7 +427,7 @@ proptest! {
             let previous = issue(&policy, &csr);
             prop_assert!(csr.subject().matches(previous.subject()), "{} {}", csr.subject(), previous.subject());
             prop_assert!(csr.sans().same_names(previous.sans()));
-            let wish = Wish { csr: &csr, vouched_sid: None, previous: Some(&previous) };
+            let wish = CertificateRequest { csr: &csr, vouched_sid: None, previous: Some(&previous) };
             let renewed = policy.approve(wish, now());
             prop_assert!(renewed.is_ok(), "{:?}", renewed.err());
             let renewed = ca().sign_approved(&renewed.unwrap(), now()).unwrap();

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use issuer::policy::{IpRange, IpRule};
 use issuer::{
-    CertificatePolicy, KeyRules, LocalSigner, NameRule, Pattern, PolicyRefusal, Rule, Wish,
+    CertificatePolicy, CertificateRequest, KeyRules, LocalSigner, NameRule, Pattern, PolicyRefusal,
+    Rule,
 };
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
@@ -333,7 +334,7 @@ fn a_sid_uri_needs_a_challenge_that_vouches_for_it() {
 
     let with = |vouched: &str, policy: &CertificatePolicy| {
         policy.approve(
-            Wish {
+            CertificateRequest {
                 csr: &csr,
                 vouched_sid: Some(vouched),
                 previous: None,
@@ -698,7 +699,7 @@ fn a_renewal_keeps_its_names() {
     let renew = |policy: &CertificatePolicy, csr: &Csr| {
         policy
             .approve(
-                Wish {
+                CertificateRequest {
                     previous: Some(&before),
                     ..wish(csr)
                 },
@@ -733,7 +734,7 @@ fn a_renewal_keeps_its_names() {
     let as_root = csr_for("C=US, O=Example, CN=Root", "", &[], &EC);
     let refused = renaming
         .approve(
-            Wish {
+            CertificateRequest {
                 previous: Some(&root),
                 ..wish(&as_root)
             },
@@ -759,7 +760,7 @@ fn a_renewal_keeps_its_names_to_the_letter() {
     );
     let renew = |policy: &CertificatePolicy, subject: &str, sans: &str| {
         let csr = csr_for(subject, sans, &[], &EC);
-        let wish = Wish {
+        let wish = CertificateRequest {
             previous: Some(&before),
             ..wish(&csr)
         };
@@ -798,7 +799,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
     let csr = csr_with_uri(SID_URI);
     let first = policy()
         .approve(
-            Wish {
+            CertificateRequest {
                 vouched_sid: Some(SID),
                 ..wish(&csr)
             },
@@ -808,7 +809,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
     let before = ca().sign_approved(&first, now()).unwrap();
     let renewed = policy()
         .approve(
-            Wish {
+            CertificateRequest {
                 previous: Some(&before),
                 ..wish(&csr)
             },

@@ -181,8 +181,8 @@ proptest! {
         let renamed = renamed.unwrap();
         let csr_renamed = Csr::build(&renamed, &SubjectAltNames::default(), None, &[], &EC).unwrap();
         let mut policy = CertificatePolicy::new("x");
-        policy.legible.allow_invisible = true;
-        policy.legible.allow_placeholders = true;
+        policy.readable.allow_invisible = true;
+        policy.readable.allow_placeholders = true;
         let certificate = ca().sign_approved(&policy.approve(wish(&csr_renamed), now()).unwrap(), now()).unwrap();
         prop_assert_eq!(certificate.subject().der(), renamed.der());
         prop_assert_ne!(csr.subject().der(), renamed.der());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, trust};
 
 /// Two profiles that trust the same connector take each other's challenges unless both name an
@@ -11,10 +11,11 @@ use super::{Run, trust};
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let mut seen: BTreeMap<Vec<u8>, Vec<(&str, Option<&str>)>> = BTreeMap::new();
     for profile in run.config.profiles.iter().filter(|p| p.intune.enabled) {
-        let spot = Spot::one_of("profile", &profile.path_id);
+        let location = Location::one_of("profile", &profile.path_id);
         // What is wrong with the file is said where the profile itself is checked.
         let mut said_elsewhere = Findings::default();
-        let Some(anchors) = trust::anchors(profile, run.files, run.now, &spot, &mut said_elsewhere)
+        let Some(anchors) =
+            trust::anchors(profile, run.files, run.now, &location, &mut said_elsewhere)
         else {
             continue;
         };
@@ -44,7 +45,7 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
                 }
             );
             findings.warn(
-                &spot.at("intune.audience"),
+                &location.at("intune.audience"),
                 what,
                 "give each of them an audience of its own",
             );
