@@ -12,7 +12,7 @@ use pki::{Csr, Curve, Extension, KeyKind, KeyUsage, PrivateKey, der, oid};
 
 use crate::support::{
     EC, RSA, approve, attribute, ca, csr, csr_for, csr_with_attributes, extension,
-    extension_request, issue, name, now, policy, wish,
+    extension_request, issue, name, now, policy, request,
 };
 
 const SID_URI: &str = "tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104";
@@ -701,7 +701,7 @@ fn a_renewal_keeps_its_names() {
             .approve(
                 CertificateRequest {
                     previous: Some(&before),
-                    ..wish(csr)
+                    ..request(csr)
                 },
                 now(),
             )
@@ -736,7 +736,7 @@ fn a_renewal_keeps_its_names() {
         .approve(
             CertificateRequest {
                 previous: Some(&root),
-                ..wish(&as_root)
+                ..request(&as_root)
             },
             now(),
         )
@@ -760,11 +760,11 @@ fn a_renewal_keeps_its_names_to_the_letter() {
     );
     let renew = |policy: &CertificatePolicy, subject: &str, sans: &str| {
         let csr = csr_for(subject, sans, &[], &EC);
-        let wish = CertificateRequest {
+        let request = CertificateRequest {
             previous: Some(&before),
-            ..wish(&csr)
+            ..request(&csr)
         };
-        let approved = policy.approve(wish, now());
+        let approved = policy.approve(request, now());
         approved.map(|approved| ca().sign_approved(&approved, now()).unwrap())
     };
     let spelling = ("O=EXAMPLE, CN=kiosk", "upn:K@X,dns:KIOSK.example.com");
@@ -801,7 +801,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
         .approve(
             CertificateRequest {
                 vouched_sid: Some(SID),
-                ..wish(&csr)
+                ..request(&csr)
             },
             now(),
         )
@@ -811,7 +811,7 @@ fn a_vouched_sid_lives_on_in_renewals() {
         .approve(
             CertificateRequest {
                 previous: Some(&before),
-                ..wish(&csr)
+                ..request(&csr)
             },
             now(),
         )
@@ -867,12 +867,13 @@ fn dates_at_the_end_of_time_are_refused_and_do_not_panic() {
     let mut policy = policy();
     policy.max_ttl = Duration::MAX;
     assert_refused(&policy, &csr("", &[]), Rule::Validity, "out of range");
-    let result = CertificatePolicy::new("x").approve(wish(&csr("", &[])), DateTime::<Utc>::MAX_UTC);
+    let result =
+        CertificatePolicy::new("x").approve(request(&csr("", &[])), DateTime::<Utc>::MAX_UTC);
     assert!(result.is_err());
     let far = Utc.with_ymd_and_hms(9000, 1, 1, 0, 0, 0).unwrap();
     assert!(
         CertificatePolicy::new("x")
-            .approve(wish(&csr("", &[])), far)
+            .approve(request(&csr("", &[])), far)
             .is_ok()
     );
 }

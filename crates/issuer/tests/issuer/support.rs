@@ -146,7 +146,7 @@ pub fn policy() -> CertificatePolicy {
     CertificatePolicy::new("device")
 }
 
-pub fn wish(csr: &Csr) -> CertificateRequest<'_> {
+pub fn request(csr: &Csr) -> CertificateRequest<'_> {
     CertificateRequest {
         csr,
         vouched_sid: None,
@@ -155,7 +155,7 @@ pub fn wish(csr: &Csr) -> CertificateRequest<'_> {
 }
 
 pub fn approve(policy: &CertificatePolicy, csr: &Csr) -> Result<Approved, PolicyRefusal> {
-    policy.approve(wish(csr), now())
+    policy.approve(request(csr), now())
 }
 
 /// Approves and issues by the root CA.
