@@ -193,6 +193,27 @@ pub(crate) struct Reserve {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// Asks where a request belongs that is to wait for an operator now, after somebody outside vouched for it: of one key at
+/// most one waits, and only so many do.
+#[derive(Message)]
+#[rtype(result = "Waits")]
+pub(crate) struct Wait {
+    pub(crate) key: Key,
+    pub(crate) waiting: Arc<Waiting>,
+}
+
+/// What the actor says to [`Wait`].
+pub(crate) enum Waits {
+    /// In a row of its own, which is kept for it; the guard is of the row in whose place it comes, if it comes in one's.
+    Alone(Option<Box<AdmissionGuard>>),
+    /// Together with this one, which asks for the same.
+    With(Box<AdmissionGuard>),
+    /// The row that it belongs to is being written or decided on: ask again.
+    NotNow,
+    /// As many wait as may.
+    Full,
+}
+
 /// Says what an enrollment that is gone on with took before: it is given back with it.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -229,6 +250,7 @@ pub(crate) struct ActorHandle {
     waits_with: Recipient<WaitsWith>,
     reserve: Recipient<Reserve>,
     hold: Recipient<Hold>,
+    wait: Recipient<Wait>,
 }
 
 impl ActorHandle {
@@ -242,7 +264,8 @@ impl ActorHandle {
             + Handler<Told>
             + Handler<WaitsWith>
             + Handler<Reserve>
-            + Handler<Hold>,
+            + Handler<Hold>
+            + Handler<Wait>,
     {
         Self {
             decide: actor.clone().recipient(),
@@ -252,6 +275,7 @@ impl ActorHandle {
             waits_with: actor.clone().recipient(),
             reserve: actor.clone().recipient(),
             hold: actor.clone().recipient(),
+            wait: actor.clone().recipient(),
         }
     }
 
@@ -289,6 +313,15 @@ impl ActorHandle {
     /// Says what an enrollment that is gone on with took before.
     pub(crate) async fn hold(&self, key: Key, reserved: Reserved) -> Result<(), MailboxError> {
         self.hold.send(Hold { key, reserved }).await
+    }
+
+    /// Asks where a request belongs that is to wait now.
+    pub(crate) async fn wait(
+        &self,
+        key: Key,
+        waiting: Arc<Waiting>,
+    ) -> Result<Waits, MailboxError> {
+        self.wait.send(Wait { key, waiting }).await
     }
 
     /// Notes that a device was told that its request was not approved.

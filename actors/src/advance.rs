@@ -77,14 +77,32 @@ pub(crate) async fn proceed(
             answered
         }
         Err(failure) => {
-            failed(shared, origin, asked, &failure).await;
+            let (answer, label) = match taken(asked, &failure) {
+                Some(refusal) => {
+                    let answer = refuse(shared, origin, asked, &refusal).await;
+                    (answer, refusal.label)
+                }
+                None => {
+                    failed(shared, origin, asked, &failure).await;
+                    (Answer::Busy, None)
+                }
+            };
             guard.complete(Completion::Failed {
-                answer: Answer::Busy,
-                label: None,
+                answer: answer.clone(),
+                label,
             });
-            Answer::Busy.into()
+            answer.into()
         }
     }
+}
+
+/// The refusal of a request for which the store found taken what memory here took for free.
+fn taken(asked: &EnrollmentRequest, failure: &Failure) -> Option<Refusal> {
+    let (label, words) = failure.gate()?;
+    Some(match (asked.intune, label) {
+        (false, Label::Replay) => Refusal::used(),
+        (counted, _) => Refusal::taken(label, words, asked.claim().cloned(), counted),
+    })
 }
 
 /// Has the enrollment go through its stages, where they reach outside.
@@ -210,7 +228,7 @@ fn issued(
     };
     let (mut change, decided) = issue::change(shared, &record, &context, &made, now);
     let known = PriorResult::from(&decided);
-    records::push_marks(&mut change, &shared.spec.path_id, &reserved);
+    records::push_marks(&mut change, shared, &reserved);
     let end = || NoticeOf::Issued(certificate.der().to_vec());
     if shared.spec.validators.iter().any(|one| one.hears_of_all()) {
         let csr = asked.csr.der();

@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Refused { fail_info: FailInfo, text: Arc<str> },
     /// HTTP 503: come again.
     Busy,
+    /// HTTP 503: as many requests wait for an operator as may.
+    Full,
     /// HTTP 403: too many wrong challenges from this source.
     Throttled,
 }
@@ -41,7 +43,7 @@ impl Answer {
             Self::Certificate(_) | Self::Crl(_) => RequestResult::Success,
             Self::Pending => RequestResult::Pending,
             Self::Refused { .. } => RequestResult::Failure,
-            Self::Busy => RequestResult::Busy,
+            Self::Busy | Self::Full => RequestResult::Busy,
             Self::Throttled => RequestResult::Throttled,
         }
     }
@@ -115,7 +117,7 @@ pub(crate) fn seal(
             fail_info: *fail_info,
             text,
         },
-        Answer::Pending | Answer::Busy | Answer::Throttled => scep::Answer::Pending,
+        Answer::Pending | Answer::Busy | Answer::Full | Answer::Throttled => scep::Answer::Pending,
     };
     Ok(scep::cert_rep(reply, &answer, &ra.signs, spec.mode, time)?)
 }

@@ -237,6 +237,29 @@ pub(crate) fn of_issued(
     )
 }
 
+/// Somebody outside was asked for an enrollment, and is to be asked again.
+pub(crate) fn attempt(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    context: &Context,
+    remote: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let outcome = Outcome::Pending;
+    let mut event = of(shared, record, context.clone(), outcome, None, message, now);
+    event.action = ATTEMPT.to_owned();
+    // What stands in the event that ends the enrollment needs no copy in each.
+    event.details.claim = None;
+    event.details.csr = None;
+    let (member, name) = ("remote".to_owned(), remote.to_owned());
+    event.details.extra.insert(member, name);
+    event
+}
+
+/// The action of [`attempt`].
+const ATTEMPT: &str = "scep_outside_attempt";
+
 /// An enrollment under way was refused for good.
 pub(crate) fn refused_record(
     shared: &Shared,

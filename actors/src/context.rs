@@ -39,9 +39,19 @@ pub(crate) struct Context {
     /// What was taken for it while it is open, and is made durable with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken: Option<Taken>,
+    /// When its present stage began, by the store's clock: by this its time is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// How often somebody outside answered its present stage with a failure, or not at all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) failed: u32,
     /// Other transactions that ask for the same with the same key: they end as this one does. The oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) joined: Vec<Joined>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// [`Reserved`] as they are kept.
@@ -72,6 +82,9 @@ pub(crate) struct Joined {
     /// The version of its own record, if an earlier request of this key left one.
     #[serde(default)]
     pub(crate) version: u64,
+    /// Its CSR, DER, where whoever vouched for it is to be told of the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) csr: Option<Vec<u8>>,
 }
 
 impl Ended {
@@ -109,6 +122,8 @@ impl Context {
             challenge: asked.challenge().map(str::to_owned),
             vouched: None,
             taken: None,
+            since: None,
+            failed: 0,
             joined: Vec::new(),
         };
         context.shorten();

@@ -172,7 +172,7 @@ async fn enroll(
         }
         Admission::WaitWith(guard, row) => waiting::join(shared, origin, asked, guard, row).await,
         Admission::Waits => Answer::Pending,
-        Admission::Full => Answer::Busy,
+        Admission::Full => Answer::Full,
         Admission::Prior(known) => {
             let again = is_resent(asked, Some(&known));
             let answer = query::known(shared, origin, known).await;
@@ -209,7 +209,8 @@ async fn enroll(
         }
         Admission::RateLimited(limited) => {
             let words = limited.to_string();
-            let refusal = Refusal::gate(Label::RateLimited, words, asked.claim().cloned());
+            let claim = asked.claim().cloned();
+            let refusal = Refusal::taken(Label::RateLimited, words, claim, asked.intune);
             refuse(shared, origin, asked, &refusal).await
         }
     };
@@ -255,6 +256,10 @@ async fn cert_rep(
     };
     match answer {
         Answer::Busy => return served(result, BUSY),
+        Answer::Full => {
+            let retry_after = RETRY_AFTER;
+            return served(result, Outcome::Full { retry_after });
+        }
         Answer::Throttled => return served(result, Outcome::TooManyFailures),
         _ => {}
     }

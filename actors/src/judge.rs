@@ -1,4 +1,4 @@
-//! What policy says of a request, seen beside the CA and the RA that it goes to.
+//! What policy says of a request, seen beside the CAs and RAs of the server.
 
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
@@ -29,6 +29,7 @@ pub(crate) fn approve(
     let approved = spec.policy.approve(request, now)?;
     let ras: Vec<_> = spec.ras.iter().flat_map(scep::Ra::certificates).collect();
     approved.check_apart(&spec.issuer.authority(), &ras)?;
+    shared.services.peers.known().names.check(&approved)?;
     if let Some(remote) = spec.issuer.remote() {
         remote.can_express(&approved)?;
     }

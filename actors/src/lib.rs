@@ -59,6 +59,7 @@ mod notices;
 mod operator;
 mod outside;
 mod pace;
+mod peers;
 mod pending;
 mod primality;
 mod profile;

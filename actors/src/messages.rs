@@ -68,6 +68,11 @@ pub enum Outcome {
         /// When to come again.
         retry_after: Duration,
     },
+    /// As many requests wait for an operator as may, in all or from this source: HTTP 503 with words that say so.
+    Full {
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// Too many wrong challenges from this source: HTTP 403.
     TooManyFailures,
 }

@@ -172,7 +172,7 @@ fn deny(
         &words,
         now,
     );
-    let change = Change::new()
+    let mut change = Change::new()
         .with(operators_event(
             shared,
             &record,
@@ -182,15 +182,13 @@ fn deny(
             now,
         ))
         .with(event);
+    notices::push_refused(&mut change, shared, &record, "denied", &words, now);
     let stage = Stage::Refused(Refusal::Denied {
         by: decision.by.clone(),
         note: decision.note.clone(),
     });
     let kept = Ended::new(context, false).octets();
-    let denied_csr = record.clone();
     let denied = records::decided(record, stage, kept, now);
-    let mut change = change;
-    notices::push_refused(&mut change, shared, &denied_csr, "denied", &words, now);
     let change = change.with(denied.clone());
     let answer = Answer::refused(FailInfo::BadRequest, "an operator refused this request");
     (denied, answer, change)

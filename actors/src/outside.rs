@@ -3,12 +3,12 @@
 
 use crate::clock::Clock;
 use crate::registry::Metrics;
+use chrono::TimeDelta;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 
 /// How a profile deals with those outside that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,10 @@ pub struct OutsideRules {
     pub first_pause: Duration,
     /// up to this. The one that is kept is between half of it and all of it, by chance.
     pub longest_pause: Duration,
-    /// How long a stage may take, all tries together. Then the enrollment fails.
+    /// How often a stage is tried, calls that nobody made not counted. Then the enrollment fails; 0 = as often as its time
+    /// allows.
+    pub tries: u32,
+    /// How long a stage may take, all tries together, restarts included. Then the enrollment fails.
     pub budget: Duration,
     /// After so many failures in a row nobody is called any more,
     pub failures: u32,
@@ -38,6 +41,7 @@ impl Default for OutsideRules {
             call: Duration::from_secs(10),
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
+            tries: 0,
             budget: Duration::from_secs(30 * 60),
             failures: 5,
             rest: Duration::from_secs(30),
@@ -69,36 +73,37 @@ pub(crate) enum Called<T, E> {
     Closed(Duration),
 }
 
-/// The tries of one stage.
-pub(crate) struct Tries {
-    started: Instant,
-    failed: u32,
+/// How the tries of one stage go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Again after so long.
+    After(Duration),
+    /// No more: the stage has had its time, or its tries.
+    GiveUp,
 }
 
-impl Tries {
-    pub(crate) fn starting(clock: &dyn Clock) -> Self {
-        Self {
-            started: clock.instant(),
-            failed: 0,
-        }
-    }
-
-    /// Waits until the next try: as long as the other side wants, or else a pause that grows. `false` when the budget
-    /// of the stage would be used up then.
-    pub(crate) async fn pause(
-        &mut self,
-        clock: &dyn Clock,
-        rules: &OutsideRules,
+impl OutsideRules {
+    /// What comes after `calls` calls of a stage, of which `failed` were answered with a failure or not at all. `spent` is
+    /// the time that the stage has taken so far, by the store's clock, so that a restart neither gives it more nor takes
+    /// any; `after` is what the other side asks for.
+    pub(crate) fn next(
+        &self,
+        (calls, failed): (u32, u32),
+        spent: TimeDelta,
         after: Option<Duration>,
-    ) -> bool {
-        self.failed = self.failed.saturating_add(1);
-        let pause = after.unwrap_or_else(|| rules.pause(self.failed, clock.chance()));
-        let next = clock.instant() + pause.max(Duration::from_millis(1));
-        if next > self.started + rules.budget {
-            return false;
+        chance: f64,
+    ) -> Next {
+        // Nobody is asked without a pause, whatever the other side says.
+        let pause = after
+            .unwrap_or_else(|| self.pause(calls, chance))
+            .max(self.first_pause / 2)
+            .max(Duration::from_millis(1));
+        let spent = spent.to_std().unwrap_or_default();
+        let has_tries = self.tries == 0 || failed < self.tries;
+        match has_tries && spent.saturating_add(pause) <= self.budget {
+            true => Next::After(pause),
+            false => Next::GiveUp,
         }
-        clock.wait_until(next).await;
-        true
     }
 }
 
@@ -107,7 +112,8 @@ pub(crate) struct Remote {
     metrics: Metrics,
     profile: String,
     name: String,
-    places: Semaphore,
+    /// Calls under way.
+    calls: Arc<AtomicUsize>,
     circuit: Mutex<Circuit>,
 }
 
@@ -120,8 +126,16 @@ pub(crate) struct Remotes {
     under_way: Arc<AtomicUsize>,
 }
 
-/// A place among the enrollments that wait for somebody outside.
+/// A place among the enrollments that wait for somebody outside, or among the calls that are under way.
 pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// One more, if there are fewer than `most`.
+    fn among(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let place = Self(Arc::clone(taken));
+        (taken.fetch_add(1, Ordering::SeqCst) < most).then_some(place)
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -141,17 +155,16 @@ impl Remotes {
 
     /// A place for one more enrollment, if there are fewer than `most`; 0 = any number.
     pub(crate) fn place(&self, most: usize) -> Option<Place> {
-        let place = Place(Arc::clone(&self.under_way));
-        let before = self.under_way.fetch_add(1, Ordering::SeqCst);
-        (most == 0 || before < most).then_some(place)
+        let most = if most == 0 { usize::MAX } else { most };
+        Place::among(&self.under_way, most)
     }
 
     /// The one of that name.
-    pub(crate) fn of(&self, name: &str, rules: &OutsideRules) -> Arc<Remote> {
+    pub(crate) fn of(&self, name: &str) -> Arc<Remote> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let remote = known
             .entry(name.to_owned())
-            .or_insert_with(|| Remote::new(&self.metrics, &self.profile, name, rules.at_a_time));
+            .or_insert_with(|| Remote::new(&self.metrics, &self.profile, name));
         Arc::clone(remote)
     }
 }
@@ -167,12 +180,12 @@ struct Circuit {
 }
 
 impl Remote {
-    fn new(metrics: &Metrics, profile: &str, name: &str, at_a_time: usize) -> Arc<Self> {
+    fn new(metrics: &Metrics, profile: &str, name: &str) -> Arc<Self> {
         Arc::new(Self {
             metrics: metrics.clone(),
             profile: profile.to_owned(),
             name: name.to_owned(),
-            places: Semaphore::new(at_a_time.max(1)),
+            calls: Arc::default(),
             circuit: Mutex::default(),
         })
     }
@@ -193,7 +206,7 @@ impl Remote {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Some(_place) = Place::among(&self.calls, rules.at_a_time.max(1)) else {
             self.count("crowded");
             return Called::Closed(rules.first_pause);
         };
@@ -327,15 +340,46 @@ mod tests {
         assert_eq!(rules.pause(u32::MAX, 0.5), Duration::from_secs(45));
     }
 
+    #[test]
+    fn a_stage_has_its_time_and_its_tries_and_goes_on_until_then() {
+        let rules = OutsideRules {
+            tries: 4,
+            budget: Duration::from_secs(100),
+            ..OutsideRules::default()
+        };
+        let next = |counts, spent, after: Option<u64>| {
+            let after = after.map(Duration::from_secs);
+            rules.next(counts, TimeDelta::seconds(spent), after, 1.0)
+        };
+        let after = |seconds| Next::After(Duration::from_secs(seconds));
+        assert_eq!(next((1, 1), 0, None), after(1));
+        assert_eq!(next((4, 3), 0, None), after(8));
+        assert_eq!(next((4, 4), 0, None), Next::GiveUp, "its tries");
+        assert_eq!(next((90, 3), 0, Some(30)), after(30), "it is at work");
+        assert_eq!(next((2, 1), 98, None), after(2));
+        assert_eq!(next((2, 1), 99, None), Next::GiveUp, "its time");
+        assert_eq!(next((2, 0), 80, Some(30)), Next::GiveUp, "it asks for more");
+        assert_eq!(
+            next((1, 1), -5, None),
+            after(1),
+            "a clock that was put back"
+        );
+        let hurried = rules.next((1, 0), TimeDelta::zero(), Some(Duration::ZERO), 1.0);
+        assert_eq!(hurried, Next::After(Duration::from_millis(500)));
+        let patient = OutsideRules { tries: 0, ..rules };
+        let many = patient.next((900, 900), TimeDelta::zero(), None, 1.0);
+        assert_eq!(many, after(60));
+    }
+
     #[tokio::test]
     async fn a_call_has_its_time_and_its_place() {
-        let remote = Remote::new(&Metrics::default(), "corp", "validator", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "validator");
         let clock = SystemClock;
         let called = remote
             .call(&clock, &rules(), pending::<Result<(), ()>>(), |()| true)
             .await;
         assert!(matches!(called, Called::TimedOut));
-        let place = remote.places.acquire().await.unwrap();
+        let place = Place::among(&remote.calls, 1).unwrap();
         let called = remote
             .call(&clock, &rules(), ready(Ok::<_, ()>(())), |()| true)
             .await;
@@ -368,7 +412,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_an_answer() {
-        let remote = Remote::new(&Metrics::default(), "corp", "issuer", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "issuer");
         for _ in 0..5 {
             let called = remote
                 .call(&SystemClock, &rules(), ready(Err::<(), _>("no")), |_| false)

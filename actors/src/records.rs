@@ -93,6 +93,7 @@ pub(crate) fn awaiting(shared: &Shared, record: &mut EnrollmentRecord, now: Date
     record.stage = Stage::AwaitingApproval { until };
     record.needs_approval = true;
     record.due = until;
+    record.lease = None;
 }
 
 fn approval_end(shared: &Shared, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -307,14 +308,19 @@ pub(crate) fn certificate_of_transaction(
     }
 }
 
-/// What an enrollment took becomes durable with it.
-pub(crate) fn push_marks(change: &mut Change, profile: &str, reserved: &Reserved) {
+/// What an enrollment took becomes durable with it. A challenge that other profiles take as well is used there too, and
+/// must not have been used there before.
+pub(crate) fn push_marks(change: &mut Change, shared: &Shared, reserved: &Reserved) {
+    let profile = &shared.spec.path_id;
+    let peers = shared.services.peers.known();
     for (key, until) in &reserved.once {
-        change.push(Reservation::Once {
-            scope: profile.to_owned(),
-            key: key.0,
-            until: *until,
-        });
+        for scope in std::iter::once(profile).chain(peers.sharing(profile)) {
+            change.push(Reservation::Once {
+                scope: scope.clone(),
+                key: key.0,
+                until: *until,
+            });
+        }
     }
     if let Some(digest) = &reserved.used {
         change.push(Op::UseChallenge {
@@ -324,7 +330,7 @@ pub(crate) fn push_marks(change: &mut Change, profile: &str, reserved: &Reserved
     }
     for device in &reserved.quota {
         change.push(Reservation::Quota {
-            scope: profile.to_owned(),
+            scope: profile.clone(),
             key: device.0,
             at: reserved.at,
             limit: reserved.limit,

@@ -1,4 +1,4 @@
-//! The threads of the house: the actix system with its arbiters, the compute pool, the journal.
+//! The threads behind the front: the actix system with its arbiters, the compute pool, the journal.
 
 use crate::challenges::Challenges;
 use crate::clock::SharedClock;
@@ -7,6 +7,7 @@ use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
+use crate::peers::Peers;
 use crate::registry::Metrics;
 use crate::remote_revocation::RemoteIssuers;
 use crate::scheduling;
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use store::Store;
 
-/// How large the house is.
-#[derive(Debug, Clone, Copy)]
+/// How large the runtime is, and what it is called.
+#[derive(Debug, Clone)]
 pub struct RuntimeConfig {
     /// Threads for RSA; one for each core is right.
     pub compute_threads: usize,
@@ -27,9 +28,12 @@ pub struct RuntimeConfig {
     pub compute_queue: usize,
     /// Threads that profile actors are spread over.
     pub arbiters: usize,
+    /// What this node is called in the leases of enrollments ([`store::Lease`]): the same after each start, and another one
+    /// for every other node that works on the same store.
+    pub node: String,
 }
 
-/// Why the house could not be opened.
+/// Why the runtime could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// The operating system refused a thread.
@@ -90,6 +94,8 @@ impl Runtime {
             crls: Crls::default(),
             remotes: RemoteIssuers::default(),
             compromised: CompromisedKeys::default(),
+            node: settings.node.into(),
+            peers: Peers::default(),
             primality: Arc::default(),
             metrics,
         };

@@ -12,6 +12,7 @@ use crate::journal::Journal;
 use crate::limits::RequestGate;
 use crate::meters::Meters;
 use crate::outside::{Remote, Remotes};
+use crate::peers::Peers;
 use crate::primality::Primality;
 use crate::registry::Metrics;
 use crate::remote_revocation::RemoteIssuers;
@@ -43,6 +44,10 @@ pub struct Services {
     pub compromised: CompromisedKeys,
     /// Challenges that are made for one device.
     pub challenges: Challenges,
+    /// What this process is called where enrollments are held by one node of several.
+    pub node: Arc<str>,
+    /// What profiles have to know of each other.
+    pub(crate) peers: Peers,
     /// What may be spent on looking for prime moduli.
     pub(crate) primality: Arc<Primality>,
     /// Where metrics are kept.
@@ -131,7 +136,7 @@ impl Shared {
 
     /// Somebody outside, by name.
     pub(crate) fn remote(&self, name: &str) -> Arc<Remote> {
-        self.remotes.of(name, &self.spec.outside)
+        self.remotes.of(name)
     }
 
     /// Who decides on a challenge: the first validator whose shape fits.

@@ -4,9 +4,11 @@
 //! to the profile's actor: a request waits for it for a while, then its device is told PENDING and the work goes on. After
 //! a restart it goes on from its record ([`resume`]); what may have happened outside unheard is looked up.
 
+mod attempts;
 mod issuing;
 mod notifying;
 mod validating;
+mod waiting;
 
 use crate::admission::{ActorHandle, AdmissionGuard, Completion};
 use crate::answer::Answer;
@@ -17,18 +19,18 @@ use crate::durable::{self, Failure};
 use crate::enrollment::{EnrollmentRequest, Key, LetIn, PriorResult, Reserved};
 use crate::messages::Origin;
 use crate::notices;
-use crate::outside::{Place, Remote};
+use crate::outside::Place;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use challenge::Label;
-use chrono::TimeDelta;
+use challenge::{Claim, Label};
+use chrono::{DateTime, TimeDelta, Utc};
 use issuer::{Approved, CertificateRequest, Handle};
 use pki::{Certificate, Csr};
 use scep::FailInfo;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Change, EnrollmentRecord, Outcome, Stage};
+use store::{Change, EnrollmentRecord, Lease, Stage};
 use tokio::sync::oneshot;
 
 /// One enrollment under way.
@@ -51,6 +53,10 @@ pub(crate) struct Work {
     through_gates: bool,
     /// Whether an issuer may have been asked of whose answer nobody knows.
     unheard: bool,
+    /// Whether its record does not yet say what was taken for it.
+    unsaved: bool,
+    /// What the timeline says last of why somebody outside is asked again.
+    said: Option<String>,
 }
 
 /// How a step ended.
@@ -81,6 +87,7 @@ pub(crate) async fn begin(
     };
     let mut context = Context::of_candidate(origin, asked);
     context.take(&guard.reserved);
+    context.since = Some(shared.passed());
     let record = records::open(shared, origin, asked, stage, now);
     let mut work = Work {
         _place: Some(place),
@@ -95,6 +102,8 @@ pub(crate) async fn begin(
             .as_ref()
             .is_ok_and(|evidence| evidence.through_gates),
         unheard: false,
+        unsaved: false,
+        said: None,
         shared: Arc::clone(shared),
         actor: actor.clone(),
         guard: None,
@@ -123,7 +132,21 @@ pub(crate) async fn resume(shared: Arc<Shared>, actor: ActorHandle, key: Key) {
     ) {
         return;
     }
-    if let Some(work) = Work::of_record(&shared, &actor, guard, record).await {
+    // It may have been taken since the look for what is due.
+    let node = &*shared.services.node;
+    if record.is_held_by_another(node, shared.passed()) {
+        return;
+    }
+    let was_anothers = record
+        .lease
+        .as_ref()
+        .is_some_and(|lease| &*lease.node != node);
+    if let Some(mut work) = Work::of_record(&shared, &actor, guard, record).await {
+        // The right to ask outside comes first; who was quicker has it.
+        if was_anothers && let Err(failure) = work.put(Change::new()).await {
+            work.failed(&failure);
+            return;
+        }
         tracing::info!(
             profile = shared.spec.path_id,
             transaction_id = work.record.transaction_id,
@@ -141,14 +164,14 @@ pub(crate) async fn approved(
     shared: &Arc<Shared>,
     actor: &ActorHandle,
     guard: AdmissionGuard,
-    mut record: EnrollmentRecord,
+    record: EnrollmentRecord,
     note: Option<String>,
     operators: Change,
 ) -> Result<Answer, Failure> {
-    record.stage = issuing_at(shared);
     let Some(mut work) = Work::of_record(shared, actor, guard, record).await else {
         return Ok(Answer::Busy);
     };
+    work.enter(issuing_at(shared));
     work.unheard = false;
     work.notes.extend(note);
     // Dropped before that is durable, the guard leaves the request waiting.
@@ -198,7 +221,18 @@ impl Work {
             csr,
             reserved,
             approved: None,
+            unsaved: false,
+            said: None,
         })
+    }
+
+    /// Begins another stage, whose time and tries are counted anew. To be made durable.
+    fn enter(&mut self, stage: Stage) {
+        self.record.stage = stage;
+        self.record.attempts = 0;
+        self.context.failed = 0;
+        self.context.since = Some(self.shared.passed());
+        self.said = None;
     }
 
     /// Runs beside whoever waits for it; PENDING when that takes too long.
@@ -255,24 +289,6 @@ impl Work {
         })
     }
 
-    async fn wait_for_an_operator(&mut self) -> Step {
-        let now = self.shared.now();
-        records::awaiting(&self.shared, &mut self.record, now);
-        let message = "waits for an operator's approval";
-        let event = audit::of_record(
-            &self.shared,
-            &self.record,
-            Outcome::Pending,
-            None,
-            message,
-            now,
-        );
-        if let Err(failure) = self.put(Change::new().with(event)).await {
-            return self.failed(&failure);
-        }
-        self.complete(Answer::Pending, None)
-    }
-
     /// Ends the enrollment for good; what it took is given back.
     async fn refuse(&mut self, refusal: &Refusal) -> Step {
         self.refuse_with(refusal, Change::new()).await
@@ -320,7 +336,13 @@ impl Work {
         }
     }
 
-    /// The budget of the stage is used up.
+    /// What the challenge takes was taken already.
+    async fn taken(&mut self, label: Label, words: String, claim: Option<Claim>) -> Step {
+        let refusal = Refusal::taken(label, words, claim, self.context.intune);
+        self.refuse(&refusal).await
+    }
+
+    /// The stage has had its time, or its tries.
     async fn broken(&mut self, why: &str) -> Step {
         let refusal = Refusal::new(FailInfo::BadRequest, "outside_failed", why)
             .telling("what this request needs did not answer in time; try again");
@@ -336,7 +358,14 @@ impl Work {
             "an enrollment could not go on; it does so later"
         );
         if let Some(guard) = self.guard.take() {
-            guard.complete(Completion::Paused);
+            guard.complete(match self.unsaved {
+                // Whoever goes on with it takes it again.
+                true => Completion::Failed {
+                    answer: Answer::Pending,
+                    label: None,
+                },
+                false => Completion::Paused,
+            });
         }
         Step::End(Answer::Pending)
     }
@@ -361,39 +390,40 @@ impl Work {
     }
 
     /// Makes the present stage durable.
-    async fn put(&mut self, mut change: Change) -> Result<(), Failure> {
-        let now = self.shared.now();
-        self.record.times.updated = now;
+    async fn put(&mut self, change: Change) -> Result<(), Failure> {
+        self.put_for(change, Duration::ZERO).await
+    }
+
+    /// Makes the present stage durable, and holds the enrollment for a call that begins in `ahead`.
+    async fn put_for(&mut self, mut change: Change, ahead: Duration) -> Result<(), Failure> {
+        let passed = self.shared.passed();
+        self.record.times.updated = self.shared.now();
         self.record.context = self.context.octets();
-        if !self.record.stage.awaits_approval() {
-            // Due at once for whoever starts next, though time is only counted while a server runs.
-            self.record.due = self.shared.passed().checked_sub_signed(DUE_SINCE);
-        }
+        // Due at once for whoever starts next, though time is only counted while a server runs.
+        self.record.due = passed.checked_sub_signed(DUE_SINCE);
+        let held = ahead
+            .saturating_add(self.shared.spec.outside.call)
+            .saturating_add(HELD_LONGER);
+        let until = TimeDelta::from_std(held).ok();
+        let until = until.and_then(|held| passed.checked_add_signed(held));
+        self.record.lease = Some(Lease {
+            node: self.shared.services.node.as_ref().to_owned(),
+            until: until.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        });
         change.push(self.record.clone());
         durable::commit(&self.shared, change, None).await?;
         self.record.version += 1;
+        self.unsaved = false;
         Ok(())
-    }
-
-    fn note_try(&mut self, remote: &Remote, why: &str) {
-        self.record.attempts = self.record.attempts.saturating_add(1);
-        tracing::debug!(
-            profile = self.shared.spec.path_id,
-            transaction_id = self.record.transaction_id,
-            remote = remote.name(),
-            attempts = self.record.attempts,
-            why,
-            "asked outside, to be asked again"
-        );
     }
 }
 
 /// By how much an open enrollment is overdue from its beginning.
 const DUE_SINCE: TimeDelta = TimeDelta::hours(1);
 
-const NO_ANSWER: &str = "there was no answer in time";
-const NOT_CALLED: &str =
-    "nobody is called: too many failures in a row, or too many calls at a time";
+/// For how long an enrollment is held beyond the call that it was held for. Then another node may think that its holder
+/// is gone.
+const HELD_LONGER: Duration = Duration::from_secs(60);
 
 /// What a piece of work answers, unless that takes longer than the profile lets a request wait: then PENDING.
 pub(crate) async fn within(shared: &Shared, told: oneshot::Receiver<Answer>) -> Answer {

@@ -310,7 +310,18 @@ impl Supervisor {
             applied.removed.push(path_id.clone());
         }
         self.directory.publish(after);
+        self.note_peers();
         (applied, told)
+    }
+
+    /// What each profile has to know of the others follows from what is published.
+    fn note_peers(&self) {
+        let profiles = self.directory.all();
+        let specs: Vec<_> = profiles
+            .values()
+            .map(|entry| Arc::clone(&entry.current().spec))
+            .collect();
+        self.services.peers.replace(&specs);
     }
 
     pub(crate) fn start(
@@ -403,6 +414,7 @@ impl Supervisor {
             spec: Arc::clone(&spec),
             ..Current::clone(&current)
         });
+        self.note_peers();
         Ok((current.actor.clone(), spec))
     }
 }

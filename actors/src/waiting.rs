@@ -7,6 +7,7 @@ use crate::context::{Context, Joined};
 use crate::durable::{Failure, commit, load};
 use crate::enrollment::{Ended, EnrollmentRequest, LetIn, PriorResult, Reserved};
 use crate::messages::Origin;
+use crate::notices;
 use crate::records;
 use crate::refuse::failed;
 use crate::shared::Shared;
@@ -31,7 +32,7 @@ pub(crate) async fn begin(
     let mut change = Change::new()
         .with(transaction)
         .with(audit::pending(shared, origin, asked, let_in, now));
-    records::push_marks(&mut change, &shared.spec.path_id, &reserved);
+    records::push_marks(&mut change, shared, &reserved);
     let old = match replaced {
         // One that cannot be read is in nobody's way.
         Some(guard) => match load(shared, guard.key()).await {
@@ -66,7 +67,7 @@ fn done(known: PriorResult) -> Done {
 }
 
 /// Ends a request whose place is taken by a newer one.
-fn end(
+pub(crate) fn end(
     shared: &Shared,
     record: EnrollmentRecord,
     change: &mut Change,
@@ -80,6 +81,8 @@ fn end(
         "another request of the same key, for something else, took its place",
         now,
     ));
+    let words = "another request of the same key took its place";
+    notices::push_refused(change, shared, &record, "replaced", words, now);
     let context = Context::of_record(&record);
     let stage = Stage::Refused(Refusal::ApprovalExpired);
     let ended = records::decided(record, stage, Ended::new(&context, true).octets(), now);
@@ -127,6 +130,7 @@ pub(crate) async fn join(
             .known
             .as_ref()
             .map_or(0, |known| known.version_under(&record.profile)),
+        csr: None,
     });
     let note = format!(
         "it asks for the same as {} of the same key, which waits already: an operator decides on both at once",
@@ -142,7 +146,7 @@ pub(crate) async fn join(
     if shared.verified.admits(origin.source, "joined", instant) {
         change.push(audit::pending(shared, origin, asked, Some(note), now));
     }
-    records::push_marks(&mut change, &shared.spec.path_id, &guard.reserved);
+    records::push_marks(&mut change, shared, &guard.reserved);
     if let Err(failure) = commit(shared, change, None).await {
         failed(shared, origin, asked, &failure).await;
         return Answer::Busy;

@@ -1,4 +1,5 @@
-//! What is due without anybody asking: enrollments that stopped between two stages, and notices.
+//! What is due without anybody asking: enrollments that stopped between two stages and that no other node holds, and
+//! notices.
 
 use crate::admission::ActorHandle;
 use crate::notices;
@@ -29,7 +30,8 @@ pub(crate) async fn look(shared: &Arc<Shared>, actor: &ActorHandle) {
         Arc::clone(&shared.services.store),
         shared.services.time.now(),
     );
-    let due = tokio::task::spawn_blocking(move || store.due(time, AT_ONCE)).await;
+    let node = Arc::clone(&shared.services.node);
+    let due = tokio::task::spawn_blocking(move || store.due(time, Some(&*node), AT_ONCE)).await;
     match due {
         Ok(Ok(due)) => {
             for record in due {

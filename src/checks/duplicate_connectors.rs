@@ -6,8 +6,7 @@ use super::problem::{Findings, Location};
 use super::{Run, trust};
 
 /// Two profiles that trust the same connector take each other's challenges unless both name an
-/// audience, and not the same. Used challenges are remembered for each profile, so one challenge
-/// gets a certificate from each of them.
+/// audience, and not the same. Then they share what was used, and a device chooses the profile.
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let mut seen: BTreeMap<Vec<u8>, Vec<(&str, Option<&str>)>> = BTreeMap::new();
     for profile in run.config.profiles.iter().filter(|p| p.intune.enabled) {
@@ -37,8 +36,8 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
         }
         if let Some(path_id) = twin {
             let what = format!(
-                "nothing tells its challenges from those of {}, which trusts the same connector: one challenge gets a \
-                 certificate from each",
+                "nothing tells its challenges from those of {}, which trusts the same connector: a challenge gets one \
+                 certificate, from whichever of the two its device asks",
                 match path_id {
                     "" => "the root profile".to_owned(),
                     path_id => format!("profile {path_id}"),

@@ -42,6 +42,7 @@ pub(super) fn of_profile(profile: &Profile, location: &Location, findings: &mut 
         &location.at("answer_within"),
         findings,
     );
+    of_outside(profile, location, findings);
     let intune = &profile.intune;
     if !intune.enabled {
         return;
@@ -107,6 +108,47 @@ pub(super) fn of_profile(profile: &Profile, location: &Location, findings: &mut 
             "it is longer than challenge_validity: a repeated message gets its certificate again also when its \
              challenge has expired",
             "make it shorter",
+        );
+    }
+}
+
+/// Says which numbers of a profile's calls to the outside are out of range.
+fn of_outside(profile: &Profile, location: &Location, findings: &mut Findings) {
+    let outside = &profile.outside;
+    for (span, least, most, setting) in [
+        (outside.call_timeout, "100ms", "5m", "outside.call_timeout"),
+        (outside.budget, "10s", "7d", "outside.budget"),
+        (outside.first_pause, "10ms", "10m", "outside.first_pause"),
+        (outside.longest_pause, "10ms", "1d", "outside.longest_pause"),
+        (outside.rest, "1s", "1d", "outside.rest"),
+    ] {
+        super::range(span, least, most, &location.at(setting), findings);
+    }
+    let failures = usize::try_from(outside.failures).unwrap_or(usize::MAX);
+    for (number, least, most, setting) in [
+        (failures, 1, 1_000_000, "outside.failures"),
+        (outside.calls, 1, 10_000, "outside.calls"),
+    ] {
+        super::count(number, least..=most, &location.at(setting), findings);
+    }
+    if outside.longest_pause < outside.first_pause {
+        findings.fail(
+            &location.at("outside.longest_pause"),
+            format!(
+                "{} is less than first_pause, {}",
+                outside.longest_pause, outside.first_pause
+            ),
+            "make it longer",
+        );
+    }
+    if outside.budget < outside.call_timeout {
+        findings.fail(
+            &location.at("outside.budget"),
+            format!(
+                "{} is less than call_timeout, {}: no call could end in time",
+                outside.budget, outside.call_timeout
+            ),
+            "make it longer",
         );
     }
 }

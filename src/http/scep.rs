@@ -320,6 +320,11 @@ async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origi
         Outcome::CertRep(octets) => body(scep::content_type::PKI_MESSAGE, octets.into()),
         Outcome::Unreadable(reason) => words(StatusCode::BAD_REQUEST, &reason),
         Outcome::Busy { retry_after } => busy(retry_after),
+        Outcome::Full { retry_after } => later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            retry_after,
+            "as many requests wait for an admin's approval as may, in all or from your address; come again later",
+        ),
         Outcome::TooManyFailures => later(
             StatusCode::FORBIDDEN,
             Duration::from_secs(60),

@@ -443,6 +443,8 @@ fn runtime_config(config: &Config) -> RuntimeConfig {
         },
         compute_queue: config.server.compute_queue.max(1),
         arbiters: cores.min(4),
+        // Only one process at a time has this store open.
+        node: "scepd".to_owned(),
     }
 }
 

@@ -78,27 +78,27 @@ fn place_of(key: Key, place: u32) -> Key {
 impl Handler<Complete> for ProfileActor {
     type Result = ();
 
-    fn handle(&mut self, settle: Complete, _: &mut Self::Context) {
-        let (answer, label) = match settle.completion {
+    fn handle(&mut self, done: Complete, _: &mut Self::Context) {
+        let (answer, label) = match done.completion {
             Completion::Durable {
                 known,
                 answer,
                 label,
             } => {
-                self.transactions.end(&settle.key, &answer);
+                self.transactions.end(&done.key, &answer);
                 let instant = self.shared.services.clock.instant();
                 if let Some(waiting) = &known.waiting {
                     let waiting = Arc::clone(waiting);
                     self.pending
-                        .insert(settle.key, waiting, known.approval_ends());
-                    self.told.forget(&settle.key);
+                        .insert(done.key, waiting, known.approval_ends());
+                    self.told.forget(&done.key);
                 } else {
                     self.said_full = false;
-                    for joined in self.pending.remove(&settle.key) {
+                    for joined in self.pending.remove(&done.key) {
                         self.transactions.remember(joined, known.clone(), instant);
                     }
                 }
-                self.transactions.remember(settle.key, known, instant);
+                self.transactions.remember(done.key, known, instant);
                 (None, label)
             }
             Completion::Refused {
@@ -107,25 +107,26 @@ impl Handler<Complete> for ProfileActor {
                 label,
             } => {
                 let instant = self.shared.services.clock.instant();
-                self.pending.remove(&settle.key);
-                self.transactions.remember(settle.key, known, instant);
+                self.pending.remove(&done.key);
+                self.transactions.remember(done.key, known, instant);
                 (Some(answer), label)
             }
             Completion::Paused => {
-                self.transactions.end(&settle.key, &Answer::Pending);
+                self.pending.release(&done.key);
+                self.transactions.end(&done.key, &Answer::Pending);
                 (None, None)
             }
             Completion::Joined => {
-                self.transactions.end(&settle.key, &Answer::Pending);
+                self.transactions.end(&done.key, &Answer::Pending);
                 (None, None)
             }
             Completion::Failed { answer, label } => {
-                self.pending.release(&settle.key);
+                self.pending.release(&done.key);
                 (Some(answer), label)
             }
         };
         if let Some(answer) = answer
-            && let Some(reserved) = self.transactions.end(&settle.key, &answer)
+            && let Some(reserved) = self.transactions.end(&done.key, &answer)
         {
             self.give_back(&reserved);
         }

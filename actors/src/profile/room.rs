@@ -1,10 +1,10 @@
 //! Which requests may wait for an operator, and where.
 
 use super::ProfileActor;
-use crate::admission::{Admission, Admit, Judged, Told, WaitsWith};
-use crate::enrollment::{Key, PriorResult, Waiting};
+use crate::admission::{Admission, AdmissionGuard, Admit, Judged, Told, Wait, Waits, WaitsWith};
+use crate::enrollment::{Key, PriorResult, Reserved, Waiting};
 use crate::pending::{Bound, Place};
-use actix::Handler;
+use actix::{AsyncContext, Context, Handler, MessageResult};
 
 impl ProfileActor {
     /// Where a request belongs that is to wait; if it cannot wait now, or waits already, what it is told.
@@ -50,6 +50,49 @@ impl ProfileActor {
             bound = bound.as_str(),
             "as many requests wait for an operator as may; devices are told to come again"
         );
+    }
+}
+
+impl Handler<Wait> for ProfileActor {
+    type Result = MessageResult<Wait>;
+
+    fn handle(&mut self, ask: Wait, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.wait(ask, ctx))
+    }
+}
+
+impl ProfileActor {
+    fn wait(&mut self, Wait { key, waiting }: Wait, ctx: &mut Context<Self>) -> Waits {
+        let limits = self.shared.spec.pending;
+        match self.pending.place(&key, &waiting, limits) {
+            Place::New => {
+                self.pending.reserve(key, waiting);
+                Waits::Alone(None)
+            }
+            Place::Full(bound) => {
+                self.say_full(bound);
+                Waits::Full
+            }
+            Place::Unsettled => Waits::NotNow,
+            Place::With(row) | Place::InsteadOf(row) | Place::Joined(row)
+                if self.transactions.is_in_flight(&row) =>
+            {
+                Waits::NotNow
+            }
+            Place::With(row) | Place::Joined(row) => Waits::With(self.guard_of(row, ctx)),
+            Place::InsteadOf(row) => {
+                let replaced = self.guard_of(row, ctx);
+                self.pending.reserve(key, waiting);
+                Waits::Alone(Some(replaced))
+            }
+        }
+    }
+
+    /// The right to end a row that waits; it waits on without it.
+    fn guard_of(&mut self, row: Key, ctx: &Context<Self>) -> Box<AdmissionGuard> {
+        let now = self.shared.now();
+        self.transactions.begin(row, Reserved::none(now));
+        Box::new(AdmissionGuard::claimed(row, ctx.address().recipient(), now))
     }
 }
 

@@ -389,7 +389,7 @@ async fn as_many_wait_as_may_and_the_next_is_told_to_come_again() {
     let busy = async |running: &Running, device: &Device| {
         let request = device.pkcs_req(&env, CHALLENGE);
         let outcome = running.send("corp", request.message().to_vec()).await;
-        matches!(outcome, actors::Outcome::Busy { .. })
+        matches!(outcome, actors::Outcome::Full { .. })
     };
     assert!(!busy(&running, &devices[0]).await);
     assert!(!busy(&running, &devices[1]).await);

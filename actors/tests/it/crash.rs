@@ -73,7 +73,7 @@ fn killed_between_any_two_stages_nobody_gets_two_certificates_and_every_enrollme
         wall: chrono::Utc::now(),
         monotonic: std::time::Instant::now(),
     });
-    let open = store.due(time, 1000).unwrap();
+    let open = store.due(time, None, 1000).unwrap();
     assert!(open.is_empty(), "{open:?}");
     assert!(store.audit_verify().unwrap().is_good());
 }

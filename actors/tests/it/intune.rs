@@ -354,3 +354,68 @@ async fn who_asks_again_while_an_operator_decides_gets_the_decision() {
     assert_eq!(running.certificates(), 1);
     assert_eq!(running.counter("corp", Label::Replay).await.0, 0);
 }
+
+#[actix::test]
+async fn profiles_that_take_the_same_challenges_share_what_was_used() {
+    let env = TestEnv::new();
+    let device = Device::new(&env, "laptop-1");
+    let (first, second) = (challenge(&env, "laptop-1"), challenge(&env, "laptop-1"));
+    let replay = "FAILURE badMessageCheck the Intune challenge was refused: replay";
+    let asked = async |running: &Running, path_id: &str, text: &str| {
+        let request = enroll(&env, &device, text);
+        words(&ask(&env, running, path_id, &request).await)
+    };
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    assert!(asked(&running, "corp", &first).await.starts_with("SUCCESS"));
+    running.close();
+
+    // Also what was used before the other profile was there.
+    let both = vec![env.intune_spec("corp"), env.intune_spec("iot")];
+    let running = env.open(both.clone()).await;
+    assert_eq!(asked(&running, "iot", &first).await, replay);
+    assert!(asked(&running, "iot", &second).await.starts_with("SUCCESS"));
+    assert_eq!(asked(&running, "corp", &second).await, replay);
+    assert_eq!(running.counter("corp", Label::Replay).await.0, 1);
+    running.close();
+    let running = env.open(both).await;
+    assert_eq!(asked(&running, "corp", &second).await, replay);
+    running.close();
+
+    // An audience of its own for each tells them apart.
+    let mut apart = vec![env.intune_spec("corp"), env.intune_spec("iot")];
+    for (spec, audience) in apart
+        .iter_mut()
+        .zip(["https://scep.example.com/scep/corp", "other"])
+    {
+        let settings = &mut spec.intune.as_mut().unwrap().signed.settings;
+        settings.audience = Some(audience.to_owned());
+    }
+    let running = env.open(apart).await;
+    let third = challenge(&env, "laptop-1");
+    assert!(
+        asked(&running, "iot", &third)
+            .await
+            .contains("wrong_audience")
+    );
+    assert!(asked(&running, "corp", &third).await.starts_with("SUCCESS"));
+    running.close();
+}
+
+#[actix::test]
+async fn nobody_gets_the_name_of_another_profiles_ra() {
+    let env = TestEnv::new();
+    let mut other = env.spec("iot");
+    let ra = env.ra_of("iot");
+    let name = ra.certificate.subject().clone();
+    other.ras = vec![ra.into()];
+    let running = env.open(vec![env.spec("corp"), other]).await;
+    let mut device = Device::new(&env, "laptop-1");
+    device.name = name;
+    let request = device.pkcs_req(&env, crate::test_env::CHALLENGE);
+    let refused = words(&ask(&env, &running, "corp", &request).await);
+    assert!(
+        refused.contains("that of an RA of this server"),
+        "{refused}"
+    );
+    running.close();
+}

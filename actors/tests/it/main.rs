@@ -27,6 +27,7 @@ mod renamed;
 mod renewal;
 mod restart;
 mod scripted;
+mod stages;
 mod test_env;
 mod told_first;
 mod virtual_clock;

@@ -35,7 +35,7 @@ impl Scene {
         Arc::clone(&self.clock) as Arc<dyn Clock>
     }
 
-    fn issuer(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Elsewhere> {
+    pub fn issuer(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Elsewhere> {
         let path = self.directory.path();
         Elsewhere::new(&self.env, self.clock(), path, Script::of(acts))
     }
@@ -119,7 +119,7 @@ pub fn poll(env: &TestEnv, device: &Device, request: &Request) -> Request {
 
 pub fn open_stages(running: &Running) -> usize {
     let time = running.runtime.services.time.now();
-    running.store.due(time, 1000).unwrap().len()
+    running.store.due(time, None, 1000).unwrap().len()
 }
 
 pub async fn one_certificate(running: &Running, certificate: &Certificate) {

@@ -171,12 +171,12 @@ impl Elsewhere {
                 let mut policy = issuer::CertificatePolicy::new("meddling");
                 policy.max_ttl = TimeDelta::days(3650);
                 let csr = pki::Csr::from_der(&order.csr).unwrap();
-                let wish = issuer::CertificateRequest {
+                let request = issuer::CertificateRequest {
                     csr: &csr,
                     vouched_sid: None,
                     previous: None,
                 };
-                let longer = policy.approve(wish, order.at).unwrap();
+                let longer = policy.approve(request, order.at).unwrap();
                 Ok(Issuance::Issued(self.make(order, &longer, "meddled")))
             }
             Act::Hangs => std::future::pending().await,

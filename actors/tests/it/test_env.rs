@@ -211,6 +211,19 @@ impl TestEnv {
         }
     }
 
+    /// Another RA of the same CA, for a profile of this name.
+    pub fn ra_of(&self, path_id: &str) -> RaIdentity {
+        let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        let certified = self
+            .issuer
+            .ca
+            .certify_ra(key.public_key(), path_id, self.clock.now());
+        RaIdentity {
+            certificate: certified.unwrap(),
+            key,
+        }
+    }
+
     pub fn ca(&self) -> CaId {
         CaId::of_ca(self.issuer.authority().certificate())
     }
@@ -280,6 +293,16 @@ impl TestEnv {
 
     /// The same by another clock.
     pub async fn open_by(&self, specs: Vec<ProfileSpec>, clock: Arc<dyn Clock>) -> Running {
+        self.open_as("a", specs, clock).await
+    }
+
+    /// The same as the node of this name.
+    pub async fn open_as(
+        &self,
+        node: &str,
+        specs: Vec<ProfileSpec>,
+        clock: Arc<dyn Clock>,
+    ) -> Running {
         let store: Arc<dyn Store> = Arc::new(HinderedStore {
             store: open_store(&self.directory),
             hindrance: Arc::clone(&self.hindrance),
@@ -288,6 +311,7 @@ impl TestEnv {
             compute_threads: 2,
             compute_queue: 1024,
             arbiters: 2,
+            node: node.to_owned(),
         };
         let runtime =
             Runtime::open(Arc::clone(&store), clock, settings, Metrics::default()).unwrap();

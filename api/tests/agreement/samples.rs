@@ -549,6 +549,7 @@ pub(crate) fn all() -> Vec<Sample> {
             &[
                 Stage::Refused,
                 Stage::Pending,
+                Stage::Asked,
                 Stage::Approved,
                 Stage::Denied,
                 Stage::Lapsed,

@@ -42,7 +42,7 @@ pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_
 pub use matching::Difference;
 pub use pattern::Pattern;
 pub use policy::{
-    CertificatePolicy, CertificateRequest, KeyRules, NameRule, PolicyProblem, ReadableRules,
-    SanRules, SubjectRules,
+    AuthorityNames, CertificatePolicy, CertificateRequest, KeyRules, NameRule, PolicyProblem,
+    ReadableRules, SanRules, SubjectRules,
 };
 pub use remote::{Health, Inexpressible, Objection, RemoteCa};

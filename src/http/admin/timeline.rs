@@ -123,6 +123,7 @@ fn stage(event: &AuditEvent) -> Stage {
     let renewal = event.action.starts_with("scep_renewalreq");
     let enrollment = renewal || event.action.starts_with("scep_pkcsreq");
     match (event.action.as_str(), event.details.outcome) {
+        ("scep_outside_attempt", _) => Stage::Asked,
         ("scep_request_approve", _) => Stage::Approved,
         ("scep_request_deny", _) => Stage::Denied,
         ("cert_revoke", _) => Stage::Revoked,
@@ -207,6 +208,7 @@ mod tests {
                 "approval_timeout",
                 Stage::Lapsed,
             ),
+            ("scep_outside_attempt", Some(Pending), "", Stage::Asked),
             ("scep_request_approve", Some(Success), "", Stage::Approved),
             ("scep_request_deny", Some(Success), "", Stage::Denied),
             (

@@ -1188,11 +1188,11 @@ export interface components {
             generated_at: string;
         };
         /**
-         * @description A stage in a device's life with its certificate. `lapsed`: nobody decided in time. `expires`: the validity ended, or will end
-         *     when the time is in the future.
+         * @description A stage in a device's life with its certificate. `asked`: a validator or an issuer outside was asked, and is to be asked
+         *     again. `lapsed`: nobody decided in time. `expires`: the validity ended, or will end when the time is in the future.
          * @enum {string}
          */
-        Stage: "refused" | "pending" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
+        Stage: "refused" | "pending" | "asked" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
         /** @description One step of a timeline. */
         TimelineEntry: {
             /**
@@ -2775,6 +2775,7 @@ export interface operations {
                 /**
                  * @description Exact action. Enrollments: `scep_pkcsreq`, `scep_renewalreq`, `scep_pkcsreq_intune`, `scep_renewalreq_intune`.
                  *     Refused questions of devices: `scep_certpoll`, `scep_getcert`, `scep_getcrl`.
+                 *     Calls for them that are repeated: `scep_outside_attempt` (a validator or an issuer outside was asked).
                  *     Operators: `scep_trust_reload`, `scep_config_reload`, `cert_revoke`, `scep_request_approve`, `scep_request_deny`,
                  *     `token_create`, `token_revoke`, and so on. The server itself: `audit_prune` (events older than `audit.retention` were
                  *     let go), `scep_profile_restart`, `scep_source_locked_out` (too many wrong challenges).

@@ -24,6 +24,7 @@ pub mod usage;
 use chrono::{DateTime, Duration, Utc};
 use pki::{Certificate, Csr, Curve, KeyUsage, SubjectAltNames, oid};
 
+pub use apart::AuthorityNames;
 pub use keys::KeyRules;
 pub use names::{IpRange, IpRule, NameRule, SanRules, SubjectRules};
 pub use readable::ReadableRules;

@@ -318,7 +318,12 @@ impl Ledger for SledStore {
             .collect()
     }
 
-    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+    fn due(
+        &self,
+        time: StoreTime,
+        node: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EnrollmentRecord>> {
         let now = time.passed();
         let numbers: Vec<u64> = self.state().enrollments.due(wire::micros(now)).collect();
         let mut due = Vec::new();
@@ -327,7 +332,7 @@ impl Ledger for SledStore {
                 break;
             }
             let record = self.enrollment_by_number(number)?;
-            let held = record.lease.as_ref().is_some_and(|lease| now < lease.until);
+            let held = node.is_some_and(|node| record.is_held_by_another(node, now));
             // It may have moved on since the numbers were taken.
             if !held && record.stage.is_open() && record.due.is_some_and(|due| due <= now) {
                 due.push(record);
