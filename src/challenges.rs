@@ -59,7 +59,7 @@ pub(crate) async fn make(
         let words = format!(
             "a challenge of this profile is good for 1 to {longest} seconds (one_time.lifetime)"
         );
-        return Err(ChallengeError::Wish(words).into());
+        return Err(ChallengeError::Request(words).into());
     }
     let wish = ChallengeWish {
         profile: current.spec.path_id.clone(),

@@ -29,5 +29,5 @@ pub mod publish;
 pub mod quickstart;
 pub mod running;
 pub mod server;
+mod stable_read;
 pub mod telemetry;
-mod whole_file;

@@ -1,13 +1,13 @@
 //! What comes after the decision: the compliance hook is asked, then the certificate is issued or the request waits, and
 //! everything is made durable in one step.
 
-use crate::answer::{self, Answer, Answered, Done};
+use crate::admission::{ActorHandle, AdmissionGuard, Completion};
+use crate::answer::{self, Answer, Done, SealedReply};
 use crate::compliance::ask_hook;
 use crate::compute::Stage;
 use crate::context::Context;
-use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{Failure, send_off};
-use crate::enrollment::{Candidate, Known, LetIn, Marks};
+use crate::enrollment::{EnrollmentRequest, LetIn, PriorResult, Reserved};
 use crate::issue;
 use crate::messages::Origin;
 use crate::meters::Stage as Timed;
@@ -26,44 +26,41 @@ use std::sync::Arc;
 use store::Change;
 use tokio::sync::oneshot;
 
-/// Everything after the decision. The ticket is settled on every way out.
+/// Everything after the decision. The guard is settled on every way out.
 pub(crate) async fn proceed(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
-    candidate: &Arc<Candidate>,
-    ticket: Ticket,
-    replaced: Option<Box<Ticket>>,
-) -> Answered {
-    let is_open = candidate
-        .evidence
-        .as_ref()
-        .is_ok_and(|evidence| evidence.open);
+    asked: &Arc<EnrollmentRequest>,
+    guard: AdmissionGuard,
+    replaced: Option<Box<AdmissionGuard>>,
+) -> SealedReply {
+    let is_open = asked.evidence.as_ref().is_ok_and(|evidence| evidence.open);
     if is_open {
-        return outside(shared, desk, origin, candidate, ticket, None, None).await;
+        return outside(shared, actor, origin, asked, guard, None, None).await;
     }
-    let (approved, let_in) = match ask_compliance(shared, candidate).await {
+    let (approved, let_in) = match ask_compliance(shared, asked).await {
         Ok(approved) => approved,
         Err(refusal) => {
-            // The gate's counter is raised with the settlement, its record with the commit.
-            let answer = refuse(shared, origin, candidate, &refusal).await;
+            // The gate's counter is raised with the completion, its record with the commit.
+            let answer = refuse(shared, origin, asked, &refusal).await;
             let label = refusal.label;
-            ticket.settle(Settlement::Failed {
+            guard.complete(Completion::Failed {
                 answer: answer.clone(),
                 label,
             });
             return answer.into();
         }
     };
-    if candidate.waiting.is_none() && shared.spec.issuer.local().is_none() {
+    if asked.waiting.is_none() && shared.spec.issuer.local().is_none() {
         let approved = Some(approved);
-        return outside(shared, desk, origin, candidate, ticket, approved, let_in).await;
+        return outside(shared, actor, origin, asked, guard, approved, let_in).await;
     }
-    let marks = ticket.marks.clone();
-    let result = if candidate.waiting.is_some() {
-        waiting::begin(shared, origin, candidate, let_in, marks, replaced).await
+    let reserved = guard.reserved.clone();
+    let result = if asked.waiting.is_some() {
+        waiting::begin(shared, origin, asked, let_in, reserved, replaced).await
     } else {
-        issue(shared, origin, candidate, approved, let_in, marks).await
+        issue(shared, origin, asked, approved, let_in, reserved).await
     };
     match result {
         Ok(Done {
@@ -72,7 +69,7 @@ pub(crate) async fn proceed(
             label,
         }) => {
             let answer = answered.answer.clone();
-            ticket.settle(Settlement::Durable {
+            guard.complete(Completion::Durable {
                 known,
                 answer,
                 label,
@@ -80,32 +77,50 @@ pub(crate) async fn proceed(
             answered
         }
         Err(failure) => {
-            failed(shared, origin, candidate, &failure).await;
-            ticket.settle(Settlement::Failed {
-                answer: Answer::Busy,
-                label: None,
+            let (answer, label) = match taken(asked, &failure) {
+                Some(refusal) => {
+                    let answer = refuse(shared, origin, asked, &refusal).await;
+                    (answer, refusal.label)
+                }
+                None => {
+                    failed(shared, origin, asked, &failure).await;
+                    (Answer::Busy, None)
+                }
+            };
+            guard.complete(Completion::Failed {
+                answer: answer.clone(),
+                label,
             });
-            Answer::Busy.into()
+            answer.into()
         }
     }
+}
+
+/// The refusal of a request for which the store found taken what memory here took for free.
+fn taken(asked: &EnrollmentRequest, failure: &Failure) -> Option<Refusal> {
+    let (label, words) = failure.gate()?;
+    Some(match (asked.intune, label) {
+        (false, Label::Replay) => Refusal::used(),
+        (counted, _) => Refusal::taken(label, words, asked.claim().cloned(), counted),
+    })
 }
 
 /// Has the enrollment go through its stages, where they reach outside.
 async fn outside(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
-    candidate: &Candidate,
-    ticket: Ticket,
+    asked: &EnrollmentRequest,
+    guard: AdmissionGuard,
     approved: Option<Approved>,
     let_in: LetIn,
-) -> Answered {
-    let begun = stages::begin(shared, desk, origin, candidate, ticket, approved, let_in);
-    match begun.await {
+) -> SealedReply {
+    let started = stages::begin(shared, actor, origin, asked, guard, approved, let_in);
+    match started.await {
         Ok(answer) => answer.into(),
-        Err((ticket, failure)) => {
-            failed(shared, origin, candidate, &failure).await;
-            ticket.settle(Settlement::Failed {
+        Err((guard, failure)) => {
+            failed(shared, origin, asked, &failure).await;
+            guard.complete(Completion::Failed {
                 answer: Answer::Busy,
                 label: None,
             });
@@ -117,20 +132,16 @@ async fn outside(
 /// What policy approved, once the compliance hook (gate 9) agrees, where the profile has one.
 async fn ask_compliance(
     shared: &Arc<Shared>,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
 ) -> Result<(Approved, LetIn), Refusal> {
-    let approved = candidate.approval.clone()?;
-    let vouched = candidate.evidence.as_ref().ok();
+    let approved = asked.approval.clone()?;
+    let vouched = asked.evidence.as_ref().ok();
     let claim = vouched.and_then(|evidence| evidence.proven.grounds.claim.as_ref());
     let Some(claim) = claim else {
         return Ok((approved, None));
     };
-    let transaction_id = candidate
-        .reply
-        .transaction_id
-        .as_deref()
-        .unwrap_or_default();
-    let let_in = ask_hook(shared, transaction_id, claim, &candidate.facts).await?;
+    let transaction_id = asked.reply.transaction_id.as_deref().unwrap_or_default();
+    let let_in = ask_hook(shared, transaction_id, claim, &asked.facts).await?;
     Ok((approved, let_in))
 }
 
@@ -139,16 +150,16 @@ async fn ask_compliance(
 async fn issue(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Arc<Candidate>,
+    asked: &Arc<EnrollmentRequest>,
     approved: Approved,
     let_in: LetIn,
-    marks: Marks,
+    reserved: Reserved,
 ) -> Result<Done, Failure> {
     let job = Arc::clone(shared);
     let origin = origin.clone();
-    let candidate = Arc::clone(candidate);
+    let asked = Arc::clone(asked);
     let work = move |tell: oneshot::Sender<Result<Done, Failure>>| {
-        let signed = sign_and_seal(&job, &approved, &candidate.reply);
+        let signed = sign_and_seal(&job, &approved, &asked.reply);
         let (certificate, sealed) = match signed {
             Ok(signed) => signed,
             Err(failure) => {
@@ -157,16 +168,8 @@ async fn issue(
             }
         };
         let mut notes = approved.notes().to_vec();
-        notes.extend(let_in.into_iter().chain(candidate.notes.iter().cloned()));
-        let (change, done) = issued(
-            &job,
-            &origin,
-            &candidate,
-            certificate,
-            &notes,
-            marks,
-            sealed,
-        );
+        notes.extend(let_in.into_iter().chain(asked.notes.iter().cloned()));
+        let (change, done) = issued(&job, &origin, &asked, certificate, &notes, reserved, sealed);
         send_off(&job, change, done.label, move |durable| {
             // Nothing of it leaves before this.
             let _ = tell.send(durable.map(|()| done));
@@ -182,21 +185,21 @@ fn sign_and_seal(
     approved: &Approved,
     reply: &ReplyTo,
 ) -> Result<(Certificate, Vec<u8>), Failure> {
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let Some(local) = shared.spec.issuer.local() else {
         let words = "this issuer is not in this process";
         return Err(issuer::Error::Argument(words).into());
     };
     let certificate = local.sign_approved(approved, shared.now())?;
-    shared.meters.stage(Timed::Issue, begun.elapsed());
-    let begun = shared.services.clock.instant();
+    shared.meters.stage(Timed::Issue, started.elapsed());
+    let started = shared.services.clock.instant();
     let sealed = answer::seal(
         &shared.spec,
         reply,
         &Answer::Certificate(certificate.clone()),
         shared.now(),
     )?;
-    shared.meters.stage(Timed::Reply, begun.elapsed());
+    shared.meters.stage(Timed::Reply, started.elapsed());
     Ok((certificate, sealed))
 }
 
@@ -204,35 +207,35 @@ fn sign_and_seal(
 fn issued(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     certificate: Certificate,
     notes: &[String],
-    marks: Marks,
+    reserved: Reserved,
     sealed: Vec<u8>,
 ) -> (Change, Done) {
     let now = shared.now();
-    let record = records::at_once(shared, origin, candidate, now);
-    let context = Context::of_candidate(origin, candidate);
+    let record = records::at_once(shared, origin, asked, now);
+    let context = Context::of_candidate(origin, asked);
     let made = issue::Issued {
         certificate: &certificate,
         message: records::issued_words(&record),
         notes,
-        through_gates: candidate
+        through_gates: asked
             .evidence
             .as_ref()
             .is_ok_and(|evidence| evidence.through_gates),
         is_told_first: false,
     };
     let (mut change, decided) = issue::change(shared, &record, &context, &made, now);
-    let known = Known::from(&decided);
-    records::push_marks(&mut change, &shared.spec.path_id, &marks);
+    let known = PriorResult::from(&decided);
+    records::push_marks(&mut change, shared, &reserved);
     let end = || NoticeOf::Issued(certificate.der().to_vec());
     if shared.spec.validators.iter().any(|one| one.hears_of_all()) {
-        let csr = candidate.csr.der();
+        let csr = asked.csr.der();
         notices::push_to_all(&mut change, shared, &record, csr, &end(), now);
     }
-    let label = candidate.intune.then_some(Label::Success);
-    let answered = Answered {
+    let label = asked.intune.then_some(Label::Success);
+    let answered = SealedReply {
         answer: Answer::Certificate(certificate),
         sealed: Some(sealed),
     };

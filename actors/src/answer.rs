@@ -1,8 +1,8 @@
 //! What a device is answered, and the CertRep that says it.
 
-use crate::enrollment::Known;
+use crate::enrollment::PriorResult;
 use crate::refusal::Refusal;
-use crate::requests::Ending;
+use crate::requests::RequestResult;
 use crate::spec::ProfileSpec;
 use challenge::Label;
 use chrono::{DateTime, Utc};
@@ -23,8 +23,10 @@ pub(crate) enum Answer {
     Refused { fail_info: FailInfo, text: Arc<str> },
     /// HTTP 503: come again.
     Busy,
+    /// HTTP 503: as many requests wait for an operator as may.
+    Full,
     /// HTTP 403: too many wrong challenges from this source.
-    Guessing,
+    Throttled,
 }
 
 impl Answer {
@@ -36,13 +38,13 @@ impl Answer {
     }
 
     /// How a request with this answer ended.
-    pub(crate) fn ending(&self) -> Ending {
+    pub(crate) fn result(&self) -> RequestResult {
         match self {
-            Self::Certificate(_) | Self::Crl(_) => Ending::Success,
-            Self::Pending => Ending::Pending,
-            Self::Refused { .. } => Ending::Failure,
-            Self::Busy => Ending::Busy,
-            Self::Guessing => Ending::Guessing,
+            Self::Certificate(_) | Self::Crl(_) => RequestResult::Success,
+            Self::Pending => RequestResult::Pending,
+            Self::Refused { .. } => RequestResult::Failure,
+            Self::Busy | Self::Full => RequestResult::Busy,
+            Self::Throttled => RequestResult::Throttled,
         }
     }
 }
@@ -54,12 +56,12 @@ impl From<&Refusal> for Answer {
 }
 
 /// An answer, and its CertRep where that has been made already.
-pub(crate) struct Answered {
+pub(crate) struct SealedReply {
     pub(crate) answer: Answer,
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-impl From<Answer> for Answered {
+impl From<Answer> for SealedReply {
     fn from(answer: Answer) -> Self {
         Self {
             answer,
@@ -70,8 +72,8 @@ impl From<Answer> for Answered {
 
 /// An enrollment that is durable now.
 pub(crate) struct Done {
-    pub(crate) known: Known,
-    pub(crate) answered: Answered,
+    pub(crate) known: PriorResult,
+    pub(crate) answered: SealedReply,
     pub(crate) label: Option<Label>,
 }
 
@@ -115,7 +117,7 @@ pub(crate) fn seal(
             fail_info: *fail_info,
             text,
         },
-        Answer::Pending | Answer::Busy | Answer::Guessing => scep::Answer::Pending,
+        Answer::Pending | Answer::Busy | Answer::Full | Answer::Throttled => scep::Answer::Pending,
     };
     Ok(scep::cert_rep(reply, &answer, &ra.signs, spec.mode, time)?)
 }

@@ -1,9 +1,9 @@
 //! The audit events of enrollments: who asked for what, how it ended, and why, in plain words.
 
-use crate::budget::LeftOut;
+use crate::budget::Suppressed;
 use crate::context::{Context, csr_facts};
 use crate::durable::Failure;
-use crate::enrollment::{Candidate, Rejected};
+use crate::enrollment::{EnrollmentRequest, Rejected};
 use crate::messages::Origin;
 use crate::records;
 use crate::refusal::Refusal;
@@ -18,12 +18,12 @@ use store::{AuditDetails, AuditEvent, EnrollmentRecord, Outcome};
 pub(crate) fn pending(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     note: Option<String>,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let message = "waits for an operator's approval";
-    let mut event = event(shared, origin, candidate, Outcome::Pending, message, now);
+    let mut event = event(shared, origin, asked, Outcome::Pending, message, now);
     event.details.note = note;
     event
 }
@@ -32,43 +32,47 @@ pub(crate) fn pending(
 pub(crate) fn resent(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     certificate: &Certificate,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let serial = certificate.serial().to_hex();
     let message = "the same message came again; the same certificate was sent again";
-    let mut event = event(shared, origin, candidate, Outcome::Success, message, now);
+    let mut event = event(shared, origin, asked, Outcome::Success, message, now);
     about_certificate(&mut event, serial);
     event.details.note = Some("sent again".to_owned());
     event
 }
 
-/// A request was refused. `left_out` refusals like it were not written before this one.
+/// A request was refused. `suppressed` refusals like it were not written before this one.
 pub(crate) fn refused(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     refusal: &Refusal,
-    left_out: u64,
+    suppressed: u64,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let mut event = event(
         shared,
         origin,
-        candidate,
+        asked,
         Outcome::Failure,
         &refusal.message,
         now,
     );
     event.details.reason = Some(refusal.reason.to_owned());
     note_mismatches(&mut event.details, refusal);
-    note_left_out(&mut event.details, left_out);
+    note_suppressed(&mut event.details, suppressed);
     event
 }
 
 /// Verified refusals that were counted and not written.
-pub(crate) fn left_out(shared: &Shared, left_out: &LeftOut, now: DateTime<Utc>) -> AuditEvent {
+pub(crate) fn suppressed(
+    shared: &Shared,
+    suppressed: &Suppressed,
+    now: DateTime<Utc>,
+) -> AuditEvent {
     AuditEvent {
         timestamp: now,
         actor: "scepd".to_owned(),
@@ -79,10 +83,10 @@ pub(crate) fn left_out(shared: &Shared, left_out: &LeftOut, now: DateTime<Utc>) 
         details: AuditDetails {
             outcome: Some(Outcome::Failure),
             reason: Some("left_out".to_owned()),
-            message: Some(left_out.to_string()),
+            message: Some(suppressed.to_string()),
             profile: Some(shared.spec.path_id.clone()),
             issuer_id: Some(shared.spec.issuer.id().to_owned()),
-            source_ip: left_out.worst.map(|(source, _)| source),
+            source_ip: suppressed.worst.map(|(source, _)| source),
             ..AuditDetails::default()
         },
     }
@@ -92,12 +96,12 @@ pub(crate) fn left_out(shared: &Shared, left_out: &LeftOut, now: DateTime<Utc>) 
 pub(crate) fn failed(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     failure: &Failure,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let message = format!("{failure}; the device was told to try again");
-    let mut event = event(shared, origin, candidate, Outcome::Failure, &message, now);
+    let mut event = event(shared, origin, asked, Outcome::Failure, &message, now);
     event.details.reason = Some(failure.reason().to_owned());
     event
 }
@@ -107,7 +111,7 @@ pub(crate) fn rejected(
     shared: &Shared,
     origin: &Origin,
     rejected: &Rejected,
-    left_out: u64,
+    suppressed: u64,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let action = match rejected.reply.message_type {
@@ -127,7 +131,7 @@ pub(crate) fn rejected(
     details
         .transaction_id
         .clone_from(&rejected.reply.transaction_id);
-    note_left_out(&mut details, left_out);
+    note_suppressed(&mut details, suppressed);
     let subject = rejected.reply.signer.subject().to_string();
     AuditEvent {
         timestamp: now,
@@ -145,12 +149,12 @@ pub(crate) fn unreadable(
     shared: &Shared,
     origin: &Origin,
     words: &str,
-    left_out: u64,
+    suppressed: u64,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let mut details = details(shared, origin, Outcome::Failure, words);
     details.reason = Some("unreadable".to_owned());
-    note_left_out(&mut details, left_out);
+    note_suppressed(&mut details, suppressed);
     AuditEvent {
         timestamp: now,
         actor: "unknown".to_owned(),
@@ -166,7 +170,7 @@ pub(crate) fn unreadable(
 pub(crate) fn locked_out(
     shared: &Shared,
     source: IpAddr,
-    left_out: u64,
+    suppressed: u64,
     now: DateTime<Utc>,
 ) -> AuditEvent {
     let message = format!(
@@ -182,7 +186,7 @@ pub(crate) fn locked_out(
         source_ip: Some(source),
         ..AuditDetails::default()
     };
-    note_left_out(&mut details, left_out);
+    note_suppressed(&mut details, suppressed);
     AuditEvent {
         timestamp: now,
         actor: source.to_string(),
@@ -232,6 +236,29 @@ pub(crate) fn of_issued(
         now,
     )
 }
+
+/// Somebody outside was asked for an enrollment, and is to be asked again.
+pub(crate) fn attempt(
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    context: &Context,
+    remote: &str,
+    message: &str,
+    now: DateTime<Utc>,
+) -> AuditEvent {
+    let outcome = Outcome::Pending;
+    let mut event = of(shared, record, context.clone(), outcome, None, message, now);
+    event.action = ATTEMPT.to_owned();
+    // What stands in the event that ends the enrollment needs no copy in each.
+    event.details.claim = None;
+    event.details.csr = None;
+    let (member, name) = ("remote".to_owned(), remote.to_owned());
+    event.details.extra.insert(member, name);
+    event
+}
+
+/// The action of [`attempt`].
+const ATTEMPT: &str = "scep_outside_attempt";
 
 /// An enrollment under way was refused for good.
 pub(crate) fn refused_record(
@@ -394,41 +421,41 @@ const UNVERIFIED: (&str, &str) = (
 fn event(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     outcome: Outcome,
     message: &str,
     now: DateTime<Utc>,
 ) -> AuditEvent {
-    let common_name = records::common_name(candidate);
-    let device = records::device(candidate);
-    let transaction_id = candidate.reply.transaction_id.clone().unwrap_or_default();
+    let common_name = records::common_name(asked);
+    let device = records::device(asked);
+    let transaction_id = asked.reply.transaction_id.clone().unwrap_or_default();
     let mut details = details(shared, origin, outcome, message);
-    details.sans = (!candidate.csr.sans().is_empty()).then(|| candidate.csr.sans().to_string());
+    details.sans = (!asked.csr.sans().is_empty()).then(|| asked.csr.sans().to_string());
     details.transaction_id = Some(transaction_id.clone());
-    if candidate.intune {
-        details.claim = candidate
+    if asked.intune {
+        details.claim = asked
             .claim()
             .and_then(|claim| serde_json::to_value(claim).ok());
-        details.claim_issuer = candidate.claim().map(|claim| claim.iss.clone());
-        details.csr = Some(csr_facts(&candidate.facts));
-        if candidate.claim().is_some() && candidate.claim_is_unverified() {
+        details.claim_issuer = asked.claim().map(|claim| claim.iss.clone());
+        details.csr = Some(csr_facts(&asked.facts));
+        if asked.claim().is_some() && asked.claim_is_unverified() {
             let (member, words) = UNVERIFIED;
             details.extra.insert(member.to_owned(), words.to_owned());
         }
     }
-    if let Some(challenge) = candidate.challenge() {
+    if let Some(challenge) = asked.challenge() {
         details
             .extra
             .insert(CHALLENGE.to_owned(), challenge.to_owned());
     }
     details.device.clone_from(&device);
     details.common_name = Some(common_name.clone());
-    let device = device.filter(|_| !candidate.claim_is_unverified());
+    let device = device.filter(|_| !asked.claim_is_unverified());
     AuditEvent {
         timestamp: now,
         actor: device.unwrap_or(common_name),
         actor_type: "Device".to_owned(),
-        action: action(candidate.is_renewal(), candidate.intune).to_owned(),
+        action: action(asked.is_renewal(), asked.intune).to_owned(),
         resource_type: REQUEST.to_owned(),
         resource_id: transaction_id,
         details,
@@ -457,10 +484,10 @@ fn action(renewal: bool, intune: bool) -> &'static str {
     }
 }
 
-fn note_left_out(details: &mut AuditDetails, left_out: u64) {
-    if left_out > 0 {
+fn note_suppressed(details: &mut AuditDetails, suppressed: u64) {
+    if suppressed > 0 {
         details.note = Some(format!(
-            "{left_out} more like it were counted and not written"
+            "{suppressed} more like it were counted and not written"
         ));
     }
 }

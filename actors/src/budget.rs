@@ -33,12 +33,12 @@ struct State {
 #[derive(Default)]
 struct Source {
     bucket: Bucket,
-    left_out: u64,
+    suppressed: u64,
 }
 
 /// What was left out of the audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
+pub(crate) struct Suppressed {
     /// How many by the refusals' reason.
     reasons: BTreeMap<&'static str, u64>,
     /// How many sources they came from, of those that are told apart.
@@ -71,7 +71,7 @@ impl Budget {
         let admitted = if known {
             let source = state.sources.entry(source).or_default();
             let admitted = source.bucket.take(per_minute, MINUTE, now);
-            source.left_out += u64::from(!admitted);
+            source.suppressed += u64::from(!admitted);
             admitted
         } else {
             state.others.take(per_minute, MINUTE, now)
@@ -83,37 +83,37 @@ impl Budget {
     }
 
     /// What was left out since this was last asked, if anything. Lets go of sources that were quiet.
-    pub(crate) fn left_out(&self, now: Instant) -> Option<LeftOut> {
+    pub(crate) fn suppressed(&self, now: Instant) -> Option<Suppressed> {
         let mut state = self.lock();
         let reasons = std::mem::take(&mut state.reasons);
-        let mut left_out = LeftOut {
+        let mut suppressed = Suppressed {
             reasons,
             sources: 0,
             worst: None,
         };
         state.sources.retain(|source, of_source| {
-            let count = std::mem::take(&mut of_source.left_out);
+            let count = std::mem::take(&mut of_source.suppressed);
             if count > 0 {
-                left_out.sources += 1;
-                if left_out.worst.is_none_or(|(_, most)| count > most) {
-                    left_out.worst = Some((*source, count));
+                suppressed.sources += 1;
+                if suppressed.worst.is_none_or(|(_, most)| count > most) {
+                    suppressed.worst = Some((*source, count));
                 }
             }
             !of_source.bucket.is_full(now)
         });
         let room = state.sources.len() * 2;
         state.sources.shrink_to(room);
-        (!left_out.reasons.is_empty()).then_some(left_out)
+        (!suppressed.reasons.is_empty()).then_some(suppressed)
     }
 
     /// Counts again what could not be told.
-    pub(crate) fn put_back(&self, left_out: LeftOut) {
+    pub(crate) fn put_back(&self, suppressed: Suppressed) {
         let mut state = self.lock();
-        for (reason, count) in left_out.reasons {
+        for (reason, count) in suppressed.reasons {
             *state.reasons.entry(reason).or_default() += count;
         }
-        if let Some((source, count)) = left_out.worst {
-            state.sources.entry(source).or_default().left_out += count;
+        if let Some((source, count)) = suppressed.worst {
+            state.sources.entry(source).or_default().suppressed += count;
         }
     }
 
@@ -122,7 +122,7 @@ impl Budget {
     }
 }
 
-impl fmt::Display for LeftOut {
+impl fmt::Display for Suppressed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: u64 = self.reasons.values().sum();
         write!(
@@ -164,17 +164,17 @@ mod tests {
         assert_eq!(admitted.count(), 2);
         assert!(budget.admits(B, "replay", now) && budget.admits(B, "replay", now));
         assert!(!budget.admits(B, "replay", now));
-        let left_out = budget.left_out(now).unwrap();
+        let suppressed = budget.suppressed(now).unwrap();
         assert_eq!(
-            left_out.to_string(),
+            suppressed.to_string(),
             "4 more refusals were counted and not written one by one: policy_san 3, replay 1; \
              from 2 sources, 3 of them from 192.0.2.1"
         );
-        assert_eq!(budget.left_out(now), None);
-        budget.put_back(left_out);
-        assert!(budget.left_out(now).is_some());
+        assert_eq!(budget.suppressed(now), None);
+        budget.put_back(suppressed);
+        assert!(budget.suppressed(now).is_some());
         assert!(budget.admits(A, "policy_san", now + MINUTE));
-        budget.left_out(now + MINUTE * 3);
+        budget.suppressed(now + MINUTE * 3);
         assert!(budget.lock().sources.is_empty(), "quiet ones are let go");
     }
 

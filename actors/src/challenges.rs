@@ -97,7 +97,7 @@ pub enum ChallengeError {
     },
     /// What is wanted is not possible.
     #[error("{0}")]
-    Wish(String),
+    Request(String),
     /// There is no such challenge.
     #[error("there is no such challenge")]
     Unknown,
@@ -159,7 +159,7 @@ impl Challenges {
             Ok(_) => "made",
             Err(ChallengeError::Full { .. }) => "full",
             Err(ChallengeError::TooOften { .. }) => "too_often",
-            Err(ChallengeError::Wish(_)) => "bad_request",
+            Err(ChallengeError::Request(_)) => "bad_request",
             Err(_) => "failed",
         };
         let labels = [
@@ -379,19 +379,19 @@ fn check(rules: &OneTimeRules, wish: &ChallengeWish) -> Result<TimeDelta, Challe
     let lifetime = wish.lifetime.unwrap_or(rules.lifetime);
     if !(1..=MOST_USES).contains(&wish.uses) {
         let words = format!("a challenge is good for 1 to {MOST_USES} certificates");
-        return Err(ChallengeError::Wish(words));
+        return Err(ChallengeError::Request(words));
     }
-    wish.binding.check().map_err(ChallengeError::Wish)?;
+    wish.binding.check().map_err(ChallengeError::Request)?;
     if let Some(wanted) = &wish.binding.certificate_profile
         && *wanted != rules.certificate_profile
     {
-        return Err(ChallengeError::Wish(format!(
+        return Err(ChallengeError::Request(format!(
             "the profile uses the certificate profile `{}`, and no other can be asked for",
             rules.certificate_profile
         )));
     }
     TimeDelta::from_std(lifetime)
-        .map_err(|_| ChallengeError::Wish("the lifetime is too long".to_owned()))
+        .map_err(|_| ChallengeError::Request("the lifetime is too long".to_owned()))
 }
 
 /// A challenge's id: its digest, which without the key says nothing of it.

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{CaId, CertificateRecord, Store};
 
 /// Of one CA; `None` until it was read.
-type Slot = Mutex<Option<Known>>;
+type Slot = Mutex<Option<PriorResult>>;
 
-struct Known {
+struct PriorResult {
     /// The CA itself, and those that its issuer had before a rollover.
     cas: BTreeSet<CaId>,
     /// Digests of their compromised keys.
@@ -67,7 +67,7 @@ impl CompromisedKeys {
     }
 }
 
-fn read(store: &dyn Store, issuer_id: &str, ca: CaId) -> store::Result<Known> {
+fn read(store: &dyn Store, issuer_id: &str, ca: CaId) -> store::Result<PriorResult> {
     let others = store.cas().into_iter();
     let others = others.filter(|(name, _)| name == issuer_id);
     let cas: BTreeSet<CaId> = others.map(|(_, ca)| ca).chain([ca]).collect();
@@ -81,7 +81,7 @@ fn read(store: &dyn Store, issuer_id: &str, ca: CaId) -> store::Result<Known> {
             }
         }
     }
-    Ok(Known { cas, keys })
+    Ok(PriorResult { cas, keys })
 }
 
 fn digest(record: &CertificateRecord) -> Option<[u8; 32]> {

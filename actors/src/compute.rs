@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 /// How many results are told together while there is more to do.
-const TOLD_TOGETHER: usize = 8;
+const WAKE_BATCH: usize = 8;
 
 /// Which queue a piece of work waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +46,17 @@ pub enum ComputeError {
 }
 
 /// Tells an asker what came of its work.
-type Tell = Box<dyn FnOnce() + Send>;
+type Wake = Box<dyn FnOnce() + Send>;
 
 /// Does the work. What is left to do is telling, unless somebody else does that.
-type Job = Box<dyn FnOnce() -> Option<Tell> + Send>;
+type Job = Box<dyn FnOnce() -> Option<Wake> + Send>;
 
 #[derive(Default)]
 struct Queues {
     start: VecDeque<Job>,
     finish: VecDeque<Job>,
     /// Who is still to be told.
-    untold: Vec<Tell>,
+    waiters: Vec<Wake>,
     /// How many threads sleep.
     idle: usize,
     stopped: bool,
@@ -68,11 +68,11 @@ impl Queues {
     }
 
     /// Who is to be told now.
-    fn due(&mut self) -> Vec<Tell> {
+    fn due(&mut self) -> Vec<Wake> {
         let more = !(self.start.is_empty() && self.finish.is_empty());
-        match more && self.untold.len() < TOLD_TOGETHER {
+        match more && self.waiters.len() < WAKE_BATCH {
             true => Vec::new(),
-            false => std::mem::take(&mut self.untold),
+            false => std::mem::take(&mut self.waiters),
         }
     }
 }
@@ -93,9 +93,9 @@ impl Inner {
 
     /// What a thread does next, when `done` is what is left of what it did: tell those, then do that. Waits for something to
     /// do; `None` when nothing will come any more.
-    fn next(&self, done: Option<Tell>) -> Option<(Option<Job>, Vec<Tell>)> {
+    fn next(&self, done: Option<Wake>) -> Option<(Option<Job>, Vec<Wake>)> {
         let mut queues = self.lock();
-        queues.untold.extend(done);
+        queues.waiters.extend(done);
         loop {
             let job = queues.next();
             let tell = queues.due();
@@ -376,7 +376,7 @@ mod tests {
     #[tokio::test]
     async fn while_more_waits_a_few_are_told_together() {
         let pool = ComputePool::start(1, 64).unwrap();
-        let (mut first, last, open) = quick_ones_and_a_gate(&pool, TOLD_TOGETHER - 1);
+        let (mut first, last, open) = quick_ones_and_a_gate(&pool, WAKE_BATCH - 1);
         for asked in &mut first {
             assert!(futures_poll(asked).is_none());
         }
@@ -389,7 +389,7 @@ mod tests {
     #[tokio::test]
     async fn enough_of_them_are_told_though_more_waits() {
         let pool = ComputePool::start(1, 64).unwrap();
-        let (first, mut last, open) = quick_ones_and_a_gate(&pool, TOLD_TOGETHER);
+        let (first, mut last, open) = quick_ones_and_a_gate(&pool, WAKE_BATCH);
         for (n, asked) in first.into_iter().enumerate() {
             assert_eq!(asked.await, Ok(n));
         }
@@ -398,7 +398,7 @@ mod tests {
         }
         open.send(()).unwrap();
         for (n, asked) in last.into_iter().enumerate() {
-            assert_eq!(asked.await, Ok(TOLD_TOGETHER + n));
+            assert_eq!(asked.await, Ok(WAKE_BATCH + n));
         }
     }
 

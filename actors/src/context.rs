@@ -1,6 +1,6 @@
 //! What a request that waits for an operator keeps of its arrival, for the events that end it.
 
-use crate::enrollment::{Candidate, Ended, Key, Known, Marks, Waiting};
+use crate::enrollment::{Ended, EnrollmentRequest, Key, PriorResult, Reserved, Waiting};
 use crate::excerpt;
 use crate::messages::Origin;
 use crate::network::network_of;
@@ -39,12 +39,22 @@ pub(crate) struct Context {
     /// What was taken for it while it is open, and is made durable with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken: Option<Taken>,
+    /// When its present stage began, by the store's clock: by this its time is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// How often somebody outside answered its present stage with a failure, or not at all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) failed: u32,
     /// Other transactions that ask for the same with the same key: they end as this one does. The oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) joined: Vec<Joined>,
 }
 
-/// [`Marks`] as they are kept.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// [`Reserved`] as they are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Taken {
     once: Vec<(Key, DateTime<Utc>)>,
@@ -72,6 +82,9 @@ pub(crate) struct Joined {
     /// The version of its own record, if an earlier request of this key left one.
     #[serde(default)]
     pub(crate) version: u64,
+    /// Its CSR, DER, where whoever vouched for it is to be told of the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) csr: Option<Vec<u8>>,
 }
 
 impl Ended {
@@ -99,16 +112,18 @@ impl Ended {
 
 impl Context {
     /// Of a request that begins to wait.
-    pub(crate) fn of_candidate(origin: &Origin, candidate: &Candidate) -> Self {
+    pub(crate) fn of_candidate(origin: &Origin, asked: &EnrollmentRequest) -> Self {
         let mut context = Self {
-            intune: candidate.intune,
-            csr: candidate.intune.then(|| csr_facts(&candidate.facts)),
+            intune: asked.intune,
+            csr: asked.intune.then(|| csr_facts(&asked.facts)),
             user_agent: origin.user_agent.clone(),
             request_id: Some(origin.request_id.clone()),
-            message: Some(candidate.message),
-            challenge: candidate.challenge().map(str::to_owned),
+            message: Some(asked.message),
+            challenge: asked.challenge().map(str::to_owned),
             vouched: None,
             taken: None,
+            since: None,
+            failed: 0,
             joined: Vec::new(),
         };
         context.shorten();
@@ -126,17 +141,17 @@ impl Context {
     }
 
     /// Notes what was taken for it.
-    pub(crate) fn take(&mut self, marks: &Marks) {
+    pub(crate) fn take(&mut self, reserved: &Reserved) {
         self.taken = Some(Taken {
-            once: marks
+            once: reserved
                 .once
                 .iter()
                 .map(|(key, until)| (key.0, *until))
                 .collect(),
-            used: marks.used.clone(),
-            quota: marks.quota.iter().map(|device| device.0).collect(),
-            limit: marks.limit,
-            at: marks.at,
+            used: reserved.used.clone(),
+            quota: reserved.quota.iter().map(|device| device.0).collect(),
+            limit: reserved.limit,
+            at: reserved.at,
         });
     }
 
@@ -146,11 +161,11 @@ impl Context {
     }
 
     /// What was taken for it.
-    pub(crate) fn taken(&self) -> Marks {
+    pub(crate) fn taken(&self) -> Reserved {
         let Some(taken) = &self.taken else {
-            return Marks::none(DateTime::UNIX_EPOCH);
+            return Reserved::none(DateTime::UNIX_EPOCH);
         };
-        Marks {
+        Reserved {
             once: taken
                 .once
                 .iter()
@@ -192,7 +207,7 @@ impl Context {
     }
 }
 
-impl From<&EnrollmentRecord> for Known {
+impl From<&EnrollmentRecord> for PriorResult {
     fn from(record: &EnrollmentRecord) -> Self {
         Self {
             stage: record.stage.clone(),
@@ -231,7 +246,7 @@ impl Waiting {
             Some(csr) => Self::new(&csr, record.source_ip),
             None => Self {
                 spki: record.key,
-                wish: record.key,
+                content: record.key,
                 source: record.source_ip.map(network_of),
                 joined: Vec::new(),
             },

@@ -1,6 +1,7 @@
 //! What enrollments, refusals and operators' decisions end in: the issuer's signature, the one
 //! durable step, and why either did not come about.
 
+use crate::admission::USED_BEFORE;
 use crate::answer::SealError;
 use crate::compute::{ComputeError, Stage};
 use crate::enrollment::Key;
@@ -8,11 +9,11 @@ use crate::journal::{Count, JournalError};
 use crate::messages::DecideError;
 use crate::meters::Stage as Timed;
 use crate::shared::Shared;
-use challenge::Label;
+use challenge::{Label, RateLimited, SignedChallenges};
 use issuer::Approved;
 use pki::Certificate;
 use std::sync::Arc;
-use store::{Change, EnrollmentRecord};
+use store::{Change, Conflict, EnrollmentRecord};
 use tokio::sync::oneshot;
 
 /// Why an approved enrollment did not come about. None of it is the device's fault.
@@ -44,11 +45,36 @@ impl Failure {
             Self::Fenced => "restarting",
         }
     }
+
+    /// The gate that the store found closed, and why: something was taken meanwhile that memory here did not know of,
+    /// by another node or by what an actor of before let through.
+    pub(crate) fn gate(&self) -> Option<(Label, String)> {
+        match self {
+            Self::Journal(JournalError::Conflict(Conflict::Taken { .. })) => {
+                Some((Label::Replay, USED_BEFORE.to_owned()))
+            }
+            Self::Journal(JournalError::Conflict(Conflict::Limited {
+                limit,
+                used,
+                frees_at,
+                ..
+            })) => {
+                let limited = RateLimited {
+                    limit: *limit,
+                    used: *used,
+                    window: SignedChallenges::RATE_WINDOW,
+                    frees_at: *frees_at,
+                };
+                Some((Label::RateLimited, limited.to_string()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Runs the issuer on the compute pool.
 pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Certificate, Failure> {
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let now = shared.now();
     let issuer = Arc::clone(&shared.spec.issuer);
     let signed = shared
@@ -61,7 +87,7 @@ pub(crate) async fn sign(shared: &Arc<Shared>, approved: Approved) -> Result<Cer
             )),
         })
         .await?;
-    shared.meters.stage(Timed::Issue, begun.elapsed());
+    shared.meters.stage(Timed::Issue, started.elapsed());
     Ok(signed?)
 }
 
@@ -80,16 +106,16 @@ pub(crate) async fn commit(
         .unwrap_or(Err(Failure::Journal(JournalError::Stopped)))
 }
 
-/// As [`commit`], from any thread and without waiting: `then` learns how it went, or is dropped when the journal has ended.
+/// As [`commit`], from any thread and without waiting: `on_commit` learns how it went, or is dropped when the journal has ended.
 pub(crate) fn send_off(
     shared: &Shared,
     change: Change,
     label: Option<Label>,
-    then: impl FnOnce(Result<(), Failure>) + Send + 'static,
+    on_commit: impl FnOnce(Result<(), Failure>) + Send + 'static,
 ) {
-    let begun = shared.services.clock.instant();
-    let Some(inside) = shared.fence.enter() else {
-        return then(Err(Failure::Fenced));
+    let started = shared.services.clock.instant();
+    let Some(guard) = shared.barrier.enter() else {
+        return on_commit(Err(Failure::Fenced));
     };
     let count = label.map(|label| Count {
         profile: shared.spec.path_id.clone(),
@@ -97,11 +123,11 @@ pub(crate) fn send_off(
     });
     let meters = Arc::clone(&shared.meters);
     shared.services.journal.send(change, count, move |done| {
-        drop(inside);
+        drop(guard);
         if done.is_ok() {
-            meters.stage(Timed::Commit, begun.elapsed());
+            meters.stage(Timed::Commit, started.elapsed());
         }
-        then(done.map(drop).map_err(Failure::from));
+        on_commit(done.map(drop).map_err(Failure::from));
     });
 }
 
@@ -118,5 +144,37 @@ pub(crate) async fn load(shared: &Arc<Shared>, key: Key) -> Result<EnrollmentRec
         Ok(Ok(None)) => Err(DecideError::Unknown),
         Ok(Err(error)) => Err(DecideError::Failed(error.to_string())),
         Err(error) => Err(DecideError::Failed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use chrono::{TimeZone, Utc};
+
+    #[test]
+    fn what_the_store_found_taken_is_a_gate_that_is_closed_and_nothing_else_is() {
+        let at = Utc.timestamp_opt(0, 0).unwrap();
+        let conflict = |conflict| Failure::from(JournalError::Conflict(conflict)).gate();
+        let (scope, key) = ("corp".to_owned(), [1; 16]);
+        let taken = conflict(Conflict::Taken {
+            scope: scope.clone(),
+            key,
+            until: at,
+        });
+        assert_eq!(taken, Some((Label::Replay, USED_BEFORE.to_owned())));
+        let (label, words) = conflict(Conflict::Limited {
+            scope,
+            key,
+            limit: 3,
+            used: 3,
+            frees_at: at,
+        })
+        .unwrap();
+        assert_eq!(label, Label::RateLimited);
+        assert!(words.starts_with("3 enrollments"), "{words}");
+        assert_eq!(conflict(Conflict::EnrollmentExists { stored: 2 }), None);
+        assert_eq!(Failure::Fenced.gate(), None);
     }
 }

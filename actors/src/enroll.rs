@@ -8,21 +8,21 @@
 //! but no certificate leaves before its record is durable. Whatever fails after the decision gives
 //! back what the decision took, and is audited.
 
+use crate::admission::{ActorHandle, Admission, Admit, Judged, USED_BEFORE};
 use crate::advance::proceed;
-use crate::answer::{self, Answer, Answered};
-use crate::candidate::{self, Read};
+use crate::answer::{self, Answer, SealedReply};
 use crate::compute::{ComputeError, Stage};
-use crate::decision::{Asks, Decide, Decision, Desk, USED_BEFORE};
 use crate::durable::Failure;
-use crate::enrollment::{Candidate, Known, Rejected};
+use crate::enrollment::{EnrollmentRequest, PriorResult, Rejected};
 use crate::findings;
-use crate::messages::{Origin, Outcome, PkiOperation, RETRY_AFTER, Served};
+use crate::messages::{Origin, Outcome, PkiOperation, RETRY_AFTER, Response};
 use crate::meters::Stage as Timed;
 use crate::pace;
 use crate::query;
+use crate::read_request::{self, Read};
 use crate::refusal::Refusal;
 use crate::refuse::{garbage, refuse, reject};
-use crate::requests::{Ending, Operation};
+use crate::requests::{Operation, RequestResult};
 use crate::shared::Shared;
 use crate::stages;
 use crate::waiting;
@@ -35,14 +35,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Serves one PKIOperation.
-pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperation) -> Served {
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    actor: ActorHandle,
+    operation: PkiOperation,
+) -> Response {
     let PkiOperation { message, origin } = operation;
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let came = shared.now();
-    let unread = Served::unread;
+    let unread = Response::unread;
     let read = match open(&shared, message, origin.source).await {
         Ok(read) => read,
-        Err(ComputeError::Full) => return unread(Ending::Shed, BUSY),
+        Err(ComputeError::Full) => return unread(RequestResult::Shed, BUSY),
         Err(error) => {
             tracing::error!(
                 profile = shared.spec.path_id,
@@ -50,13 +54,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
                 %error,
                 "a message could not be opened"
             );
-            return unread(Ending::Busy, BUSY);
+            return unread(RequestResult::Busy, BUSY);
         }
     };
-    let (reply, answered): (_, Answered) = match read {
+    let (reply, answered): (_, SealedReply) = match read {
         Read::Unreadable(words) => {
             garbage(&shared, &origin, &words).await;
-            return unread(Ending::Unreadable, Outcome::Unreadable(words));
+            return unread(RequestResult::Unreadable, Outcome::Unreadable(words));
         }
         Read::Unavailable(error) => {
             tracing::error!(
@@ -65,14 +69,14 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
                 %error,
                 "the store cannot be read"
             );
-            return unread(Ending::Busy, BUSY);
+            return unread(RequestResult::Busy, BUSY);
         }
         Read::Refused(rejected) => {
-            return turned_away(&shared, &desk, &origin, *rejected, (begun, came)).await;
+            return turned_away(&shared, &actor, &origin, *rejected, (started, came)).await;
         }
-        Read::Enrollment(candidate) => {
-            let answer = enroll(&shared, desk, &origin, &candidate).await;
-            (candidate.reply.clone(), answer)
+        Read::Enrollment(asked) => {
+            let answer = enroll(&shared, actor, &origin, &asked).await;
+            (asked.reply.clone(), answer)
         }
         Read::Query {
             reply,
@@ -80,20 +84,20 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
             findings,
         } => {
             findings::log(&shared, &origin, &findings);
-            match query::answer(&shared, &desk, &origin, &reply.signer, question).await {
+            match query::answer(&shared, &actor, &origin, &reply.signer, question).await {
                 Ok(answer) => (*reply, answer.into()),
                 Err(missing) => {
                     let rejected = missing.reject(*reply);
-                    return turned_away(&shared, &desk, &origin, rejected, (begun, came)).await;
+                    return turned_away(&shared, &actor, &origin, rejected, (started, came)).await;
                 }
             }
         }
     };
     match answered.sealed {
-        Some(octets) => Served {
+        Some(octets) => Response {
             operation: Operation::from(&reply.message_type),
             transaction_id: reply.transaction_id,
-            ending: answered.answer.ending(),
+            result: answered.answer.result(),
             outcome: Outcome::CertRep(octets),
         },
         None => cert_rep(&shared, &origin, reply, answered.answer, came).await,
@@ -109,106 +113,105 @@ pub(crate) const BUSY: Outcome = Outcome::Busy {
 /// says that it was signed when the message came: the time of the signature would tell.
 async fn turned_away(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
     rejected: Rejected,
-    (begun, came): (Instant, DateTime<Utc>),
-) -> Served {
-    let answer = reject(shared, desk, origin, &rejected).await;
+    (started, came): (Instant, DateTime<Utc>),
+) -> Response {
+    let answer = reject(shared, actor, origin, &rejected).await;
     let opaque = rejected.opaque;
     let served = cert_rep(shared, origin, rejected.reply, answer, came).await;
     if opaque {
-        pace::keep(&*shared.services.clock, begun).await;
+        pace::keep(&*shared.services.clock, started).await;
     }
     served
 }
 
 async fn open(shared: &Arc<Shared>, message: Bytes, source: IpAddr) -> Result<Read, ComputeError> {
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let now = shared.now();
     let job = Arc::clone(shared);
     let read = shared
         .services
         .pool
         .run(Stage::Start, move || {
-            candidate::read(&job, &message, source, now)
+            read_request::read(&job, &message, source, now)
         })
         .await;
-    shared.meters.stage(Timed::Open, begun.elapsed());
+    shared.meters.stage(Timed::Open, started.elapsed());
     read
 }
 
 /// Decides on an enrollment and carries the decision out.
 async fn enroll(
     shared: &Arc<Shared>,
-    desk: Desk,
+    actor: ActorHandle,
     origin: &Origin,
-    candidate: &Arc<Candidate>,
-) -> Answered {
-    findings::log(shared, origin, &candidate.findings);
-    let begun = shared.services.clock.instant();
-    let asked = Decide {
-        key: candidate.key,
-        message: candidate.message,
-        waiting: candidate.waiting.clone(),
-        known: candidate.known.clone(),
-        asks: asks(candidate),
+    asked: &Arc<EnrollmentRequest>,
+) -> SealedReply {
+    findings::log(shared, origin, &asked.findings);
+    let started = shared.services.clock.instant();
+    let admit = Admit {
+        key: asked.key,
+        message: asked.message,
+        waiting: asked.waiting.clone(),
+        known: asked.known.clone(),
+        judged: judged(asked),
         source: origin.source,
-        by_holder: candidate.by_holder,
+        by_holder: asked.by_holder,
         now: shared.now(),
     };
     // The actor is gone: it will be back in a moment, with its state.
-    let Ok(decision) = desk.decide(asked).await else {
+    let Ok(decision) = actor.decide(admit).await else {
         return Answer::Busy.into();
     };
-    shared.meters.stage(Timed::Decide, begun.elapsed());
+    shared.meters.stage(Timed::Admit, started.elapsed());
     let answer = match decision {
-        Decision::Proceed(ticket, replaced) => {
-            return proceed(shared, &desk, origin, candidate, ticket, replaced).await;
+        Admission::Proceed(guard, replaced) => {
+            return proceed(shared, &actor, origin, asked, guard, replaced).await;
         }
-        Decision::WaitWith(ticket, row) => {
-            waiting::join(shared, origin, candidate, ticket, row).await
-        }
-        Decision::Waits => Answer::Pending,
-        Decision::Full => Answer::Busy,
-        Decision::Known(known) => {
-            let again = is_resent(candidate, Some(&known));
+        Admission::WaitWith(guard, row) => waiting::join(shared, origin, asked, guard, row).await,
+        Admission::Waits => Answer::Pending,
+        Admission::Full => Answer::Full,
+        Admission::Prior(known) => {
+            let again = is_resent(asked, Some(&known));
             let answer = query::known(shared, origin, known).await;
             match again {
-                true => query::resent(shared, origin, candidate, answer).await,
+                true => query::resent(shared, origin, asked, answer).await,
                 false => answer,
             }
         }
-        Decision::Join(answer) => {
+        Admission::Join(answer) => {
             let answer = match shared.spec.reaches_outside() {
                 true => stages::within(shared, answer).await,
                 false => answer.await.unwrap_or(Answer::Busy),
             };
-            match is_resent(candidate, candidate.known.as_ref()) {
-                true => query::resent(shared, origin, candidate, answer).await,
+            match is_resent(asked, asked.known.as_ref()) {
+                true => query::resent(shared, origin, asked, answer).await,
                 false => answer,
             }
         }
-        Decision::Guessing => Answer::Guessing,
-        Decision::Refused => match &candidate.evidence {
-            Err(refusal) => refuse(shared, origin, candidate, refusal).await,
+        Admission::Throttled => Answer::Throttled,
+        Admission::Refused => match &asked.evidence {
+            Err(refusal) => refuse(shared, origin, asked, refusal).await,
             // The actor only says this of a request that was refused.
             Ok(_) => Answer::Busy,
         },
-        Decision::Replay => {
-            let refusal = match candidate.intune {
+        Admission::Replay => {
+            let refusal = match asked.intune {
                 true => {
                     let words = USED_BEFORE.to_owned();
-                    Refusal::gate(Label::Replay, words, candidate.claim().cloned())
+                    Refusal::gate(Label::Replay, words, asked.claim().cloned())
                 }
                 false => Refusal::used(),
             };
-            refuse(shared, origin, candidate, &refusal).await
+            refuse(shared, origin, asked, &refusal).await
         }
-        Decision::RateLimited(limited) => {
+        Admission::RateLimited(limited) => {
             let words = limited.to_string();
-            let refusal = Refusal::gate(Label::RateLimited, words, candidate.claim().cloned());
-            refuse(shared, origin, candidate, &refusal).await
+            let claim = asked.claim().cloned();
+            let refusal = Refusal::taken(Label::RateLimited, words, claim, asked.intune);
+            refuse(shared, origin, asked, &refusal).await
         }
     };
     answer.into()
@@ -216,20 +219,20 @@ async fn enroll(
 
 /// Whether a challenge came a second time, in the very same message. The polls of a request that
 /// waits for an operator, or waited, are something else.
-fn is_resent(candidate: &Candidate, known: Option<&Known>) -> bool {
-    candidate.intune && !known.is_some_and(Known::was_pending)
+fn is_resent(asked: &EnrollmentRequest, known: Option<&PriorResult>) -> bool {
+    asked.intune && !known.is_some_and(PriorResult::was_pending)
 }
 
-fn asks(candidate: &Candidate) -> Asks {
-    match &candidate.evidence {
-        Ok(evidence) => Asks::Proven {
+fn judged(asked: &EnrollmentRequest) -> Judged {
+    match &asked.evidence {
+        Ok(evidence) => Judged::Proven {
             reservations: evidence.proven.reservations.clone(),
-            counted: candidate.intune,
+            counted: asked.intune,
         },
-        Err(refusal) => Asks::Refused {
+        Err(refusal) => Judged::Refused {
             label: refusal.label,
             guess: refusal.guess,
-            counted: candidate.intune,
+            counted: asked.intune,
         },
     }
 }
@@ -241,28 +244,32 @@ async fn cert_rep(
     reply: ReplyTo,
     answer: Answer,
     came: DateTime<Utc>,
-) -> Served {
+) -> Response {
     let operation = Operation::from(&reply.message_type);
     let transaction_id = reply.transaction_id.clone();
-    let ending = answer.ending();
-    let served = |ending, outcome| Served {
+    let result = answer.result();
+    let served = |result, outcome| Response {
         operation,
         transaction_id,
-        ending,
+        result,
         outcome,
     };
     match answer {
-        Answer::Busy => return served(ending, BUSY),
-        Answer::Guessing => return served(ending, Outcome::TooManyGuesses),
+        Answer::Busy => return served(result, BUSY),
+        Answer::Full => {
+            let retry_after = RETRY_AFTER;
+            return served(result, Outcome::Full { retry_after });
+        }
+        Answer::Throttled => return served(result, Outcome::TooManyFailures),
         _ => {}
     }
-    let begun = shared.services.clock.instant();
+    let started = shared.services.clock.instant();
     let spec = Arc::clone(&shared.spec);
     let sealing = move || answer::seal(&spec, &reply, &answer, came).map_err(Failure::from);
     let sealed = shared.services.pool.run(Stage::Finish, sealing).await;
-    shared.meters.stage(Timed::Reply, begun.elapsed());
+    shared.meters.stage(Timed::Reply, started.elapsed());
     match sealed.map_err(Failure::from).flatten() {
-        Ok(octets) => served(ending, Outcome::CertRep(octets)),
+        Ok(octets) => served(result, Outcome::CertRep(octets)),
         Err(error) => {
             tracing::error!(
                 profile = shared.spec.path_id,
@@ -270,7 +277,7 @@ async fn cert_rep(
                 %error,
                 "a CertRep could not be built"
             );
-            served(Ending::Busy, BUSY)
+            served(RequestResult::Busy, BUSY)
         }
     }
 }

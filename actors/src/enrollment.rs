@@ -41,7 +41,7 @@ pub(crate) struct Rejected {
     pub(crate) fail_info: FailInfo,
     pub(crate) text: Cow<'static, str>,
     pub(crate) detail: String,
-    /// Whether the signature was good: then it is an enrollment's refusal, else noise.
+    /// Whether the signature was good: then it is an enrollment's refusal, else a stray one.
     pub(crate) verified: bool,
     /// It is the one refusal for whatever went wrong from the decryption on: it leaves at a moment that tells nothing.
     pub(crate) opaque: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Rejected {
 }
 
 /// An enrollment, ready to be decided on.
-pub(crate) struct Candidate {
+pub(crate) struct EnrollmentRequest {
     pub(crate) reply: ReplyTo,
     pub(crate) csr: Csr,
     pub(crate) facts: CsrFacts,
@@ -68,7 +68,7 @@ pub(crate) struct Candidate {
     pub(crate) by_holder: bool,
     /// What is to stand in the audit beside a certificate.
     pub(crate) notes: Vec<String>,
-    pub(crate) known: Option<Known>,
+    pub(crate) known: Option<PriorResult>,
     pub(crate) evidence: Result<Box<Evidence>, Refusal>,
     pub(crate) approval: Result<Approved, Refusal>,
     /// Tolerated oddities, for the log.
@@ -93,7 +93,7 @@ pub(crate) struct Evidence {
     pub(crate) through_gates: bool,
 }
 
-impl Candidate {
+impl EnrollmentRequest {
     pub(crate) fn is_renewal(&self) -> bool {
         self.renews.is_some() || self.is_renewal_message()
     }
@@ -103,7 +103,7 @@ impl Candidate {
         self.reply.message_type == MessageType::RenewalReq
     }
 
-    /// Whether [`Candidate::claim`] is only what somebody wrote: no trust anchor signed it.
+    /// Whether [`EnrollmentRequest::claim`] is only what somebody wrote: no trust anchor signed it.
     pub(crate) fn claim_is_unverified(&self) -> bool {
         matches!(&self.evidence, Err(refusal) if refusal.anonymous)
     }
@@ -137,7 +137,7 @@ impl Candidate {
 
 /// What an enrollment took, to be given back when a later step fails.
 #[derive(Debug, Clone)]
-pub(crate) struct Marks {
+pub(crate) struct Reserved {
     /// What is taken once, and until when: used challenges.
     pub(crate) once: Vec<(ReplayKey, DateTime<Utc>)>,
     /// The challenge that was made here and is used by it.
@@ -150,7 +150,7 @@ pub(crate) struct Marks {
     pub(crate) at: DateTime<Utc>,
 }
 
-impl Marks {
+impl Reserved {
     pub(crate) fn none(at: DateTime<Utc>) -> Self {
         Self {
             once: Vec::new(),
@@ -164,7 +164,7 @@ impl Marks {
 
 /// What is known of an earlier request, without what only lists need.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(crate) struct PriorResult {
     pub(crate) stage: Stage,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) needs_approval: bool,
@@ -180,7 +180,7 @@ pub(crate) struct Known {
     pub(crate) refused: Option<Box<Ended>>,
 }
 
-impl Known {
+impl PriorResult {
     /// Whether its device was told PENDING, or may have been: then its polls are no retransmissions. What went through
     /// one stage alone was stored once.
     pub(crate) fn was_pending(&self) -> bool {
@@ -245,7 +245,7 @@ pub(crate) struct Waiting {
     /// A digest of the key that is to be certified.
     pub(crate) spki: Key,
     /// A digest of everything in the CSR but the challenge and the signature.
-    pub(crate) wish: Key,
+    pub(crate) content: Key,
     /// The network that it came from.
     pub(crate) source: Option<IpAddr>,
     /// Other transactions that joined this one: what each is known and polled by.
@@ -269,7 +269,7 @@ impl Waiting {
             .collect();
         Self {
             spki: digest(&[spki]),
-            wish: digest(&parts),
+            content: digest(&parts),
             source: source.map(network_of),
             joined: Vec::new(),
         }

@@ -178,11 +178,11 @@ fn cut(text: String, most: usize) -> String {
         return text;
     }
     // As if everything were left out: the number of digits is then never too small.
-    let mut room = most.saturating_sub(left_out(text.len()).len());
+    let mut room = most.saturating_sub(suppressed(text.len()).len());
     while !text.is_char_boundary(room) {
         room -= 1;
     }
-    let note = left_out(text.len() - room);
+    let note = suppressed(text.len() - room);
     let mut kept = text;
     kept.truncate(room);
     if note.len() <= most {
@@ -192,7 +192,7 @@ fn cut(text: String, most: usize) -> String {
     kept
 }
 
-fn left_out(octets: usize) -> String {
+fn suppressed(octets: usize) -> String {
     format!("... ({octets} octets more)")
 }
 

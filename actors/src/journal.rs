@@ -1,14 +1,14 @@
 //! Group commit: one thread takes whatever changes have gathered, makes them durable with one
 //! flush, and tells each asker. Nothing that depends on a change happens before it is told.
 
-mod inbox;
+mod queue;
 mod writer;
 
 use crate::compute::ComputePool;
 use crate::excerpt;
 use crate::registry::Metrics;
 use crate::store_clock::StoreClock;
-use inbox::Inbox;
+use queue::Queue;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use store::{Change, Committed, Conflict, Op, Store};
@@ -40,16 +40,16 @@ pub struct Count {
 
 struct Entry {
     change: Change,
-    then: Then,
+    on_commit: OnCommit,
 }
 
 /// Learns how a change went, on the journal's thread.
-type Then = Box<dyn FnOnce(Result<Committed, JournalError>) + Send>;
+type OnCommit = Box<dyn FnOnce(Result<Committed, JournalError>) + Send>;
 
 /// The way to the journal's thread. Cheap to clone.
 #[derive(Clone)]
 pub struct Journal {
-    inbox: Arc<Inbox>,
+    queue: Arc<Queue>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -64,9 +64,9 @@ impl Journal {
         pool: ComputePool,
         metrics: &Metrics,
     ) -> std::io::Result<Self> {
-        let inbox = Arc::new(Inbox::new(move || pool.waiting() != (0, 0)));
+        let queue = Arc::new(Queue::new(move || pool.waiting() != (0, 0)));
         let mut writer = Writer::new(store, time, metrics);
-        let orders = Arc::clone(&inbox);
+        let orders = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
@@ -77,7 +77,7 @@ impl Journal {
                 drop(end);
             })?;
         Ok(Self {
-            inbox,
+            queue,
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
@@ -100,13 +100,13 @@ impl Journal {
         told.await.unwrap_or(Err(JournalError::Stopped))
     }
 
-    /// As [`commit`](Self::commit), from any thread and without waiting: `then` learns how it went, and must be quick. It
+    /// As [`commit`](Self::commit), from any thread and without waiting: `on_commit` learns how it went, and must be quick. It
     /// is dropped when the journal has been shut down.
     pub fn send(
         &self,
         mut change: Change,
         count: Option<Count>,
-        then: impl FnOnce(Result<Committed, JournalError>) + Send + 'static,
+        on_commit: impl FnOnce(Result<Committed, JournalError>) + Send + 'static,
     ) {
         excerpt::change(&mut change);
         if let Some(Count { profile, name }) = count {
@@ -116,20 +116,20 @@ impl Journal {
                 by: 1,
             });
         }
-        let then = Box::new(then);
-        self.inbox.send(Entry { change, then });
+        let on_commit = Box::new(on_commit);
+        self.queue.send(Entry { change, on_commit });
     }
 
     /// Whether changes are still taken.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.inbox.is_open()
+        self.queue.is_open()
     }
 
     /// Takes no more, and waits until what was sent is durable. Blocks. Says whether the thread
     /// came to its end without a panic.
     pub fn close(&self) -> bool {
-        self.inbox.close();
+        self.queue.close();
         let thread = self
             .thread
             .lock()
@@ -140,7 +140,7 @@ impl Journal {
 }
 
 /// However the thread ends, nobody waits for it for ever.
-struct End<'a>(&'a Inbox);
+struct End<'a>(&'a Queue);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {

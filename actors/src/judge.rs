@@ -1,17 +1,17 @@
-//! What policy says of a wish, seen beside the CA and the RA that it goes to.
+//! What policy says of a request, seen beside the CAs and RAs of the server.
 
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
 use issuer::policy::keys::refuse_prime_modulus;
-use issuer::{Approved, PolicyRefusal, Wish};
+use issuer::{Approved, CertificateRequest, PolicyRefusal};
 
-/// Approves the wish of a message that came in, or says why not. Costs time: runs on the compute pool.
+/// Approves the request of a message that came in, or says why not. Costs time: runs on the compute pool.
 pub(crate) fn approve_first(
     shared: &Shared,
-    wish: Wish<'_>,
+    request: CertificateRequest<'_>,
     now: DateTime<Utc>,
 ) -> Result<Approved, PolicyRefusal> {
-    let approved = approve(shared, wish, now)?;
+    let approved = approve(shared, request, now)?;
     let (key, services) = (approved.public_key(), &shared.services);
     if services.primality.affords(key, services.clock.instant()) {
         refuse_prime_modulus(key)?;
@@ -19,16 +19,17 @@ pub(crate) fn approve_first(
     Ok(approved)
 }
 
-/// Approves a wish whose key was looked at before, or says why not.
+/// Approves a request whose key was looked at before, or says why not.
 pub(crate) fn approve(
     shared: &Shared,
-    wish: Wish<'_>,
+    request: CertificateRequest<'_>,
     now: DateTime<Utc>,
 ) -> Result<Approved, PolicyRefusal> {
     let spec = &shared.spec;
-    let approved = spec.policy.approve(wish, now)?;
+    let approved = spec.policy.approve(request, now)?;
     let ras: Vec<_> = spec.ras.iter().flat_map(scep::Ra::certificates).collect();
     approved.check_apart(&spec.issuer.authority(), &ras)?;
+    shared.services.peers.known().names.check(&approved)?;
     if let Some(remote) = spec.issuer.remote() {
         remote.can_express(&approved)?;
     }

@@ -3,19 +3,19 @@
 //! | module | holds |
 //! |---|---|
 //! | `runtime`, `shared` | all threads together; what profiles use together |
-//! | `supervisor`, `directory`, `exit`, `revive` | which profiles there are; starting, exchanging, bringing back |
+//! | `supervisor`, `directory`, `exit`, `restart` | which profiles there are; starting, exchanging, bringing back |
 //! | `spec`, `view`, `hooks` | what a profile is, what it says about itself, whom it asks |
-//! | `profile`, `messages`, `decision` | the actor: the state that decides, and nothing that waits; what it is asked |
+//! | `profile`, `messages`, `admission` | the actor: the state that decides, and nothing that waits; what it is asked |
 //! | `transactions`, `pending`, `told` | enrollments under way and just finished; those that wait for an operator; those that were not approved |
 //! | `enroll`, `advance`, `waiting`, `compliance`, `issue`, `durable` | one PKIOperation, top to bottom; what comes after the decision; beginning to wait for an operator; the one durable step |
 //! | `enrollment` | what an enrollment is made of: data, and nothing that is done with it |
 //! | `stages`, `outside`, `worker`, `notices` | enrollments that need somebody outside: their stages; calls with time limits, pauses and a circuit; what is due; the outbox |
-//! | `candidate`, `renewal` | from octets to something that can be decided on, policy included |
+//! | `read_request`, `renewal` | from octets to something that can be decided on, policy included |
 //! | `challenges` | challenges that are made for one device |
 //! | `answer`, `refusal`, `refuse`, `pace` | what a device is told and when, what the operator reads |
 //! | `query`, `operator`, `crl`, `revocation`, `revoke`, `remote_revocation`, `bulk`, `superseded`, `compromised` | polls and look-ups, approvals, CRLs, what a revocation is, revoking here and elsewhere, many at once, what was renewed, keys that get nothing any more |
-//! | `limits`, `guesses`, `lock_out`, `network`, `noise`, `budget` | who is turned away before RSA; what is kept out of the audit |
-//! | `journal`, `compute`, `fence` | group commit, RSA threads, safe restarts |
+//! | `limits`, `failed_attempts`, `lock_out`, `network`, `audit_sampler`, `budget` | who is turned away before RSA; what is kept out of the audit |
+//! | `journal`, `compute`, `commit_barrier` | group commit, RSA threads, safe restarts |
 //! | `clock`, `store_clock` | the time, and the time by which things may be forgotten |
 //! | `records`, `audit`, `context`, `excerpt`, `meters` | what an enrollment leaves in the store, how much of it, and in the metrics |
 //! | `requests`, `registry` | requests counted when they are answered; where metrics are kept |
@@ -23,29 +23,29 @@
 //! Actors share nothing mutable. No RSA runs on an actor, nothing that decides runs off it, and
 //! no certificate leaves before its record is durable.
 
+mod admission;
 mod advance;
 mod answer;
 mod audit;
+mod audit_sampler;
 mod budget;
 mod bulk;
-mod candidate;
 mod challenges;
 mod clock;
+mod commit_barrier;
 mod compliance;
 mod compromised;
 mod compute;
 mod context;
 mod crl;
-mod decision;
 mod directory;
 mod durable;
 mod enroll;
 mod enrollment;
 mod excerpt;
 mod exit;
-mod fence;
+mod failed_attempts;
 mod findings;
-mod guesses;
 mod hooks;
 mod issue;
 mod journal;
@@ -55,15 +55,16 @@ mod lock_out;
 mod messages;
 mod meters;
 mod network;
-mod noise;
 mod notices;
 mod operator;
 mod outside;
 mod pace;
+mod peers;
 mod pending;
 mod primality;
 mod profile;
 mod query;
+mod read_request;
 mod records;
 mod refusal;
 mod refuse;
@@ -72,7 +73,7 @@ mod remote_issuers;
 mod remote_revocation;
 mod renewal;
 mod requests;
-mod revive;
+mod restart;
 mod revocation;
 mod revoke;
 mod runtime;
@@ -105,18 +106,18 @@ pub use hooks::{
 pub use journal::{Count, Journal, JournalError};
 pub use limits::RequestGate;
 pub use messages::{
-    DecideError, OperatorDecision, Origin, Outcome, PanicDrill, PkiOperation, ProfileStatus,
-    Served, Status, Sweep,
+    DecideError, InjectPanic, OperatorDecision, Origin, Outcome, PkiOperation, ProfileStatus,
+    Response, Status, Sweep,
 };
 pub use network::network_of;
 pub use outside::OutsideRules;
 pub use profile::ProfileActor;
 pub use registry::{Labels, Metrics};
 pub use remote_issuers::RemoteIssuers;
-pub use requests::{Counting, Ending, Operation, Requests};
+pub use requests::{Counting, Operation, RequestResult, Requests};
 pub use revocation::{By, Revocation, RevokeError};
 pub use revoke::{release, revoke};
-pub use runtime::{House, HouseError, HouseSettings};
+pub use runtime::{Runtime, RuntimeConfig, RuntimeError};
 pub use shared::Services;
 pub use spec::{
     ChainSettings, Intune, OneTimeRules, PendingLimits, ProfileSpec, RenewalRules, RequestLimits,

@@ -1,20 +1,24 @@
 //! Messages from a source that is locked out for wrong challenges: what may prove itself is opened, within bounds.
 
+use crate::admission::ActorHandle;
 use crate::compute::Stage;
-use crate::decision::Desk;
 use crate::enroll::{self, BUSY};
 use crate::enrollment::poll_key;
-use crate::messages::{Outcome, PkiOperation, Served};
+use crate::messages::{Outcome, PkiOperation, Response};
 use crate::records;
-use crate::requests::Ending;
+use crate::requests::RequestResult;
 use crate::shared::Shared;
 use chrono::{DateTime, Utc};
 use scep::MessageType;
 use std::sync::Arc;
 
 /// Serves one PKIOperation of a source that is locked out: what may prove itself is opened, a bounded number of them.
-pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperation) -> Served {
-    let unread = Served::unread;
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    actor: ActorHandle,
+    operation: PkiOperation,
+) -> Response {
+    let unread = Response::unread;
     let (job, message, now) = (Arc::clone(&shared), operation.message.clone(), shared.now());
     let looking = move || may_prove_itself(&job, &message, now);
     let may = match shared.services.pool.run(Stage::Start, looking).await {
@@ -26,16 +30,16 @@ pub(crate) async fn serve(shared: Arc<Shared>, desk: Desk, operation: PkiOperati
                 %error,
                 "the store cannot be read"
             );
-            return unread(Ending::Busy, BUSY);
+            return unread(RequestResult::Busy, BUSY);
         }
-        Err(_) => return unread(Ending::Shed, BUSY),
+        Err(_) => return unread(RequestResult::Shed, BUSY),
     };
     let instant = shared.services.clock.instant();
     let source = operation.origin.source;
     if may && shared.behind_lock_out.admits(source, instant) {
-        return enroll::serve(shared, desk, operation).await;
+        return enroll::serve(shared, actor, operation).await;
     }
-    unread(Ending::Guessing, Outcome::TooManyGuesses)
+    unread(RequestResult::Throttled, Outcome::TooManyFailures)
 }
 
 /// Whether a message from a source that is locked out is worth opening: it asks for the CRL, its signer shows a

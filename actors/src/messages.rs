@@ -1,6 +1,6 @@
 //! What can be said to a profile actor, and what it answers.
 
-use crate::requests::{Ending, Operation};
+use crate::requests::{Operation, RequestResult};
 use crate::spec::ProfileSpec;
 use actix::Message;
 use bytes::Bytes;
@@ -23,7 +23,7 @@ pub struct Origin {
 
 /// A SCEP PKIOperation, as it came (RFC 8894 section 4.3).
 #[derive(Message)]
-#[rtype(result = "Served")]
+#[rtype(result = "Response")]
 pub struct PkiOperation {
     /// The PKIMessage, BER or DER.
     pub message: Bytes,
@@ -33,24 +33,24 @@ pub struct PkiOperation {
 
 /// A PKIOperation that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
+pub struct Response {
     /// What it was about, as far as that became known.
     pub operation: Operation,
     /// Its transactionID, as far as that became known.
     pub transaction_id: Option<String>,
     /// How it ended.
-    pub ending: Ending,
+    pub result: RequestResult,
     /// What the client is sent.
     pub outcome: Outcome,
 }
 
-impl Served {
+impl Response {
     /// Of a message that could not be read, or that nobody has looked at.
-    pub(crate) fn unread(ending: Ending, outcome: Outcome) -> Self {
+    pub(crate) fn unread(result: RequestResult, outcome: Outcome) -> Self {
         Self {
             operation: Operation::PkiOperation,
             transaction_id: None,
-            ending,
+            result,
             outcome,
         }
     }
@@ -68,8 +68,13 @@ pub enum Outcome {
         /// When to come again.
         retry_after: Duration,
     },
+    /// As many requests wait for an operator as may, in all or from this source: HTTP 503 with words that say so.
+    Full {
+        /// When to come again.
+        retry_after: Duration,
+    },
     /// Too many wrong challenges from this source: HTTP 403.
-    TooManyGuesses,
+    TooManyFailures,
 }
 
 /// When a device that was turned away for lack of room should come again.
@@ -158,7 +163,7 @@ pub(crate) struct End;
 /// no route leads here.
 #[derive(Message, Debug, Clone, Copy)]
 #[rtype(result = "()")]
-pub struct PanicDrill;
+pub struct InjectPanic;
 
 /// The word for where an enrollment stands.
 #[must_use]

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stage {
     Open,
-    Decide,
+    Admit,
     Issue,
     Commit,
     Reply,
@@ -53,7 +53,7 @@ impl Meters {
     pub(crate) fn stage(&self, stage: Stage, took: Duration) {
         let histogram = match stage {
             Stage::Open => &self.open,
-            Stage::Decide => &self.decide,
+            Stage::Admit => &self.decide,
             Stage::Issue => &self.issue,
             Stage::Commit => &self.commit,
             Stage::Reply => &self.reply,

@@ -1,6 +1,7 @@
 //! The outbox: what somebody outside must be told is written with what it tells, and sent until it has arrived.
 
 use crate::audit;
+use crate::context::Context;
 use crate::outside::Called;
 use crate::remote_revocation;
 use crate::shared::Shared;
@@ -15,7 +16,7 @@ use store::{Change, EnrollmentRecord, Op, StoredNotice};
 /// Notices that are sent in one go.
 const AT_ONCE: usize = 64;
 
-/// For how long a notice is tried; then it is given up, and the log says so.
+/// For how long a notice is tried, by time that really passed; then it is given up, and the log says so.
 const LONGEST: TimeDelta = TimeDelta::days(7);
 
 /// What a notice says, as it is kept.
@@ -38,7 +39,7 @@ struct Body {
 }
 
 /// Adds the notice of an enrollment's end to the change that ends it, where its validator is to be told, or somebody is told
-/// of every one.
+/// of every one; and those of the transactions that end with it.
 pub(crate) fn push(
     change: &mut Change,
     shared: &Shared,
@@ -46,7 +47,43 @@ pub(crate) fn push(
     end: &NoticeOf,
     now: DateTime<Utc>,
 ) {
-    let Some(csr) = &record.csr else { return };
+    if let Some(csr) = &record.csr {
+        push_one(
+            change,
+            shared,
+            record,
+            (record.transaction_id.as_str(), csr.as_slice()),
+            end,
+            now,
+        );
+    }
+    push_joined(change, shared, record, end, now);
+}
+
+/// Adds the notices of the transactions that end with this one.
+pub(crate) fn push_joined(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    end: &NoticeOf,
+    now: DateTime<Utc>,
+) {
+    for joined in Context::of_record(record).joined {
+        if let Some(csr) = &joined.csr {
+            let request = (joined.transaction_id.as_str(), csr.as_slice());
+            push_one(change, shared, record, request, end, now);
+        }
+    }
+}
+
+fn push_one(
+    change: &mut Change,
+    shared: &Shared,
+    record: &EnrollmentRecord,
+    (transaction_id, csr): (&str, &[u8]),
+    end: &NoticeOf,
+    now: DateTime<Utc>,
+) {
     let challenge = Csr::from_der(csr).ok();
     let challenge = challenge.as_ref().and_then(Csr::challenge_password);
     let vouched = shared.validator(challenge).filter(|one| one.is_remote());
@@ -56,7 +93,15 @@ pub(crate) fn push(
         .filter(|one| one.hears_of_all() || vouched == Some(one.id()))
         .map(|one| one.id().to_owned())
         .collect();
-    put(change, shared, record, csr, told, end, now);
+    put(
+        change,
+        shared,
+        record,
+        (transaction_id, csr),
+        told,
+        end,
+        now,
+    );
 }
 
 /// Adds the notice of an enrollment that ended in one step, where somebody is told of every one.
@@ -73,14 +118,15 @@ pub(crate) fn push_to_all(
         .filter(|one| one.hears_of_all())
         .map(|one| one.id().to_owned())
         .collect();
-    put(change, shared, record, csr, told, end, now);
+    let request = (record.transaction_id.as_str(), csr);
+    put(change, shared, record, request, told, end, now);
 }
 
 fn put(
     change: &mut Change,
     shared: &Shared,
     record: &EnrollmentRecord,
-    csr: &[u8],
+    (transaction_id, csr): (&str, &[u8]),
     told: Vec<String>,
     end: &NoticeOf,
     now: DateTime<Utc>,
@@ -95,7 +141,7 @@ fn put(
         }
     };
     let body = Body {
-        transaction_id: record.transaction_id.clone(),
+        transaction_id: transaction_id.to_owned(),
         csr: csr.to_vec(),
         certificate,
         reason,
@@ -176,8 +222,8 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         return;
     };
     let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-    let neighbour = shared.neighbour(validator.id());
-    let called = neighbour
+    let remote = shared.remote(validator.id());
+    let called = remote
         .call(clock, rules, validator.notify(&told), |_: &Again| true)
         .await;
     let (why, after) = match called {
@@ -204,8 +250,9 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         Called::TimedOut => ("there was no answer in time".to_owned(), None),
         Called::Closed(wait) => ("nobody is called now".to_owned(), Some(wait)),
     };
-    let now = shared.now();
-    if now.signed_duration_since(notice.created) > LONGEST {
+    // Never by the wall clock, which may be wrong for a while.
+    let passed = shared.passed();
+    if passed.signed_duration_since(notice.created) > LONGEST {
         give_up(shared, id, &notice.notifier, &why).await;
         return;
     }
@@ -219,7 +266,7 @@ async fn send_one(shared: &Arc<Shared>, StoredNotice { id, notice }: StoredNotic
         why,
         "a notice is sent again later"
     );
-    let due = shared.passed() + pause;
+    let due = passed + pause;
     keep(shared, Change::new().with(Op::DelayNotice { id, due })).await;
 }
 

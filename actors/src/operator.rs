@@ -1,11 +1,11 @@
 //! What operators decide: pending requests, and those that nobody decided in time.
 
+use crate::admission::{ActorHandle, AdmissionGuard, Completion};
 use crate::answer::Answer;
 use crate::audit;
 use crate::context::Context;
-use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
-use crate::enrollment::{Ended, Key, Known};
+use crate::enrollment::{Ended, Key, PriorResult};
 use crate::issue;
 use crate::judge;
 use crate::messages::{DecideError, OperatorDecision, state_word};
@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::stages;
 use challenge::{Label, NoticeOf};
 use chrono::{DateTime, Utc};
-use issuer::{Approved, Wish};
+use issuer::{Approved, CertificateRequest};
 use pki::Csr;
 use scep::FailInfo;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use store::{AuditDetails, AuditEvent, Change, EnrollmentRecord, Outcome, Refusal
 /// Carries out a decision: issues the certificate now, or denies it.
 pub(crate) async fn decide(
     shared: Arc<Shared>,
-    desk: Desk,
+    actor: ActorHandle,
     decision: OperatorDecision,
 ) -> Result<Stage, DecideError> {
-    let ticket = claim(&desk, decision.key).await?;
+    let guard = acquire(&actor, decision.key).await?;
     let record = durable::load(&shared, decision.key).await?;
     let now = shared.now();
     if !record.stage.awaits_approval() {
@@ -42,21 +42,21 @@ pub(crate) async fn decide(
     let reaches_outside =
         shared.spec.issuer.local().is_none() || asked.is_some_and(challenge::Validator::is_remote);
     if decision.approve && reaches_outside {
-        return approve_elsewhere(&shared, &desk, ticket, record, &decision, now).await;
+        return approve_elsewhere(&shared, &actor, guard, record, &decision, now).await;
     }
     let carried = if decision.approve {
         approve(&shared, &record, &decision, now).await?
     } else {
         deny(&shared, record, &context, &decision, now)
     };
-    finish(&shared, ticket, &context, carried).await
+    finish(&shared, guard, &context, carried).await
 }
 
 /// Approves a request whose issuer is somewhere else: that is durable before the issuer is asked.
 async fn approve_elsewhere(
     shared: &Arc<Shared>,
-    desk: &Desk,
-    ticket: Ticket,
+    actor: &ActorHandle,
+    guard: AdmissionGuard,
     record: EnrollmentRecord,
     decision: &OperatorDecision,
     now: DateTime<Utc>,
@@ -72,15 +72,15 @@ async fn approve_elsewhere(
     );
     let operators = Change::new().with(event);
     let note = decision.note.clone();
-    stages::approved(shared, desk, ticket, record, note, operators)
+    stages::approved(shared, actor, guard, record, note, operators)
         .await
         .map_err(failed)?;
     Ok(durable::load(shared, decision.key).await?.stage)
 }
 
-async fn claim(desk: &Desk, key: Key) -> Result<Ticket, DecideError> {
-    match desk.claim(key).await {
-        Ok(Some(ticket)) => Ok(ticket),
+async fn acquire(actor: &ActorHandle, key: Key) -> Result<AdmissionGuard, DecideError> {
+    match actor.acquire(key).await {
+        Ok(Some(guard)) => Ok(guard),
         Ok(None) => Err(DecideError::Busy),
         Err(_) => Err(DecideError::Failed(
             "the profile is being restarted".to_owned(),
@@ -111,12 +111,12 @@ async fn approvable(
         return Err(DecideError::Policy(renewal::compromised().message));
     }
     // The policy of today decides, not that of the day when the request came.
-    let wish = Wish {
+    let request = CertificateRequest {
         csr: &csr,
         vouched_sid: record.grounds.vouched_sid.as_deref(),
         previous: None,
     };
-    judge::approve(shared, wish, now).map_err(|refusal| DecideError::Policy(refusal.reason))
+    judge::approve(shared, request, now).map_err(|refusal| DecideError::Policy(refusal.reason))
 }
 
 async fn approve(
@@ -172,7 +172,7 @@ fn deny(
         &words,
         now,
     );
-    let change = Change::new()
+    let mut change = Change::new()
         .with(operators_event(
             shared,
             &record,
@@ -182,24 +182,22 @@ fn deny(
             now,
         ))
         .with(event);
+    notices::push_refused(&mut change, shared, &record, "denied", &words, now);
     let stage = Stage::Refused(Refusal::Denied {
         by: decision.by.clone(),
         note: decision.note.clone(),
     });
     let kept = Ended::new(context, false).octets();
-    let denied_csr = record.clone();
     let denied = records::decided(record, stage, kept, now);
-    let mut change = change;
-    notices::push_refused(&mut change, shared, &denied_csr, "denied", &words, now);
     let change = change.with(denied.clone());
     let answer = Answer::refused(FailInfo::BadRequest, "an operator refused this request");
     (denied, answer, change)
 }
 
-/// Commits, and settles the ticket only when that was possible.
+/// Commits, and completes the guard only when that was possible.
 async fn finish(
     shared: &Shared,
-    ticket: Ticket,
+    guard: AdmissionGuard,
     context: &Context,
     (record, answer, mut change): Carried,
 ) -> Result<Stage, DecideError> {
@@ -217,8 +215,8 @@ async fn finish(
     durable::commit(shared, change, label)
         .await
         .map_err(failed)?;
-    let known = Known::from(&record);
-    ticket.settle(Settlement::Durable {
+    let known = PriorResult::from(&record);
+    guard.complete(Completion::Durable {
         known,
         answer,
         label,
@@ -231,9 +229,9 @@ fn failed(failure: Failure) -> DecideError {
 }
 
 /// Ends requests whose time limit has passed, one after the other.
-pub(crate) async fn expire_overdue(shared: Arc<Shared>, desk: Desk, overdue: Vec<Key>) {
+pub(crate) async fn expire_overdue(shared: Arc<Shared>, actor: ActorHandle, overdue: Vec<Key>) {
     for key in overdue {
-        match expire(&shared, &desk, key).await {
+        match expire(&shared, &actor, key).await {
             // An operator is deciding on it, and began in time.
             Ok(()) | Err(DecideError::Busy) => {}
             Err(error) => {
@@ -243,8 +241,8 @@ pub(crate) async fn expire_overdue(shared: Arc<Shared>, desk: Desk, overdue: Vec
     }
 }
 
-async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), DecideError> {
-    let ticket = claim(desk, key).await?;
+async fn expire(shared: &Arc<Shared>, actor: &ActorHandle, key: Key) -> Result<(), DecideError> {
+    let guard = acquire(actor, key).await?;
     // Read after the claim: somebody may have decided since the sweep began.
     let record = durable::load(shared, key).await?;
     let now = shared.now();
@@ -268,7 +266,7 @@ async fn expire(shared: &Arc<Shared>, desk: &Desk, key: Key) -> Result<(), Decid
     let expired = records::decided(record, stage, kept, now);
     let change = change.with(expired.clone()).with(event);
     let answer = Answer::refused(FailInfo::BadRequest, words);
-    finish(shared, ticket, &context, (expired, answer, change))
+    finish(shared, guard, &context, (expired, answer, change))
         .await
         .map(|_| ())
 }

@@ -3,12 +3,12 @@
 
 use crate::clock::Clock;
 use crate::registry::Metrics;
+use chrono::TimeDelta;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
 
 /// How a profile deals with those outside that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,16 @@ pub struct OutsideRules {
     pub first_pause: Duration,
     /// up to this. The one that is kept is between half of it and all of it, by chance.
     pub longest_pause: Duration,
-    /// How long a stage may take, all tries together. Then the enrollment fails.
+    /// How often a stage is tried, calls that nobody made not counted. Then the enrollment fails; 0 = as often as its time
+    /// allows.
+    pub tries: u32,
+    /// How long a stage may take, all tries together, restarts included. Then the enrollment fails.
     pub budget: Duration,
     /// After so many failures in a row nobody is called any more,
     pub failures: u32,
     /// until this time has passed and one call has come through.
     pub rest: Duration,
-    /// Calls at a time, for each neighbour.
+    /// Calls at a time, for each remote.
     pub at_a_time: usize,
 }
 
@@ -38,6 +41,7 @@ impl Default for OutsideRules {
             call: Duration::from_secs(10),
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(60),
+            tries: 0,
             budget: Duration::from_secs(30 * 60),
             failures: 5,
             rest: Duration::from_secs(30),
@@ -69,59 +73,69 @@ pub(crate) enum Called<T, E> {
     Closed(Duration),
 }
 
-/// The tries of one stage.
-pub(crate) struct Tries {
-    started: Instant,
-    failed: u32,
+/// How the tries of one stage go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Again after so long.
+    After(Duration),
+    /// No more: the stage has had its time, or its tries.
+    GiveUp,
 }
 
-impl Tries {
-    pub(crate) fn starting(clock: &dyn Clock) -> Self {
-        Self {
-            started: clock.instant(),
-            failed: 0,
-        }
-    }
-
-    /// Waits until the next try: as long as the other side wants, or else a pause that grows. `false` when the budget
-    /// of the stage would be used up then.
-    pub(crate) async fn pause(
-        &mut self,
-        clock: &dyn Clock,
-        rules: &OutsideRules,
+impl OutsideRules {
+    /// What comes after `calls` calls of a stage, of which `failed` were answered with a failure or not at all. `spent` is
+    /// the time that the stage has taken so far, by the store's clock, so that a restart neither gives it more nor takes
+    /// any; `after` is what the other side asks for.
+    pub(crate) fn next(
+        &self,
+        (calls, failed): (u32, u32),
+        spent: TimeDelta,
         after: Option<Duration>,
-    ) -> bool {
-        self.failed = self.failed.saturating_add(1);
-        let pause = after.unwrap_or_else(|| rules.pause(self.failed, clock.chance()));
-        let next = clock.instant() + pause.max(Duration::from_millis(1));
-        if next > self.started + rules.budget {
-            return false;
+        chance: f64,
+    ) -> Next {
+        // Nobody is asked without a pause, whatever the other side says.
+        let pause = after
+            .unwrap_or_else(|| self.pause(calls, chance))
+            .max(self.first_pause / 2)
+            .max(Duration::from_millis(1));
+        let spent = spent.to_std().unwrap_or_default();
+        let has_tries = self.tries == 0 || failed < self.tries;
+        match has_tries && spent.saturating_add(pause) <= self.budget {
+            true => Next::After(pause),
+            false => Next::GiveUp,
         }
-        clock.wait_until(next).await;
-        true
     }
 }
 
 /// Somebody outside, as one profile calls it.
-pub(crate) struct Neighbour {
+pub(crate) struct Remote {
     metrics: Metrics,
     profile: String,
     name: String,
-    places: Semaphore,
+    /// Calls under way.
+    calls: Arc<AtomicUsize>,
     circuit: Mutex<Circuit>,
 }
 
 /// All those outside that one profile calls, by name: their circuits outlive a reload.
-pub(crate) struct Neighbours {
+pub(crate) struct Remotes {
     metrics: Metrics,
     profile: String,
-    known: Mutex<HashMap<String, Arc<Neighbour>>>,
+    known: Mutex<HashMap<String, Arc<Remote>>>,
     /// Enrollments that wait for one of them.
     under_way: Arc<AtomicUsize>,
 }
 
-/// A place among the enrollments that wait for somebody outside.
+/// A place among the enrollments that wait for somebody outside, or among the calls that are under way.
 pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    /// One more, if there are fewer than `most`.
+    fn among(taken: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let place = Self(Arc::clone(taken));
+        (taken.fetch_add(1, Ordering::SeqCst) < most).then_some(place)
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -129,7 +143,7 @@ impl Drop for Place {
     }
 }
 
-impl Neighbours {
+impl Remotes {
     pub(crate) fn new(profile: &str, metrics: &Metrics) -> Self {
         Self {
             metrics: metrics.clone(),
@@ -141,18 +155,17 @@ impl Neighbours {
 
     /// A place for one more enrollment, if there are fewer than `most`; 0 = any number.
     pub(crate) fn place(&self, most: usize) -> Option<Place> {
-        let place = Place(Arc::clone(&self.under_way));
-        let before = self.under_way.fetch_add(1, Ordering::SeqCst);
-        (most == 0 || before < most).then_some(place)
+        let most = if most == 0 { usize::MAX } else { most };
+        Place::among(&self.under_way, most)
     }
 
     /// The one of that name.
-    pub(crate) fn of(&self, name: &str, rules: &OutsideRules) -> Arc<Neighbour> {
+    pub(crate) fn of(&self, name: &str) -> Arc<Remote> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let neighbour = known
+        let remote = known
             .entry(name.to_owned())
-            .or_insert_with(|| Neighbour::new(&self.metrics, &self.profile, name, rules.at_a_time));
-        Arc::clone(neighbour)
+            .or_insert_with(|| Remote::new(&self.metrics, &self.profile, name));
+        Arc::clone(remote)
     }
 }
 
@@ -166,13 +179,13 @@ struct Circuit {
     probing: bool,
 }
 
-impl Neighbour {
-    fn new(metrics: &Metrics, profile: &str, name: &str, at_a_time: usize) -> Arc<Self> {
+impl Remote {
+    fn new(metrics: &Metrics, profile: &str, name: &str) -> Arc<Self> {
         Arc::new(Self {
             metrics: metrics.clone(),
             profile: profile.to_owned(),
             name: name.to_owned(),
-            places: Semaphore::new(at_a_time.max(1)),
+            calls: Arc::default(),
             circuit: Mutex::default(),
         })
     }
@@ -193,7 +206,7 @@ impl Neighbour {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Some(_place) = Place::among(&self.calls, rules.at_a_time.max(1)) else {
             self.count("crowded");
             return Called::Closed(rules.first_pause);
         };
@@ -201,7 +214,7 @@ impl Neighbour {
         let entered = self.circuit().enter(clock.instant());
         let probe = match entered {
             Ok(probe) => Probe {
-                neighbour: self,
+                remote: self,
                 probe,
             },
             Err(wait) => {
@@ -230,7 +243,7 @@ impl Neighbour {
             Called::Answered(Err(_)) => "refused",
             Called::TimedOut | Called::Closed(_) => "timeout",
         });
-        let labels = [("profile", &*self.profile), ("neighbour", &*self.name)];
+        let labels = [("profile", &*self.profile), ("remote", &*self.name)];
         self.metrics
             .histogram("scepd_outside_seconds", &labels)
             .record(took.as_secs_f64());
@@ -242,30 +255,30 @@ impl Neighbour {
     }
 
     fn count(&self, result: &'static str) {
-        let (profile, neighbour) = (("profile", &*self.profile), ("neighbour", &*self.name));
+        let (profile, remote) = (("profile", &*self.profile), ("remote", &*self.name));
         self.metrics
             .counter(
                 "scepd_outside_calls_total",
-                &[profile, neighbour, ("result", result)],
+                &[profile, remote, ("result", result)],
             )
             .increment(1);
         let open = self.circuit().rests_until.is_some();
         self.metrics
-            .gauge("scepd_outside_circuit_open", &[profile, neighbour])
+            .gauge("scepd_outside_circuit_open", &[profile, remote])
             .set(f64::from(u8::from(open)));
     }
 }
 
 /// A probe that is cancelled leaves the circuit open for the next one.
 struct Probe<'a> {
-    neighbour: &'a Neighbour,
+    remote: &'a Remote,
     probe: bool,
 }
 
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
         if self.probe {
-            self.neighbour.circuit().probing = false;
+            self.remote.circuit().probing = false;
         }
     }
 }
@@ -327,16 +340,47 @@ mod tests {
         assert_eq!(rules.pause(u32::MAX, 0.5), Duration::from_secs(45));
     }
 
+    #[test]
+    fn a_stage_has_its_time_and_its_tries_and_goes_on_until_then() {
+        let rules = OutsideRules {
+            tries: 4,
+            budget: Duration::from_secs(100),
+            ..OutsideRules::default()
+        };
+        let next = |counts, spent, after: Option<u64>| {
+            let after = after.map(Duration::from_secs);
+            rules.next(counts, TimeDelta::seconds(spent), after, 1.0)
+        };
+        let after = |seconds| Next::After(Duration::from_secs(seconds));
+        assert_eq!(next((1, 1), 0, None), after(1));
+        assert_eq!(next((4, 3), 0, None), after(8));
+        assert_eq!(next((4, 4), 0, None), Next::GiveUp, "its tries");
+        assert_eq!(next((90, 3), 0, Some(30)), after(30), "it is at work");
+        assert_eq!(next((2, 1), 98, None), after(2));
+        assert_eq!(next((2, 1), 99, None), Next::GiveUp, "its time");
+        assert_eq!(next((2, 0), 80, Some(30)), Next::GiveUp, "it asks for more");
+        assert_eq!(
+            next((1, 1), -5, None),
+            after(1),
+            "a clock that was put back"
+        );
+        let hurried = rules.next((1, 0), TimeDelta::zero(), Some(Duration::ZERO), 1.0);
+        assert_eq!(hurried, Next::After(Duration::from_millis(500)));
+        let patient = OutsideRules { tries: 0, ..rules };
+        let many = patient.next((900, 900), TimeDelta::zero(), None, 1.0);
+        assert_eq!(many, after(60));
+    }
+
     #[tokio::test]
     async fn a_call_has_its_time_and_its_place() {
-        let neighbour = Neighbour::new(&Metrics::default(), "corp", "validator", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "validator");
         let clock = SystemClock;
-        let called = neighbour
+        let called = remote
             .call(&clock, &rules(), pending::<Result<(), ()>>(), |()| true)
             .await;
         assert!(matches!(called, Called::TimedOut));
-        let place = neighbour.places.acquire().await.unwrap();
-        let called = neighbour
+        let place = Place::among(&remote.calls, 1).unwrap();
+        let called = remote
             .call(&clock, &rules(), ready(Ok::<_, ()>(())), |()| true)
             .await;
         assert!(matches!(called, Called::Closed(_)));
@@ -368,9 +412,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_an_answer() {
-        let neighbour = Neighbour::new(&Metrics::default(), "corp", "issuer", 1);
+        let remote = Remote::new(&Metrics::default(), "corp", "issuer");
         for _ in 0..5 {
-            let called = neighbour
+            let called = remote
                 .call(&SystemClock, &rules(), ready(Err::<(), _>("no")), |_| false)
                 .await;
             assert!(matches!(called, Called::Answered(Err("no"))));

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 /// Far above what opening a message takes, and above what two ways of failing differ by.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Waits for the next whole step after `begun`, when the message came.
-pub(crate) async fn keep(clock: &dyn Clock, begun: Instant) {
-    clock.wait_until(next(begun, clock.instant())).await;
+/// Waits for the next whole step after `started`, when the message came.
+pub(crate) async fn keep(clock: &dyn Clock, started: Instant) {
+    clock.wait_until(next(started, clock.instant())).await;
 }
 
-fn next(begun: Instant, now: Instant) -> Instant {
-    let passed = now.saturating_duration_since(begun).as_nanos() / STEP.as_nanos();
+fn next(started: Instant, now: Instant) -> Instant {
+    let passed = now.saturating_duration_since(started).as_nanos() / STEP.as_nanos();
     let steps = u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1);
-    begun + STEP.saturating_mul(steps)
+    started + STEP.saturating_mul(steps)
 }
 
 #[cfg(test)]
@@ -24,15 +24,15 @@ mod tests {
 
     #[test]
     fn what_took_a_little_longer_leaves_no_later() {
-        let begun = Instant::now();
+        let started = Instant::now();
         for micros in [0, 1, 900, 1_650, 49_999] {
-            let now = begun + Duration::from_micros(micros);
-            assert_eq!(next(begun, now), begun + STEP, "{micros}");
+            let now = started + Duration::from_micros(micros);
+            assert_eq!(next(started, now), started + STEP, "{micros}");
         }
         // Under load the steps go on, instead of showing the difference again.
         for micros in [50_000, 51_000, 99_999] {
-            let now = begun + Duration::from_micros(micros);
-            assert_eq!(next(begun, now), begun + 2 * STEP, "{micros}");
+            let now = started + Duration::from_micros(micros);
+            assert_eq!(next(started, now), started + 2 * STEP, "{micros}");
         }
     }
 }

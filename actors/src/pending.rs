@@ -76,7 +76,7 @@ impl Pending {
         {
             return match row.durable {
                 false => Place::Unsettled,
-                true if row.waiting.wish == waiting.wish => Place::With(*other),
+                true if row.waiting.content == waiting.content => Place::With(*other),
                 true => Place::InsteadOf(*other),
             };
         }
@@ -187,10 +187,10 @@ mod tests {
     const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     const B: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
-    fn waiting(spki: u8, wish: u8, source: IpAddr) -> Arc<Waiting> {
+    fn waiting(spki: u8, content: u8, source: IpAddr) -> Arc<Waiting> {
         Arc::new(Waiting {
             spki: [spki; 16],
-            wish: [wish; 16],
+            content: [content; 16],
             source: Some(source),
             joined: Vec::new(),
         })
@@ -251,8 +251,8 @@ mod tests {
             per_profile: 1,
             per_source: 1,
         };
-        let place = |pending: &Pending, key: u8, wish| {
-            pending.place(&[key; 16], &waiting(1, wish, B), limits)
+        let place = |pending: &Pending, key: u8, content| {
+            pending.place(&[key; 16], &waiting(1, content, B), limits)
         };
         pending.reserve([1; 16], waiting(1, 1, A));
         assert_eq!(place(&pending, 2, 1), Place::Unsettled);

@@ -1,39 +1,43 @@
 //! The actor of one SCEP profile: it owns replay memory, rate windows, counters and what is under
 //! way, and is the only place where they are read and changed together.
 //!
-//! Nothing here waits and nothing here costs RSA time: the handlers of [`Decide`] and [`Settle`]
+//! Nothing here waits and nothing here costs RSA time: the handlers of [`Admit`] and [`Complete`]
 //! are a few look-ups each, so that any number of simultaneous copies of a request meet one
 //! uninterruptible decision.
 
 mod carry;
+mod complete;
 mod room;
-mod settle;
 
+use crate::admission::{
+    Acquire, ActorHandle, Admission, AdmissionGuard, Admit, Judged, RecordFailure,
+};
 use crate::context::Context as Kept;
-use crate::decision::{Asks, Claim, Decide, Decision, Desk, Guess, Ticket};
 use crate::enroll;
-use crate::enrollment::{Known, Marks};
+use crate::enrollment::{PriorResult, Reserved};
 use crate::exit::ExitGuard;
-use crate::guesses::Guesses;
+use crate::failed_attempts::FailedAttempts;
 use crate::limits::RequestGate;
 use crate::lock_out;
 use crate::messages::{
-    DecideError, End, OperatorDecision, Outcome, PanicDrill, PkiOperation, ProfileStatus,
-    RETRY_AFTER, Served, Status, Sweep,
+    DecideError, End, InjectPanic, OperatorDecision, Outcome, PkiOperation, ProfileStatus,
+    RETRY_AFTER, Response, Status, Sweep,
 };
 use crate::operator;
-use crate::outside::Neighbours;
+use crate::outside::Remotes;
 use crate::pending::{Pending, Place};
 use crate::records;
 use crate::refuse::{locked_out, summarize};
-use crate::requests::Ending;
+use crate::requests::RequestResult;
 use crate::shared::{Services, Shared, one_time};
 use crate::spec::{ProfileSpec, RequestLimits};
 use crate::start::{self, Start};
 use crate::told::Told;
 use crate::transactions::Transactions;
 use crate::worker;
-use crate::{budget::Budget, fence::Fence, meters::Meters, noise::Noise};
+use crate::{
+    audit_sampler::AuditSampler, budget::Budget, commit_barrier::CommitBarrier, meters::Meters,
+};
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle};
 use challenge::{Counters, Label, RateWindow, ReplayMemory};
 use chrono::{DateTime, Utc};
@@ -69,7 +73,7 @@ pub struct ProfileActor {
     replay: ReplayMemory,
     rate: RateWindow,
     counters: Counters,
-    guesses: Guesses,
+    failed_attempts: FailedAttempts,
     told: Told,
     /// Whether it was said that as many wait as may, since there was last room.
     said_full: bool,
@@ -84,15 +88,15 @@ impl ProfileActor {
     pub(crate) fn new(
         spec: Arc<ProfileSpec>,
         services: Services,
-        fence: Fence,
+        barrier: CommitBarrier,
         start: Start,
         exit: ExitGuard,
     ) -> Self {
         let limit = spec.device_limit();
         let path_id = spec.path_id.clone();
         let meters = Arc::new(Meters::new(&path_id, &services.metrics));
-        let neighbours = Neighbours::new(&path_id, &services.metrics);
-        let garbage = Arc::new(Noise::of_garbage(spec.unverified_per_minute));
+        let remotes = Remotes::new(&path_id, &services.metrics);
+        let garbage = Arc::new(AuditSampler::of_garbage(spec.unverified_per_minute));
         let verified = Arc::new(Budget::new(spec.refusals_per_source_per_minute));
         let counters = start::counted(start.states());
         if spec.intune.is_some() {
@@ -111,7 +115,7 @@ impl ProfileActor {
             replay: ReplayMemory::new(),
             rate: RateWindow::new(limit, records::RATE_WINDOW),
             counters,
-            guesses: Guesses::new(spec.guesses_per_minute),
+            failed_attempts: FailedAttempts::new(spec.guesses_per_minute),
             told: Told::default(),
             said_full: false,
             has_open: !start.open.is_empty(),
@@ -119,13 +123,13 @@ impl ProfileActor {
                 one_time: one_time(&spec, &services),
                 spec,
                 services,
-                fence,
-                refusals: Arc::new(Noise::of_refusals()),
-                lockouts: Arc::new(Noise::of_refusals()),
+                barrier,
+                refusals: Arc::new(AuditSampler::of_refusals()),
+                lockouts: Arc::new(AuditSampler::of_refusals()),
                 garbage,
                 verified,
                 behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
-                neighbours: Arc::new(neighbours),
+                remotes: Arc::new(remotes),
                 meters,
             }),
             _exit: exit,
@@ -152,12 +156,12 @@ impl ProfileActor {
         let passed = self.shared.passed();
         self.replay.expire(passed);
         self.rate.expire(passed);
-        self.guesses.sweep(instant);
+        self.failed_attempts.sweep(instant);
         self.transactions.forget(instant);
         let overdue = self.pending.overdue(passed);
         let alone = Arc::clone(&self.expiring).try_acquire_owned();
         let shared = Arc::clone(&self.shared);
-        let desk = Desk::of(&ctx.address());
+        let actor = ActorHandle::of(&ctx.address());
         let outside = self.has_open || shared.spec.reaches_outside();
         let challenges = shared.spec.one_time.is_some();
         Box::pin(async move {
@@ -166,10 +170,10 @@ impl ProfileActor {
                 worker::sweep_challenges(&shared).await;
             }
             if outside {
-                worker::look(&shared, &desk).await;
+                worker::look(&shared, &actor).await;
             }
             if let (Ok(alone), false) = (alone, overdue.is_empty()) {
-                operator::expire_overdue(shared, desk, overdue).await;
+                operator::expire_overdue(shared, actor, overdue).await;
                 drop(alone);
             }
         })
@@ -192,15 +196,17 @@ impl Actor for ProfileActor {
 }
 
 impl Handler<PkiOperation> for ProfileActor {
-    type Result = ResponseFuture<Served>;
+    type Result = ResponseFuture<Response>;
 
     fn handle(&mut self, operation: PkiOperation, ctx: &mut Self::Context) -> Self::Result {
         let instant = self.shared.services.clock.instant();
-        let locked_out = self.guesses.is_blocked(operation.origin.source, instant);
+        let locked_out = self
+            .failed_attempts
+            .is_blocked(operation.origin.source, instant);
         // Before any RSA: whatever it asks for, its answer or its audit event could not be kept.
         if !self.shared.services.is_writable() {
             return unread(
-                Ending::Busy,
+                RequestResult::Busy,
                 Outcome::Busy {
                     retry_after: RETRY_WHEN_STOPPED,
                 },
@@ -208,19 +214,19 @@ impl Handler<PkiOperation> for ProfileActor {
         }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return unread(
-                Ending::Shed,
+                RequestResult::Shed,
                 Outcome::Busy {
                     retry_after: RETRY_AFTER,
                 },
             );
         };
         let shared = Arc::clone(&self.shared);
-        let desk = Desk::of(&ctx.address());
+        let actor = ActorHandle::of(&ctx.address());
         Box::pin(async move {
             let served = if locked_out {
-                lock_out::serve(shared, desk, operation).await
+                lock_out::serve(shared, actor, operation).await
             } else {
-                enroll::serve(shared, desk, operation).await
+                enroll::serve(shared, actor, operation).await
             };
             drop(permit);
             served
@@ -229,21 +235,21 @@ impl Handler<PkiOperation> for ProfileActor {
 }
 
 /// Answers a message that nobody has looked at.
-fn unread(ending: Ending, outcome: Outcome) -> ResponseFuture<Served> {
-    Box::pin(std::future::ready(Served::unread(ending, outcome)))
+fn unread(result: RequestResult, outcome: Outcome) -> ResponseFuture<Response> {
+    Box::pin(std::future::ready(Response::unread(result, outcome)))
 }
 
-impl Handler<Decide> for ProfileActor {
-    type Result = MessageResult<Decide>;
+impl Handler<Admit> for ProfileActor {
+    type Result = MessageResult<Admit>;
 
-    fn handle(&mut self, ask: Decide, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: Admit, ctx: &mut Self::Context) -> Self::Result {
         MessageResult(self.decide(ask, ctx))
     }
 }
 
 impl ProfileActor {
-    fn decide(&mut self, ask: Decide, ctx: &mut Context<Self>) -> Decision {
-        let intune = ask.asks.is_counted();
+    fn decide(&mut self, ask: Admit, ctx: &mut Context<Self>) -> Admission {
+        let intune = ask.judged.is_counted();
         let window = self
             .shared
             .spec
@@ -259,26 +265,26 @@ impl ProfileActor {
         if let Some(known) = &known
             && !known.stage.is_open()
         {
-            return Decision::Known(known.clone());
+            return Admission::Prior(known.clone());
         }
         if self.transactions.is_in_flight(&ask.key) {
             // A challenge is used once, by the same message too, unless the profile is lenient.
             // What waits for an operator used it before, and is being decided on now.
             if intune && window.is_none() && known.is_none() {
-                return self.refuse(Label::Replay, Decision::Replay);
+                return self.refuse(Label::Replay, Admission::Replay);
             }
             if let Some(answer) = self.transactions.join(&ask.key) {
-                return Decision::Join(answer);
+                return Admission::Join(answer);
             }
         }
         if let Some(known) = known {
-            return Decision::Known(known);
+            return Admission::Prior(known);
         }
         // Of guesses that come in together none has been counted yet when the first is let in.
         let instant = self.shared.services.clock.instant();
-        let proves_itself = ask.by_holder && !matches!(ask.asks, Asks::Refused { .. });
-        if !proves_itself && self.guesses.is_blocked(ask.source, instant) {
-            return Decision::Guessing;
+        let proves_itself = ask.by_holder && !matches!(ask.judged, Judged::Refused { .. });
+        if !proves_itself && self.failed_attempts.is_blocked(ask.source, instant) {
+            return Admission::Throttled;
         }
         let place = match ask
             .waiting
@@ -289,49 +295,53 @@ impl ProfileActor {
             Some(Ok(place)) => Some(place),
             None => None,
         };
-        let marks = match ask.asks {
-            Asks::Refused { label, guess, .. } => {
+        let reserved = match ask.judged {
+            Judged::Refused { label, guess, .. } => {
                 if guess {
-                    self.guessed(ask.source, instant);
+                    self.failed_attempt(ask.source, instant);
                 }
                 return match label {
-                    Some(label) => self.refuse(label, Decision::Refused),
-                    None => Decision::Refused,
+                    Some(label) => self.refuse(label, Admission::Refused),
+                    None => Admission::Refused,
                 };
             }
-            Asks::Proven { reservations, .. } => match self.reserve(&reservations, ask.now) {
-                Ok(marks) => marks,
+            Judged::Proven { reservations, .. } => match self.reserve(&reservations, ask.now) {
+                Ok(reserved) => reserved,
                 // The eleven counters are those of signed challenges.
                 Err(refused) if !intune => return refused,
-                Err(refused @ Decision::Replay) => return self.refuse(Label::Replay, refused),
+                Err(refused @ Admission::Replay) => return self.refuse(Label::Replay, refused),
                 Err(refused) => return self.refuse(Label::RateLimited, refused),
             },
         };
-        self.transactions.begin(ask.key, marks.clone());
-        let ticket = Ticket::new(ask.key, marks, ctx.address().recipient());
+        self.transactions.begin(ask.key, reserved.clone());
+        let guard = AdmissionGuard::new(ask.key, reserved, ctx.address().recipient());
         let mut of_row = |row| {
-            self.transactions.begin(row, Marks::none(ask.now));
-            Box::new(Ticket::claimed(row, ctx.address().recipient(), ask.now))
+            self.transactions.begin(row, Reserved::none(ask.now));
+            Box::new(AdmissionGuard::claimed(
+                row,
+                ctx.address().recipient(),
+                ask.now,
+            ))
         };
         let replaced = match place {
-            Some(Place::With(row)) => return Decision::WaitWith(ticket, of_row(row)),
+            Some(Place::With(row)) => return Admission::WaitWith(guard, of_row(row)),
             Some(Place::InsteadOf(row)) => Some(of_row(row)),
             _ => None,
         };
         if let Some(waiting) = ask.waiting {
             self.pending.reserve(ask.key, waiting);
         }
-        Decision::Proceed(ticket, replaced)
+        Admission::Proceed(guard, replaced)
     }
 
     /// Counts a wrong challenge. That a source is turned away from now on is told once.
-    fn guessed(&mut self, source: IpAddr, now: Instant) {
-        if self.guesses.note(source, now) {
+    fn failed_attempt(&mut self, source: IpAddr, now: Instant) {
+        if self.failed_attempts.note(source, now) {
             actix::spawn(locked_out(Arc::clone(&self.shared), source));
         }
     }
 
-    fn refuse(&mut self, label: Label, decision: Decision) -> Decision {
+    fn refuse(&mut self, label: Label, decision: Admission) -> Admission {
         self.counters.add(label);
         self.shared.meters.intune(label);
         decision
@@ -339,7 +349,7 @@ impl ProfileActor {
 }
 
 /// Whether the very same Intune enrollment gets its earlier answer instead of `replay`.
-fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) -> bool {
+fn answers_again(known: &PriorResult, window: Option<Duration>, now: DateTime<Utc>) -> bool {
     // A request that waited for an operator is asked for again by its polls.
     if known.was_pending() {
         return true;
@@ -349,28 +359,32 @@ fn answers_again(known: &Known, window: Option<Duration>, now: DateTime<Utc>) ->
     matches!(known.stage, Stage::Issued { .. }) && age.to_std().map_or(true, |age| age <= window)
 }
 
-impl Handler<Claim> for ProfileActor {
-    type Result = Option<Ticket>;
+impl Handler<Acquire> for ProfileActor {
+    type Result = Option<AdmissionGuard>;
 
-    fn handle(&mut self, Claim(key): Claim, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Acquire(key): Acquire, ctx: &mut Self::Context) -> Self::Result {
         if self.transactions.is_in_flight(&key) {
             return None;
         }
         let now = self.shared.now();
-        self.transactions.begin(key, Marks::none(now));
-        Some(Ticket::claimed(key, ctx.address().recipient(), now))
+        self.transactions.begin(key, Reserved::none(now));
+        Some(AdmissionGuard::claimed(key, ctx.address().recipient(), now))
     }
 }
 
-impl Handler<Guess> for ProfileActor {
+impl Handler<RecordFailure> for ProfileActor {
     type Result = bool;
 
-    fn handle(&mut self, Guess { source }: Guess, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        RecordFailure { source }: RecordFailure,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         let instant = self.shared.services.clock.instant();
         // Of those that come in together none has been counted yet when the first is let in.
-        let blocked = self.guesses.is_blocked(source, instant);
+        let blocked = self.failed_attempts.is_blocked(source, instant);
         if !blocked {
-            self.guessed(source, instant);
+            self.failed_attempt(source, instant);
         }
         blocked
     }
@@ -382,7 +396,7 @@ impl Handler<OperatorDecision> for ProfileActor {
     fn handle(&mut self, decision: OperatorDecision, ctx: &mut Self::Context) -> Self::Result {
         Box::pin(operator::decide(
             Arc::clone(&self.shared),
-            Desk::of(&ctx.address()),
+            ActorHandle::of(&ctx.address()),
             decision,
         ))
     }
@@ -420,14 +434,14 @@ impl Handler<End> for ProfileActor {
     }
 }
 
-impl Handler<PanicDrill> for ProfileActor {
+impl Handler<InjectPanic> for ProfileActor {
     type Result = ();
 
     #[expect(
         clippy::panic,
         reason = "the drill is there to show that a panic is survived"
     )]
-    fn handle(&mut self, _: PanicDrill, _: &mut Self::Context) {
+    fn handle(&mut self, _: InjectPanic, _: &mut Self::Context) {
         panic!("a drill: this profile's actor was told to panic");
     }
 }

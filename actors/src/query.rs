@@ -5,16 +5,16 @@
 //! issuer in it has turned out to be a name of this profile, which no such change brings about; and whatever is not
 //! answered is refused in the words of a message that could not be opened.
 
+use crate::admission::ActorHandle;
 use crate::answer::Answer;
 use crate::audit;
-use crate::candidate;
 use crate::compute::Stage;
 use crate::crl::CrlError;
-use crate::decision::Desk;
 use crate::durable;
-use crate::enrollment::{Candidate, Key, Known, Question, Rejected};
+use crate::enrollment::{EnrollmentRequest, Key, PriorResult, Question, Rejected};
 use crate::findings;
 use crate::messages::Origin;
+use crate::read_request;
 use crate::renewal;
 use crate::shared::Shared;
 use crate::spec::ProfileSpec;
@@ -66,7 +66,7 @@ impl NotFound {
 /// Answers a question of `signer`.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
     signer: &Certificate,
     question: Question,
@@ -90,11 +90,11 @@ pub(crate) async fn answer(
                     not_approved,
                 })) => {
                     if let Some(key) = not_approved {
-                        desk.told(key);
+                        actor.told(key);
                     }
                     Ok(Ok(answer))
                 }
-                Ok(Err(missing)) => match desk.waits_with(poll_key).await {
+                Ok(Err(missing)) => match actor.waits_with(poll_key).await {
                     Ok(true) => Ok(Ok(Answer::Pending)),
                     Ok(false) => Ok(Err(missing)),
                     Err(_) => Ok(Ok(Answer::Busy)),
@@ -180,7 +180,7 @@ fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Polled,
     };
     match shared.enrollment_by_poll(poll_key) {
         Ok(Some(record)) => {
-            let known = Known::from(&record);
+            let known = PriorResult::from(&record);
             let not_approved = known.ended.is_some().then_some(record.key);
             Ok(polled(stored(shared, origin, &known), not_approved))
         }
@@ -193,7 +193,7 @@ fn cert_poll(shared: &Shared, origin: &Origin, poll_key: &Key) -> Result<Polled,
 }
 
 /// The stored answer of a request that was decided before.
-pub(crate) async fn known(shared: &Arc<Shared>, origin: &Origin, known: Known) -> Answer {
+pub(crate) async fn known(shared: &Arc<Shared>, origin: &Origin, known: PriorResult) -> Answer {
     let (job, from) = (Arc::clone(shared), origin.clone());
     blocking(shared, move || stored(&job, &from, &known))
         .await
@@ -205,13 +205,13 @@ pub(crate) async fn known(shared: &Arc<Shared>, origin: &Origin, known: Known) -
 pub(crate) async fn resent(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     answer: Answer,
 ) -> Answer {
     let Answer::Certificate(certificate) = &answer else {
         return answer;
     };
-    let event = audit::resent(shared, origin, candidate, certificate, shared.now());
+    let event = audit::resent(shared, origin, asked, certificate, shared.now());
     match durable::commit(shared, Change::new().with(event), None).await {
         Ok(()) => answer,
         Err(error) => unavailable(shared, origin, &error.to_string()),
@@ -355,7 +355,7 @@ fn is_of_the_ca(shared: &Shared, signer: &Certificate, serial: &Serial) -> Resul
     Ok(stored.iter().any(|record| record.profile == spec.path_id))
 }
 
-fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
+fn stored(shared: &Shared, origin: &Origin, known: &PriorResult) -> Answer {
     match &known.stage {
         EnrollmentStage::AwaitingApproval { until } => {
             if until.is_some_and(|until| shared.passed() > until) {
@@ -368,7 +368,7 @@ fn stored(shared: &Shared, origin: &Origin, known: &Known) -> Answer {
         | EnrollmentStage::Issuing { .. }
         | EnrollmentStage::Notifying { .. } => Answer::Pending,
         EnrollmentStage::Issued { ca, serial } => {
-            match candidate::certificate_of(shared, ca, serial) {
+            match read_request::certificate_of(shared, ca, serial) {
                 Ok(Some(certificate)) => Answer::Certificate(certificate),
                 // Not durable yet, if it was issued just now.
                 Ok(None) if shared.now() - known.updated_at < SETTLES => Answer::Pending,

@@ -1,7 +1,7 @@
 //! What an enrollment leaves in the store.
 
 use crate::context::Context;
-use crate::enrollment::{Candidate, Ended, Marks};
+use crate::enrollment::{Ended, EnrollmentRequest, Reserved};
 use crate::messages::Origin;
 use crate::shared::Shared;
 use challenge::SignedChallenges;
@@ -26,15 +26,15 @@ pub(crate) const RATE_WINDOW: TimeDelta = SignedChallenges::RATE_WINDOW;
 pub(crate) fn open(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     stage: Stage,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
-    let record = enrollment(shared, origin, candidate, stage, now);
-    let claim = candidate.claim();
+    let record = enrollment(shared, origin, asked, stage, now);
+    let claim = asked.claim();
     let is_vouched = matches!(record.stage, Stage::Issuing { .. });
     EnrollmentRecord {
-        csr: Some(candidate.csr.der().to_vec()),
+        csr: Some(asked.csr.der().to_vec()),
         grounds: Grounds {
             claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
             ..record.grounds
@@ -51,15 +51,15 @@ pub(crate) fn open(
 pub(crate) fn at_once(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
     let stage = Stage::Issuing {
         issuer_id: shared.spec.issuer.id().to_owned(),
         handle: None,
     };
-    let record = enrollment(shared, origin, candidate, stage, now);
-    let claim = candidate.claim();
+    let record = enrollment(shared, origin, asked, stage, now);
+    let claim = asked.claim();
     EnrollmentRecord {
         grounds: Grounds {
             claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
@@ -93,6 +93,7 @@ pub(crate) fn awaiting(shared: &Shared, record: &mut EnrollmentRecord, now: Date
     record.stage = Stage::AwaitingApproval { until };
     record.needs_approval = true;
     record.due = until;
+    record.lease = None;
 }
 
 fn approval_end(shared: &Shared, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -146,23 +147,23 @@ pub(crate) fn is_renewal(record: &EnrollmentRecord) -> bool {
 pub(crate) fn pending(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
     let until = approval_end(shared, now);
-    let claim = candidate.claim();
+    let claim = asked.claim();
     let record = enrollment(
         shared,
         origin,
-        candidate,
+        asked,
         Stage::AwaitingApproval { until },
         now,
     );
     EnrollmentRecord {
         needs_approval: true,
         due: until,
-        csr: Some(candidate.csr.der().to_vec()),
-        context: Context::of_candidate(origin, candidate).octets(),
+        csr: Some(asked.csr.der().to_vec()),
+        context: Context::of_candidate(origin, asked).octets(),
         grounds: Grounds {
             claim: claim.and_then(|claim| serde_json::to_value(claim).ok()),
             ..record.grounds
@@ -178,27 +179,27 @@ pub(crate) fn pending(
 fn enrollment(
     shared: &Shared,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     stage: Stage,
     now: DateTime<Utc>,
 ) -> EnrollmentRecord {
     EnrollmentRecord {
         profile: shared.spec.path_id.clone(),
-        key: candidate.key,
-        poll_key: candidate.poll_key,
-        version: candidate
+        key: asked.key,
+        poll_key: asked.poll_key,
+        version: asked
             .known
             .as_ref()
             .map_or(0, |known| known.version_under(&shared.spec.path_id)),
         stage,
         needs_approval: false,
-        transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
-        message_type: message_type(candidate),
-        common_name: common_name(candidate),
-        sans: candidate.csr.sans().to_string(),
+        transaction_id: asked.reply.transaction_id.clone().unwrap_or_default(),
+        message_type: message_type(asked),
+        common_name: common_name(asked),
+        sans: asked.csr.sans().to_string(),
         source_ip: Some(origin.source),
         csr: None,
-        grounds: grounds(candidate),
+        grounds: grounds(asked),
         context: None,
         due: None,
         attempts: 0,
@@ -208,8 +209,8 @@ fn enrollment(
 }
 
 /// The messageType's number.
-pub(crate) fn message_type(candidate: &Candidate) -> u8 {
-    if candidate.is_renewal_message() {
+pub(crate) fn message_type(asked: &EnrollmentRequest) -> u8 {
+    if asked.is_renewal_message() {
         RENEWAL_REQ
     } else {
         PKCS_REQ
@@ -231,15 +232,15 @@ pub(crate) fn push_joined(change: &mut Change, context: &Context, decided: &Enro
 }
 
 /// Who vouched, without what the challenge says in full.
-fn grounds(candidate: &Candidate) -> Grounds {
-    let evidence = candidate.evidence.as_ref().ok();
+fn grounds(asked: &EnrollmentRequest) -> Grounds {
+    let evidence = asked.evidence.as_ref().ok();
     Grounds {
         validator: evidence.map_or_else(String::new, |evidence| evidence.validator.clone()),
-        device: device(candidate),
+        device: device(asked),
         claim: None,
-        claim_issuer: candidate.claim().map(|claim| claim.iss.clone()),
+        claim_issuer: asked.claim().map(|claim| claim.iss.clone()),
         vouched_sid: evidence.and_then(|evidence| evidence.proven.grounds.sid.clone()),
-        renews: candidate
+        renews: asked
             .renews
             .as_ref()
             .map(|serial| serial.as_bytes().to_vec()),
@@ -307,34 +308,39 @@ pub(crate) fn certificate_of_transaction(
     }
 }
 
-/// What an enrollment took becomes durable with it.
-pub(crate) fn push_marks(change: &mut Change, profile: &str, marks: &Marks) {
-    for (key, until) in &marks.once {
-        change.push(Reservation::Once {
-            scope: profile.to_owned(),
-            key: key.0,
-            until: *until,
-        });
+/// What an enrollment took becomes durable with it. A challenge that other profiles take as well is used there too, and
+/// must not have been used there before.
+pub(crate) fn push_marks(change: &mut Change, shared: &Shared, reserved: &Reserved) {
+    let profile = &shared.spec.path_id;
+    let peers = shared.services.peers.known();
+    for (key, until) in &reserved.once {
+        for scope in std::iter::once(profile).chain(peers.sharing(profile)) {
+            change.push(Reservation::Once {
+                scope: scope.clone(),
+                key: key.0,
+                until: *until,
+            });
+        }
     }
-    if let Some(digest) = &marks.used {
+    if let Some(digest) = &reserved.used {
         change.push(Op::UseChallenge {
             digest: **digest,
-            at: marks.at,
+            at: reserved.at,
         });
     }
-    for device in &marks.quota {
+    for device in &reserved.quota {
         change.push(Reservation::Quota {
-            scope: profile.to_owned(),
+            scope: profile.clone(),
             key: device.0,
-            at: marks.at,
-            limit: marks.limit,
+            at: reserved.at,
+            limit: reserved.limit,
             window: RATE_WINDOW,
         });
     }
 }
 
-pub(crate) fn common_name(candidate: &Candidate) -> String {
-    candidate
+pub(crate) fn common_name(asked: &EnrollmentRequest) -> String {
+    asked
         .csr
         .subject()
         .common_name()
@@ -342,6 +348,6 @@ pub(crate) fn common_name(candidate: &Candidate) -> String {
         .to_owned()
 }
 
-pub(crate) fn device(candidate: &Candidate) -> Option<String> {
-    candidate.device().map(str::to_owned)
+pub(crate) fn device(asked: &EnrollmentRequest) -> Option<String> {
+    asked.device().map(str::to_owned)
 }

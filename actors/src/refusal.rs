@@ -83,6 +83,24 @@ impl Refusal {
         Self::new(FailInfo::BadRequest, OneTime::USED, words).telling("the challenge was refused")
     }
 
+    /// What a challenge takes was taken already. Only signed challenges (`counted`) move one of the eleven counters.
+    pub(crate) fn taken(
+        label: Label,
+        message: String,
+        claim: Option<Claim>,
+        counted: bool,
+    ) -> Self {
+        let refusal = Self::gate(label, message, claim);
+        match counted {
+            true => refusal,
+            false => Self {
+                label: None,
+                text: format!("the challenge was refused: {label}"),
+                ..refusal
+            },
+        }
+    }
+
     /// One of the Intune gates.
     pub(crate) fn gate(label: Label, message: String, claim: Option<Claim>) -> Self {
         Self {

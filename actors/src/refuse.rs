@@ -1,10 +1,10 @@
 //! Saying no: each refusal is audited before it is answered, floods are only sampled.
 
+use crate::admission::ActorHandle;
 use crate::answer::Answer;
 use crate::audit;
-use crate::decision::Desk;
 use crate::durable::{Failure, commit};
-use crate::enrollment::{Candidate, Rejected};
+use crate::enrollment::{EnrollmentRequest, Rejected};
 use crate::journal::JournalError;
 use crate::messages::Origin;
 use crate::records;
@@ -30,10 +30,10 @@ macro_rules! sampled {
 pub(crate) async fn refuse(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     refusal: &Refusal,
 ) -> Answer {
-    let left_out = if refusal.anonymous {
+    let suppressed = if refusal.anonymous {
         shared.refusals.admit()
     } else {
         let instant = shared.services.clock.instant();
@@ -44,26 +44,26 @@ pub(crate) async fn refuse(
     };
     if shared.spec.one_time.is_some() && OneTime::REASONS.contains(&refusal.reason) {
         shared.meters.one_time_refused(refusal.reason);
-        if refusal.reason == "challenge_bound" && left_out.is_some() {
-            say_bound(shared, origin, candidate, refusal);
+        if refusal.reason == "challenge_bound" && suppressed.is_some() {
+            say_bound(shared, origin, asked, refusal);
         }
     }
     let mut change = Change::new();
-    if let Some(left_out) = left_out {
+    if let Some(suppressed) = suppressed {
         let now = shared.now();
         change.push(audit::refused(
-            shared, origin, candidate, refusal, left_out, now,
+            shared, origin, asked, refusal, suppressed, now,
         ));
     }
     sampled!(
-        left_out.is_some(),
+        suppressed.is_some(),
         profile = shared.spec.path_id,
         request_id = origin.request_id,
         reason = refusal.reason,
         detail = refusal.message,
         "enrollment refused"
     );
-    if (left_out.is_some() || refusal.label.is_some())
+    if (suppressed.is_some() || refusal.label.is_some())
         && let Err(error) = commit(shared, change, refusal.label).await
     {
         unaudited(shared, origin, &error, "a refusal could not be audited");
@@ -73,12 +73,12 @@ pub(crate) async fn refuse(
 }
 
 /// A challenge that was made for somebody else is said aloud: it is known to a device, or a person, that should not have it.
-fn say_bound(shared: &Shared, origin: &Origin, candidate: &Candidate, refusal: &Refusal) {
+fn say_bound(shared: &Shared, origin: &Origin, asked: &EnrollmentRequest, refusal: &Refusal) {
     tracing::warn!(
         profile = shared.spec.path_id,
         request_id = origin.request_id,
         source = %origin.source,
-        common_name = records::common_name(candidate),
+        common_name = records::common_name(asked),
         detail = refusal.message,
         "a challenge came from somebody whom it was not made for; it stays open"
     );
@@ -88,7 +88,7 @@ fn say_bound(shared: &Shared, origin: &Origin, candidate: &Candidate, refusal: &
 pub(crate) async fn failed(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     failure: &Failure,
 ) {
     tracing::error!(
@@ -103,7 +103,7 @@ pub(crate) async fn failed(
     ) {
         return;
     }
-    let event = audit::failed(shared, origin, candidate, failure, shared.now());
+    let event = audit::failed(shared, origin, asked, failure, shared.now());
     if let Err(error) = commit(shared, Change::new().with(event), None).await {
         unaudited(shared, origin, &error, "a failure could not be audited");
     }
@@ -112,31 +112,31 @@ pub(crate) async fn failed(
 /// A message that was refused before it was known what it asks for, or a question that is not answered.
 pub(crate) async fn reject(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
     rejected: &Rejected,
 ) -> Answer {
     let turned_away = if rejected.guess {
-        match desk.guess(origin.source).await {
+        match actor.guess(origin.source).await {
             Ok(false) => None,
-            Ok(true) => Some(Answer::Guessing),
+            Ok(true) => Some(Answer::Throttled),
             // The actor is gone: it will be back in a moment.
             Err(_) => Some(Answer::Busy),
         }
     } else {
         None
     };
-    let noise = if rejected.verified {
+    let sampler = if rejected.verified {
         &shared.refusals
     } else {
         &shared.garbage
     };
-    let left_out = match turned_away {
+    let suppressed = match turned_away {
         Some(_) => None,
-        None => noise.admit(),
+        None => sampler.admit(),
     };
     sampled!(
-        left_out.is_some(),
+        suppressed.is_some(),
         profile = shared.spec.path_id,
         request_id = origin.request_id,
         fail_info = %rejected.fail_info,
@@ -146,8 +146,8 @@ pub(crate) async fn reject(
     if let Some(answer) = turned_away {
         return answer;
     }
-    if let Some(left_out) = left_out {
-        let event = audit::rejected(shared, origin, rejected, left_out, shared.now());
+    if let Some(suppressed) = suppressed {
+        let event = audit::rejected(shared, origin, rejected, suppressed, shared.now());
         if let Err(error) = commit(shared, Change::new().with(event), None).await {
             unaudited(shared, origin, &error, "a refusal could not be audited");
         }
@@ -157,16 +157,16 @@ pub(crate) async fn reject(
 
 /// Writes one event about the verified refusals that were counted and not written.
 pub(crate) async fn summarize(shared: &Shared) {
-    let Some(left_out) = shared.verified.left_out(shared.services.clock.instant()) else {
+    let Some(suppressed) = shared.verified.suppressed(shared.services.clock.instant()) else {
         return;
     };
     tracing::warn!(
         profile = shared.spec.path_id,
-        "{left_out}; if such sources are many devices behind one address, raise audit.refusals_per_source_per_minute"
+        "{suppressed}; if such sources are many devices behind one address, raise audit.refusals_per_source_per_minute"
     );
-    let event = audit::left_out(shared, &left_out, shared.now());
+    let event = audit::suppressed(shared, &suppressed, shared.now());
     if let Err(error) = commit(shared, Change::new().with(event), None).await {
-        shared.verified.put_back(left_out);
+        shared.verified.put_back(suppressed);
         tracing::error!(profile = shared.spec.path_id, %error, "refusals that were left out could not be audited");
     }
 }
@@ -179,8 +179,8 @@ pub(crate) async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) 
         words,
         "unreadable"
     );
-    if let Some(left_out) = shared.garbage.admit() {
-        let event = audit::unreadable(shared, origin, words, left_out, shared.now());
+    if let Some(suppressed) = shared.garbage.admit() {
+        let event = audit::unreadable(shared, origin, words, suppressed, shared.now());
         if let Err(error) = commit(shared, Change::new().with(event), None).await {
             unaudited(shared, origin, &error, "garbage could not be audited");
         }
@@ -189,8 +189,8 @@ pub(crate) async fn garbage(shared: &Arc<Shared>, origin: &Origin, words: &str) 
 
 /// A source has made as many wrong challenges as it may, and is turned away unread for the rest of its minute.
 pub(crate) async fn locked_out(shared: Arc<Shared>, source: IpAddr) {
-    let left_out = shared.lockouts.admit();
-    if left_out.is_some() {
+    let suppressed = shared.lockouts.admit();
+    if suppressed.is_some() {
         tracing::warn!(
             profile = shared.spec.path_id,
             %source,
@@ -198,8 +198,8 @@ pub(crate) async fn locked_out(shared: Arc<Shared>, source: IpAddr) {
             "too many wrong challenges: the source is turned away for up to a minute"
         );
     }
-    let Some(left_out) = left_out else { return };
-    let event = audit::locked_out(&shared, source, left_out, shared.now());
+    let Some(suppressed) = suppressed else { return };
+    let event = audit::locked_out(&shared, source, suppressed, shared.now());
     if let Err(error) = commit(&shared, Change::new().with(event), None).await {
         tracing::error!(profile = shared.spec.path_id, %error, "a lock-out could not be audited");
     }

@@ -166,10 +166,10 @@ pub(crate) async fn send(shared: &Arc<Shared>, StoredNotice { id, notice }: Stor
         return later(shared, id, notice.attempts, None).await;
     };
     let (clock, rules) = (&*services.clock, &shared.spec.outside);
-    let neighbour = shared.neighbour(issuer.id());
+    let remote = shared.remote(issuer.id());
     let asked = issuer.revoke(&certificate, revocation.reason);
     let again = |error: &IssueError| matches!(error, IssueError::Again { .. });
-    match neighbour.call(clock, rules, asked, again).await {
+    match remote.call(clock, rules, asked, again).await {
         Called::Answered(Ok(())) => {}
         Called::Answered(Err(IssueError::Refused(words))) => {
             tracing::error!(

@@ -13,11 +13,11 @@ use store::{CertificateRecord, Store};
 const RENEWALS_FOLLOWED: usize = 64;
 
 /// What the signer's certificate is to this profile.
-pub(crate) enum Standing {
+pub(crate) enum SignerStatus {
     /// Not one of this issuer's: self-signed, a proxy's, somebody else's.
-    Foreign,
+    Unknown,
     /// Issued through this profile, valid, not revoked.
-    Holder {
+    Active {
         /// Whether the gates of a signed challenge let the device in.
         through_gates: bool,
         /// Of a certificate that the store does not know: what vouches for it.
@@ -27,7 +27,7 @@ pub(crate) enum Standing {
     /// may start anew.
     Expired(Refusal),
     /// One of this issuer's, but no ground for a renewal.
-    Unfit(Refusal),
+    NotEligible(Refusal),
     /// One of this issuer's that was revoked: nothing that it signed is served, challenge or not.
     Revoked(Refusal),
 }
@@ -36,19 +36,19 @@ pub(crate) enum Standing {
 ///
 /// # Errors
 /// The store cannot be read.
-pub(crate) fn standing(
+pub(crate) fn signer_status(
     shared: &Shared,
     signer: &Certificate,
     now: DateTime<Utc>,
-) -> store::Result<Standing> {
+) -> store::Result<SignerStatus> {
     Ok(match holder(shared, signer, now)? {
-        Standing::Holder { .. } | Standing::Expired(_) | Standing::Unfit(_)
+        SignerStatus::Active { .. } | SignerStatus::Expired(_) | SignerStatus::NotEligible(_)
             if !shared.spec.renewal.enabled =>
         {
             let words = "this profile does not renew certificates";
-            Standing::Unfit(unfit("renewal_off", words))
+            SignerStatus::NotEligible(unfit("renewal_off", words))
         }
-        standing => standing,
+        other => other,
     })
 }
 
@@ -64,14 +64,18 @@ pub(crate) fn is_holder(
 ) -> store::Result<bool> {
     Ok(matches!(
         holder(shared, signer, now)?,
-        Standing::Holder { .. }
+        SignerStatus::Active { .. }
     ))
 }
 
-fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::Result<Standing> {
+fn holder(
+    shared: &Shared,
+    signer: &Certificate,
+    now: DateTime<Utc>,
+) -> store::Result<SignerStatus> {
     let issuer = &shared.spec.issuer;
     if signer.is_ca() || !issuer.authority().issued(signer) {
-        return Ok(Standing::Foreign);
+        return Ok(SignerStatus::Unknown);
     }
     let ca = records::ca_of(&**issuer, signer);
     let record = shared
@@ -83,7 +87,7 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
         && record.der == signer.der()
     {
         let words = "the signer's certificate is revoked";
-        return Ok(Standing::Revoked(unfit("renewal_revoked", words)));
+        return Ok(SignerStatus::Revoked(unfit("renewal_revoked", words)));
     }
     if record.is_none()
         && let Some(former) = &shared.spec.former
@@ -111,22 +115,22 @@ fn holder(shared: &Shared, signer: &Certificate, now: DateTime<Utc>) -> store::R
         Some(_) if !signer.valid_at(now) => return Ok(expired(signer)),
         Some(record) => {
             let through_gates = came_through_gates(&*shared.services.store, record)?;
-            return Ok(Standing::Holder {
+            return Ok(SignerStatus::Active {
                 through_gates,
                 former: None,
             });
         }
     };
-    Ok(Standing::Unfit(refusal))
+    Ok(SignerStatus::NotEligible(refusal))
 }
 
-fn expired(signer: &Certificate) -> Standing {
+fn expired(signer: &Certificate) -> SignerStatus {
     let words = format!(
         "the signer's certificate is valid from {} to {} only",
         signer.not_before(),
         signer.not_after()
     );
-    Standing::Expired(unfit("renewal_expired", &words))
+    SignerStatus::Expired(unfit("renewal_expired", &words))
 }
 
 /// What a certificate of this issuer is that another server has issued. Nobody knows how its device was let in: where there
@@ -136,23 +140,23 @@ fn issued_by_another(
     former: &dyn FormerRevocations,
     signer: &Certificate,
     now: DateTime<Utc>,
-) -> Standing {
+) -> SignerStatus {
     match former.look(signer, now) {
         Err(why) => {
             let words = format!(
                 "the signer's certificate is not in the store, and renewal.unknown_crl does not vouch for it: {why}"
             );
-            Standing::Unfit(unfit("renewal_unknown", &words))
+            SignerStatus::NotEligible(unfit("renewal_unknown", &words))
         }
         Ok(Former {
             revoked: true,
             list,
         }) => {
             let words = format!("the signer's certificate is revoked: {list}");
-            Standing::Revoked(unfit("renewal_revoked", &words))
+            SignerStatus::Revoked(unfit("renewal_revoked", &words))
         }
         Ok(_) if !signer.valid_at(now) => expired(signer),
-        Ok(Former { list, .. }) => Standing::Holder {
+        Ok(Former { list, .. }) => SignerStatus::Active {
             through_gates: shared.spec.intune.is_some(),
             former: Some(format!(
                 "the signer's certificate {} is not in the store; accepted by renewal.unknown_certificates and {list}",

@@ -68,7 +68,7 @@ impl From<&scep::MessageType> for Operation {
 
 /// How a SCEP request ended, the label `result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum RequestResult {
     /// What was asked for was sent.
     Success,
     /// A CertRep FAILURE.
@@ -80,7 +80,7 @@ pub enum Ending {
     /// HTTP 401: the client certificate is none of this profile's.
     Unauthenticated,
     /// HTTP 403: too many wrong challenges from this source.
-    Guessing,
+    Throttled,
     /// HTTP 404: there is no next CA certificate.
     NotFound,
     /// HTTP 405.
@@ -99,7 +99,7 @@ pub enum Ending {
     Gone,
 }
 
-impl Ending {
+impl RequestResult {
     const COUNT: usize = Self::Gone as usize + 1;
 
     /// The label's value.
@@ -111,7 +111,7 @@ impl Ending {
             Self::Pending => "pending",
             Self::Unreadable => "unreadable",
             Self::Unauthenticated => "unauthenticated",
-            Self::Guessing => "guessing",
+            Self::Throttled => "guessing",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooSlow => "too_slow",
@@ -128,7 +128,7 @@ impl Ending {
 pub struct Requests {
     profile: String,
     metrics: Metrics,
-    counters: [[OnceLock<Counter>; Ending::COUNT]; Operation::COUNT],
+    counters: [[OnceLock<Counter>; RequestResult::COUNT]; Operation::COUNT],
 }
 
 impl Requests {
@@ -141,13 +141,13 @@ impl Requests {
             metrics: metrics.clone(),
             counters: Default::default(),
         };
-        for (operation, ending) in [
-            (Operation::PkiOperation, Ending::Shed),
-            (Operation::PkiOperation, Ending::Busy),
-            (Operation::PkiOperation, Ending::Guessing),
-            (Operation::PkcsReq, Ending::Guessing),
+        for (operation, result) in [
+            (Operation::PkiOperation, RequestResult::Shed),
+            (Operation::PkiOperation, RequestResult::Busy),
+            (Operation::PkiOperation, RequestResult::Throttled),
+            (Operation::PkcsReq, RequestResult::Throttled),
         ] {
-            requests.add(operation, ending, 0);
+            requests.add(operation, result, 0);
         }
         requests
     }
@@ -158,15 +158,15 @@ impl Requests {
         Counting {
             requests: Arc::clone(self),
             operation,
-            ending: Ending::Gone,
+            result: RequestResult::Gone,
         }
     }
 
-    fn add(&self, operation: Operation, ending: Ending, count: u64) {
+    fn add(&self, operation: Operation, result: RequestResult, count: u64) {
         let cell = self
             .counters
             .get(operation as usize)
-            .and_then(|row| row.get(ending as usize));
+            .and_then(|row| row.get(result as usize));
         if let Some(cell) = cell {
             cell.get_or_init(|| {
                 self.metrics.counter(
@@ -174,7 +174,7 @@ impl Requests {
                     &[
                         ("profile", self.profile.as_str()),
                         ("operation", operation.as_str()),
-                        ("result", ending.as_str()),
+                        ("result", result.as_str()),
                     ],
                 )
             })
@@ -183,22 +183,22 @@ impl Requests {
     }
 }
 
-/// A request under way. Dropped before it has ended, it counts as [`Ending::Gone`].
+/// A request under way. Dropped before it has ended, it counts as [`RequestResult::Gone`].
 pub struct Counting {
     requests: Arc<Requests>,
     operation: Operation,
-    ending: Ending,
+    result: RequestResult,
 }
 
 impl Counting {
     /// Counts the request.
-    pub fn end(mut self, operation: Operation, ending: Ending) {
-        (self.operation, self.ending) = (operation, ending);
+    pub fn end(mut self, operation: Operation, result: RequestResult) {
+        (self.operation, self.result) = (operation, result);
     }
 }
 
 impl Drop for Counting {
     fn drop(&mut self) {
-        self.requests.add(self.operation, self.ending, 1);
+        self.requests.add(self.operation, self.result, 1);
     }
 }

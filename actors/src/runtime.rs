@@ -1,4 +1,4 @@
-//! The threads of the house: the actix system with its arbiters, the compute pool, the journal.
+//! The threads behind the front: the actix system with its arbiters, the compute pool, the journal.
 
 use crate::challenges::Challenges;
 use crate::clock::SharedClock;
@@ -7,41 +7,45 @@ use crate::compute::ComputePool;
 use crate::crl::Crls;
 use crate::directory::Directory;
 use crate::journal::Journal;
+use crate::peers::Peers;
 use crate::registry::Metrics;
 use crate::remote_issuers::RemoteIssuers;
 use crate::scheduling;
 use crate::shared::Services;
 use crate::store_clock::StoreClock;
-use crate::supervisor::{Retire, Supervisor};
+use crate::supervisor::{Drain, Supervisor};
 use actix::{Actor, Addr, Arbiter, System};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use store::Store;
 
-/// How large the house is.
-#[derive(Debug, Clone, Copy)]
-pub struct HouseSettings {
+/// How large the runtime is, and what it is called.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
     /// Threads for RSA; one for each core is right.
     pub compute_threads: usize,
     /// New messages that may wait for a compute thread before load is shed.
     pub compute_queue: usize,
     /// Threads that profile actors are spread over.
     pub arbiters: usize,
+    /// What this node is called in the leases of enrollments ([`store::Lease`]): the same after each start, and another one
+    /// for every other node that works on the same store.
+    pub node: String,
 }
 
-/// Why the house could not be opened.
+/// Why the runtime could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum HouseError {
+pub enum RuntimeError {
     /// The operating system refused a thread.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),
-    /// The actix system ended before it had begun.
+    /// The actix system ended before it had started.
     #[error("the actor system did not start")]
     System,
 }
 
 /// Everything that runs behind the front.
-pub struct House {
+pub struct Runtime {
     /// What profiles use together.
     pub services: Services,
     /// Where profiles are found.
@@ -52,18 +56,18 @@ pub struct House {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl House {
+impl Runtime {
     /// Starts all threads; what they count is kept in `metrics`. No profile is served yet: send the supervisor
     /// [`ApplyProfiles`](crate::ApplyProfiles).
     ///
     /// # Errors
-    /// [`HouseError`].
+    /// [`RuntimeError`].
     pub fn open(
         store: Arc<dyn Store>,
         clock: SharedClock,
-        settings: HouseSettings,
+        settings: RuntimeConfig,
         metrics: Metrics,
-    ) -> Result<Self, HouseError> {
+    ) -> Result<Self, RuntimeError> {
         let pool = ComputePool::start(settings.compute_threads, settings.compute_queue)?;
         let time = StoreClock::new(Arc::clone(&clock), Arc::clone(&store), &metrics);
         let time = Arc::new(time);
@@ -90,6 +94,8 @@ impl House {
             crls: Crls::default(),
             remotes: RemoteIssuers::default(),
             compromised: CompromisedKeys::default(),
+            node: settings.node.into(),
+            peers: Peers::default(),
             primality: Arc::default(),
             metrics,
         };
@@ -121,7 +127,7 @@ impl House {
                     let _ = arbiter.join();
                 }
             })?;
-        let (system, supervisor) = told.recv().map_err(|_| HouseError::System)?;
+        let (system, supervisor) = told.recv().map_err(|_| RuntimeError::System)?;
         Ok(Self {
             services,
             directory,
@@ -144,7 +150,7 @@ impl House {
     /// A second call does nothing.
     pub fn close(&self) -> bool {
         // Otherwise it would take the end of its actors for crashes, and write so.
-        self.supervisor.do_send(Retire);
+        self.supervisor.do_send(Drain);
         self.system.stop();
         let thread = self
             .thread

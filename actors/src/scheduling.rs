@@ -1,4 +1,4 @@
-//! How the system's scheduler treats the house's threads. Wishes: where they are refused (a sandbox that allows neither
+//! How the system's scheduler treats these threads. Wishes: where they are refused (a sandbox that allows neither
 //! `setpriority` nor `sched_setscheduler`), everything works, and a little slower.
 
 use thread_priority::{

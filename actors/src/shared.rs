@@ -1,17 +1,18 @@
 //! What an enrollment takes along when it leaves the actor: immutable, or safe to share.
 
+use crate::audit_sampler::AuditSampler;
 use crate::budget::Budget;
 use crate::challenges::Challenges;
 use crate::clock::SharedClock;
+use crate::commit_barrier::CommitBarrier;
 use crate::compromised::CompromisedKeys;
 use crate::compute::ComputePool;
 use crate::crl::Crls;
-use crate::fence::Fence;
 use crate::journal::Journal;
 use crate::limits::RequestGate;
 use crate::meters::Meters;
-use crate::noise::Noise;
-use crate::outside::{Neighbour, Neighbours};
+use crate::outside::{Remote, Remotes};
+use crate::peers::Peers;
 use crate::primality::Primality;
 use crate::registry::Metrics;
 use crate::remote_issuers::RemoteIssuers;
@@ -43,6 +44,10 @@ pub struct Services {
     pub compromised: CompromisedKeys,
     /// Challenges that are made for one device.
     pub challenges: Challenges,
+    /// What this process is called where enrollments are held by one node of several.
+    pub node: Arc<str>,
+    /// What profiles have to know of each other.
+    pub(crate) peers: Peers,
     /// What may be spent on looking for prime moduli.
     pub(crate) primality: Arc<Primality>,
     /// Where metrics are kept.
@@ -61,15 +66,15 @@ impl Services {
 pub(crate) struct Shared {
     pub(crate) spec: Arc<ProfileSpec>,
     pub(crate) services: Services,
-    pub(crate) fence: Fence,
-    pub(crate) refusals: Arc<Noise>,
+    pub(crate) barrier: CommitBarrier,
+    pub(crate) refusals: Arc<AuditSampler>,
     /// Sources that were turned away.
-    pub(crate) lockouts: Arc<Noise>,
-    pub(crate) garbage: Arc<Noise>,
+    pub(crate) lockouts: Arc<AuditSampler>,
+    pub(crate) garbage: Arc<AuditSampler>,
     pub(crate) verified: Arc<Budget>,
     pub(crate) behind_lock_out: Arc<RequestGate>,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) neighbours: Arc<Neighbours>,
+    pub(crate) remotes: Arc<Remotes>,
     /// Where challenges are made for one device.
     pub(crate) one_time: Option<OneTime>,
 }
@@ -130,8 +135,8 @@ impl Shared {
     }
 
     /// Somebody outside, by name.
-    pub(crate) fn neighbour(&self, name: &str) -> Arc<Neighbour> {
-        self.neighbours.of(name, &self.spec.outside)
+    pub(crate) fn remote(&self, name: &str) -> Arc<Remote> {
+        self.remotes.of(name)
     }
 
     /// Who decides on a challenge: the first validator whose shape fits.
@@ -156,14 +161,14 @@ impl Shared {
             one_time: one_time(&spec, &self.services),
             spec,
             services: self.services.clone(),
-            fence: self.fence.clone(),
+            barrier: self.barrier.clone(),
             refusals: Arc::clone(&self.refusals),
             lockouts: Arc::clone(&self.lockouts),
             garbage: Arc::clone(&self.garbage),
             verified: Arc::clone(&self.verified),
             behind_lock_out: Arc::clone(&self.behind_lock_out),
             meters: Arc::clone(&self.meters),
-            neighbours: Arc::clone(&self.neighbours),
+            remotes: Arc::clone(&self.remotes),
         }
     }
 }

@@ -4,46 +4,48 @@
 //! to the profile's actor: a request waits for it for a while, then its device is told PENDING and the work goes on. After
 //! a restart it goes on from its record ([`resume`]); what may have happened outside unheard is looked up.
 
+mod attempts;
 mod issuing;
 mod notifying;
 mod validating;
+mod waiting;
 
+use crate::admission::{ActorHandle, AdmissionGuard, Completion};
 use crate::answer::Answer;
 use crate::audit;
 use crate::compute;
 use crate::context::Context;
-use crate::decision::{Desk, Settlement, Ticket};
 use crate::durable::{self, Failure};
-use crate::enrollment::{Candidate, Key, Known, LetIn, Marks};
+use crate::enrollment::{EnrollmentRequest, Key, LetIn, PriorResult, Reserved};
 use crate::messages::Origin;
 use crate::notices;
-use crate::outside::{Neighbour, Place};
+use crate::outside::Place;
 use crate::records;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
-use challenge::Label;
-use chrono::TimeDelta;
-use issuer::{Approved, Handle, Wish};
+use challenge::{Claim, Label};
+use chrono::{DateTime, TimeDelta, Utc};
+use issuer::{Approved, CertificateRequest, Handle};
 use pki::{Certificate, Csr};
 use scep::FailInfo;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Change, EnrollmentRecord, Outcome, Stage};
+use store::{Change, EnrollmentRecord, Lease, Stage};
 use tokio::sync::oneshot;
 
 /// One enrollment under way.
 pub(crate) struct Work {
     shared: Arc<Shared>,
-    desk: Desk,
+    actor: ActorHandle,
     /// Its place among those that may be under way.
     _place: Option<Place>,
     /// Settled at the end.
-    ticket: Option<Ticket>,
+    guard: Option<AdmissionGuard>,
     record: EnrollmentRecord,
     context: Context,
     csr: Csr,
     /// What was taken for it, made durable with its certificate.
-    marks: Marks,
+    reserved: Reserved,
     notes: Vec<String>,
     /// What policy agreed to, where that is known already.
     approved: Option<Approved>,
@@ -51,6 +53,10 @@ pub(crate) struct Work {
     through_gates: bool,
     /// Whether an issuer may have been asked of whose answer nobody knows.
     unheard: bool,
+    /// Whether its record does not yet say what was taken for it.
+    unsaved: bool,
+    /// What the timeline says last of why somebody outside is asked again.
+    said: Option<String>,
 }
 
 /// How a step ended.
@@ -64,57 +70,60 @@ enum Step {
 /// Makes the first stage of a new enrollment durable, begins the work, and waits for it as long as the profile says.
 pub(crate) async fn begin(
     shared: &Arc<Shared>,
-    desk: &Desk,
+    actor: &ActorHandle,
     origin: &Origin,
-    candidate: &Candidate,
-    ticket: Ticket,
+    asked: &EnrollmentRequest,
+    guard: AdmissionGuard,
     approved: Option<Approved>,
     let_in: LetIn,
-) -> Result<Answer, (Ticket, Failure)> {
-    let Some(place) = shared.neighbours.place(shared.spec.pending.per_profile) else {
-        return Err((ticket, Failure::Crowded));
+) -> Result<Answer, (AdmissionGuard, Failure)> {
+    let Some(place) = shared.remotes.place(shared.spec.pending.per_profile) else {
+        return Err((guard, Failure::Crowded));
     };
     let now = shared.now();
     let stage = match approved {
         Some(_) => issuing_at(shared),
         None => Stage::Validating { handle: None },
     };
-    let mut context = Context::of_candidate(origin, candidate);
-    context.take(&ticket.marks);
-    let record = records::open(shared, origin, candidate, stage, now);
+    let mut context = Context::of_candidate(origin, asked);
+    context.take(&guard.reserved);
+    context.since = Some(shared.passed());
+    let record = records::open(shared, origin, asked, stage, now);
     let mut work = Work {
         _place: Some(place),
-        marks: ticket.marks.clone(),
+        reserved: guard.reserved.clone(),
         record,
         context,
-        csr: candidate.csr.clone(),
+        csr: asked.csr.clone(),
         notes: let_in
             .into_iter()
-            .chain(candidate.notes.iter().cloned())
+            .chain(asked.notes.iter().cloned())
             .collect(),
         approved,
-        through_gates: candidate
+        through_gates: asked
             .evidence
             .as_ref()
             .is_ok_and(|evidence| evidence.through_gates),
         unheard: false,
+        unsaved: false,
+        said: None,
         shared: Arc::clone(shared),
-        desk: desk.clone(),
-        ticket: None,
+        actor: actor.clone(),
+        guard: None,
     };
     if let Err(failure) = work.put(Change::new()).await {
-        return Err((ticket, failure));
+        return Err((guard, failure));
     }
-    let mut ticket = ticket;
-    ticket.is_durable();
-    work.ticket = Some(ticket);
+    let mut guard = guard;
+    guard.is_durable();
+    work.guard = Some(guard);
     Ok(work.within_reason().await)
 }
 
 /// Goes on with an enrollment that is in the store: after a restart, or when its last worker gave up its place.
-pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
+pub(crate) async fn resume(shared: Arc<Shared>, actor: ActorHandle, key: Key) {
     // Somebody works on it.
-    let Ok(Some(ticket)) = desk.claim(key).await else {
+    let Ok(Some(guard)) = actor.acquire(key).await else {
         return;
     };
     let Ok(record) = durable::load(&shared, key).await else {
@@ -126,7 +135,21 @@ pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
     ) {
         return;
     }
-    if let Some(work) = Work::of_record(&shared, &desk, ticket, record).await {
+    // It may have been taken since the look for what is due.
+    let node = &*shared.services.node;
+    if record.is_held_by_another(node, shared.passed()) {
+        return;
+    }
+    let was_anothers = record
+        .lease
+        .as_ref()
+        .is_some_and(|lease| &*lease.node != node);
+    if let Some(mut work) = Work::of_record(&shared, &actor, guard, record).await {
+        // The right to ask outside comes first; who was quicker has it.
+        if was_anothers && let Err(failure) = work.put(Change::new()).await {
+            work.failed(&failure);
+            return;
+        }
         tracing::info!(
             profile = shared.spec.path_id,
             transaction_id = work.record.transaction_id,
@@ -142,19 +165,19 @@ pub(crate) async fn resume(shared: Arc<Shared>, desk: Desk, key: Key) {
 /// The approval could not be made durable; the request still waits.
 pub(crate) async fn approved(
     shared: &Arc<Shared>,
-    desk: &Desk,
-    ticket: Ticket,
-    mut record: EnrollmentRecord,
+    actor: &ActorHandle,
+    guard: AdmissionGuard,
+    record: EnrollmentRecord,
     note: Option<String>,
     operators: Change,
 ) -> Result<Answer, Failure> {
-    record.stage = issuing_at(shared);
-    let Some(mut work) = Work::of_record(shared, desk, ticket, record).await else {
+    let Some(mut work) = Work::of_record(shared, actor, guard, record).await else {
         return Ok(Answer::Busy);
     };
+    work.enter(issuing_at(shared));
     work.unheard = false;
     work.notes.extend(note);
-    // Dropped before that is durable, the ticket leaves the request waiting.
+    // Dropped before that is durable, the guard leaves the request waiting.
     work.put(operators).await?;
     Ok(work.within_reason().await)
 }
@@ -170,8 +193,8 @@ fn issuing_at(shared: &Shared) -> Stage {
 impl Work {
     async fn of_record(
         shared: &Arc<Shared>,
-        desk: &Desk,
-        ticket: Ticket,
+        actor: &ActorHandle,
+        guard: AdmissionGuard,
         record: EnrollmentRecord,
     ) -> Option<Self> {
         let csr = record.csr.as_deref().map(Csr::from_der);
@@ -184,24 +207,35 @@ impl Work {
             return None;
         };
         let context = Context::of_record(&record);
-        let marks = context.taken();
+        let reserved = context.taken();
         // What it took is held in memory since the actor began; it is given back with it.
-        let _ = desk.hold(record.key, marks.clone()).await;
+        let _ = actor.hold(record.key, reserved.clone()).await;
         Some(Self {
             // It has its place already: it was let in before.
             _place: None,
             unheard: matches!(record.stage, Stage::Issuing { .. }),
             shared: Arc::clone(shared),
-            desk: desk.clone(),
-            ticket: Some(ticket),
+            actor: actor.clone(),
+            guard: Some(guard),
             through_gates: context.intune || shared.spec.guards_renewals(&record.grounds.validator),
             notes: context.vouched.iter().cloned().collect(),
             record,
             context,
             csr,
-            marks,
+            reserved,
             approved: None,
+            unsaved: false,
+            said: None,
         })
+    }
+
+    /// Begins another stage, whose time and tries are counted anew. To be made durable.
+    fn enter(&mut self, stage: Stage) {
+        self.record.stage = stage;
+        self.record.attempts = 0;
+        self.context.failed = 0;
+        self.context.since = Some(self.shared.passed());
+        self.said = None;
     }
 
     /// Runs beside whoever waits for it; PENDING when that takes too long.
@@ -230,7 +264,7 @@ impl Work {
                 Step::Next => {}
                 Step::End(answer) => {
                     // Without an end of its own it is given back, and its record is gone on with later.
-                    drop(self.ticket.take());
+                    drop(self.guard.take());
                     return answer;
                 }
             }
@@ -243,12 +277,12 @@ impl Work {
             Some(serial) => previous(&self.shared, serial.clone()).await,
             None => None,
         };
-        let wish = Wish {
+        let request = CertificateRequest {
             csr: &self.csr,
             vouched_sid: self.record.grounds.vouched_sid.as_deref(),
             previous: previous.as_ref(),
         };
-        let approved = crate::judge::approve(&self.shared, wish, self.shared.now());
+        let approved = crate::judge::approve(&self.shared, request, self.shared.now());
         approved.map_err(|refused| {
             let refusal = Refusal::from(refused);
             match self.context.intune {
@@ -256,24 +290,6 @@ impl Work {
                 false => refusal,
             }
         })
-    }
-
-    async fn wait_for_an_operator(&mut self) -> Step {
-        let now = self.shared.now();
-        records::awaiting(&self.shared, &mut self.record, now);
-        let message = "waits for an operator's approval";
-        let event = audit::of_record(
-            &self.shared,
-            &self.record,
-            Outcome::Pending,
-            None,
-            message,
-            now,
-        );
-        if let Err(failure) = self.put(Change::new().with(event)).await {
-            return self.failed(&failure);
-        }
-        self.settle(Answer::Pending, None)
     }
 
     /// Ends the enrollment for good; what it took is given back.
@@ -310,9 +326,9 @@ impl Work {
                 self.record = record;
                 self.record.version += 1;
                 let answer = Answer::from(refusal);
-                if let Some(ticket) = self.ticket.take() {
-                    ticket.settle(Settlement::Refused {
-                        known: Known::from(&self.record),
+                if let Some(guard) = self.guard.take() {
+                    guard.complete(Completion::Refused {
+                        known: PriorResult::from(&self.record),
                         answer: answer.clone(),
                         label: refusal.label,
                     });
@@ -323,7 +339,13 @@ impl Work {
         }
     }
 
-    /// The budget of the stage is used up.
+    /// What the challenge takes was taken already.
+    async fn taken(&mut self, label: Label, words: String, claim: Option<Claim>) -> Step {
+        let refusal = Refusal::taken(label, words, claim, self.context.intune);
+        self.refuse(&refusal).await
+    }
+
+    /// The stage has had its time, or its tries.
     async fn broken(&mut self, why: &str) -> Step {
         let refusal = Refusal::new(FailInfo::BadRequest, "outside_failed", why)
             .telling("what this request needs did not answer in time; try again");
@@ -338,16 +360,23 @@ impl Work {
             error = %failure,
             "an enrollment could not go on; it does so later"
         );
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(Settlement::Paused);
+        if let Some(guard) = self.guard.take() {
+            guard.complete(match self.unsaved {
+                // Whoever goes on with it takes it again.
+                true => Completion::Failed {
+                    answer: Answer::Pending,
+                    label: None,
+                },
+                false => Completion::Paused,
+            });
         }
         Step::End(Answer::Pending)
     }
 
-    fn settle(&mut self, answer: Answer, label: Option<Label>) -> Step {
-        if let Some(ticket) = self.ticket.take() {
-            ticket.settle(Settlement::Durable {
-                known: Known::from(&self.record),
+    fn complete(&mut self, answer: Answer, label: Option<Label>) -> Step {
+        if let Some(guard) = self.guard.take() {
+            guard.complete(Completion::Durable {
+                known: PriorResult::from(&self.record),
                 answer: answer.clone(),
                 label,
             });
@@ -364,39 +393,40 @@ impl Work {
     }
 
     /// Makes the present stage durable.
-    async fn put(&mut self, mut change: Change) -> Result<(), Failure> {
-        let now = self.shared.now();
-        self.record.times.updated = now;
+    async fn put(&mut self, change: Change) -> Result<(), Failure> {
+        self.put_for(change, Duration::ZERO).await
+    }
+
+    /// Makes the present stage durable, and holds the enrollment for a call that begins in `ahead`.
+    async fn put_for(&mut self, mut change: Change, ahead: Duration) -> Result<(), Failure> {
+        let passed = self.shared.passed();
+        self.record.times.updated = self.shared.now();
         self.record.context = self.context.octets();
-        if !self.record.stage.awaits_approval() {
-            // Due at once for whoever starts next, though time is only counted while a server runs.
-            self.record.due = self.shared.passed().checked_sub_signed(DUE_SINCE);
-        }
+        // Due at once for whoever starts next, though time is only counted while a server runs.
+        self.record.due = passed.checked_sub_signed(DUE_SINCE);
+        let held = ahead
+            .saturating_add(self.shared.spec.outside.call)
+            .saturating_add(HELD_LONGER);
+        let until = TimeDelta::from_std(held).ok();
+        let until = until.and_then(|held| passed.checked_add_signed(held));
+        self.record.lease = Some(Lease {
+            node: self.shared.services.node.as_ref().to_owned(),
+            until: until.unwrap_or(DateTime::<Utc>::MAX_UTC),
+        });
         change.push(self.record.clone());
         durable::commit(&self.shared, change, None).await?;
         self.record.version += 1;
+        self.unsaved = false;
         Ok(())
-    }
-
-    fn note_try(&mut self, neighbour: &Neighbour, why: &str) {
-        self.record.attempts = self.record.attempts.saturating_add(1);
-        tracing::debug!(
-            profile = self.shared.spec.path_id,
-            transaction_id = self.record.transaction_id,
-            neighbour = neighbour.name(),
-            attempts = self.record.attempts,
-            why,
-            "asked outside, to be asked again"
-        );
     }
 }
 
 /// By how much an open enrollment is overdue from its beginning.
 const DUE_SINCE: TimeDelta = TimeDelta::hours(1);
 
-const NO_ANSWER: &str = "there was no answer in time";
-const NOT_CALLED: &str =
-    "nobody is called: too many failures in a row, or too many calls at a time";
+/// For how long an enrollment is held beyond the call that it was held for. Then another node may think that its holder
+/// is gone.
+const HELD_LONGER: Duration = Duration::from_secs(60);
 
 /// What a piece of work answers, unless that takes longer than the profile lets a request wait: then PENDING.
 pub(crate) async fn within(shared: &Shared, told: oneshot::Receiver<Answer>) -> Answer {

@@ -49,7 +49,7 @@ impl Start {
 }
 
 fn load_open(services: &Services, spec: &ProfileSpec) -> Result<Vec<EnrollmentRecord>, Unreadable> {
-    let due = services.store.due(services.time.now(), usize::MAX);
+    let due = services.store.due(services.time.now(), None, usize::MAX);
     let mut open = due.map_err(|error| Unreadable {
         path_id: spec.path_id.clone(),
         reason: error.to_string(),

@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn a_step_is_what_the_monotonic_clock_does_not_know_of() {
-        let begun = Instant::now();
+        let started = Instant::now();
         let at = |wall: i64, monotonic: u64| ClockReading {
             wall: DateTime::<Utc>::from_timestamp(wall, 0).unwrap(),
-            monotonic: begun + Duration::from_secs(monotonic),
+            monotonic: started + Duration::from_secs(monotonic),
         };
         let seconds = |to| step(at(1000, 50), to).map(|step| step.num_seconds());
         assert_eq!(seconds(at(1010, 60)), None);

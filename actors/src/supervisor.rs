@@ -1,12 +1,12 @@
 //! The supervisor: starts profile actors, exchanges what they work with, and ends them. How those
-//! that died come back is in `revive`.
+//! that died come back is in `restart`.
 //!
-//! It builds everything new before it swaps anything. Its own state is the list of lives; what
+//! It builds everything new before it swaps anything. Its own state is the list of instances; what
 //! the front reads is in the [`Directory`].
 
+use crate::commit_barrier::CommitBarrier;
 use crate::directory::{Current, Directory, Entry, Profiles};
 use crate::exit::ExitGuard;
-use crate::fence::Fence;
 use crate::limits::RequestGate;
 use crate::messages::{Apply, End};
 use crate::meters::restarts;
@@ -79,9 +79,9 @@ pub struct Applied {
     pub removed: Vec<String>,
 }
 
-pub(crate) struct Life {
+pub(crate) struct Instance {
     pub(crate) number: u64,
-    pub(crate) fence: Fence,
+    pub(crate) barrier: CommitBarrier,
 }
 
 /// The supervisor's actor.
@@ -89,9 +89,9 @@ pub struct Supervisor {
     pub(crate) services: Services,
     pub(crate) directory: Directory,
     arbiters: Vec<ArbiterHandle>,
-    pub(crate) lives: HashMap<String, Life>,
+    pub(crate) instances: HashMap<String, Instance>,
     /// Profiles that are no longer served, while requests still hold their actors.
-    pub(crate) retired: HashMap<String, Life>,
+    pub(crate) draining: HashMap<String, Instance>,
     started: u64,
 }
 
@@ -104,8 +104,8 @@ impl Supervisor {
             services,
             directory,
             arbiters,
-            lives: HashMap::new(),
-            retired: HashMap::new(),
+            instances: HashMap::new(),
+            draining: HashMap::new(),
             started: 0,
         }
     }
@@ -137,34 +137,38 @@ impl Handler<ApplyProfiles> for Supervisor {
         let before = self.directory.all();
         // A profile that comes back while its last actor still has requests: what that one has not stored by now, it
         // must not store, or the new actor would not know of it.
-        let fences: Vec<Fence> = specs
+        let fences: Vec<CommitBarrier> = specs
             .iter()
-            .filter_map(|spec| self.retired.remove(&spec.path_id))
-            .map(|life| life.fence)
+            .filter_map(|spec| self.draining.remove(&spec.path_id))
+            .map(|instance| instance.barrier)
             .collect();
         // The same of one that gets another name, but for now it is still served.
-        let renamed: Vec<Fence> = specs
+        let renamed: Vec<CommitBarrier> = specs
             .iter()
             .flat_map(|spec| &spec.formerly)
             .filter(|former| !specs.iter().any(|spec| spec.path_id == **former))
-            .filter_map(|former| self.lives.get(former).or_else(|| self.retired.get(former)))
-            .map(|life| life.fence.clone())
+            .filter_map(|former| {
+                self.instances
+                    .get(former)
+                    .or_else(|| self.draining.get(former))
+            })
+            .map(|instance| instance.barrier.clone())
             .collect();
         let prepare = async move {
-            for fence in fences.iter().chain(&renamed) {
-                fence.drained().await;
+            for barrier in fences.iter().chain(&renamed) {
+                barrier.drained().await;
             }
             let prepared = prepare(&services, &before, specs).await;
             if prepared.is_err() {
-                renamed.iter().for_each(Fence::reopen);
+                renamed.iter().for_each(CommitBarrier::reopen);
             }
             prepared
         };
         AtomicResponse::new(Box::pin(prepare.into_actor(self).then(
             |prepared, this: &mut Self, ctx| {
-                let begun = prepared.map(|prepared| this.swap(prepared, ctx));
+                let started = prepared.map(|prepared| this.swap(prepared, ctx));
                 async move {
-                    match begun {
+                    match started {
                         Ok((applied, told)) => {
                             for (actor, apply) in told {
                                 // A dead actor finds the new specification when it comes back.
@@ -300,13 +304,24 @@ impl Supervisor {
             .filter(|(path_id, _)| !after.contains_key(*path_id))
         {
             entry.current().actor.do_send(End);
-            if let Some(life) = self.lives.remove(path_id) {
-                self.retired.insert(path_id.clone(), life);
+            if let Some(instance) = self.instances.remove(path_id) {
+                self.draining.insert(path_id.clone(), instance);
             }
             applied.removed.push(path_id.clone());
         }
         self.directory.publish(after);
+        self.note_peers();
         (applied, told)
+    }
+
+    /// What each profile has to know of the others follows from what is published.
+    fn note_peers(&self) {
+        let profiles = self.directory.all();
+        let specs: Vec<_> = profiles
+            .values()
+            .map(|entry| Arc::clone(&entry.current().spec))
+            .collect();
+        self.services.peers.replace(&specs);
     }
 
     pub(crate) fn start(
@@ -323,23 +338,23 @@ impl Supervisor {
             .get(slot)
             .cloned()
             .unwrap_or_else(actix::Arbiter::current);
-        let fence = Fence::default();
+        let barrier = CommitBarrier::default();
         let path_id = spec.path_id.clone();
         let exit = ExitGuard {
             path_id: path_id.clone(),
             instance: number,
             supervisor: ctx.address().recipient(),
         };
-        self.lives.insert(
+        self.instances.insert(
             path_id,
-            Life {
+            Instance {
                 number,
-                fence: fence.clone(),
+                barrier: barrier.clone(),
             },
         );
         let services = self.services.clone();
         ProfileActor::start_in_arbiter(&arbiter, move |_| {
-            ProfileActor::new(spec, services, fence, state, exit)
+            ProfileActor::new(spec, services, barrier, state, exit)
         })
     }
 }
@@ -399,6 +414,7 @@ impl Supervisor {
             spec: Arc::clone(&spec),
             ..Current::clone(&current)
         });
+        self.note_peers();
         Ok((current.actor.clone(), spec))
     }
 }
@@ -406,12 +422,12 @@ impl Supervisor {
 /// Tells the supervisor that the end has come: actors that end from now on are not brought back.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Retire;
+pub(crate) struct Drain;
 
-impl Handler<Retire> for Supervisor {
+impl Handler<Drain> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, _: Retire, _: &mut Context<Self>) {
-        self.lives.clear();
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.instances.clear();
     }
 }

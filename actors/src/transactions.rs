@@ -5,7 +5,7 @@
 //! enrollment must stay there for longer than a request can take.
 
 use crate::answer::Answer;
-use crate::enrollment::{Key, Known, Marks};
+use crate::enrollment::{Key, PriorResult, Reserved};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -14,14 +14,14 @@ use tokio::sync::oneshot;
 const REMEMBER: Duration = Duration::from_secs(90);
 
 struct InFlight {
-    marks: Marks,
+    reserved: Reserved,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
 #[derive(Default)]
 pub(crate) struct Transactions {
     in_flight: HashMap<Key, InFlight>,
-    recent: HashMap<Key, (Instant, Known)>,
+    recent: HashMap<Key, (Instant, PriorResult)>,
     order: VecDeque<(Instant, Key)>,
 }
 
@@ -43,39 +43,39 @@ impl Transactions {
     }
 
     /// The newest state of a transaction that changed in the last minute.
-    pub(crate) fn recent(&self, key: &Key) -> Option<&Known> {
+    pub(crate) fn recent(&self, key: &Key) -> Option<&PriorResult> {
         self.recent.get(key).map(|(_, known)| known)
     }
 
-    pub(crate) fn begin(&mut self, key: Key, marks: Marks) {
+    pub(crate) fn begin(&mut self, key: Key, reserved: Reserved) {
         self.in_flight.insert(
             key,
             InFlight {
-                marks,
+                reserved,
                 waiting: Vec::new(),
             },
         );
     }
 
     /// Says what an enrollment under way took.
-    pub(crate) fn hold(&mut self, key: &Key, marks: Marks) {
+    pub(crate) fn hold(&mut self, key: &Key, reserved: Reserved) {
         if let Some(in_flight) = self.in_flight.get_mut(key) {
-            in_flight.marks = marks;
+            in_flight.reserved = reserved;
         }
     }
 
     /// Ends an enrollment: whoever joined gets `answer`; what it took comes back to be kept or
     /// given back.
-    pub(crate) fn end(&mut self, key: &Key, answer: &Answer) -> Option<Marks> {
+    pub(crate) fn end(&mut self, key: &Key, answer: &Answer) -> Option<Reserved> {
         let ended = self.in_flight.remove(key)?;
         for waiting in ended.waiting {
             // Who no longer waits needs no answer.
             let _ = waiting.send(answer.clone());
         }
-        Some(ended.marks)
+        Some(ended.reserved)
     }
 
-    pub(crate) fn remember(&mut self, key: Key, known: Known, now: Instant) {
+    pub(crate) fn remember(&mut self, key: Key, known: PriorResult, now: Instant) {
         self.forget(now);
         self.order.push_back((now, key));
         self.recent.insert(key, (now, known));
@@ -114,8 +114,8 @@ mod tests {
     use chrono::DateTime;
     use store::Stage;
 
-    fn known() -> Known {
-        Known {
+    fn known() -> PriorResult {
+        PriorResult {
             stage: Stage::AwaitingApproval { until: None },
             updated_at: DateTime::UNIX_EPOCH,
             needs_approval: true,
@@ -132,7 +132,7 @@ mod tests {
         let mut transactions = Transactions::default();
         let key = [1; 16];
         assert!(transactions.join(&key).is_none());
-        transactions.begin(key, Marks::none(DateTime::UNIX_EPOCH));
+        transactions.begin(key, Reserved::none(DateTime::UNIX_EPOCH));
         let mut first = transactions.join(&key).unwrap();
         let mut second = transactions.join(&key).unwrap();
         transactions.end(&key, &Answer::Pending);

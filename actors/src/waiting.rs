@@ -1,12 +1,13 @@
 //! Requests that begin to wait for an operator, in a row of their own or together with another one of the same key.
 
+use crate::admission::{AdmissionGuard, Completion};
 use crate::answer::{Answer, Done};
 use crate::audit;
 use crate::context::{Context, Joined};
-use crate::decision::{Settlement, Ticket};
 use crate::durable::{Failure, commit, load};
-use crate::enrollment::{Candidate, Ended, Known, LetIn, Marks};
+use crate::enrollment::{Ended, EnrollmentRequest, LetIn, PriorResult, Reserved};
 use crate::messages::Origin;
+use crate::notices;
 use crate::records;
 use crate::refuse::failed;
 use crate::shared::Shared;
@@ -20,27 +21,27 @@ use store::{Change, EnrollmentRecord, Outcome, Refusal, Stage};
 pub(crate) async fn begin(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
+    asked: &EnrollmentRequest,
     let_in: LetIn,
-    marks: Marks,
-    replaced: Option<Box<Ticket>>,
+    reserved: Reserved,
+    replaced: Option<Box<AdmissionGuard>>,
 ) -> Result<Done, Failure> {
     let now = shared.now();
-    let transaction = records::pending(shared, origin, candidate, now);
-    let known = Known::from(&transaction);
+    let transaction = records::pending(shared, origin, asked, now);
+    let known = PriorResult::from(&transaction);
     let mut change = Change::new()
         .with(transaction)
-        .with(audit::pending(shared, origin, candidate, let_in, now));
-    records::push_marks(&mut change, &shared.spec.path_id, &marks);
+        .with(audit::pending(shared, origin, asked, let_in, now));
+    records::push_marks(&mut change, shared, &reserved);
     let old = match replaced {
         // One that cannot be read is in nobody's way.
-        Some(ticket) => match load(shared, ticket.key()).await {
-            Ok(record) if record.stage.awaits_approval() => Some((ticket, record)),
+        Some(guard) => match load(shared, guard.key()).await {
+            Ok(record) if record.stage.awaits_approval() => Some((guard, record)),
             _ => None,
         },
         None => None,
     };
-    let Some((ticket, record)) = old else {
+    let Some((guard, record)) = old else {
         commit(shared, change, None).await?;
         return Ok(done(known));
     };
@@ -49,7 +50,7 @@ pub(crate) async fn begin(
     // A refusal that is none of the gates' counts as malformed, as everywhere.
     let label = intune.then_some(Label::Malformed);
     commit(shared, change, label).await?;
-    ticket.settle(Settlement::Durable {
+    guard.complete(Completion::Durable {
         known: ended,
         answer: replaced_answer(),
         label,
@@ -57,7 +58,7 @@ pub(crate) async fn begin(
     Ok(done(known))
 }
 
-fn done(known: Known) -> Done {
+fn done(known: PriorResult) -> Done {
     Done {
         known,
         answered: Answer::Pending.into(),
@@ -66,12 +67,12 @@ fn done(known: Known) -> Done {
 }
 
 /// Ends a request whose place is taken by a newer one.
-fn end(
+pub(crate) fn end(
     shared: &Shared,
     record: EnrollmentRecord,
     change: &mut Change,
     now: DateTime<Utc>,
-) -> Known {
+) -> PriorResult {
     change.push(audit::of_record(
         shared,
         &record,
@@ -80,12 +81,14 @@ fn end(
         "another request of the same key, for something else, took its place",
         now,
     ));
+    let words = "another request of the same key took its place";
+    notices::push_refused(change, shared, &record, "replaced", words, now);
     let context = Context::of_record(&record);
     let stage = Stage::Refused(Refusal::ApprovalExpired);
     let ended = records::decided(record, stage, Ended::new(&context, true).octets(), now);
     records::push_joined(change, &context, &ended);
     change.push(ended.clone());
-    Known::from(&ended)
+    PriorResult::from(&ended)
 }
 
 /// What a device is told whose waiting request was replaced.
@@ -98,11 +101,11 @@ pub(crate) fn replaced_answer() -> Answer {
 pub(crate) async fn join(
     shared: &Arc<Shared>,
     origin: &Origin,
-    candidate: &Candidate,
-    ticket: Ticket,
-    row: Box<Ticket>,
+    asked: &EnrollmentRequest,
+    guard: AdmissionGuard,
+    row: Box<AdmissionGuard>,
 ) -> Answer {
-    // Dropped without being settled, both tickets leave everything as it was.
+    // Dropped without being completed, both guards leave everything as it was.
     let record = match load(shared, row.key()).await {
         Ok(record) if record.stage.awaits_approval() => record,
         Ok(_) => return Answer::Busy,
@@ -119,14 +122,15 @@ pub(crate) async fn join(
     let now = shared.now();
     let mut context = Context::of_record(&record);
     context.join(Joined {
-        key: candidate.key,
-        poll: candidate.poll_key,
-        transaction_id: candidate.reply.transaction_id.clone().unwrap_or_default(),
-        message_type: records::message_type(candidate),
-        version: candidate
+        key: asked.key,
+        poll: asked.poll_key,
+        transaction_id: asked.reply.transaction_id.clone().unwrap_or_default(),
+        message_type: records::message_type(asked),
+        version: asked
             .known
             .as_ref()
             .map_or(0, |known| known.version_under(&record.profile)),
+        csr: None,
     });
     let note = format!(
         "it asks for the same as {} of the same key, which waits already: an operator decides on both at once",
@@ -136,22 +140,22 @@ pub(crate) async fn join(
         context: context.octets(),
         ..record
     };
-    let known = Known::from(&record);
+    let known = PriorResult::from(&record);
     let mut change = Change::new().with(record);
     let instant = shared.services.clock.instant();
     if shared.verified.admits(origin.source, "joined", instant) {
-        change.push(audit::pending(shared, origin, candidate, Some(note), now));
+        change.push(audit::pending(shared, origin, asked, Some(note), now));
     }
-    records::push_marks(&mut change, &shared.spec.path_id, &ticket.marks);
+    records::push_marks(&mut change, shared, &guard.reserved);
     if let Err(failure) = commit(shared, change, None).await {
-        failed(shared, origin, candidate, &failure).await;
+        failed(shared, origin, asked, &failure).await;
         return Answer::Busy;
     }
-    row.settle(Settlement::Durable {
+    row.complete(Completion::Durable {
         known,
         answer: Answer::Pending,
         label: None,
     });
-    ticket.settle(Settlement::Joined);
+    guard.complete(Completion::Joined);
     Answer::Pending
 }

@@ -1,6 +1,7 @@
-//! What is due without anybody asking: enrollments that stopped between two stages, and notices.
+//! What is due without anybody asking: enrollments that stopped between two stages and that no other node holds, and
+//! notices.
 
-use crate::decision::Desk;
+use crate::admission::ActorHandle;
 use crate::notices;
 use crate::shared::Shared;
 use crate::stages;
@@ -24,18 +25,19 @@ pub(crate) async fn sweep_challenges(shared: &Shared) {
 }
 
 /// Goes on with every enrollment of the profile that nobody works on, and sends its notices.
-pub(crate) async fn look(shared: &Arc<Shared>, desk: &Desk) {
+pub(crate) async fn look(shared: &Arc<Shared>, actor: &ActorHandle) {
     let (store, time) = (
         Arc::clone(&shared.services.store),
         shared.services.time.now(),
     );
-    let due = tokio::task::spawn_blocking(move || store.due(time, AT_ONCE)).await;
+    let node = Arc::clone(&shared.services.node);
+    let due = tokio::task::spawn_blocking(move || store.due(time, Some(&*node), AT_ONCE)).await;
     match due {
         Ok(Ok(due)) => {
             for record in due {
                 if shared.spec.is_called(&record.profile) && !record.stage.awaits_approval() {
-                    let (shared, desk) = (Arc::clone(shared), desk.clone());
-                    actix::spawn(stages::resume(shared, desk, record.key));
+                    let (shared, actor) = (Arc::clone(shared), actor.clone());
+                    actix::spawn(stages::resume(shared, actor, record.key));
                 }
             }
         }

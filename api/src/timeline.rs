@@ -47,6 +47,8 @@ pub enum Stage {
     Refused,
     /// A request that waits for an operator.
     Pending,
+    /// Somebody outside was asked (a validator, an issuer), and is to be asked again.
+    Asked,
     /// An operator approved.
     Approved,
     /// An operator denied.

@@ -130,7 +130,7 @@ pub enum Refused {
     NoSession,
 }
 
-/// A session just begun.
+/// A session just started.
 pub struct NewSession {
     /// The cookie's value.
     pub cookie: SecretText,
@@ -219,13 +219,13 @@ impl Gate {
     pub async fn begin_session(&self, token: &str, origin: &Origin) -> Result<NewSession, Refused> {
         let (caller, basis) = self.by_token(token.trim(), origin).await?;
         let limits = self.active.load().limits();
-        let begun = self
+        let started = self
             .sessions
             .begin(basis, limits, self.clock.instant())
             .map_err(|_| Refused::NoSession)?;
-        let session = self.shown(&caller, &begun.csrf, limits.lifetime);
+        let session = self.shown(&caller, &started.csrf, limits.lifetime);
         Ok(NewSession {
-            cookie: begun.id,
+            cookie: started.id,
             session,
             caller: SignedIn::new(caller),
         })

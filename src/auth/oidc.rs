@@ -97,7 +97,7 @@ pub enum OidcError {
     /// It has ended.
     #[error("it expired at {0}")]
     Expired(DateTime<Utc>),
-    /// It has not begun.
+    /// It has not started.
     #[error("it is not valid before {0}")]
     NotYetValid(DateTime<Utc>),
     /// The provider's keys could not be had.

@@ -30,7 +30,7 @@ pub(super) enum Basis {
 struct Session {
     basis: Basis,
     csrf: SecretText,
-    begun: Instant,
+    started: Instant,
     used: Instant,
 }
 
@@ -76,7 +76,7 @@ impl Sessions {
         limits: Limits,
         now: Instant,
     ) -> Result<Begun, pki::Error> {
-        let begun = Begun {
+        let started = Begun {
             id: SecretText::opaque()?,
             csrf: SecretText::opaque()?,
         };
@@ -94,12 +94,12 @@ impl Sessions {
         }
         let session = Session {
             basis,
-            csrf: begun.csrf.clone(),
-            begun: now,
+            csrf: started.csrf.clone(),
+            started: now,
             used: now,
         };
-        sessions.insert(*begun.id.digest().octets(), session);
-        Ok(begun)
+        sessions.insert(*started.id.digest().octets(), session);
+        Ok(started)
     }
 
     /// Looks a cookie up, and notes that it was used.
@@ -136,7 +136,7 @@ impl Session {
         }
         limits
             .lifetime
-            .checked_sub(now.saturating_duration_since(self.begun))
+            .checked_sub(now.saturating_duration_since(self.started))
             .filter(|left| !left.is_zero())
     }
 }

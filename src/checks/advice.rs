@@ -1,7 +1,7 @@
 //! What works and is worth a word: settings with which some clients, or some readers of certificates, get into trouble.
 
 use super::Run;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use crate::config::{Issuer, IssuerKind, Profile, Secret};
 
 /// The longest static challenge that clients are known to send whole, in characters (Windows and NDES).
@@ -23,7 +23,7 @@ fn revocation_places(issuer: &Issuer, findings: &mut Findings) {
     if issuer.kind == IssuerKind::Local && issuer.cdp_urls.is_empty() && issuer.ocsp_urls.is_empty()
     {
         findings.warn(
-            &Spot::one_of("issuer", &issuer.id).at("cdp_urls"),
+            &Location::one_of("issuer", &issuer.id).at("cdp_urls"),
             "it is empty, and so is ocsp_urls: certificates name no place of a CRL or an OCSP responder, so that whoever \
              checks one does not see that it was revoked",
             "publish the CRL and name its address; nothing is to be done where nobody looks for revocations",
@@ -33,7 +33,7 @@ fn revocation_places(issuer: &Issuer, findings: &mut Findings) {
 
 /// The same profile, without the certificate.
 fn open_beside_mtls(profile: &Profile, findings: &mut Findings) {
-    let spot = Spot::one_of("profile", &profile.path_id);
+    let location = Location::one_of("profile", &profile.path_id);
     if profile.mtls.enabled && !profile.mtls.required {
         let path = if profile.path_id.is_empty() {
             "/scep".to_owned()
@@ -41,7 +41,7 @@ fn open_beside_mtls(profile: &Profile, findings: &mut Findings) {
             format!("/scep/{}", profile.path_id)
         };
         findings.warn(
-            &spot.at("mtls.required"),
+            &location.at("mtls.required"),
             format!("it is not set, so {path} is open to clients without a certificate as well"),
             "set mtls.required = true where every client has a certificate; devices that are to get their first one need the \
              open URL",
@@ -49,7 +49,7 @@ fn open_beside_mtls(profile: &Profile, findings: &mut Findings) {
     }
     if profile.mtls.required && !profile.mtls.enabled {
         findings.fail(
-            &spot.at("mtls.required"),
+            &location.at("mtls.required"),
             "it is set, but mTLS is off, so the profile would be served nowhere",
             "set mtls.enabled = true too, or remove it",
         );
@@ -57,7 +57,7 @@ fn open_beside_mtls(profile: &Profile, findings: &mut Findings) {
 }
 
 /// Whether clients can send this static challenge.
-pub(super) fn challenge(password: &Secret, spot: &Spot, findings: &mut Findings) {
+pub(super) fn challenge(password: &Secret, location: &Location, findings: &mut Findings) {
     let text = password.expose();
     if let Some(character) = text
         .chars()
@@ -70,7 +70,7 @@ pub(super) fn challenge(password: &Secret, spot: &Spot, findings: &mut Findings)
             _ => "a sign",
         };
         findings.warn(
-            spot,
+            location,
             format!(
                 "the challenge password holds {kind} that a PrintableString cannot: Windows and some other clients cannot \
                  send it"
@@ -80,7 +80,7 @@ pub(super) fn challenge(password: &Secret, spot: &Spot, findings: &mut Findings)
     }
     if text.chars().count() > LONGEST_CHALLENGE {
         findings.warn(
-            spot,
+            location,
             format!(
                 "the challenge password is longer than {LONGEST_CHALLENGE} characters: some clients cut it off or refuse it"
             ),

@@ -24,7 +24,7 @@ use scep::{Ra, RaIdentity};
 
 use super::files::Files;
 use super::loaded::HeldRa;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::ra_files::{NewRa, OverRa};
 
 /// What an RA key is: RSA, because devices encrypt to it, and no larger than needed, because every
@@ -104,10 +104,10 @@ fn ends(ra: &Ra) -> DateTime<Utc> {
 pub(super) fn keep(
     keeping: &Keeping<'_>,
     now: DateTime<Utc>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Kept> {
-    let mut stored = stored(keeping.directory, spot, findings)?;
+    let mut stored = stored(keeping.directory, location, findings)?;
     let mut kept = Kept::default();
     // Not simply the newest: one that was made under a clock that was ahead is not valid yet.
     let current = stored
@@ -119,7 +119,7 @@ pub(super) fn keep(
             }
             let newest = stored.first().map(|newest| newest.made_at);
             let mut said = Findings::default();
-            let Some(new) = keeping.make(now, newest, spot, &mut said) else {
+            let Some(new) = keeping.make(now, newest, location, &mut said) else {
                 let still = keeping.still_good(&stored, now);
                 if still.is_some() {
                     for found in &mut said.0 {
@@ -183,7 +183,7 @@ pub(super) fn keep(
     }
     // A device that was set up under a former name may know what that one had, to its end.
     for directory in keeping.former {
-        for one in self::stored(directory, spot, findings)? {
+        for one in self::stored(directory, location, findings)? {
             let until = one.ends();
             if until <= now {
                 kept.over.push(OverRa {
@@ -240,14 +240,14 @@ impl Keeping<'_> {
         &self,
         now: DateTime<Utc>,
         newest: Option<DateTime<Utc>>,
-        spot: &Spot,
+        location: &Location,
         findings: &mut Findings,
     ) -> Option<Stored> {
         let ra = self
             .new_ra(now)
             .inspect_err(|error| {
                 findings.fail(
-                    spot,
+                    location,
                     format!("no RA certificate can be made: {error}"),
                     "see to the issuer",
                 );
@@ -309,14 +309,14 @@ impl Keeping<'_> {
 }
 
 /// The RAs of a directory, newest first.
-fn stored(directory: &Path, spot: &Spot, findings: &mut Findings) -> Option<Vec<Stored>> {
+fn stored(directory: &Path, location: &Location, findings: &mut Findings) -> Option<Vec<Stored>> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Vec::new()),
         Err(error) => {
-            let spot = spot.in_file(directory);
+            let location = location.in_file(directory);
             findings.fail(
-                &spot,
+                &location,
                 format!("the directory cannot be read: {error}"),
                 "give it to scepd's user",
             );
@@ -331,7 +331,7 @@ fn stored(directory: &Path, spot: &Spot, findings: &mut Findings) -> Option<Vec<
     let mut whole = true;
     let mut stored = Vec::with_capacity(files.len());
     for (made_at, file) in files {
-        match read(&file, spot, findings) {
+        match read(&file, location, findings) {
             Some(ra) => stored.push(Stored { file, made_at, ra }),
             None => whole = false,
         }
@@ -349,8 +349,8 @@ fn made_at(file: &Path) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(seconds, 0)
 }
 
-fn read(file: &Path, spot: &Spot, findings: &mut Findings) -> Option<Ra> {
-    let content = Files::default().read_secret(file, spot, findings)?;
+fn read(file: &Path, location: &Location, findings: &mut Findings) -> Option<Ra> {
+    let content = Files::default().read_secret(file, location, findings)?;
     let pairs = Certificate::bundle_from_pem(&content.bytes)
         .and_then(|certificates| Ok((certificates, PrivateKey::bundle_from_pem(&content.bytes)?)))
         .map(|(certificates, keys)| {
@@ -380,6 +380,6 @@ fn read(file: &Path, spot: &Spot, findings: &mut Findings) -> Option<Ra> {
         Err(error) => error.to_string(),
     };
     let remedy = "restore it from a backup, or remove it: a new RA is then made, and devices must ask for it";
-    findings.fail(&spot.in_file(file), wrong, remedy);
+    findings.fail(&location.in_file(file), wrong, remedy);
     None
 }

@@ -8,7 +8,7 @@ use pki::Certificate;
 use warp::http::HeaderName;
 
 use super::loaded::LoadedInterface;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, advice, pair, secrets};
 use crate::config::{Profile, Secret};
 
@@ -19,10 +19,10 @@ const LONGEST_NAME: usize = 64;
 pub(super) fn of_profile(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> StaticChallenges {
-    let inline = spot.at("challenge_password");
+    let inline = location.at("challenge_password");
     let given = profile.challenge_password.is_some()
         || profile.challenge_password_file.is_some()
         || !profile.challenge_passwords.is_empty();
@@ -44,7 +44,7 @@ pub(super) fn of_profile(
         run.files,
         (&inline, profile.challenge_password.as_ref()),
         (
-            &spot.at("challenge_password_file"),
+            &location.at("challenge_password_file"),
             profile.challenge_password_file.as_deref(),
         ),
         findings,
@@ -56,40 +56,40 @@ pub(super) fn of_profile(
     }
     let mut names = BTreeSet::from([THE_STATIC_CHALLENGE]);
     for one in &profile.challenge_passwords {
-        let spot = spot.at("challenge_passwords");
+        let location = location.at("challenge_passwords");
         let called = shown(&one.name);
         let characters = one.name.chars().count();
         if !(1..=LONGEST_NAME).contains(&characters) || one.name.chars().any(char::is_control) {
             findings.fail(
-                &spot,
+                &location,
                 format!("the name `{called}` does not have 1 to {LONGEST_NAME} characters that can be printed"),
                 "give it a name that tells it from the others in the audit",
             );
         } else if !names.insert(&one.name) {
             findings.fail(
-                &spot,
+                &location,
                 format!("two static challenges of the profile are called `{called}`"),
                 "give each its own: the audit says which was used",
             );
         }
         if one.value.is_none() && one.value_file.is_none() {
             findings.fail(
-                &spot,
+                &location,
                 format!("`{called}` has neither value nor value_file"),
                 "set one of the two, or remove the entry",
             );
         }
         let value = secrets::resolve(
             run.files,
-            (&spot, one.value.as_ref()),
-            (&spot, one.value_file.as_deref()),
+            (&location, one.value.as_ref()),
+            (&location, one.value_file.as_deref()),
             findings,
         );
         let Some(password) = value else { continue };
-        check(profile, &password, &spot, findings);
+        check(profile, &password, &location, findings);
         if known.contains(&password) {
             findings.fail(
-                &spot,
+                &location,
                 format!(
                     "`{called}` has the value of another static challenge of the profile, so that neither could be withdrawn \
                      alone"
@@ -100,7 +100,7 @@ pub(super) fn of_profile(
         let expires = one.expires.map(crate::config::Moment::utc);
         if expires.is_some_and(|end| end <= run.now) {
             findings.warn(
-                &spot,
+                &location,
                 format!("`{called}` has expired, so devices that come with it are refused"),
                 "remove the entry when no device has it any more",
             );
@@ -112,24 +112,24 @@ pub(super) fn of_profile(
 }
 
 /// Whether challenges that are made for one device are as they can be.
-pub(super) fn one_time(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+pub(super) fn one_time(profile: &Profile, location: &Location, findings: &mut Findings) {
     let settings = &profile.one_time;
     super::range(
         settings.lifetime,
         "1m",
         "30d",
-        &spot.at("one_time.lifetime"),
+        &location.at("one_time.lifetime"),
         findings,
     );
     findings.demand(
         LENGTHS.contains(&settings.length),
-        &spot.at("one_time.length"),
+        &location.at("one_time.length"),
         "a challenge has 12 to 64 characters",
         "use 16, or 32 for 128 bits",
     );
     findings.demand(
         (1..=100_000).contains(&settings.max_open),
-        &spot.at("one_time.max_open"),
+        &location.at("one_time.max_open"),
         "1 to 100000 may be open at once",
         "use a number in between",
     );
@@ -139,29 +139,32 @@ pub(super) fn one_time(profile: &Profile, spot: &Spot, findings: &mut Findings) 
 pub(super) fn jamf(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<LoadedInterface> {
     let settings = &profile.jamf;
     if !settings.enabled {
         return None;
     }
-    needs_one_time(profile, &spot.at("jamf.enabled"), findings);
+    needs_one_time(profile, &location.at("jamf.enabled"), findings);
     super::range(
         settings.lifetime,
         "5m",
         "1d",
-        &spot.at("jamf.lifetime"),
+        &location.at("jamf.lifetime"),
         findings,
     );
     if profile.path_id.is_empty() {
         findings.fail(
-            &spot.at("jamf.enabled"),
+            &location.at("jamf.enabled"),
             "the webhook of the root profile would have no URL",
             "give the profile a path id",
         );
     }
-    let (header_spot, name_spot) = (spot.at("jamf.header_name"), spot.at("jamf.username"));
+    let (header_spot, name_spot) = (
+        location.at("jamf.header_name"),
+        location.at("jamf.username"),
+    );
     let by_header = !settings.header_name.is_empty();
     if by_header != settings.username.is_empty() {
         findings.fail(
@@ -177,10 +180,13 @@ pub(super) fn jamf(
     };
     let (inline_spot, file_spot) = match by_header {
         true => (
-            spot.at("jamf.header_value"),
-            spot.at("jamf.header_value_file"),
+            location.at("jamf.header_value"),
+            location.at("jamf.header_value_file"),
         ),
-        false => (spot.at("jamf.password"), spot.at("jamf.password_file")),
+        false => (
+            location.at("jamf.password"),
+            location.at("jamf.password_file"),
+        ),
     };
     let secret = needed(run, (&inline_spot, inline), (&file_spot, file), findings)?;
     let header = match by_header {
@@ -204,32 +210,32 @@ pub(super) fn jamf(
 pub(super) fn ndes(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<LoadedInterface> {
     let settings = &profile.ndes;
     if !settings.enabled {
         return None;
     }
-    needs_one_time(profile, &spot.at("ndes.enabled"), findings);
+    needs_one_time(profile, &location.at("ndes.enabled"), findings);
     if profile.path_id.is_empty() && !settings.at_root {
         findings.fail(
-            &spot.at("ndes.at_root"),
+            &location.at("ndes.at_root"),
             "the page of the root profile would have no URL",
             "set ndes.at_root = true, or give the profile a path id",
         );
     }
     if settings.username.is_empty() || settings.username.contains([':', '\\']) {
         findings.fail(
-            &spot.at("ndes.username"),
+            &location.at("ndes.username"),
             "it is empty, or holds a colon or a backslash",
             "set a name without a domain",
         );
     }
     let secret = needed(
         run,
-        (&spot.at("ndes.password"), &settings.password),
-        (&spot.at("ndes.password_file"), &settings.password_file),
+        (&location.at("ndes.password"), &settings.password),
+        (&location.at("ndes.password_file"), &settings.password_file),
         findings,
     )?;
     Some(LoadedInterface {
@@ -240,8 +246,8 @@ pub(super) fn ndes(
 
 fn needed(
     run: &Run<'_>,
-    inline: (&Spot, &Option<Secret>),
-    file: (&Spot, &Option<PathBuf>),
+    inline: (&Location, &Option<Secret>),
+    file: (&Location, &Option<PathBuf>),
     findings: &mut Findings,
 ) -> Option<Secret> {
     if inline.1.is_none() && file.1.is_none() {
@@ -264,10 +270,10 @@ fn needed(
     Some(secret)
 }
 
-fn needs_one_time(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+fn needs_one_time(profile: &Profile, location: &Location, findings: &mut Findings) {
     findings.demand(
         profile.one_time.enabled,
-        spot,
+        location,
         "it makes challenges for one device, which the profile does not take",
         "set one_time.enabled = true as well",
     );
@@ -280,7 +286,7 @@ pub(super) fn one_page_at_root(profiles: &[Profile], findings: &mut Findings) {
         .filter(|profile| profile.ndes.enabled && profile.ndes.at_root);
     for profile in at_root.skip(1) {
         findings.fail(
-            &Spot::one_of("profile", &profile.path_id).at("ndes.at_root"),
+            &Location::one_of("profile", &profile.path_id).at("ndes.at_root"),
             "another profile's NDES page is served there already",
             "set it in one profile; the others have theirs at /ndes/<path_id>/certsrv/mscep_admin/",
         );
@@ -294,25 +300,25 @@ fn shown(name: &str) -> String {
         .collect()
 }
 
-fn check(profile: &Profile, password: &Secret, spot: &Spot, findings: &mut Findings) {
+fn check(profile: &Profile, password: &Secret, location: &Location, findings: &mut Findings) {
     if profile.intune_cloud.is_on() && intune_cloud::looks_like_cloud_challenge(password.expose()) {
         findings.fail(
-            spot,
+            location,
             "the challenge password looks like a challenge of Intune's service",
             "use a shorter one",
         );
     }
     if password.expose().chars().count() < 12 {
         findings.warn(
-            spot,
+            location,
             "the challenge password is shorter than 12 characters",
             "use a longer, random one",
         );
     }
-    advice::challenge(password, spot, findings);
+    advice::challenge(password, location, findings);
     if profile.intune.enabled && challenge::looks_like_challenge(password.expose()) {
         findings.fail(
-            spot,
+            location,
             "the challenge password looks like an Intune challenge",
             "use a shorter one without dots",
         );
@@ -323,21 +329,21 @@ fn check(profile: &Profile, password: &Secret, spot: &Spot, findings: &mut Findi
 pub(super) fn signers(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Vec<Certificate>> {
     let path = profile.signers_path.as_deref()?;
-    let spot = spot.at("signers_path");
-    let signers = pair::certificates(run.files, path, &spot, findings)?;
+    let location = location.at("signers_path");
+    let signers = pair::certificates(run.files, path, &location, findings)?;
     if profile.require_signer_key_match {
         findings.fail(
-            &spot,
+            &location,
             "require_signer_key_match is on: a proxy signs with its own key, so that every request would be refused",
             "set require_signer_key_match = false",
         );
     }
     for signer in &signers {
-        pair::warn_of_end(signer, &spot.in_file(path), run.now, findings);
+        pair::warn_of_end(signer, &location.in_file(path), run.now, findings);
     }
     Some(signers)
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::problem::{Findings, Spot};
-use crate::whole_file::{self, Content, Unread};
+use super::problem::{Findings, Location};
+use crate::stable_read::{self, Content, Unread};
 
 /// The files of one run. Two settings that name the same file see the same octets.
 #[derive(Default)]
@@ -16,7 +16,7 @@ impl Files {
     pub(super) fn read(
         &self,
         path: &Path,
-        spot: &Spot,
+        location: &Location,
         findings: &mut Findings,
     ) -> Option<Arc<Content>> {
         let read = {
@@ -24,12 +24,12 @@ impl Files {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             known
                 .entry(path.to_owned())
-                .or_insert_with(|| whole_file::read(path).map(Arc::new))
+                .or_insert_with(|| stable_read::read(path).map(Arc::new))
                 .clone()
         };
         read.inspect_err(|unread| {
             let (what, remedy) = unread.words();
-            findings.fail(&spot.in_file(path), what, remedy);
+            findings.fail(&location.in_file(path), what, remedy);
         })
         .ok()
     }
@@ -38,14 +38,14 @@ impl Files {
     pub(super) fn read_secret(
         &self,
         path: &Path,
-        spot: &Spot,
+        location: &Location,
         findings: &mut Findings,
     ) -> Option<Arc<Content>> {
-        let content = self.read(path, spot, findings)?;
+        let content = self.read(path, location, findings)?;
         let mut private = true;
         if content.mode & 0o077 != 0 {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 format!(
                     "others than its owner may use it (mode {:04o})",
                     content.mode & 0o7777
@@ -57,7 +57,7 @@ impl Files {
         let user = rustix::process::geteuid().as_raw();
         if content.owner != user {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 format!(
                     "it belongs to user {}, and scepd runs as user {user}",
                     content.owner
@@ -80,11 +80,11 @@ mod tests {
 
     fn said(path: &Path, secret: bool) -> (bool, String) {
         let (files, mut findings) = (Files::default(), Findings::default());
-        let spot = Spot::one_of("profile", "corp").at("ra_key_path");
+        let location = Location::one_of("profile", "corp").at("ra_key_path");
         let content = if secret {
-            files.read_secret(path, &spot, &mut findings)
+            files.read_secret(path, &location, &mut findings)
         } else {
-            files.read(path, &spot, &mut findings)
+            files.read(path, &location, &mut findings)
         };
         (
             content.is_some(),
@@ -144,13 +144,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bundle.pem");
         let (files, mut findings) = (Files::default(), Findings::default());
-        let spot = Spot::section("server").at("tls_cert_path");
+        let location = Location::section("server").at("tls_cert_path");
         fs::write(&path, "before").unwrap();
-        files.read(&path, &spot, &mut findings).unwrap();
+        files.read(&path, &location, &mut findings).unwrap();
         fs::write(&path, "after").unwrap();
         assert_eq!(
             files
-                .read(&path, &spot, &mut findings)
+                .read(&path, &location, &mut findings)
                 .unwrap()
                 .bytes
                 .as_slice(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use store::Store;
 
-use super::problem::{Findings, Problem, Severity, Spot};
+use super::problem::{Findings, Location, Problem, Severity};
 use super::profiles::well_formed;
 use crate::config::Config;
 
@@ -15,24 +15,24 @@ use crate::config::Config;
 pub(super) fn check(config: &Config, findings: &mut Findings) {
     let mut claimed: BTreeMap<&str, &str> = BTreeMap::new();
     for profile in &config.profiles {
-        let spot = Spot::one_of("profile", &profile.path_id).at("formerly");
+        let location = Location::one_of("profile", &profile.path_id).at("formerly");
         for name in &profile.formerly {
             if !well_formed(name) {
                 let shown: String = name.escape_debug().take(80).collect();
                 findings.fail(
-                    &spot,
+                    &location,
                     format!("`{shown}` is no path id"),
                     "name path ids that this profile had; \"\" for the root profile",
                 );
             } else if config.profiles.iter().any(|other| other.path_id == *name) {
                 findings.fail(
-                    &spot,
+                    &location,
                     format!("{} is still configured", called(name)),
                     "remove one of the two: what was done under a name cannot count for two profiles",
                 );
             } else if let Some(other) = claimed.insert(name, &profile.path_id) {
                 findings.fail(
-                    &spot,
+                    &location,
                     format!(
                         "{} has {} for its former name too",
                         called(other),
@@ -77,8 +77,9 @@ fn of_gone(config: &Config, name: &str) -> Problem {
         "if it has another name now, set formerly = \"{name}\" there, or its used challenges pass again; if it is gone for \
          good, nothing needs to be done"
     );
-    let spot = Spot::section("store").at("path");
-    spot.in_file(&config.store_path())
+    let location = Location::section("store").at("path");
+    location
+        .in_file(&config.store_path())
         .problem(Severity::Warning, what, remedy)
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Problem, Severity, Spot};
+use super::problem::{Location, Problem, Severity};
 use crate::config::Config;
 
 /// The file's name in the data directory.
@@ -47,7 +47,7 @@ impl DataDir {
                 let whose = whose(&read(&file).unwrap_or_default());
                 let what = format!("another scepd serves from this directory{whose}");
                 let remedy = "stop it first, or give each server a data_dir of its own";
-                Err(Box::new(spot(config).problem(
+                Err(Box::new(location(config).problem(
                     Severity::Failure,
                     what,
                     remedy,
@@ -113,17 +113,17 @@ fn whose(content: &[u8]) -> String {
     }
 }
 
-fn spot(config: &Config) -> Spot {
-    Spot::section("server")
+fn location(config: &Config) -> Location {
+    Location::section("server")
         .at("data_dir")
         .in_file(&config.server.data_dir)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Box<Problem> {
-    let spot = Spot::section("server").at("data_dir").in_file(path);
+    let location = Location::section("server").at("data_dir").in_file(path);
     let what = format!("this file cannot be locked and written: {error}");
     let remedy = "give the directory to the user that runs scepd, on a file system that has locks";
-    Box::new(spot.problem(Severity::Failure, what, remedy))
+    Box::new(location.problem(Severity::Failure, what, remedy))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use scep::RaIdentity;
 
 use super::files::Files;
 use super::pair::{self, Pair};
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, publish, remote_issuers, urls};
 use crate::config::{self, Publish};
 
@@ -22,74 +22,78 @@ const CHAIN_FILE: &str =
     "put the CA certificates above it there, each before the one that issued it";
 
 /// An issuer that can sign, or have signed.
-pub(super) struct Ready {
+pub(super) struct ReadyIssuer {
     pub(super) issuer: Arc<dyn Issuer>,
     /// The CA's own certificate and key, for profiles on which the CA is its own RA; `None` where the key is somewhere else.
     pub(super) identity: Option<RaIdentity>,
 }
 
 /// All issuers by id. What is wrong is among the findings; an issuer that is missing here was named there.
-pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, Ready> {
+pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, ReadyIssuer> {
     let (issuers, files, now) = (&run.config.issuers, run.files, run.now);
     let (mut ready, mut elsewhere) = (BTreeMap::new(), Vec::new());
     for (index, settings) in issuers.iter().enumerate() {
-        let spot = Spot::one_of("issuer", &settings.id);
+        let location = Location::one_of("issuer", &settings.id);
         super::check_id(
             &settings.id,
             index,
             issuers.iter().map(|issuer| &issuer.id),
-            &spot,
+            &location,
             findings,
         );
         if remote_issuers::is_remote(settings.kind) {
-            let read = remote_issuers::read(settings, &spot, run.config, files, findings);
+            let read = remote_issuers::read(settings, &location, run.config, files, findings);
             elsewhere.extend(read);
-        } else if let Some(issuer) =
-            local((settings, &run.config.publish), &spot, files, now, findings)
-        {
+        } else if let Some(issuer) = local(
+            (settings, &run.config.publish),
+            &location,
+            files,
+            now,
+            findings,
+        ) {
             ready.entry(settings.id.clone()).or_insert(issuer);
         }
     }
     for (id, issuer) in remote_issuers::open(elsewhere, findings) {
         let identity = None;
-        ready.entry(id).or_insert(Ready { issuer, identity });
+        ready.entry(id).or_insert(ReadyIssuer { issuer, identity });
     }
     ready
 }
 
 fn local(
     (settings, publish): (&config::Issuer, &Publish),
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     now: DateTime<Utc>,
     findings: &mut Findings,
-) -> Option<Ready> {
+) -> Option<ReadyIssuer> {
     let before = findings.0.len();
-    let ca_spot = spot.at("ca_cert_path");
+    let ca_spot = location.at("ca_cert_path");
     let ca = pair::load(
         files,
         (&ca_spot, settings.ca_cert_path.as_deref()),
-        (&spot.at("ca_key_path"), settings.ca_key_path.as_deref()),
+        (&location.at("ca_key_path"), settings.ca_key_path.as_deref()),
         now,
         findings,
     );
     let chain = chain(
         settings.chain_path.as_deref(),
-        &spot.at("chain_path"),
+        &location.at("chain_path"),
         files,
         now,
         findings,
     );
-    let next = next(settings, spot, files, now, findings);
+    let next = next(settings, location, files, now, findings);
     let previous = previous(
         settings,
-        &spot.at("previous_ca_cert_paths"),
+        &location.at("previous_ca_cert_paths"),
         files,
         findings,
     );
     let previous_keys = previous_keys(
         settings,
-        &spot.at("previous_ca_key_paths"),
+        &location.at("previous_ca_key_paths"),
         &previous,
         files,
         findings,
@@ -99,20 +103,20 @@ fn local(
         ("ocsp_urls", &settings.ocsp_urls),
         ("ca_issuers_urls", &settings.ca_issuers_urls),
     ] {
-        urls::check_public(list, &spot.at(setting), findings);
+        urls::check_public(list, &location.at(setting), findings);
     }
     super::range(
         settings.crl_lifetime,
         "1h",
         "366d",
-        &spot.at("crl_lifetime"),
+        &location.at("crl_lifetime"),
         findings,
     );
     super::range(
         settings.ra_lifetime,
         "1h",
         "3660d",
-        &spot.at("ra_lifetime"),
+        &location.at("ra_lifetime"),
         findings,
     );
     if findings
@@ -149,7 +153,7 @@ fn local(
     };
     let trial = Trial {
         settings,
-        spot,
+        location,
         certificate: &certificate,
         key: &key,
     };
@@ -173,7 +177,7 @@ fn local(
         ..LocalCaParts::new(certificate, key)
     };
     match LocalCa::from_parts(&settings.id, parts) {
-        Ok(issuer) => Some(Ready {
+        Ok(issuer) => Some(ReadyIssuer {
             issuer: Arc::new(issuer),
             identity: Some(identity),
         }),
@@ -187,7 +191,7 @@ fn local(
 /// Puts each neighbour beside the CA alone, so that what does not fit is said of its own setting and file.
 struct Trial<'a> {
     settings: &'a config::Issuer,
-    spot: &'a Spot,
+    location: &'a Location,
     certificate: &'a Certificate,
     key: &'a PrivateKey,
 }
@@ -204,13 +208,13 @@ impl Trial<'_> {
         if !self.fits(|_| {}, &own, OWN_FILE, findings) {
             return false;
         }
-        let (spot, remedy) = match self.settings.chain_path.as_deref() {
+        let (location, remedy) = match self.settings.chain_path.as_deref() {
             Some(path) => (self.named("chain_path", Some(path)), CHAIN_FILE),
             None => (own, OWN_FILE),
         };
         let mut fit = self.fits(
             |parts| parts.chain = chain.to_vec(),
-            &spot,
+            &location,
             remedy,
             findings,
         );
@@ -218,9 +222,14 @@ impl Trial<'_> {
             fit &= self.next_fits(next, findings);
         }
         for (path, certificate) in previous {
-            let spot = self.named("previous_ca_cert_paths", Some(path));
+            let location = self.named("previous_ca_cert_paths", Some(path));
             let add = |parts: &mut LocalCaParts| parts.previous = vec![past(certificate.clone())];
-            fit &= self.fits(add, &spot, "name files with certificates of CAs", findings);
+            fit &= self.fits(
+                add,
+                &location,
+                "name files with certificates of CAs",
+                findings,
+            );
         }
         fit
     }
@@ -241,17 +250,17 @@ impl Trial<'_> {
         if !self.fits(with(&[]), &own, OWN_FILE, findings) {
             return false;
         }
-        let (spot, remedy) = match self.settings.next_chain_path.as_deref() {
+        let (location, remedy) = match self.settings.next_chain_path.as_deref() {
             Some(path) => (self.named("next_chain_path", Some(path)), CHAIN_FILE),
             None => (own, OWN_FILE),
         };
-        self.fits(with(&next.chain), &spot, remedy, findings)
+        self.fits(with(&next.chain), &location, remedy, findings)
     }
 
     fn fits(
         &self,
         add: impl FnOnce(&mut LocalCaParts),
-        spot: &Spot,
+        location: &Location,
         remedy: &str,
         findings: &mut Findings,
     ) -> bool {
@@ -259,40 +268,43 @@ impl Trial<'_> {
         add(&mut parts);
         let made = LocalCa::from_parts(&self.settings.id, parts);
         if let Err(error) = &made {
-            findings.fail(spot, error.to_string(), remedy);
+            findings.fail(location, error.to_string(), remedy);
         }
         made.is_ok()
     }
 
-    fn named(&self, setting: &'static str, path: Option<&Path>) -> Spot {
-        let spot = self.spot.at(setting);
-        path.map_or(spot.clone(), |path| spot.in_file(path))
+    fn named(&self, setting: &'static str, path: Option<&Path>) -> Location {
+        let location = self.location.at(setting);
+        path.map_or(location.clone(), |path| location.in_file(path))
     }
 }
 
 fn chain(
     path: Option<&Path>,
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     now: DateTime<Utc>,
     findings: &mut Findings,
 ) -> Vec<Certificate> {
     let Some(path) = path else { return Vec::new() };
-    let chain = pair::certificates(files, path, spot, findings).unwrap_or_default();
+    let chain = pair::certificates(files, path, location, findings).unwrap_or_default();
     for certificate in &chain {
-        pair::in_validity(certificate, &spot.in_file(path), now, findings);
+        pair::in_validity(certificate, &location.in_file(path), now, findings);
     }
     chain
 }
 
 fn next(
     settings: &config::Issuer,
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     now: DateTime<Utc>,
     findings: &mut Findings,
 ) -> Option<NextCa> {
-    let (certificate_spot, key_spot) = (spot.at("next_ca_cert_path"), spot.at("next_ca_key_path"));
+    let (certificate_spot, key_spot) = (
+        location.at("next_ca_cert_path"),
+        location.at("next_ca_key_path"),
+    );
     let Some(path) = settings.next_ca_cert_path.as_deref() else {
         for (setting, path) in [
             ("next_ca_key_path", &settings.next_ca_key_path),
@@ -301,7 +313,7 @@ fn next(
             if let Some(path) = path {
                 let what = "there is no next_ca_cert_path to go with it";
                 findings.fail(
-                    &spot.at(setting).in_file(path),
+                    &location.at(setting).in_file(path),
                     what,
                     "set next_ca_cert_path or remove this",
                 );
@@ -311,7 +323,7 @@ fn next(
     };
     let chain = chain(
         settings.next_chain_path.as_deref(),
-        &spot.at("next_chain_path"),
+        &location.at("next_chain_path"),
         files,
         now,
         findings,
@@ -349,13 +361,13 @@ fn next(
 /// CAs of the past may have expired: nothing new is signed by them.
 fn previous<'a>(
     settings: &'a config::Issuer,
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     findings: &mut Findings,
 ) -> Vec<(&'a Path, Certificate)> {
     let mut all = Vec::new();
     for path in &settings.previous_ca_cert_paths {
-        let certificates = pair::certificates(files, path, spot, findings).unwrap_or_default();
+        let certificates = pair::certificates(files, path, location, findings).unwrap_or_default();
         all.extend(certificates.into_iter().map(|one| (path.as_path(), one)));
     }
     all
@@ -364,21 +376,21 @@ fn previous<'a>(
 /// The keys of CAs of the past, each of which must be one of theirs.
 fn previous_keys(
     settings: &config::Issuer,
-    spot: &Spot,
+    location: &Location,
     previous: &[(&Path, Certificate)],
     files: &Files,
     findings: &mut Findings,
 ) -> Vec<PrivateKey> {
     let mut keys = Vec::new();
     for path in &settings.previous_ca_key_paths {
-        let Some(key) = pair::private_key(files, path, spot, findings) else {
+        let Some(key) = pair::private_key(files, path, location, findings) else {
             continue;
         };
         if previous.iter().any(|(_, ca)| fits(&key, ca)) {
             keys.push(key);
         } else {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 "it is the key of none of the certificates in previous_ca_cert_paths",
                 "name the certificate of this CA there, or remove the key",
             );

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `remote_issuers`, `policies` | CAs here; CAs elsewhere; certificate profiles |
-//! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `twins` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `duplicate_connectors` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `tenants` | Intune's tenants, and profiles that ask them |
 //! | `publish` | what relying parties fetch |
 //! | `advice` | what works and may still give trouble |
@@ -19,6 +19,7 @@
 mod advice;
 mod auto_ra;
 mod challenges;
+mod duplicate_connectors;
 mod files;
 mod formerly;
 mod in_use;
@@ -40,7 +41,6 @@ mod tenants;
 #[cfg(test)]
 mod tests;
 mod trust;
-mod twins;
 mod urls;
 mod webhook;
 
@@ -69,7 +69,7 @@ pub use trust::{TrustFiles, reload_anchors, reload_trust_files};
 use crate::config::{Config, Span};
 use auto_ra::NewKeys;
 use files::Files;
-use problem::{Findings, Spot};
+use problem::{Findings, Location};
 use store::open_to_others;
 
 /// What a run of the checks came to.
@@ -145,7 +145,7 @@ fn run(config: &Config, now: DateTime<Utc>, makes_ras: bool) -> Outcome {
     let tenants = tenants::load(&run, &mut findings);
     let (profiles, reload_at) = if config.server.scep_enabled {
         profiles::overview(&run, &mut findings);
-        twins::check(&run, &mut findings);
+        duplicate_connectors::check(&run, &mut findings);
         advice::check(&run, &mut findings);
         formerly::check(config, &mut findings);
         all_profiles(
@@ -225,7 +225,7 @@ pub(crate) fn open_issuer(
     (findings.0, issuer)
 }
 
-fn by_id(issuers: BTreeMap<String, issuers::Ready>) -> BTreeMap<String, Arc<dyn Issuer>> {
+fn by_id(issuers: BTreeMap<String, issuers::ReadyIssuer>) -> BTreeMap<String, Arc<dyn Issuer>> {
     issuers
         .into_iter()
         .map(|(id, ready)| (id, ready.issuer))
@@ -237,13 +237,13 @@ fn check_id<'a>(
     id: &str,
     index: usize,
     all: impl Iterator<Item = &'a String>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) {
-    let spot = spot.at("id");
+    let location = location.at("id");
     if id.is_empty() {
         findings.fail(
-            &spot,
+            &location,
             "it is not set",
             "give the section a name that profiles can refer to",
         );
@@ -253,13 +253,13 @@ fn check_id<'a>(
         || id.len() > 64
     {
         findings.fail(
-            &spot,
+            &location,
             "it is not a plain name",
             "use letters, digits, -, _ and ., at most 64",
         );
     } else if all.take(index).any(|earlier| earlier == id) {
         findings.fail(
-            &spot,
+            &location,
             "another section has the same id",
             "give each section its own",
         );
@@ -267,13 +267,13 @@ fn check_id<'a>(
 }
 
 /// Fails unless the span lies between two spans, both included. The bounds are written as in the file.
-fn range(span: Span, least: &str, most: &str, spot: &Spot, findings: &mut Findings) {
+fn range(span: Span, least: &str, most: &str, location: &Location, findings: &mut Findings) {
     let bound = |text: &str| text.parse::<Span>();
     let inside =
         bound(least).is_ok_and(|least| least <= span) && bound(most).is_ok_and(|most| span <= most);
     if !inside {
         findings.fail(
-            spot,
+            location,
             format!("{span} is out of range"),
             format!("set it from {least} to {most}"),
         );
@@ -281,11 +281,16 @@ fn range(span: Span, least: &str, most: &str, spot: &Spot, findings: &mut Findin
 }
 
 /// Fails unless the number lies in the range.
-fn count(number: usize, range: RangeInclusive<usize>, spot: &Spot, findings: &mut Findings) {
+fn count(
+    number: usize,
+    range: RangeInclusive<usize>,
+    location: &Location,
+    findings: &mut Findings,
+) {
     if !range.contains(&number) {
         let (least, most) = range.into_inner();
         findings.fail(
-            spot,
+            location,
             format!("{number} is out of range"),
             format!("set it from {least} to {most}"),
         );

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pki::{Certificate, PrivateKey};
 
 use super::files::Files;
-use super::problem::{Findings, Spot, date};
+use super::problem::{Findings, Location, date};
 
 /// Certificates that end within this time are warned about.
 const SOON: TimeDelta = TimeDelta::days(30);
@@ -20,7 +20,7 @@ pub(super) struct Pair {
 }
 
 /// A setting and the file that it names, if it is set.
-pub(super) type Named<'a> = (&'a Spot, Option<&'a Path>);
+pub(super) type Named<'a> = (&'a Location, Option<&'a Path>);
 
 /// Reads a certificate and its key, and checks that they belong together and are valid at `now`.
 pub(super) fn load(
@@ -39,9 +39,9 @@ pub(super) fn load(
         });
     let private = key_file.and_then(|path| private_key(files, path, key.0, findings));
     let (first, rest) = certificates?;
-    let spot =
+    let location =
         certificate_file.map_or_else(|| certificate.0.clone(), |path| certificate.0.in_file(path));
-    let valid = in_validity(&first, &spot, now, findings);
+    let valid = in_validity(&first, &location, now, findings);
     let private = private?;
     let fits = |certificate: &Certificate| {
         certificate.public_key().spki_der() == private.public_key().spki_der()
@@ -52,7 +52,7 @@ pub(super) fn load(
                 "its first certificate is not that of the key in {}, but a later one is",
                 shown(key_file)
             );
-            findings.fail(&spot, what, "put the certificate of the key first");
+            findings.fail(&location, what, "put the certificate of the key first");
         } else {
             let what = format!(
                 "the key is not that of the certificate in {}",
@@ -79,9 +79,9 @@ fn shown(path: Option<&Path>) -> String {
         .unwrap_or_default()
 }
 
-fn named<'a>((spot, path): Named<'a>, findings: &mut Findings) -> Option<&'a Path> {
+fn named<'a>((location, path): Named<'a>, findings: &mut Findings) -> Option<&'a Path> {
     if path.is_none() {
-        findings.fail(spot, "it is not set", "name the file");
+        findings.fail(location, "it is not set", "name the file");
     }
     path
 }
@@ -90,19 +90,19 @@ fn named<'a>((spot, path): Named<'a>, findings: &mut Findings) -> Option<&'a Pat
 pub(super) fn certificates(
     files: &Files,
     path: &Path,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Vec<Certificate>> {
-    let content = files.read(path, spot, findings)?;
+    let content = files.read(path, location, findings)?;
     match Certificate::bundle_from_pem(&content.bytes) {
         Ok(certificates) if !certificates.is_empty() => return Some(certificates),
         Ok(_) => findings.fail(
-            &spot.in_file(path),
+            &location.in_file(path),
             "there is no certificate in it",
             REWRITE,
         ),
         Err(error) => findings.fail(
-            &spot.in_file(path),
+            &location.in_file(path),
             format!("a certificate in it cannot be read: {error}"),
             REWRITE,
         ),
@@ -116,16 +116,16 @@ const REWRITE: &str = "it must hold certificates in PEM, whole; write it again";
 pub(super) fn private_key(
     files: &Files,
     path: &Path,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<PrivateKey> {
-    let content = files.read_secret(path, spot, findings)?;
+    let content = files.read_secret(path, location, findings)?;
     PrivateKey::from_pem(&content.bytes)
         .inspect_err(|error| {
             let remedy =
                 "it must hold one private key in PEM, not encrypted, whole; write it again";
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 format!("the key in it cannot be read: {error}"),
                 remedy,
             );
@@ -136,14 +136,14 @@ pub(super) fn private_key(
 /// Whether a certificate is valid now; the end of its life is announced 30 days ahead.
 pub(super) fn in_validity(
     certificate: &Certificate,
-    spot: &Spot,
+    location: &Location,
     now: DateTime<Utc>,
     findings: &mut Findings,
 ) -> bool {
     let (subject, end) = (certificate.subject(), certificate.not_after());
     if end < now {
         findings.fail(
-            spot,
+            location,
             format!("the certificate {subject} expired on {}", date(end)),
             "put a valid certificate there",
         );
@@ -152,7 +152,7 @@ pub(super) fn in_validity(
     let begin = certificate.not_before();
     if now < begin {
         findings.fail(
-            spot,
+            location,
             format!(
                 "the certificate {subject} is not valid before {}",
                 date(begin)
@@ -161,21 +161,21 @@ pub(super) fn in_validity(
         );
         return false;
     }
-    warn_of_end(certificate, spot, now, findings);
+    warn_of_end(certificate, location, now, findings);
     true
 }
 
 /// Says it when a certificate ends within 30 days.
 pub(super) fn warn_of_end(
     certificate: &Certificate,
-    spot: &Spot,
+    location: &Location,
     now: DateTime<Utc>,
     findings: &mut Findings,
 ) {
     let end = certificate.not_after();
     if end >= now && end - now <= SOON {
         findings.warn(
-            spot,
+            location,
             format!(
                 "the certificate {} expires on {}, in {} days",
                 certificate.subject(),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use issuer::policy::usage::{eku_from_name, key_usage_from_name};
 use issuer::policy::{IpRange, IpRule};
 use issuer::{
-    CertificatePolicy, KeyRules, LegibleRules, NameRule, Pattern, SanRules, SubjectRules,
+    CertificatePolicy, KeyRules, NameRule, Pattern, ReadableRules, SanRules, SubjectRules,
 };
 use pki::{Curve, KeyUsage, Name};
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use crate::config::{CertificateProfile, KeyType, San, SanType};
 
 /// All policies by id. A policy that is missing here was named among the findings.
@@ -19,15 +19,15 @@ pub(super) fn load(
 ) -> BTreeMap<String, CertificatePolicy> {
     let mut policies = BTreeMap::new();
     for (index, settings) in profiles.iter().enumerate() {
-        let spot = Spot::one_of("certificate_profile", &settings.id);
+        let location = Location::one_of("certificate_profile", &settings.id);
         super::check_id(
             &settings.id,
             index,
             profiles.iter().map(|profile| &profile.id),
-            &spot,
+            &location,
             findings,
         );
-        if let Some(policy) = policy(settings, &spot, findings) {
+        if let Some(policy) = policy(settings, &location, findings) {
             policies.entry(settings.id.clone()).or_insert(policy);
         }
     }
@@ -36,7 +36,7 @@ pub(super) fn load(
 
 fn policy(
     settings: &CertificateProfile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<CertificatePolicy> {
     let before = findings.0.len();
@@ -54,26 +54,34 @@ fn policy(
             common_name_max: settings.common_name_max,
             attributes: attributes(
                 &settings.subject_attributes,
-                &spot.at("subject_attributes"),
+                &location.at("subject_attributes"),
                 findings,
             ),
             allow_empty: settings.allow_empty_subject,
         },
         sans: sans(&settings.san),
-        legible: LegibleRules {
+        readable: ReadableRules {
             allow_placeholders: settings.allow_placeholders,
             allow_invisible: settings.allow_invisible_characters,
         },
-        ekus_default: ekus(&settings.ekus_default, &spot.at("ekus_default"), findings),
-        ekus_allowed: ekus(&settings.ekus_allowed, &spot.at("ekus_allowed"), findings),
+        ekus_default: ekus(
+            &settings.ekus_default,
+            &location.at("ekus_default"),
+            findings,
+        ),
+        ekus_allowed: ekus(
+            &settings.ekus_allowed,
+            &location.at("ekus_allowed"),
+            findings,
+        ),
         key_usage_default: usages(
             &settings.key_usages_default,
-            &spot.at("key_usages_default"),
+            &location.at("key_usages_default"),
             findings,
         ),
         key_usage_allowed: usages(
             &settings.key_usages_allowed,
-            &spot.at("key_usages_allowed"),
+            &location.at("key_usages_allowed"),
             findings,
         ),
         max_ttl: settings.max_ttl.chrono(),
@@ -86,7 +94,7 @@ fn policy(
     super::count(
         usize::try_from(settings.rsa_bits_max).unwrap_or(usize::MAX),
         2048..=8192,
-        &spot.at("rsa_bits_max"),
+        &location.at("rsa_bits_max"),
         findings,
     );
     for (setting, patterns, kind) in [
@@ -103,7 +111,7 @@ fn policy(
             !patterns.is_empty(),
             &settings.san,
             kind,
-            &spot.at(setting),
+            &location.at(setting),
             findings,
         );
     }
@@ -111,7 +119,7 @@ fn policy(
         !settings.san.ip_ranges.is_empty(),
         &settings.san,
         SanType::Ip,
-        &spot.at("san.ip_ranges"),
+        &location.at("san.ip_ranges"),
         findings,
     );
     let seals = KeyUsage::KEY_ENCIPHERMENT;
@@ -119,7 +127,7 @@ fn policy(
         && (policy.key_usage_default.union(policy.key_usage_allowed)).contains(seals)
     {
         findings.warn(
-            &spot.at("ekus_default"),
+            &location.at("ekus_default"),
             "devices get certificates without an extended key usage that may encrypt keys: a client that knows RAs by their \
              key usage alone takes such a device for one, and encrypts its challenge to it",
             "name what the certificates are for, such as client_auth",
@@ -128,7 +136,7 @@ fn policy(
     if findings.0.len() == before {
         for problem in policy.problems() {
             findings.fail(
-                &spot.at(problem.setting),
+                &location.at(problem.setting),
                 problem.what,
                 "correct the certificate profile",
             );
@@ -154,10 +162,10 @@ fn patterns(texts: &[String]) -> Vec<Pattern> {
     texts.iter().map(|text| Pattern::new(text)).collect()
 }
 
-fn unused(given: bool, san: &San, kind: SanType, spot: &Spot, findings: &mut Findings) {
+fn unused(given: bool, san: &San, kind: SanType, location: &Location, findings: &mut Findings) {
     if given && !san.types.contains(&kind) {
         findings.warn(
-            spot,
+            location,
             "names of this type are not accepted at all",
             "add the type to san.types or remove this",
         );
@@ -199,7 +207,11 @@ fn sans(settings: &San) -> SanRules {
 }
 
 /// The dotted types of subject attributes given by short name or dotted; none given = all that have a name.
-fn attributes(texts: &[String], spot: &Spot, findings: &mut Findings) -> Option<Vec<String>> {
+fn attributes(
+    texts: &[String],
+    location: &Location,
+    findings: &mut Findings,
+) -> Option<Vec<String>> {
     let mut dotted = Vec::with_capacity(texts.len());
     for text in texts {
         let name = Name::parse(&format!("{text}=XX"));
@@ -209,7 +221,7 @@ fn attributes(texts: &[String], spot: &Spot, findings: &mut Findings) -> Option<
         {
             Some(oid) => dotted.push(oid),
             None => findings.fail(
-                spot,
+                location,
                 format!("`{text}` is no attribute of a name"),
                 "write short names such as CN, O, OU, C, ST, L, or dotted object identifiers",
             ),
@@ -218,13 +230,13 @@ fn attributes(texts: &[String], spot: &Spot, findings: &mut Findings) -> Option<
     (!texts.is_empty()).then_some(dotted)
 }
 
-fn ekus(texts: &[String], spot: &Spot, findings: &mut Findings) -> Vec<String> {
+fn ekus(texts: &[String], location: &Location, findings: &mut Findings) -> Vec<String> {
     let mut dotted = Vec::with_capacity(texts.len());
     for text in texts {
         match eku_from_name(text) {
             Some(oid) => dotted.push(oid),
             None => findings.fail(
-                spot,
+                location,
                 format!("`{text}` is no extended key usage"),
                 "write names such as client_auth, server_auth, or dotted object identifiers",
             ),
@@ -233,13 +245,13 @@ fn ekus(texts: &[String], spot: &Spot, findings: &mut Findings) -> Vec<String> {
     dotted
 }
 
-fn usages(texts: &[String], spot: &Spot, findings: &mut Findings) -> KeyUsage {
+fn usages(texts: &[String], location: &Location, findings: &mut Findings) -> KeyUsage {
     let mut all = KeyUsage::empty();
     for text in texts {
         match key_usage_from_name(text) {
             Some(usage) => all = all.union(usage),
             None => findings.fail(
-                spot,
+                location,
                 format!("`{text}` is no key usage"),
                 "write digital_signature, content_commitment, key_encipherment, data_encipherment or key_agreement",
             ),
@@ -292,7 +304,7 @@ mod tests {
         assert_eq!(policy.max_ttl, chrono::Duration::days(90));
         assert_eq!(policy.backdate, chrono::Duration::hours(24));
         assert!(policy.must_staple);
-        assert!(policy.legible.allow_placeholders && policy.legible.allow_invisible);
+        assert!(policy.readable.allow_placeholders && policy.readable.allow_invisible);
         assert_eq!(policy.sans.uri_schemes, ["gopher"]);
         assert_eq!(
             policy.subject.attributes.as_deref().unwrap(),

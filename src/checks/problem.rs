@@ -47,15 +47,15 @@ impl Problem {
     #[must_use]
     pub fn each_of_configuration(errors: &config::Errors) -> Vec<Self> {
         let each = errors.0.iter().map(|error| {
-            let spot = Spot::section("configuration");
-            let spot = match error {
-                config::Error::Unreadable { path, .. } => spot.in_file(path),
+            let location = Location::section("configuration");
+            let location = match error {
+                config::Error::Unreadable { path, .. } => location.in_file(path),
                 config::Error::UnknownKey { file, .. } | config::Error::Invalid { file, .. } => {
-                    spot.in_file(Path::new(file))
+                    location.in_file(Path::new(file))
                 }
-                config::Error::Override { .. } => spot,
+                config::Error::Override { .. } => location,
             };
-            spot.problem(Severity::Failure, error.to_string(), UNREAD)
+            location.problem(Severity::Failure, error.to_string(), UNREAD)
         });
         each.collect()
     }
@@ -63,7 +63,7 @@ impl Problem {
     /// A configuration that cannot even be read.
     #[must_use]
     pub fn of_configuration(errors: &config::Errors) -> Self {
-        Spot::section("configuration").problem(Severity::Failure, errors.to_string(), UNREAD)
+        Location::section("configuration").problem(Severity::Failure, errors.to_string(), UNREAD)
     }
 }
 
@@ -85,14 +85,14 @@ impl fmt::Display for Problem {
 
 /// Where in the configuration something is said.
 #[derive(Debug, Clone)]
-pub(super) struct Spot {
+pub(super) struct Location {
     section: &'static str,
     id: Option<String>,
     setting: &'static str,
     file: Option<PathBuf>,
 }
 
-impl Spot {
+impl Location {
     pub(super) fn section(section: &'static str) -> Self {
         Self {
             section,
@@ -155,18 +155,28 @@ impl Spot {
 pub(super) struct Findings(pub(super) Vec<Problem>);
 
 impl Findings {
-    pub(super) fn fail(&mut self, spot: &Spot, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Severity::Failure, spot, what.into(), remedy.into());
+    pub(super) fn fail(
+        &mut self,
+        location: &Location,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Severity::Failure, location, what.into(), remedy.into());
     }
 
-    pub(super) fn warn(&mut self, spot: &Spot, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Severity::Warning, spot, what.into(), remedy.into());
+    pub(super) fn warn(
+        &mut self,
+        location: &Location,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(Severity::Warning, location, what.into(), remedy.into());
     }
 
     /// Fails unless the condition holds.
-    pub(super) fn demand(&mut self, holds: bool, spot: &Spot, what: &str, remedy: &str) {
+    pub(super) fn demand(&mut self, holds: bool, location: &Location, what: &str, remedy: &str) {
         if !holds {
-            self.fail(spot, what, remedy);
+            self.fail(location, what, remedy);
         }
     }
 
@@ -176,8 +186,9 @@ impl Findings {
             .any(|problem| problem.severity == Severity::Failure)
     }
 
-    fn add(&mut self, severity: Severity, spot: &Spot, what: String, remedy: String) {
-        self.0.push(spot.clone().problem(severity, what, remedy));
+    fn add(&mut self, severity: Severity, location: &Location, what: String, remedy: String) {
+        self.0
+            .push(location.clone().problem(severity, what, remedy));
     }
 }
 

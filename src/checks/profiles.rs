@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use issuer::CertificatePolicy;
 
-use super::issuers::Ready;
+use super::issuers::ReadyIssuer;
 use super::loaded::{LoadedCompliance, LoadedProfile};
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, challenges, ra, ranges, remote_issuers, secrets, tenants, trust, urls, webhook};
 use crate::config::{AskedUrl, Intune, Profile, UnknownCertificates};
 use crate::hooks::compliance::ComplianceWebhook;
@@ -18,7 +18,7 @@ const RESERVED: [&str; 2] = ["cgi-bin", "certsrv"];
 
 /// What all profiles refer to.
 pub(super) struct Referred<'a> {
-    pub(super) issuers: &'a BTreeMap<String, Ready>,
+    pub(super) issuers: &'a BTreeMap<String, ReadyIssuer>,
     pub(super) policies: &'a BTreeMap<String, CertificatePolicy>,
 }
 
@@ -67,9 +67,9 @@ fn unique(profiles: &[Profile], findings: &mut Findings) {
     let mut seen = std::collections::BTreeSet::new();
     for profile in profiles {
         if !seen.insert(profile.path_id.as_str()) {
-            let spot = Spot::one_of("profile", &profile.path_id).at("path_id");
+            let location = Location::one_of("profile", &profile.path_id).at("path_id");
             findings.fail(
-                &spot,
+                &location,
                 "another profile has the same path id",
                 "give each profile its own",
             );
@@ -89,9 +89,9 @@ pub(super) fn well_formed(path_id: &str) -> bool {
 
 fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
     let mut findings = Findings::default();
-    let spot = Spot::one_of("profile", &profile.path_id);
-    path_id(profile, &spot.at("path_id"), &mut findings);
-    let issuer_spot = spot.at("issuer_id");
+    let location = Location::one_of("profile", &profile.path_id);
+    path_id(profile, &location.at("path_id"), &mut findings);
+    let issuer_spot = location.at("issuer_id");
     let ids = run.config.issuers.iter().map(|issuer| issuer.id.as_str());
     refers(
         &profile.issuer_id,
@@ -109,7 +109,7 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         &profile.profile_id,
         ids,
         "[[certificate_profile]]",
-        &spot.at("profile_id"),
+        &location.at("profile_id"),
         &mut findings,
     );
     let (issuer, policy) = (
@@ -117,40 +117,40 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
         referred.policies.get(&profile.profile_id),
     );
 
-    let static_challenges = challenges::of_profile(run, profile, &spot, &mut findings);
-    challenges::one_time(profile, &spot, &mut findings);
-    let jamf = challenges::jamf(run, profile, &spot, &mut findings);
-    let challenge_webhook = webhook::of_profile(run, profile, &spot, &mut findings);
-    let ndes = challenges::ndes(run, profile, &spot, &mut findings);
-    let signers = challenges::signers(run, profile, &spot, &mut findings);
+    let static_challenges = challenges::of_profile(run, profile, &location, &mut findings);
+    challenges::one_time(profile, &location, &mut findings);
+    let jamf = challenges::jamf(run, profile, &location, &mut findings);
+    let challenge_webhook = webhook::of_profile(run, profile, &location, &mut findings);
+    let ndes = challenges::ndes(run, profile, &location, &mut findings);
+    let signers = challenges::signers(run, profile, &location, &mut findings);
     if let Some((issuer, policy)) = issuer.zip(policy) {
         let issuer = &*issuer.issuer;
         remote_issuers::objections(run.config, profile, issuer, policy, &mut findings);
     }
-    let kept = ra::load(run, profile, referred, &spot, &mut findings);
+    let kept = ra::load(run, profile, referred, &location, &mut findings);
     let current = kept.as_ref().and_then(|kept| kept.ras.first());
     let current = current.map(|held| &held.ra);
-    let ca = ra::open_for_ca(profile, issuer, current, &spot, &mut findings);
+    let ca = ra::open_for_ca(profile, issuer, current, &location, &mut findings);
     let mtls = profile.mtls.enabled.then(|| {
         let path = profile.mtls.client_ca_trust_bundle_path.as_deref();
         if run.config.server.mtls_listen.is_none() {
             let what = "the profile is served over mTLS, but server.mtls_listen is not set";
             findings.fail(
-                &spot.at("mtls.enabled"),
+                &location.at("mtls.enabled"),
                 what,
                 "set server.mtls_listen or switch mTLS off",
             );
         }
-        trust::client_cas(path, run.files, run.now, &spot, &mut findings)
+        trust::client_cas(path, run.files, run.now, &location, &mut findings)
     });
     let anchors = profile
         .intune
         .enabled
-        .then(|| trust::anchors(profile, run.files, run.now, &spot, &mut findings));
-    let compliance = compliance(run, &profile.intune, &spot, &mut findings);
-    tenants::of_profile(run.config, profile, &spot, &mut findings);
-    ranges::of_profile(profile, &spot, &mut findings);
-    former(run, profile, issuer, &spot, &mut findings);
+        .then(|| trust::anchors(profile, run.files, run.now, &location, &mut findings));
+    let compliance = compliance(run, &profile.intune, &location, &mut findings);
+    tenants::of_profile(run.config, profile, &location, &mut findings);
+    ranges::of_profile(profile, &location, &mut findings);
+    former(run, profile, issuer, &location, &mut findings);
 
     if findings.failed() {
         return (findings, None, None);
@@ -187,11 +187,11 @@ fn one(run: &Run<'_>, profile: &Profile, referred: &Referred<'_>) -> Checked {
     )
 }
 
-fn path_id(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+fn path_id(profile: &Profile, location: &Location, findings: &mut Findings) {
     let path_id = &profile.path_id;
     if !well_formed(path_id) {
         findings.fail(
-            spot,
+            location,
             format!(
                 "`{}` cannot stand in a URL",
                 path_id.escape_debug().take(80).collect::<String>()
@@ -200,7 +200,7 @@ fn path_id(profile: &Profile, spot: &Spot, findings: &mut Findings) {
         );
     } else if RESERVED.contains(&path_id.as_str()) {
         findings.fail(
-            spot,
+            location,
             "it is part of URLs that old clients add by themselves",
             "use another path id",
         );
@@ -211,12 +211,12 @@ pub(super) fn refers<'a>(
     id: &str,
     known: impl Iterator<Item = &'a str> + Clone,
     list: &str,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) {
     if id.is_empty() {
         findings.fail(
-            spot,
+            location,
             "it is not set",
             format!("name the id of one of the {list} sections"),
         );
@@ -224,7 +224,7 @@ pub(super) fn refers<'a>(
         let nearest =
             crate::config::nearest(known, id).map(|nearest| format!("; did you mean `{nearest}`?"));
         findings.fail(
-            spot,
+            location,
             format!(
                 "there is no `{id}` among the {list} sections{}",
                 nearest.unwrap_or_default()
@@ -237,18 +237,18 @@ pub(super) fn refers<'a>(
 fn compliance(
     run: &Run<'_>,
     intune: &Intune,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<LoadedCompliance> {
     let settings = &intune.compliance;
     let hmac_secret = secrets::resolve(
         run.files,
         (
-            &spot.at("intune.compliance.hmac_secret"),
+            &location.at("intune.compliance.hmac_secret"),
             settings.hmac_secret.as_ref(),
         ),
         (
-            &spot.at("intune.compliance.hmac_secret_file"),
+            &location.at("intune.compliance.hmac_secret_file"),
             settings.hmac_secret_file.as_deref(),
         ),
         findings,
@@ -257,11 +257,11 @@ fn compliance(
         super::pair::certificates(
             run.files,
             path,
-            &spot.at("intune.compliance.ca_bundle_path"),
+            &location.at("intune.compliance.ca_bundle_path"),
             findings,
         )
     });
-    let url_spot = spot.at("intune.compliance.url");
+    let url_spot = location.at("intune.compliance.url");
     let Some(url) = settings
         .url
         .as_ref()
@@ -287,13 +287,13 @@ fn compliance(
         settings.timeout,
         "100ms",
         "1m",
-        &spot.at("intune.compliance.timeout"),
+        &location.at("intune.compliance.timeout"),
         findings,
     );
     if hmac_secret.is_none() {
         let what = "what the webhook is sent is not signed";
         findings.warn(
-            &spot.at("intune.compliance.hmac_secret"),
+            &location.at("intune.compliance.hmac_secret"),
             what,
             "set a secret that the webhook checks",
         );
@@ -305,7 +305,7 @@ fn compliance(
         .any(|host| host.eq_ignore_ascii_case(asked.host))
     {
         findings.fail(
-            &spot.at("intune.compliance.allowed_hosts"),
+            &location.at("intune.compliance.allowed_hosts"),
             format!("the host of url, {}, is not among them", asked.host),
             "add it",
         );
@@ -337,21 +337,21 @@ fn compliance(
 fn former(
     run: &Run<'_>,
     profile: &Profile,
-    issuer: Option<&Ready>,
-    spot: &Spot,
+    issuer: Option<&ReadyIssuer>,
+    location: &Location,
     findings: &mut Findings,
 ) {
     let place = profile.renewal.unknown_crl.as_ref().map(AskedUrl::as_str);
-    let spot = spot.at("renewal.unknown_crl");
+    let location = location.at("renewal.unknown_crl");
     match (profile.renewal.unknown_certificates, place) {
         (UnknownCertificates::Refuse, None) => {}
         (UnknownCertificates::Refuse, Some(_)) => findings.warn(
-            &spot,
+            &location,
             "renewal.unknown_certificates is \"refuse\", so it is not used",
             "remove it, or set unknown_certificates = \"accept\"",
         ),
         (UnknownCertificates::Accept, None) => findings.fail(
-            &spot,
+            &location,
             "it is not set, so that nothing tells which of the unknown certificates are revoked",
             "name the former server's CRL, a file or an address",
         ),
@@ -359,11 +359,11 @@ fn former(
             match urls::parse(url) {
                 Ok(parsed) if matches!(parsed.scheme, "http" | "https") => {}
                 Ok(_) => findings.fail(
-                    &spot,
+                    &location,
                     "it is neither http nor https",
                     "use an address with one of them, or a file",
                 ),
-                Err(what) => findings.fail(&spot, what, "correct the address"),
+                Err(what) => findings.fail(&location, what, "correct the address"),
             }
         }
         (UnknownCertificates::Accept, Some(path)) => {
@@ -371,9 +371,9 @@ fn former(
             let ca = issuer.issuer.authority().certificate().clone();
             let remedy = "put the former server's newest CRL there";
             match former_crl::check_file(std::path::Path::new(path), &ca, run.now) {
-                Err(what) => findings.fail(&spot, what, remedy),
+                Err(what) => findings.fail(&location, what, remedy),
                 Ok(Err(what)) => findings.warn(
-                    &spot,
+                    &location,
                     format!("{what}: until there is a newer one, unknown certificates are refused"),
                     remedy,
                 ),
@@ -391,18 +391,18 @@ pub(super) fn any_mtls(profiles: &[Profile]) -> bool {
 /// Says what is odd about the profiles as a whole.
 pub(super) fn overview(run: &Run<'_>, findings: &mut Findings) {
     let server = &run.config.server;
-    let spot = Spot::section("server");
+    let location = Location::section("server");
     if run.config.profiles.is_empty() {
         let remedy = "add a [[profile]], see `scepd config example`";
         findings.warn(
-            &Spot::section("profile").at("path_id"),
+            &Location::section("profile").at("path_id"),
             "there is no SCEP profile, so no device can enroll",
             remedy,
         );
     }
     if server.mtls_listen.is_some() && !any_mtls(&run.config.profiles) {
         findings.warn(
-            &spot.at("mtls_listen"),
+            &location.at("mtls_listen"),
             "no profile is served over mTLS",
             "enable mTLS on a profile or remove it",
         );

@@ -2,63 +2,69 @@
 
 use pki::{Certificate, KeyUsage};
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{range, urls};
 use crate::config::{Issuer, Publish};
 use crate::publish::places;
 
 /// Checks the section.
 pub(super) fn check(publish: &Publish, findings: &mut Findings) {
-    let spot = Spot::section("publish");
+    let location = Location::section("publish");
     if let Some(base) = &publish.base_url {
-        let spot = spot.at("base_url");
+        let location = location.at("base_url");
         let plain = !base.contains(['?', '#']);
         match urls::parse(base) {
             Ok(url) if plain && matches!(url.scheme, "http" | "https") => {
                 if url.scheme == "https" {
                     findings.warn(
-                        &spot,
+                        &location,
                         "it is https: clients that check certificates do not fetch CRLs and OCSP answers over https, or wait for each other",
                         "write http://host:port; what is published is signed",
                     );
                 }
                 if urls::is_loopback(url.host) {
                     findings.warn(
-                        &spot,
+                        &location,
                         "it names this very machine: certificates are checked on others",
                         "write the name under which relying parties reach this server",
                     );
                 }
             }
             _ => findings.fail(
-                &spot,
+                &location,
                 "it is no address of http",
                 "write http://host:port, without ? and #",
             ),
         }
         if publish.listen.is_none() {
             findings.fail(
-                &spot,
+                &location,
                 "publish.listen is not set: certificates would name URLs at which nobody answers",
                 "set publish.listen, or remove base_url",
             );
         }
     }
     let max_age = publish.max_age;
-    range(max_age, "0s", "7d", &spot.at("max_age"), findings);
+    range(max_age, "0s", "7d", &location.at("max_age"), findings);
     let lifetime = publish.ocsp_lifetime;
-    range(lifetime, "10m", "7d", &spot.at("ocsp_lifetime"), findings);
+    range(
+        lifetime,
+        "10m",
+        "7d",
+        &location.at("ocsp_lifetime"),
+        findings,
+    );
     let responder = publish.responder_lifetime;
     range(
         responder,
         "1d",
         "366d",
-        &spot.at("responder_lifetime"),
+        &location.at("responder_lifetime"),
         findings,
     );
     if lifetime.duration() * 2 > responder.duration() {
         findings.fail(
-            &spot.at("ocsp_lifetime"),
+            &location.at("ocsp_lifetime"),
             "it is longer than half of responder_lifetime: answers would outlive their signer's certificate",
             "make it shorter, or responder_lifetime longer",
         );

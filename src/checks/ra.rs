@@ -7,10 +7,10 @@ use pki::{Certificate, KeyKind, KeyUsage};
 use scep::RaIdentity;
 
 use super::auto_ra::{self, Keeping, Kept};
-use super::issuers::Ready;
+use super::issuers::ReadyIssuer;
 use super::loaded::HeldRa;
 use super::pair::{self, Pair};
-use super::problem::{Findings, Spot, date};
+use super::problem::{Findings, Location, date};
 use super::profiles::Referred;
 use super::{Run, Severity};
 use crate::config::{Profile, Ra};
@@ -21,7 +21,7 @@ pub(super) fn load(
     run: &Run<'_>,
     profile: &Profile,
     referred: &Referred<'_>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Kept> {
     let issuer = referred.issuers.get(&profile.issuer_id);
@@ -29,27 +29,27 @@ pub(super) fn load(
         profile.ra_overlap,
         "0s",
         "366d",
-        &spot.at("ra_overlap"),
+        &location.at("ra_overlap"),
         findings,
     );
     if profile.ra_split && profile.ra != Ra::Auto {
         findings.fail(
-            &spot.at("ra_split"),
+            &location.at("ra_split"),
             "the server makes split RA certificates with ra = \"auto\" only",
             "set ra = \"auto\", or name the two pairs by ra_cert_path, ra_key_path, ra_sign_cert_path and ra_sign_key_path",
         );
     }
     if profile.ra_issuer_id.is_some() && profile.ra != Ra::Auto {
         findings.fail(
-            &spot.at("ra_issuer_id"),
+            &location.at("ra_issuer_id"),
             "it is used with ra = \"auto\" only",
             "remove it, or set ra = \"auto\"",
         );
     }
     match profile.ra {
-        Ra::Files => from_files(run, profile, issuer, spot, findings),
+        Ra::Files => from_files(run, profile, issuer, location, findings),
         Ra::Auto => {
-            refuse_files(profile, spot, findings);
+            refuse_files(profile, location, findings);
             let keeping = Keeping {
                 directory: &directory(run, &profile.path_id),
                 former: &profile
@@ -57,7 +57,7 @@ pub(super) fn load(
                     .iter()
                     .map(|name| directory(run, name))
                     .collect::<Vec<_>>(),
-                issuer: maker(profile, referred, spot, findings)?,
+                issuer: maker(profile, referred, location, findings)?,
                 path_id: &profile.path_id,
                 new_keys: run.new_keys,
                 lifetime: of_issuer_lifetime(run, profile),
@@ -65,18 +65,18 @@ pub(super) fn load(
                 split: profile.ra_split,
                 makes: run.makes_ras,
             };
-            auto_ra::keep(&keeping, run.now, &spot.at("ra"), findings)
+            auto_ra::keep(&keeping, run.now, &location.at("ra"), findings)
         }
         Ra::Ca => {
-            refuse_files(profile, spot, findings);
-            let spot = spot.at("ra");
-            let identity = identity_of(issuer?, &spot, findings)?;
-            let fits = is_rsa(&identity.certificate, "the CA", &spot, findings)
+            refuse_files(profile, location, findings);
+            let location = location.at("ra");
+            let identity = identity_of(issuer?, &location, findings)?;
+            let fits = is_rsa(&identity.certificate, "the CA", &location, findings)
                 && is_usable(
                     &identity.certificate,
                     RaRole::Both,
                     "the CA",
-                    &spot,
+                    &location,
                     findings,
                 );
             fits.then(|| Kept {
@@ -93,18 +93,18 @@ pub(super) fn load(
 /// The CA as one that opens what is encrypted to it by mistake; `None` when it is not to, or cannot.
 pub(super) fn open_for_ca(
     profile: &Profile,
-    issuer: Option<&Ready>,
+    issuer: Option<&ReadyIssuer>,
     current: Option<&scep::Ra>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<scep::Ra> {
     // As its own RA it opens everything anyway.
     if !profile.open_for_ca || profile.ra == Ra::Ca {
         return None;
     }
-    let spot = spot.at("open_for_ca");
-    let identity = identity_of(issuer?, &spot, findings)?;
-    if !is_rsa(&identity.certificate, "the CA", &spot, findings) {
+    let location = location.at("open_for_ca");
+    let identity = identity_of(issuer?, &location, findings)?;
+    if !is_rsa(&identity.certificate, "the CA", &location, findings) {
         return None;
     }
     // Who encrypts to the CA expects its signature.
@@ -123,10 +123,14 @@ pub(super) fn open_for_ca(
 }
 
 /// The CA as an identity of its own; it is none where its key is somewhere else.
-fn identity_of(issuer: &Ready, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
+fn identity_of(
+    issuer: &ReadyIssuer,
+    location: &Location,
+    findings: &mut Findings,
+) -> Option<RaIdentity> {
     if issuer.identity.is_none() {
         findings.fail(
-            spot,
+            location,
             "the CA's key is somewhere else, so it cannot open requests here",
             "set ra = \"files\", or ra = \"auto\" with ra_issuer_id, and leave open_for_ca out",
         );
@@ -148,16 +152,16 @@ fn of_issuer_lifetime(run: &Run<'_>, profile: &Profile) -> chrono::TimeDelta {
 fn maker<'a>(
     profile: &Profile,
     referred: &Referred<'a>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<&'a dyn Issuer> {
     let id = profile.ra_issuer_id.as_ref().unwrap_or(&profile.issuer_id);
     let found = referred.issuers.get(id).map(|ready| &*ready.issuer);
-    let spot = spot.at("ra_issuer_id");
+    let location = location.at("ra_issuer_id");
     let Some(issuer) = found else {
         if profile.ra_issuer_id.is_some() {
             findings.fail(
-                &spot,
+                &location,
                 format!("no [[issuer]] `{}` can be used", id.escape_debug()),
                 "name the id of one that makes RA certificates",
             );
@@ -167,7 +171,7 @@ fn maker<'a>(
     let remote = issuer.remote();
     if issuer.ra().is_none() && !remote.is_some_and(|remote| remote.makes_ras()) {
         findings.fail(
-            &spot,
+            &location,
             format!("the issuer `{id}` makes no RA certificates"),
             "set vault.ra_role on the issuer (`scepd issuer role` prints the role), or ra = \"files\"",
         );
@@ -175,7 +179,7 @@ fn maker<'a>(
     }
     if profile.ra_split && issuer.ra().is_none() {
         findings.fail(
-            &spot,
+            &location,
             format!("the issuer `{id}` makes no split RA certificates"),
             "remove ra_split, or set ra = \"files\" and name the two pairs",
         );
@@ -183,7 +187,7 @@ fn maker<'a>(
     }
     if *id != profile.issuer_id {
         findings.warn(
-            &spot,
+            &location,
             "the RA certificate is not issued by the profile's issuer",
             "many devices refuse another's; try yours, or have the profile's CA issue it",
         );
@@ -257,13 +261,13 @@ impl<'a> RaSettings<'a> {
     }
 }
 
-fn refuse_files(profile: &Profile, spot: &Spot, findings: &mut Findings) {
+fn refuse_files(profile: &Profile, location: &Location, findings: &mut Findings) {
     let settings = RaSettings::current(profile).all();
     for (setting, path) in settings.chain(RaSettings::previous(profile).all()) {
         if let Some(path) = path {
             let what = "RA files are used with ra = \"files\" only";
             findings.fail(
-                &spot.at(setting).in_file(path),
+                &location.at(setting).in_file(path),
                 what,
                 "remove the setting, or set ra = \"files\"",
             );
@@ -274,22 +278,28 @@ fn refuse_files(profile: &Profile, spot: &Spot, findings: &mut Findings) {
 fn from_files(
     run: &Run<'_>,
     profile: &Profile,
-    issuer: Option<&Ready>,
-    spot: &Spot,
+    issuer: Option<&ReadyIssuer>,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Kept> {
     if profile.ra_cert_path.is_none() && profile.ra_key_path.is_none() {
         let remedy =
             "set ra_cert_path and ra_key_path, or ra = \"auto\" to let the server keep one";
         findings.fail(
-            &spot.at("ra_cert_path"),
+            &location.at("ra_cert_path"),
             "the profile has no RA certificate",
             remedy,
         );
         return None;
     }
-    let current = read(run, RaSettings::current(profile), issuer, spot, findings);
-    let previous = previous(run, profile, spot, findings);
+    let current = read(
+        run,
+        RaSettings::current(profile),
+        issuer,
+        location,
+        findings,
+    );
+    let previous = previous(run, profile, location, findings);
     let (previous, wrong) = match previous {
         Ok(previous) => (previous, false),
         Err(()) => (None, true),
@@ -310,16 +320,16 @@ fn from_files(
 fn read(
     run: &Run<'_>,
     settings: RaSettings<'_>,
-    issuer: Option<&Ready>,
-    spot: &Spot,
+    issuer: Option<&ReadyIssuer>,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<scep::Ra> {
     let mut pair = |[certificate, key]: [Setting<'_>; 2], role: RaRole| {
-        let (at, path) = (spot.at(certificate.0), certificate.1);
+        let (at, path) = (location.at(certificate.0), certificate.1);
         let pair = pair::load(
             run.files,
             (&at, path),
-            (&spot.at(key.0), key.1),
+            (&location.at(key.0), key.1),
             run.now,
             findings,
         );
@@ -343,18 +353,23 @@ fn read(
 fn previous(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Result<Option<scep::Ra>, ()> {
     let settings = RaSettings::previous(profile);
     if settings.all().all(|(_, path)| path.is_none()) {
         return Ok(None);
     }
-    if is_over(run, profile, &spot.at("ra_previous_cert_path"), findings) {
+    if is_over(
+        run,
+        profile,
+        &location.at("ra_previous_cert_path"),
+        findings,
+    ) {
         return Ok(None);
     }
     let mut found = Findings::default();
-    let ra = read(run, settings, None, spot, &mut found);
+    let ra = read(run, settings, None, location, &mut found);
     // A replaced certificate ends sooner or later; that alone is no reason to say anything.
     found.0.retain(|found| found.severity == Severity::Failure);
     findings.0.append(&mut found.0);
@@ -363,19 +378,19 @@ fn previous(
 
 /// Says it when the certificate of the previous pair has expired. A pair that was named there for
 /// its overlap expires sooner or later, and a server that ran with it must still start and reload.
-fn is_over(run: &Run<'_>, profile: &Profile, spot: &Spot, findings: &mut Findings) -> bool {
+fn is_over(run: &Run<'_>, profile: &Profile, location: &Location, findings: &mut Findings) -> bool {
     let Some(path) = profile.ra_previous_cert_path.as_deref() else {
         return false;
     };
     // What cannot be read is said where the pair is read.
-    let certificates = pair::certificates(run.files, path, spot, &mut Findings::default());
+    let certificates = pair::certificates(run.files, path, location, &mut Findings::default());
     let Some(certificate) = certificates.as_ref().and_then(|all| all.first()) else {
         return false;
     };
     let over = certificate.not_after() < run.now;
     if over {
         findings.warn(
-            &spot.in_file(path),
+            &location.in_file(path),
             format!(
                 "the previous RA certificate {} expired on {} and is not used any more",
                 certificate.subject(),
@@ -388,12 +403,17 @@ fn is_over(run: &Run<'_>, profile: &Profile, spot: &Spot, findings: &mut Finding
 }
 
 /// Whether a pair can stand as RA: RSA of 2048 bits or more, with the usages that it needs.
-fn fit(pair: Pair, role: RaRole, spot: &Spot, findings: &mut Findings) -> Option<RaIdentity> {
+fn fit(
+    pair: Pair,
+    role: RaRole,
+    location: &Location,
+    findings: &mut Findings,
+) -> Option<RaIdentity> {
     let Pair {
         certificate, key, ..
     } = pair;
-    let rsa = is_rsa(&certificate, "the RA certificate", spot, findings);
-    let usable = is_usable(&certificate, role, "the RA certificate", spot, findings);
+    let rsa = is_rsa(&certificate, "the RA certificate", location, findings);
+    let usable = is_usable(&certificate, role, "the RA certificate", location, findings);
     (rsa && usable).then_some(RaIdentity { certificate, key })
 }
 
@@ -402,7 +422,7 @@ fn is_usable(
     certificate: &Certificate,
     role: RaRole,
     whose: &str,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> bool {
     let (needed, needs, remedy) = match role {
@@ -428,7 +448,7 @@ fn is_usable(
     if let Some(usage) = lacking {
         let has: Vec<&str> = usage.names().collect();
         findings.fail(
-            spot,
+            location,
             format!("the keyUsage of {whose} is {}; {needs}", has.join(", ")),
             remedy,
         );
@@ -438,7 +458,12 @@ fn is_usable(
 
 /// Devices get the RA certificate beside the current CA's and look for the one's signature by the
 /// other; what a CA of the past issued is of use in the previous pair only.
-fn of_issuer(certificate: &Certificate, issuer: &Ready, spot: &Spot, findings: &mut Findings) {
+fn of_issuer(
+    certificate: &Certificate,
+    issuer: &ReadyIssuer,
+    location: &Location,
+    findings: &mut Findings,
+) {
     let authority = issuer.issuer.authority();
     let ca = authority.certificate();
     // Not the issuer's own look, which is at end-entity certificates only.
@@ -450,25 +475,30 @@ fn of_issuer(certificate: &Certificate, issuer: &Ready, spot: &Spot, findings: &
     let subject = certificate.subject();
     if issuer.issuer.authority().issued(certificate) {
         findings.warn(
-            spot,
+            location,
             format!("the RA certificate {subject} was not issued by the profile's issuer as it is now, but by its previous or next CA"),
             "have the current CA issue one and name this pair as ra_previous_cert_path and ra_previous_key_path: many devices refuse it in GetCACert",
         );
     } else {
         findings.warn(
-            spot,
+            location,
             format!("the RA certificate {subject} was not issued by the profile's issuer"),
             "have the profile's CA issue it: many devices refuse another's",
         );
     }
 }
 
-fn is_rsa(certificate: &Certificate, whose: &str, spot: &Spot, findings: &mut Findings) -> bool {
+fn is_rsa(
+    certificate: &Certificate,
+    whose: &str,
+    location: &Location,
+    findings: &mut Findings,
+) -> bool {
     match certificate.public_key().kind() {
         KeyKind::Rsa { bits: 2048.. } => true,
         kind => {
             findings.fail(
-                spot,
+                location,
                 format!("{whose} has a key of the type {kind}; devices encrypt to it, so it must be RSA of 2048 bits or more"),
                 "use an RSA certificate and key, or set ra = \"auto\"",
             );

@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 
 use super::files::Files;
 use super::pair;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::secrets;
 use crate::config::{self, Config, IssuerKind, Profile, Secret, VaultAuth};
-use crate::whole_file;
+use crate::stable_read;
 
 /// The most octets of an answer: a chain or a CRL of a large fleet.
 const LARGEST_ANSWER: usize = 32 << 20;
@@ -26,7 +26,7 @@ const LARGEST_ANSWER: usize = 32 << 20;
 /// One that is to be reached.
 pub(super) struct Opening {
     id: String,
-    spot: Spot,
+    location: Location,
     settings: vault::Settings,
     client: Client,
     known: Vec<Certificate>,
@@ -40,59 +40,59 @@ pub(crate) fn chain_file(data_dir: &Path, issuer_id: &str) -> PathBuf {
 /// Reads the settings and everything that they name. Nothing is asked yet.
 pub(super) fn read(
     settings: &config::Issuer,
-    spot: &Spot,
+    location: &Location,
     config: &Config,
     files: &Files,
     findings: &mut Findings,
 ) -> Option<Opening> {
     let before = findings.0.len();
-    refuse_local(settings, spot, findings);
+    refuse_local(settings, location, findings);
     super::range(
         settings.timeout,
         "100ms",
         "1m",
-        &spot.at("timeout"),
+        &location.at("timeout"),
         findings,
     );
     super::count(
         settings.max_in_flight,
         1..=1024,
-        &spot.at("max_in_flight"),
+        &location.at("max_in_flight"),
         findings,
     );
     let certificates = |path: &Option<PathBuf>, at: &'static str, findings: &mut Findings| {
         let path = path.as_deref()?;
-        pair::certificates(files, path, &spot.at(at), findings)
+        pair::certificates(files, path, &location.at(at), findings)
     };
     let above = certificates(&settings.chain_path, "chain_path", findings);
     let mut previous = Vec::new();
     for path in &settings.previous_ca_cert_paths {
-        let spot = spot.at("previous_ca_cert_paths");
-        previous.extend(pair::certificates(files, path, &spot, findings).unwrap_or_default());
+        let location = location.at("previous_ca_cert_paths");
+        previous.extend(pair::certificates(files, path, &location, findings).unwrap_or_default());
     }
-    let url_spot = spot.at("url");
+    let url_location = location.at("url");
     let url = match &settings.url {
         None => {
-            findings.fail(&url_spot, "it is not set", "write https://host:port");
+            findings.fail(&url_location, "it is not set", "write https://host:port");
             None
         }
         Some(url) => endpoint(url.as_str())
-            .inspect_err(|error| findings.fail(&url_spot, error.to_string(), "correct it"))
+            .inspect_err(|error| findings.fail(&url_location, error.to_string(), "correct it"))
             .ok(),
     };
-    let login = login(&settings.vault, spot, files, findings);
-    let client = client(settings, spot, files, findings);
+    let login = login(&settings.vault, location, files, findings);
+    let client = client(settings, location, files, findings);
     let vault = &settings.vault;
-    let mount = path_of(&vault.mount, &spot.at("vault.mount"), findings);
-    let role = path_of(&vault.role, &spot.at("vault.role"), findings);
+    let mount = path_of(&vault.mount, &location.at("vault.mount"), findings);
+    let role = path_of(&vault.role, &location.at("vault.role"), findings);
     let ra_role = vault
         .ra_role
         .as_ref()
-        .map(|name| path_of(name, &spot.at("vault.ra_role"), findings));
+        .map(|name| path_of(name, &location.at("vault.ra_role"), findings));
     let issuer_ref = vault
         .issuer_ref
         .as_ref()
-        .map(|name| path_of(name, &spot.at("vault.issuer_ref"), findings));
+        .map(|name| path_of(name, &location.at("vault.issuer_ref"), findings));
     if findings
         .0
         .iter()
@@ -102,11 +102,11 @@ pub(super) fn read(
         return None;
     }
     // A file that cannot be read is as good as none: the other side is asked anyway.
-    let kept = whole_file::read(&chain_file(&config.server.data_dir, &settings.id)).ok();
+    let kept = stable_read::read(&chain_file(&config.server.data_dir, &settings.id)).ok();
     let known = kept.and_then(|kept| Certificate::bundle_from_pem(&kept.bytes).ok());
     Some(Opening {
         id: settings.id.clone(),
-        spot: spot.clone(),
+        location: location.clone(),
         client: client?,
         settings: vault::Settings {
             id: settings.id.clone(),
@@ -127,7 +127,7 @@ pub(super) fn read(
 }
 
 /// Settings that only a local CA has.
-fn refuse_local(settings: &config::Issuer, spot: &Spot, findings: &mut Findings) {
+fn refuse_local(settings: &config::Issuer, location: &Location, findings: &mut Findings) {
     let set = [
         ("ca_cert_path", settings.ca_cert_path.is_some()),
         ("ca_key_path", settings.ca_key_path.is_some()),
@@ -141,7 +141,7 @@ fn refuse_local(settings: &config::Issuer, spot: &Spot, findings: &mut Findings)
     for (setting, is_set) in set {
         if is_set {
             findings.fail(
-                &spot.at(setting),
+                &location.at(setting),
                 "it is for issuers of type \"local\": this one decides on it by itself",
                 "remove it, and set it up at the issuer",
             );
@@ -150,7 +150,7 @@ fn refuse_local(settings: &config::Issuer, spot: &Spot, findings: &mut Findings)
 }
 
 /// A piece of a path of the other side's API.
-fn path_of(text: &str, spot: &Spot, findings: &mut Findings) -> String {
+fn path_of(text: &str, location: &Location, findings: &mut Findings) -> String {
     let path = text.trim_matches('/');
     let plain = |segment: &str| {
         !segment.is_empty()
@@ -161,10 +161,14 @@ fn path_of(text: &str, spot: &Spot, findings: &mut Findings) -> String {
                 .all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
     };
     if path.is_empty() {
-        findings.fail(spot, "it is not set", "write the name that it has there");
+        findings.fail(
+            location,
+            "it is not set",
+            "write the name that it has there",
+        );
     } else if !path.split('/').all(plain) {
         findings.fail(
-            spot,
+            location,
             "it is no path of letters, digits, -, _ and .",
             "write the name that it has there",
         );
@@ -174,26 +178,26 @@ fn path_of(text: &str, spot: &Spot, findings: &mut Findings) -> String {
 
 fn login(
     settings: &config::Vault,
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     findings: &mut Findings,
 ) -> Option<Login> {
     let mount = |usual: &str, findings: &mut Findings| {
         let mount = settings.auth_mount.as_deref().unwrap_or(usual);
-        path_of(mount, &spot.at("vault.auth_mount"), findings)
+        path_of(mount, &location.at("vault.auth_mount"), findings)
     };
     let secret = |inline: (&'static str, &Option<Secret>),
                   file: (&'static str, &Option<PathBuf>),
                   findings: &mut Findings| {
         let found = secrets::resolve(
             files,
-            (&spot.at(inline.0), inline.1.as_ref()),
-            (&spot.at(file.0), file.1.as_deref()),
+            (&location.at(inline.0), inline.1.as_ref()),
+            (&location.at(file.0), file.1.as_deref()),
             findings,
         );
         if found.is_none() && inline.1.is_none() && file.1.is_none() {
             findings.fail(
-                &spot.at(file.0),
+                &location.at(file.0),
                 "it is not set",
                 "name the file that holds the credential",
             );
@@ -213,7 +217,7 @@ fn login(
                 ("vault.secret_id_file", &settings.secret_id_file),
                 findings,
             );
-            let role_id = needed(&settings.role_id, &spot.at("vault.role_id"), findings);
+            let role_id = needed(&settings.role_id, &location.at("vault.role_id"), findings);
             Some(Login::AppRole {
                 mount,
                 role_id: role_id?,
@@ -222,9 +226,13 @@ fn login(
         }
         VaultAuth::Kubernetes => {
             let mount = mount("kubernetes", findings);
-            let role = needed(&settings.auth_role, &spot.at("vault.auth_role"), findings);
+            let role = needed(
+                &settings.auth_role,
+                &location.at("vault.auth_role"),
+                findings,
+            );
             // The kubelet's file belongs to root and may be read by the pod.
-            let read = files.read(&settings.jwt_file, &spot.at("vault.jwt_file"), findings);
+            let read = files.read(&settings.jwt_file, &location.at("vault.jwt_file"), findings);
             read?;
             Some(Login::Kubernetes {
                 mount,
@@ -239,9 +247,13 @@ fn login(
     }
 }
 
-fn needed(value: &Option<String>, spot: &Spot, findings: &mut Findings) -> Option<String> {
+fn needed(value: &Option<String>, location: &Location, findings: &mut Findings) -> Option<String> {
     if value.is_none() {
-        findings.fail(spot, "it is not set", "write what the other side calls it");
+        findings.fail(
+            location,
+            "it is not set",
+            "write what the other side calls it",
+        );
     }
     value.clone()
 }
@@ -256,7 +268,7 @@ fn credential(file: Option<PathBuf>, inline: Secret) -> Credential {
 
 fn of_file(file: PathBuf) -> Credential {
     Arc::new(move || {
-        let content = whole_file::read(&file).map_err(|unread| {
+        let content = stable_read::read(&file).map_err(|unread| {
             let (what, remedy) = unread.words();
             format!("{}: {what}; {remedy}", file.display())
         })?;
@@ -268,22 +280,22 @@ fn of_file(file: PathBuf) -> Credential {
 
 fn client(
     settings: &config::Issuer,
-    spot: &Spot,
+    location: &Location,
     files: &Files,
     findings: &mut Findings,
 ) -> Option<Client> {
-    let pin_spot = spot.at("tls_fingerprint");
+    let pin_location = location.at("tls_fingerprint");
     let trust = match (&settings.ca_bundle_path, &settings.tls_fingerprint) {
         (Some(_), Some(_)) => {
             findings.fail(
-                &pin_spot,
+                &pin_location,
                 "ca_bundle_path is set as well",
                 "keep one of the two",
             );
             return None;
         }
         (Some(path), None) => {
-            let bundle = pair::certificates(files, path, &spot.at("ca_bundle_path"), findings)?;
+            let bundle = pair::certificates(files, path, &location.at("ca_bundle_path"), findings)?;
             Trust::Roots(bundle.iter().map(|root| root.der().to_vec()).collect())
         }
         (None, Some(text)) => {
@@ -291,7 +303,7 @@ fn client(
             let octets = hex::decode(digits).ok().and_then(|all| all.try_into().ok());
             let Some(octets) = octets else {
                 findings.fail(
-                    &pin_spot,
+                    &pin_location,
                     "it is no SHA-256 fingerprint",
                     "write 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256",
                 );
@@ -310,7 +322,11 @@ fn client(
         match outbound::Url::parse(proxy.as_str()) {
             Ok(proxy) => options.proxy = Some(proxy),
             Err(_) => {
-                findings.fail(&spot.at("proxy"), "it is no URL", "write http://host:port");
+                findings.fail(
+                    &location.at("proxy"),
+                    "it is no URL",
+                    "write http://host:port",
+                );
                 return None;
             }
         }
@@ -319,21 +335,21 @@ fn client(
     if vault.auth == VaultAuth::Cert {
         let named = |path: &Option<PathBuf>, at: &'static str, findings: &mut Findings| {
             if path.is_none() {
-                findings.fail(&spot.at(at), "it is not set", "name the file");
+                findings.fail(&location.at(at), "it is not set", "name the file");
             }
             path.clone()
         };
         let chain = named(&vault.client_cert_path, "vault.client_cert_path", findings);
         let key = named(&vault.client_key_path, "vault.client_key_path", findings);
         let (chain, key) = (chain?, key?);
-        let certificate = files.read(&chain, &spot.at("vault.client_cert_path"), findings);
-        let private = files.read_secret(&key, &spot.at("vault.client_key_path"), findings);
+        let certificate = files.read(&chain, &location.at("vault.client_cert_path"), findings);
+        let private = files.read_secret(&key, &location.at("vault.client_key_path"), findings);
         let identity = Identity::from_pem(&certificate?.bytes, &private?.bytes);
         match identity {
             Ok(identity) => options.identity = Some(identity),
             Err(error) => {
                 findings.fail(
-                    &spot.at("vault.client_cert_path"),
+                    &location.at("vault.client_cert_path"),
                     error.to_string(),
                     "put a certificate and its key there, in PEM",
                 );
@@ -344,7 +360,7 @@ fn client(
     Client::new(options)
         .inspect_err(|error| {
             findings.fail(
-                &spot.at("url"),
+                &location.at("url"),
                 error.to_string(),
                 "correct the issuer's TLS settings",
             );
@@ -366,20 +382,20 @@ pub(super) fn open(
         async move {
             let Opening {
                 id,
-                spot,
+                location,
                 settings,
                 client,
                 known,
             } = opening;
             let opened = vault::Vault::open(settings, client, ticks, &known).await;
-            (id, spot, opened)
+            (id, location, opened)
         }
     });
     let opened = match waiting_for(join_all(opened)) {
         Ok(opened) => opened,
         Err(error) => {
             findings.fail(
-                &Spot::section("issuer").at("url"),
+                &Location::section("issuer").at("url"),
                 format!("no issuer can be reached: {error}"),
                 "see to the limits of this process",
             );
@@ -387,16 +403,16 @@ pub(super) fn open(
         }
     };
     let mut ready = Vec::new();
-    for (id, spot, opened) in opened {
+    for (id, location, opened) in opened {
         match opened {
             Err(error) => findings.fail(
-                &spot.at("url"),
+                &location.at("url"),
                 format!("the issuer gives no CA certificate, and none is known from before: {error}"),
                 "see to the issuer, its address and its TLS settings, and try again (`scepd issuer test` tells the steps apart)",
             ),
             Ok(vault) => {
                 let issuer: Arc<dyn Issuer> = Arc::new(vault);
-                say(&*issuer, &spot, findings);
+                say(&*issuer, &location, findings);
                 ready.push((id, issuer));
             }
         }
@@ -415,13 +431,13 @@ pub(super) fn waiting_for<T>(asked: impl Future<Output = T>) -> std::io::Result<
     Ok(runtime.block_on(asked))
 }
 
-fn say(issuer: &dyn Issuer, spot: &Spot, findings: &mut Findings) {
+fn say(issuer: &dyn Issuer, location: &Location, findings: &mut Findings) {
     let Some(remote) = issuer.remote() else {
         return;
     };
     if let Some(trouble) = remote.health().trouble {
         findings.warn(
-            &spot.at("url"),
+            &location.at("url"),
             format!(
                 "the issuer is not there now ({trouble}); its CA certificates are those of before"
             ),
@@ -429,7 +445,7 @@ fn say(issuer: &dyn Issuer, spot: &Spot, findings: &mut Findings) {
         );
     }
     for objection in remote.findings() {
-        add(&objection, &spot.at("vault.role"), findings);
+        add(&objection, &location.at("vault.role"), findings);
     }
 }
 
@@ -451,16 +467,16 @@ pub(super) fn objections(
     let Some(remote) = issuer.remote().filter(|_| is_first) else {
         return;
     };
-    let spot = Spot::one_of("certificate_profile", &profile.profile_id);
+    let location = Location::one_of("certificate_profile", &profile.profile_id);
     for objection in remote.objections(policy) {
-        add(&objection, &spot.at(objection.setting), findings);
+        add(&objection, &location.at(objection.setting), findings);
     }
 }
 
-fn add(objection: &Objection, spot: &Spot, findings: &mut Findings) {
+fn add(objection: &Objection, location: &Location, findings: &mut Findings) {
     match objection.is_fatal {
-        true => findings.fail(spot, objection.what.clone(), objection.remedy.clone()),
-        false => findings.warn(spot, objection.what.clone(), objection.remedy.clone()),
+        true => findings.fail(location, objection.what.clone(), objection.remedy.clone()),
+        false => findings.warn(location, objection.what.clone(), objection.remedy.clone()),
     }
 }
 

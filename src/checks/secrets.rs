@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use super::files::Files;
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use crate::config::{SHOWN, Secret};
 
 /// The secret of a setting, from the configuration itself or from its `_file`; `None` when neither
 /// is set or it was refused.
 pub(super) fn resolve(
     files: &Files,
-    inline: (&Spot, Option<&Secret>),
-    file: (&Spot, Option<&Path>),
+    inline: (&Location, Option<&Secret>),
+    file: (&Location, Option<&Path>),
     findings: &mut Findings,
 ) -> Option<Secret> {
-    let (secret, spot) = match (inline.1, file.1) {
+    let (secret, location) = match (inline.1, file.1) {
         (Some(_), Some(path)) => {
             findings.fail(
                 &file.0.in_file(path),
@@ -26,10 +26,10 @@ pub(super) fn resolve(
         (Some(secret), None) => (secret.clone(), inline.0.clone()),
         (None, Some(path)) => {
             let content = files.read_secret(path, file.0, findings)?;
-            let spot = file.0.in_file(path);
+            let location = file.0.in_file(path);
             let Ok(text) = std::str::from_utf8(&content.bytes) else {
                 findings.fail(
-                    &spot,
+                    &location,
                     "it is not a text (UTF-8)",
                     "write the secret as one line of text",
                 );
@@ -41,14 +41,14 @@ pub(super) fn resolve(
                     text.strip_suffix('\n')
                         .map_or(text, |text| text.strip_suffix('\r').unwrap_or(text)),
                 ),
-                spot,
+                location,
             )
         }
         (None, None) => return None,
     };
     if secret.expose().trim().is_empty() {
         findings.fail(
-            &spot,
+            &location,
             "the secret is empty",
             "write one, or remove the setting",
         );
@@ -57,7 +57,7 @@ pub(super) fn resolve(
     // A configuration that was shown and taken over as it is would make it a password that anybody can read up.
     if secret.expose().trim() == SHOWN {
         findings.fail(
-            &spot,
+            &location,
             "this is what `config show` writes in a secret's place",
             "put the secret itself",
         );
@@ -65,7 +65,7 @@ pub(super) fn resolve(
     }
     if secret.expose().contains(['\n', '\r', '\0']) {
         findings.fail(
-            &spot,
+            &location,
             "the secret has more than one line",
             "write it as one line of text",
         );
@@ -86,14 +86,14 @@ mod tests {
         let path = directory.path().join("secret");
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let (spot, mut findings) = (
-            Spot::section("admin").at("metrics_token_file"),
+        let (location, mut findings) = (
+            Location::section("admin").at("metrics_token_file"),
             Findings::default(),
         );
         let secret = resolve(
             &Files::default(),
-            (&spot, None),
-            (&spot, Some(&path)),
+            (&location, None),
+            (&location, Some(&path)),
             &mut findings,
         );
         let text = findings.0.iter().map(ToString::to_string).collect();
@@ -122,15 +122,15 @@ mod tests {
     fn what_is_shown_in_its_place_is_no_secret() {
         let (secret, said) = from_file(b"<set>\n");
         assert!(secret.is_none() && said.contains("config show"), "{said}");
-        let (spot, mut findings) = (
-            Spot::section("admin").at("metrics_token"),
+        let (location, mut findings) = (
+            Location::section("admin").at("metrics_token"),
             Findings::default(),
         );
         let shown = Secret::new(" <set>");
         let secret = resolve(
             &Files::default(),
-            (&spot, Some(&shown)),
-            (&spot, None),
+            (&location, Some(&shown)),
+            (&location, None),
             &mut findings,
         );
         assert!(secret.is_none() && findings.failed());
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn inline_and_file_exclude_each_other() {
-        let (spot, mut findings) = (
-            Spot::section("admin").at("metrics_token"),
+        let (location, mut findings) = (
+            Location::section("admin").at("metrics_token"),
             Findings::default(),
         );
         let inline = Secret::new("canary");
@@ -147,8 +147,8 @@ mod tests {
         assert!(
             resolve(
                 &Files::default(),
-                (&spot, Some(&inline)),
-                (&spot, Some(file)),
+                (&location, Some(&inline)),
+                (&location, Some(file)),
                 &mut findings
             )
             .is_none()
@@ -157,8 +157,8 @@ mod tests {
         assert!(
             resolve(
                 &Files::default(),
-                (&spot, Some(&inline)),
-                (&spot, None),
+                (&location, Some(&inline)),
+                (&location, None),
                 &mut findings
             )
             .is_some()

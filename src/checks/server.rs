@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::loaded::{LoadedAdmin, LoadedTls};
 use super::pair;
-use super::problem::{Findings, Problem, Severity, Spot};
+use super::problem::{Findings, Location, Problem, Severity};
 use super::{Run, count, range, secrets, urls};
 use crate::auth::jwks::JwksUrl;
 use crate::auth::oidc::{Oidc, OidcSettings};
@@ -25,15 +25,15 @@ const MAKE_IT: &str = "make it and give it to the user that runs scepd";
 /// Checks everything outside the lists but TLS and admin.
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let server = &run.config.server;
-    let spot = Spot::section("server");
-    listeners(run.config, &spot, findings);
-    limits(server, &spot, findings);
-    data_dir(run, &spot.at("data_dir"), findings);
+    let location = Location::section("server");
+    listeners(run.config, &location, findings);
+    limits(server, &location, findings);
+    data_dir(run, &location.at("data_dir"), findings);
     let cache = usize::try_from(run.config.store.cache_bytes).unwrap_or(usize::MAX);
     count(
         cache,
         1 << 20..=1 << 40,
-        &Spot::section("store").at("cache_bytes"),
+        &Location::section("store").at("cache_bytes"),
         findings,
     );
     let retention = run.config.audit.retention;
@@ -42,7 +42,7 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
             retention,
             "1d",
             "36600d",
-            &Spot::section("audit").at("retention"),
+            &Location::section("audit").at("retention"),
             findings,
         );
     }
@@ -52,7 +52,7 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
             retention,
             "30d",
             "36600d",
-            &Spot::section("certificates").at("retention"),
+            &Location::section("certificates").at("retention"),
             findings,
         );
     }
@@ -60,7 +60,7 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     if let Err(what) = logs::check(&run.config.log.level) {
         let remedy =
             "write off, error, warn, info, debug, trace, or a filter such as info,scepd=debug";
-        findings.fail(&Spot::section("log").at("level"), what, remedy);
+        findings.fail(&Location::section("log").at("level"), what, remedy);
     }
 }
 
@@ -69,7 +69,7 @@ fn access_log(run: &Run<'_>, findings: &mut Findings) {
     let Access::File(path) = &run.config.log.access else {
         return;
     };
-    let spot = Spot::section("log").at("access").in_file(path);
+    let location = Location::section("log").at("access").in_file(path);
     let directory = path.parent().unwrap_or(Path::new("/"));
     let why = match path.metadata() {
         Ok(metadata) if metadata.is_dir() => "it is a directory".to_owned(),
@@ -86,13 +86,13 @@ fn access_log(run: &Run<'_>, findings: &mut Findings) {
         Err(error) => error.to_string(),
     };
     findings.fail(
-        &spot,
+        &location,
         why,
         "name a file that the user who runs scepd may write, or write log or stdout",
     );
 }
 
-fn listeners(config: &Config, spot: &Spot, findings: &mut Findings) {
+fn listeners(config: &Config, location: &Location, findings: &mut Findings) {
     let server = &config.server;
     let all: [(_, Option<SocketAddr>); 5] = [
         ("https_listen", Some(server.https_listen)),
@@ -109,46 +109,50 @@ fn listeners(config: &Config, spot: &Spot, findings: &mut Findings) {
         };
         if let Some(other) = taken.insert(address, setting) {
             let what = format!("{address} is the address of {other} as well");
-            findings.fail(&spot.at(setting), what, "give each listener its own port");
+            findings.fail(
+                &location.at(setting),
+                what,
+                "give each listener its own port",
+            );
         }
     }
 }
 
-fn limits(server: &Server, spot: &Spot, findings: &mut Findings) {
+fn limits(server: &Server, location: &Location, findings: &mut Findings) {
     count(
         server.max_body_bytes,
         16 << 10..=64 << 20,
-        &spot.at("max_body_bytes"),
+        &location.at("max_body_bytes"),
         findings,
     );
     count(
         server.max_header_bytes,
         72 << 10..=4 << 20,
-        &spot.at("max_header_bytes"),
+        &location.at("max_header_bytes"),
         findings,
     );
     count(
         server.max_connections,
         1..=1_000_000,
-        &spot.at("max_connections"),
+        &location.at("max_connections"),
         findings,
     );
     count(
         server.connections_per_source(),
         0..=1_000_000,
-        &spot.at("max_connections_per_source"),
+        &location.at("max_connections_per_source"),
         findings,
     );
     count(
         server.compute_threads,
         0..=1024,
-        &spot.at("compute_threads"),
+        &location.at("compute_threads"),
         findings,
     );
     count(
         server.compute_queue,
         1..=1_000_000,
-        &spot.at("compute_queue"),
+        &location.at("compute_queue"),
         findings,
     );
     for (setting, span, most) in [
@@ -158,38 +162,38 @@ fn limits(server: &Server, spot: &Spot, findings: &mut Findings) {
         ("idle_timeout", server.idle_timeout, "1h"),
         ("drain_timeout", server.drain_timeout, "10m"),
     ] {
-        range(span, "100ms", most, &spot.at(setting), findings);
+        range(span, "100ms", most, &location.at(setting), findings);
     }
 }
 
-fn data_dir(run: &Run<'_>, spot: &Spot, findings: &mut Findings) {
+fn data_dir(run: &Run<'_>, location: &Location, findings: &mut Findings) {
     let path = run.config.server.data_dir.as_path();
     if path.as_os_str().is_empty() {
-        findings.fail(spot, "it is empty", "name a directory");
+        findings.fail(location, "it is empty", "name a directory");
         return;
     }
     match std::fs::metadata(path) {
         Ok(metadata) if !metadata.is_dir() => {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 "it is not a directory",
                 "name a directory",
             );
         }
         Ok(_) if !may_write(path) => {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 "this user may not write there",
                 "give it to the user that runs scepd",
             );
         }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            can_be_made(path, spot, findings);
+            can_be_made(path, location, findings);
         }
         Err(error) => {
             findings.fail(
-                &spot.in_file(path),
+                &location.in_file(path),
                 error.to_string(),
                 "see to the permissions of the directories above",
             );
@@ -203,7 +207,7 @@ fn may_write(directory: &Path) -> bool {
 }
 
 /// Whether the server could make it, by the nearest directory above that is there already.
-fn can_be_made(path: &Path, spot: &Spot, findings: &mut Findings) {
+fn can_be_made(path: &Path, location: &Location, findings: &mut Findings) {
     // A link to nowhere is there, and no directory can be made in its place.
     let there = path
         .ancestors()
@@ -219,7 +223,7 @@ fn can_be_made(path: &Path, spot: &Spot, findings: &mut Findings) {
         Err(error) => format!("leads nowhere: {error}"),
     };
     findings.fail(
-        &spot.in_file(path),
+        &location.in_file(path),
         format!(
             "it does not exist and cannot be made: {} {why}",
             above.display()
@@ -240,20 +244,20 @@ pub fn make_data_dir(config: &Config) -> Result<(), Box<Problem>> {
         .mode(0o700)
         .create(path);
     made.map_err(|error| {
-        let spot = Spot::section("server").at("data_dir").in_file(path);
+        let location = Location::section("server").at("data_dir").in_file(path);
         let what = format!("it does not exist and cannot be made: {error}");
-        Box::new(spot.problem(Severity::Failure, what, MAKE_IT))
+        Box::new(location.problem(Severity::Failure, what, MAKE_IT))
     })
 }
 
 /// The TLS server certificate and key.
 pub(super) fn tls(run: &Run<'_>, findings: &mut Findings) -> Option<LoadedTls> {
-    let (server, spot) = (&run.config.server, Spot::section("server"));
+    let (server, location) = (&run.config.server, Location::section("server"));
     let (certificate, key) = (
         server.tls_cert_path.as_deref(),
         server.tls_key_path.as_deref(),
     );
-    let (certificate_spot, key_spot) = (spot.at("tls_cert_path"), spot.at("tls_key_path"));
+    let (certificate_spot, key_spot) = (location.at("tls_cert_path"), location.at("tls_key_path"));
     let pair = pair::load(
         run.files,
         (&certificate_spot, certificate),
@@ -312,41 +316,41 @@ pub(super) fn tls(run: &Run<'_>, findings: &mut Findings) -> Option<LoadedTls> {
 
 /// Metrics token and OIDC keys.
 pub(super) fn admin(run: &Run<'_>, findings: &mut Findings) -> LoadedAdmin {
-    let (admin, spot) = (&run.config.admin, Spot::section("admin"));
+    let (admin, location) = (&run.config.admin, Location::section("admin"));
     range(
         admin.session_lifetime,
         "1m",
         "30d",
-        &spot.at("session_lifetime"),
+        &location.at("session_lifetime"),
         findings,
     );
     range(
         admin.session_idle,
         "1m",
         "30d",
-        &spot.at("session_idle"),
+        &location.at("session_idle"),
         findings,
     );
     range(
         admin.bad_token_window,
         "1s",
         "1d",
-        &spot.at("bad_token_window"),
+        &location.at("bad_token_window"),
         findings,
     );
     LoadedAdmin {
-        metrics_token: metrics_token(run, &spot, findings),
-        oidc_keys: oidc(run, &admin.oidc, &spot, findings),
+        metrics_token: metrics_token(run, &location, findings),
+        oidc_keys: oidc(run, &admin.oidc, &location, findings),
     }
 }
 
-fn metrics_token(run: &Run<'_>, spot: &Spot, findings: &mut Findings) -> Option<Secret> {
+fn metrics_token(run: &Run<'_>, location: &Location, findings: &mut Findings) -> Option<Secret> {
     let admin = &run.config.admin;
     secrets::resolve(
         run.files,
-        (&spot.at("metrics_token"), admin.metrics_token.as_ref()),
+        (&location.at("metrics_token"), admin.metrics_token.as_ref()),
         (
-            &spot.at("metrics_token_file"),
+            &location.at("metrics_token_file"),
             admin.metrics_token_file.as_deref(),
         ),
         findings,
@@ -371,13 +375,17 @@ pub(crate) fn oidc_rules(settings: &config::Oidc) -> OidcSettings {
 fn oidc(
     run: &Run<'_>,
     oidc: &config::Oidc,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Vec<u8>> {
     if oidc.issuer.is_none() {
         if oidc.keys_file.is_some() || oidc.jwks_url.is_some() || oidc.audience.is_some() {
             let what = "it is not set, so OIDC is off although other settings are there";
-            findings.warn(&spot.at("oidc.issuer"), what, "set it or remove the others");
+            findings.warn(
+                &location.at("oidc.issuer"),
+                what,
+                "set it or remove the others",
+            );
         }
         return None;
     }
@@ -385,7 +393,7 @@ fn oidc(
         oidc.audience
             .as_ref()
             .is_some_and(|audience| !audience.is_empty()),
-        &spot.at("oidc.audience"),
+        &location.at("oidc.audience"),
         "it is not set, so tokens made for other services would be taken",
         "set the audience that the provider writes for scepd",
     );
@@ -393,17 +401,17 @@ fn oidc(
         oidc.jwks_refresh,
         "1m",
         "7d",
-        &spot.at("oidc.jwks_refresh"),
+        &location.at("oidc.jwks_refresh"),
         findings,
     );
     range(
         oidc.clock_skew_tolerance,
         "0s",
         "10m",
-        &spot.at("oidc.clock_skew_tolerance"),
+        &location.at("oidc.clock_skew_tolerance"),
         findings,
     );
-    let keys_spot = spot.at("oidc.keys_file");
+    let keys_spot = location.at("oidc.keys_file");
     match (&oidc.keys_file, &oidc.jwks_url) {
         (Some(path), None) => {
             let content = run.files.read(path, &keys_spot, findings)?;
@@ -433,7 +441,7 @@ fn oidc(
         }
         (None, Some(url)) => {
             let url = url.as_str();
-            let url_spot = spot.at("oidc.jwks_url");
+            let url_spot = location.at("oidc.jwks_url");
             let local = urls::parse(url)
                 .is_ok_and(|url| url.scheme == "http" && urls::is_loopback(url.host));
             let good = local || urls::check_asked(url, &url_spot, findings).is_some();

@@ -9,7 +9,7 @@ use store::{Error, SledOptions, SledStore, Store};
 
 use super::formerly::forgotten;
 use super::in_use;
-use super::problem::{Problem, Severity, Spot};
+use super::problem::{Location, Problem, Severity};
 use crate::config::{Config, StoreKind};
 use crate::control;
 
@@ -139,7 +139,7 @@ pub(super) fn open_to_others(config: &Config) -> Option<Problem> {
             format!("run chmod 700 {path} && chmod 600 {}", data.display()),
         )
     };
-    Some(spot(config).problem(Severity::Warning, what, remedy))
+    Some(location(config).problem(Severity::Warning, what, remedy))
 }
 
 fn own(config: &Config) -> Result<(), Box<Problem>> {
@@ -147,8 +147,8 @@ fn own(config: &Config) -> Result<(), Box<Problem>> {
         return Ok(());
     };
     let remedy = "run scepd as its user, or give the whole directory to this one";
-    let spot = spot(config);
-    Err(Box::new(spot.problem(Severity::Failure, what, remedy)))
+    let location = location(config);
+    Err(Box::new(location.problem(Severity::Failure, what, remedy)))
 }
 
 /// A server that ran on this data directory has left traces there. Where they are and its store is not,
@@ -159,7 +159,7 @@ fn not_lost(config: &Config) -> Result<(), Box<Problem>> {
         return Ok(());
     }
     let lost = |what: String, remedy: String| {
-        Err(Box::new(spot(config).problem(
+        Err(Box::new(location(config).problem(
             Severity::Failure,
             what,
             remedy,
@@ -217,13 +217,13 @@ fn served_with_another(config: &Config) -> Option<Problem> {
     if !control::is_served(&config.server.data_dir) {
         return None;
     }
-    let spot = Spot::section("server")
+    let location = Location::section("server")
         .at("data_dir")
         .in_file(&config.server.data_dir);
     let what = "a server runs on this directory, and with another store";
     let remedy =
         "this configuration can be served once that one has stopped, or with a data_dir of its own";
-    Some(spot.problem(Severity::Warning, what, remedy))
+    Some(location.problem(Severity::Warning, what, remedy))
 }
 
 fn options(config: &Config, create: bool) -> SledOptions {
@@ -236,8 +236,8 @@ fn options(config: &Config, create: bool) -> SledOptions {
     }
 }
 
-fn spot(config: &Config) -> Spot {
-    Spot::section("store")
+fn location(config: &Config) -> Location {
+    Location::section("store")
         .at("path")
         .in_file(&config.store_path())
 }
@@ -252,5 +252,5 @@ fn failure(config: &Config, error: &Error) -> Problem {
 }
 
 fn problem(severity: Severity, config: &Config, error: &Error, remedy: &str) -> Problem {
-    spot(config).problem(severity, error.to_string(), remedy)
+    location(config).problem(severity, error.to_string(), remedy)
 }

@@ -6,7 +6,7 @@ use pki::{Certificate, PrivateKey};
 
 use super::auto_ra::NewKeys;
 use super::files::Files;
-use super::problem::{Findings, Problem, Spot, date};
+use super::problem::{Findings, Location, Problem, date};
 use super::{Run, check_id, pair, secrets};
 use crate::config::{Assertion, Config, Profile, Secret, Tenant};
 
@@ -60,14 +60,14 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> Vec<LoadedTenant> 
     let all = &run.config.tenants;
     let mut loaded = Vec::new();
     for (index, tenant) in all.iter().enumerate() {
-        let spot = Spot::one_of("tenant", &tenant.id);
+        let location = Location::one_of("tenant", &tenant.id);
         let ids = all.iter().map(|tenant| &tenant.id);
-        check_id(&tenant.id, index, ids, &spot, findings);
-        loaded.extend(one(run, tenant, &spot, findings));
+        check_id(&tenant.id, index, ids, &location, findings);
+        loaded.extend(one(run, tenant, &location, findings));
         let named = |profile: &Profile| profile.intune_cloud.tenants.contains(&tenant.id);
         if !run.config.profiles.iter().any(named) {
             findings.warn(
-                &spot.at("id"),
+                &location.at("id"),
                 "no profile names this tenant, so it is never asked",
                 "name it in a profile's intune_cloud.tenants, or remove it",
             );
@@ -94,7 +94,7 @@ pub(crate) fn tenants_of(config: &Config, now: DateTime<Utc>) -> (Vec<LoadedTena
 fn one(
     run: &Run<'_>,
     tenant: &Tenant,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<LoadedTenant> {
     // It becomes a part of an address.
@@ -104,17 +104,17 @@ fn one(
     };
     findings.demand(
         !tenant.tenant.is_empty() && plain(&tenant.tenant),
-        &spot.at("tenant"),
+        &location.at("tenant"),
         "it is no tenant",
         "set the tenant's GUID or its domain, such as contoso.onmicrosoft.com",
     );
     findings.demand(
         tenant.managed_identity || !tenant.client_id.is_empty(),
-        &spot.at("client_id"),
+        &location.at("client_id"),
         "it is not set",
         "set the application (client) id of the app registration",
     );
-    let credential = credential(run, tenant, spot, findings);
+    let credential = credential(run, tenant, location, findings);
     let places = Places::new(tenant.cloud.into(), &overrides(tenant));
     let places = match places {
         Ok(places) => Some(places),
@@ -123,7 +123,11 @@ fn one(
                 PlaceError::UnknownResource => "intune_resource",
                 PlaceError::Address { what, .. } => what,
             };
-            findings.fail(&spot.at(setting), error.to_string(), "correct the address");
+            findings.fail(
+                &location.at(setting),
+                error.to_string(),
+                "correct the address",
+            );
             None
         }
     };
@@ -131,7 +135,7 @@ fn one(
         && outbound::Url::parse(proxy.as_str()).is_err()
     {
         findings.fail(
-            &spot.at("proxy"),
+            &location.at("proxy"),
             "it is no address",
             "write it as http://host:port",
         );
@@ -139,8 +143,8 @@ fn one(
     let ca_bundle = tenant
         .ca_bundle_path
         .as_deref()
-        .map(|path| pair::certificates(run.files, path, &spot.at("ca_bundle_path"), findings));
-    let ends = secret_expires(run, tenant, spot, findings);
+        .map(|path| pair::certificates(run.files, path, &location.at("ca_bundle_path"), findings));
+    let ends = secret_expires(run, tenant, location, findings);
     let credential = credential?;
     let ends = match &credential {
         LoadedCredential::Certificate(pair) => Some(pair.0.not_after()),
@@ -173,7 +177,7 @@ fn overrides(tenant: &Tenant) -> Overrides {
 fn credential(
     run: &Run<'_>,
     tenant: &Tenant,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<LoadedCredential> {
     let secret = tenant.client_secret.is_some() || tenant.client_secret_file.is_some();
@@ -195,7 +199,7 @@ fn credential(
     ];
     if given.iter().filter(|given| **given).count() != 1 {
         findings.fail(
-            &spot.at("client_secret"),
+            &location.at("client_secret"),
             match none && federated.is_none() {
                 true => "the tenant has no credential",
                 false => "the tenant has more than one credential",
@@ -207,16 +211,16 @@ fn credential(
     if secret {
         let secret = secrets::resolve(
             run.files,
-            (&spot.at("client_secret"), tenant.client_secret.as_ref()),
+            (&location.at("client_secret"), tenant.client_secret.as_ref()),
             (
-                &spot.at("client_secret_file"),
+                &location.at("client_secret_file"),
                 tenant.client_secret_file.as_deref(),
             ),
             findings,
         )?;
         if intune_cloud::is_guid(secret.expose()) {
             findings.warn(
-                &spot.at("client_secret"),
+                &location.at("client_secret"),
                 "it looks like a secret's id, not like its value",
                 "use what the portal shows as Value when the secret is made",
             );
@@ -227,11 +231,11 @@ fn credential(
         let pair = pair::load(
             run.files,
             (
-                &spot.at("client_cert_path"),
+                &location.at("client_cert_path"),
                 tenant.client_cert_path.as_deref(),
             ),
             (
-                &spot.at("client_key_path"),
+                &location.at("client_key_path"),
                 tenant.client_key_path.as_deref(),
             ),
             run.now,
@@ -240,7 +244,7 @@ fn credential(
         let loaded = (pair.certificate, pair.key);
         if let Err(error) = assertions(&loaded, tenant.assertion) {
             findings.fail(
-                &spot.at("client_key_path"),
+                &location.at("client_key_path"),
                 error.to_string(),
                 "use an RSA key of 2048 bits or more",
             );
@@ -257,7 +261,7 @@ fn credential(
         Ok(identity) => Some(LoadedCredential::Managed(identity)),
         Err(error) => {
             findings.fail(
-                &spot.at("managed_identity"),
+                &location.at("managed_identity"),
                 error.to_string(),
                 "correct the environment that Azure sets, or use another credential",
             );
@@ -281,36 +285,49 @@ pub(crate) fn assertions(
 fn secret_expires(
     run: &Run<'_>,
     tenant: &Tenant,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<DateTime<Utc>> {
-    let spot = spot.at("secret_expires");
+    let location = location.at("secret_expires");
     let text = tenant.secret_expires.as_deref()?;
     let day = NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok();
     let Some(ends) = day.and_then(|day| day.and_hms_opt(0, 0, 0)) else {
-        findings.fail(&spot, "it is no date", "write it as 2027-11-30");
+        findings.fail(&location, "it is no date", "write it as 2027-11-30");
         return None;
     };
     let ends = ends.and_utc();
     let remedy =
         "make a new secret (Entra admin center, App registrations, Certificates & secrets)";
     if ends <= run.now {
-        findings.warn(&spot, format!("the secret ended at {}", date(ends)), remedy);
+        findings.warn(
+            &location,
+            format!("the secret ended at {}", date(ends)),
+            remedy,
+        );
     } else if ends - run.now < SOON {
-        findings.warn(&spot, format!("the secret ends at {}", date(ends)), remedy);
+        findings.warn(
+            &location,
+            format!("the secret ends at {}", date(ends)),
+            remedy,
+        );
     }
     Some(ends)
 }
 
 /// What a profile says of its tenants.
-pub(super) fn of_profile(config: &Config, profile: &Profile, spot: &Spot, findings: &mut Findings) {
+pub(super) fn of_profile(
+    config: &Config,
+    profile: &Profile,
+    location: &Location,
+    findings: &mut Findings,
+) {
     let settings = &profile.intune_cloud;
     for (index, id) in settings.tenants.iter().enumerate() {
         let known = config.tenants.iter().map(|tenant| tenant.id.as_str());
-        let spot = spot.at("intune_cloud.tenants");
-        super::profiles::refers(id, known, "[[tenant]]", &spot, findings);
+        let location = location.at("intune_cloud.tenants");
+        super::profiles::refers(id, known, "[[tenant]]", &location, findings);
         if settings.tenants.iter().take(index).any(|other| other == id) {
-            findings.fail(&spot, format!("`{id}` is named twice"), "name it once");
+            findings.fail(&location, format!("`{id}` is named twice"), "name it once");
         }
     }
     if !settings.is_on() {
@@ -318,7 +335,7 @@ pub(super) fn of_profile(config: &Config, profile: &Profile, spot: &Spot, findin
     }
     if !settings.wait_for_notification {
         findings.warn(
-            &spot.at("intune_cloud.wait_for_notification"),
+            &location.at("intune_cloud.wait_for_notification"),
             "devices get certificates that Intune may never hear of, against Microsoft's words: \"if this method throws an exception, the SCEP server must not issue\"",
             "leave it on, unless Intune answers so slowly that devices give up",
         );
@@ -327,7 +344,7 @@ pub(super) fn of_profile(config: &Config, profile: &Profile, spot: &Spot, findin
         && attribute_oid(attribute).is_none()
     {
         findings.fail(
-            &spot.at("intune_cloud.tenant_attribute"),
+            &location.at("intune_cloud.tenant_attribute"),
             "it is no subject attribute",
             "use one of CN, O, OU, C, L, ST, DC, or a dotted OID",
         );
@@ -336,7 +353,7 @@ pub(super) fn of_profile(config: &Config, profile: &Profile, spot: &Spot, findin
         && profile.intune.per_device_rate_limit_24h != settings.per_device_rate_limit_24h
     {
         findings.fail(
-            &spot.at("intune_cloud.per_device_rate_limit_24h"),
+            &location.at("intune_cloud.per_device_rate_limit_24h"),
             "signed challenges are on as well, and a profile has one limit for its devices",
             "set it to the same number as intune.per_device_rate_limit_24h",
         );

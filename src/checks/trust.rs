@@ -10,7 +10,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::files::Files;
 use super::pair;
-use super::problem::{Findings, Problem, Spot};
+use super::problem::{Findings, Location, Problem};
 use crate::config::Profile;
 
 /// Reads a profile's connector certificates again, for a reload of these alone.
@@ -22,8 +22,8 @@ pub fn reload_anchors(
     now: DateTime<Utc>,
 ) -> Result<Arc<TrustAnchors>, Vec<Problem>> {
     let mut findings = Findings::default();
-    let spot = Spot::one_of("profile", &profile.path_id);
-    anchors(profile, &Files::default(), now, &spot, &mut findings).ok_or(findings.0)
+    let location = Location::one_of("profile", &profile.path_id);
+    anchors(profile, &Files::default(), now, &location, &mut findings).ok_or(findings.0)
 }
 
 /// What a profile's trust files hold, each read by itself; `None` where the profile has none.
@@ -39,16 +39,16 @@ pub struct TrustFiles {
 pub fn reload_trust_files(profiles: &[Profile], now: DateTime<Utc>) -> Vec<TrustFiles> {
     let files = Files::default();
     let one = |profile: &Profile| {
-        let spot = Spot::one_of("profile", &profile.path_id);
+        let location = Location::one_of("profile", &profile.path_id);
         TrustFiles {
             anchors: profile.intune.enabled.then(|| {
                 let mut findings = Findings::default();
-                anchors(profile, &files, now, &spot, &mut findings).ok_or(findings.0)
+                anchors(profile, &files, now, &location, &mut findings).ok_or(findings.0)
             }),
             client_cas: profile.mtls.enabled.then(|| {
                 let mut findings = Findings::default();
                 let path = profile.mtls.client_ca_trust_bundle_path.as_deref();
-                client_cas(path, &files, now, &spot, &mut findings).ok_or(findings.0)
+                client_cas(path, &files, now, &location, &mut findings).ok_or(findings.0)
             }),
         }
     };
@@ -60,10 +60,10 @@ pub(super) fn anchors(
     profile: &Profile,
     files: &Files,
     now: DateTime<Utc>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Arc<TrustAnchors>> {
-    let spot = spot.at("intune.connector_cert_path");
+    let location = location.at("intune.connector_cert_path");
     let Some(path) = profile
         .intune
         .connector_cert_path
@@ -76,28 +76,28 @@ pub(super) fn anchors(
             "Intune is off on this profile"
         };
         findings.fail(
-            &spot,
+            &location,
             what,
             "name the file that holds the Intune connectors' certificates, and enable Intune",
         );
         return None;
     };
-    let content = files.read(path, &spot, findings)?;
-    let spot = spot.in_file(path);
+    let content = files.read(path, &location, findings)?;
+    let location = location.in_file(path);
     match TrustAnchors::parse(&path.display().to_string(), &content.bytes, now) {
         Ok(anchors) => {
             for anchor in anchors.anchors() {
-                pair::warn_of_end(anchor, &spot, now, findings);
+                pair::warn_of_end(anchor, &location, now, findings);
                 if now < anchor.not_before() {
                     let what = format!("the certificate {} is not valid yet", anchor.subject());
-                    findings.warn(&spot, what, "check this machine's clock");
+                    findings.warn(&location, what, "check this machine's clock");
                 }
             }
             Some(Arc::new(anchors))
         }
         Err(error) => {
             let (what, remedy) = told(&error, path);
-            findings.fail(&spot, what, remedy);
+            findings.fail(&location, what, remedy);
             None
         }
     }
@@ -125,34 +125,34 @@ pub(super) fn client_cas(
     path: Option<&Path>,
     files: &Files,
     now: DateTime<Utc>,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Vec<Certificate>> {
-    let spot = spot.at("mtls.client_ca_trust_bundle_path");
+    let location = location.at("mtls.client_ca_trust_bundle_path");
     let Some(path) = path else {
         findings.fail(
-            &spot,
+            &location,
             "it is not set",
             "name the file with the CA certificates of the devices, or switch mTLS off",
         );
         return None;
     };
-    let certificates = pair::certificates(files, path, &spot, findings)?;
-    let spot = spot.in_file(path);
+    let certificates = pair::certificates(files, path, &location, findings)?;
+    let location = location.in_file(path);
     let mut good = true;
     for certificate in &certificates {
-        good &= pair::in_validity(certificate, &spot, now, findings);
+        good &= pair::in_validity(certificate, &location, now, findings);
         if webpki::anchor_from_trusted_cert(&CertificateDer::from(certificate.der())).is_err() {
             let what = format!(
                 "the certificate {} cannot be used to check others",
                 certificate.subject()
             );
-            findings.fail(&spot, what, "put X.509 version 3 CA certificates there");
+            findings.fail(&location, what, "put X.509 version 3 CA certificates there");
             good = false;
         } else if !certificate.is_ca() {
             let what = format!("the certificate {} is not a CA's", certificate.subject());
             findings.warn(
-                &spot,
+                &location,
                 what,
                 "put the CA certificate there that issued the devices' certificates",
             );

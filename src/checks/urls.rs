@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 
 /// The parts of an address that settings are checked for.
 pub(super) struct Url<'a> {
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Result<Url<'_>, &'static str> {
 }
 
 /// Addresses that go into certificates: http or https (CRLs and OCSP are commonly plain http).
-pub(super) fn check_public(urls: &[String], spot: &Spot, findings: &mut Findings) {
+pub(super) fn check_public(urls: &[String], location: &Location, findings: &mut Findings) {
     for url in urls {
         let wrong = match parse(url) {
             Ok(Url {
@@ -61,7 +61,7 @@ pub(super) fn check_public(urls: &[String], spot: &Spot, findings: &mut Findings
             Err(wrong) => wrong,
         };
         findings.fail(
-            spot,
+            location,
             format!("`{}`: {wrong}", host_alone(url)),
             "write http://host/path",
         );
@@ -71,7 +71,7 @@ pub(super) fn check_public(urls: &[String], spot: &Spot, findings: &mut Findings
 /// Addresses that this server asks: https, but plain http to this very machine.
 pub(super) fn check_asked<'a>(
     url: &'a str,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<Url<'a>> {
     let wrong = match parse(url) {
@@ -80,7 +80,7 @@ pub(super) fn check_asked<'a>(
         Err(wrong) => wrong,
     };
     findings.fail(
-        spot,
+        location,
         format!("`{}`: {wrong}", host_alone(url)),
         "write https://host/path",
     );
@@ -121,9 +121,9 @@ mod tests {
         assert_eq!(host_alone(secret), "ftp://h.example/...");
         assert_eq!(host_alone("SECRET"), "...");
         let mut findings = Findings::default();
-        let spot = Spot::section("x");
-        assert!(check_asked(secret, &spot, &mut findings).is_none());
-        check_public(&[secret.to_owned()], &spot, &mut findings);
+        let location = Location::section("x");
+        assert!(check_asked(secret, &location, &mut findings).is_none());
+        check_public(&[secret.to_owned()], &location, &mut findings);
         let said: String = findings.0.iter().map(ToString::to_string).collect();
         assert!(said.contains("h.example"), "{said}");
         for word in ["user", "PASSWORD", "PATH", "TOKEN", "FRAGMENT"] {
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn a_password_in_an_address_is_refused_and_not_shown() {
         let mut findings = Findings::default();
-        let spot = Spot::section("admin").at("oidc.jwks_url");
-        assert!(check_asked("https://u:canary@h/x", &spot, &mut findings).is_none());
-        check_public(&["http://u:canary@h".to_owned()], &spot, &mut findings);
+        let location = Location::section("admin").at("oidc.jwks_url");
+        assert!(check_asked("https://u:canary@h/x", &location, &mut findings).is_none());
+        check_public(&["http://u:canary@h".to_owned()], &location, &mut findings);
         let said: String = findings.0.iter().map(ToString::to_string).collect();
         assert!(findings.0.len() == 2 && !said.contains("canary"), "{said}");
     }
@@ -174,9 +174,9 @@ mod tests {
     #[test]
     fn only_https_is_asked() {
         let mut findings = Findings::default();
-        let spot = Spot::section("admin").at("oidc.jwks_url");
-        assert!(check_asked("http://h/x", &spot, &mut findings).is_none());
-        assert!(check_asked("https://h/x", &spot, &mut findings).is_some());
+        let location = Location::section("admin").at("oidc.jwks_url");
+        assert!(check_asked("http://h/x", &location, &mut findings).is_none());
+        assert!(check_asked("https://h/x", &location, &mut findings).is_some());
         assert!(
             is_loopback("127.0.0.1")
                 && is_loopback("::1")

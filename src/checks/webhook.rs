@@ -6,7 +6,7 @@ use challenge::StaticChallenges;
 use outbound::Url;
 use zeroize::Zeroizing;
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, pair, secrets};
 use crate::config::{AskedUrl, Profile};
 use crate::hooks::challenge_webhook::{ChallengeWebhook, WebhookSettings};
@@ -15,14 +15,14 @@ use crate::hooks::challenge_webhook::{ChallengeWebhook, WebhookSettings};
 pub(super) fn of_profile(
     run: &Run<'_>,
     profile: &Profile,
-    spot: &Spot,
+    location: &Location,
     findings: &mut Findings,
 ) -> Option<WebhookSettings> {
     let settings = &profile.challenge_webhook;
     if settings.url.is_none() && settings.notify_url.is_none() {
         if !settings.allowed_hosts.is_empty() || settings.secret.is_some() {
             findings.warn(
-                &spot.at("challenge_webhook.url"),
+                &location.at("challenge_webhook.url"),
                 "it is not set, and neither is notify_url, so the webhook is never called",
                 "set one of them or remove the other settings",
             );
@@ -33,29 +33,29 @@ pub(super) fn of_profile(
         settings.timeout,
         "1s",
         "1m",
-        &spot.at("challenge_webhook.timeout"),
+        &location.at("challenge_webhook.timeout"),
         findings,
     );
     let hosts = &settings.allowed_hosts;
-    let ask_spot = spot.at("challenge_webhook.url");
-    let ask = address(settings.url.as_ref(), hosts, &ask_spot, spot, findings);
-    let tell_spot = spot.at("challenge_webhook.notify_url");
+    let ask_spot = location.at("challenge_webhook.url");
+    let ask = address(settings.url.as_ref(), hosts, &ask_spot, location, findings);
+    let tell_spot = location.at("challenge_webhook.notify_url");
     let tell = address(
         settings.notify_url.as_ref(),
         hosts,
         &tell_spot,
-        spot,
+        location,
         findings,
     );
     if settings.id.is_empty() || !settings.id.bytes().all(|octet| octet.is_ascii_graphic()) {
         findings.fail(
-            &spot.at("challenge_webhook.id"),
+            &location.at("challenge_webhook.id"),
             "it is empty, or holds blanks or signs beyond ASCII",
             "set the id that the receiver knows the webhook by",
         );
     }
-    let secret_spot = spot.at("challenge_webhook.secret");
-    let file_spot = spot.at("challenge_webhook.secret_file");
+    let secret_spot = location.at("challenge_webhook.secret");
+    let file_spot = location.at("challenge_webhook.secret_file");
     let secret = secrets::resolve(
         run.files,
         (&secret_spot, settings.secret.as_ref()),
@@ -83,7 +83,7 @@ pub(super) fn of_profile(
             }
         },
     };
-    let bundle_spot = spot.at("challenge_webhook.ca_bundle_path");
+    let bundle_spot = location.at("challenge_webhook.ca_bundle_path");
     let roots = settings.ca_bundle_path.as_deref().and_then(|path| {
         let certificates = pair::certificates(run.files, path, &bundle_spot, findings)?;
         Some(certificates.iter().map(|one| one.der().to_vec()).collect())
@@ -114,8 +114,8 @@ pub(super) fn of_profile(
 fn address(
     url: Option<&AskedUrl>,
     hosts: &[String],
-    spot: &Spot,
-    profile: &Spot,
+    location: &Location,
+    profile: &Location,
     findings: &mut Findings,
 ) -> Option<Url> {
     let url = url?;
@@ -133,7 +133,7 @@ fn address(
             Some(address)
         }
         Err(error) => {
-            findings.fail(spot, error.to_string(), "write https://host/path");
+            findings.fail(location, error.to_string(), "write https://host/path");
             None
         }
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use pki::{Certificate, Crl, RevokedEntry};
+use issuer::policy::usage::is_for_ras;
+use pki::{Certificate, Crl, RevokedEntry, oid};
 use store::CaId;
 
 use super::Failure;
@@ -15,7 +16,7 @@ use super::sources::SourceArgs;
 use crate::config::{Config, Issuer, Profile};
 use crate::control::import::{AT_ONCE, Import, ImportCounts, Imported};
 use crate::control::{Answer, Order};
-use crate::whole_file;
+use crate::stable_read;
 
 /// Take over certificates that another server issued
 #[derive(Debug, Args)]
@@ -59,12 +60,17 @@ struct Found {
     /// Of another CA, or CAs themselves.
     foreign: u64,
     expired: u64,
+    /// Of this CA, and no device's: whose each is.
+    no_devices: Vec<String>,
     /// Files without a certificate that can be read, and why.
     unread: Vec<String>,
 }
 
 fn import(args: ImportArgs) -> Result<(), Failure> {
     let config = args.sources.load()?.config;
+    if config.profiles.is_empty() {
+        return Err(no_profiles(&args.sources));
+    }
     let profile = profile(&config, args.profile.as_deref())?;
     let issuer = config
         .issuers
@@ -76,9 +82,10 @@ fn import(args: ImportArgs) -> Result<(), Failure> {
         Some(file) => revocations(file, &cas)?,
         None => HashMap::new(),
     };
-    let found = gather(&args.from, &cas, Utc::now())?;
-    for file in &found.unread {
-        eprintln!("{file}");
+    let servers = Servers::of(&config, profile);
+    let found = gather(&args.from, &cas, &servers, Utc::now())?;
+    for line in found.unread.iter().chain(&found.no_devices) {
+        eprintln!("{line}");
     }
     let current = cas.first().map(|ca| *CaId::of_ca(ca).as_bytes());
     let ca = current.ok_or_else(unexpected)?;
@@ -110,11 +117,13 @@ fn import(args: ImportArgs) -> Result<(), Failure> {
 
 fn summary(counts: &ImportCounts, found: &Found, profile: &Profile) -> String {
     format!(
-        "profile {}: {} new, {} known already, {} foreign (not of this CA), {} expired (left out), {} files unread; {} revoked now",
+        "profile {}: {} new, {} known already, {} foreign (not of this CA, or CAs), {} of an RA or a TLS server (left out), {} expired \
+         (left out), {} files unread; {} revoked now",
         profile.label(),
         counts.new,
         counts.known,
         found.foreign,
+        found.no_devices.len(),
         found.expired,
         found.unread.len(),
         counts.revoked
@@ -129,6 +138,67 @@ fn imported(certificate: &Certificate, revoked: &HashMap<Vec<u8>, RevokedEntry>)
         reason: entry
             .and_then(|entry| entry.reason)
             .map_or(0, pki::RevocationReason::number),
+    }
+}
+
+/// Why there is no profile to import for.
+fn no_profiles(sources: &SourceArgs) -> Failure {
+    Failure::new(match &sources.config {
+        Some(file) => format!("{} has no [[profile]]", file.display()),
+        None => "no configuration was named, and /etc/scepd/scepd.toml is not there or has no [[profile]]: name the server's own with \
+                 --config, since the certificates are held against its CA"
+            .to_owned(),
+    })
+}
+
+/// What the server itself holds certificates for.
+struct Servers {
+    /// Its own, for TLS and as RA.
+    own: Vec<Certificate>,
+    /// Whether devices of the profile may have certificates for TLS servers.
+    devices_serve_tls: bool,
+}
+
+impl Servers {
+    fn of(config: &Config, profile: &Profile) -> Self {
+        let ras = config.profiles.iter().flat_map(|profile| {
+            [
+                &profile.ra_cert_path,
+                &profile.ra_sign_cert_path,
+                &profile.ra_previous_cert_path,
+                &profile.ra_previous_sign_cert_path,
+            ]
+        });
+        let files = ras.chain([&config.server.tls_cert_path]).flatten();
+        // What cannot be read is said by `check`; here it only means that there is less to compare with.
+        let read = files.filter_map(|file| Certificate::bundle_from_pem(&read(file).ok()?).ok());
+        let allowed = config
+            .certificate_profiles
+            .iter()
+            .find(|one| one.id == profile.profile_id)
+            .is_some_and(|one| one.ekus_allowed.iter().any(|usage| usage == "server_auth"));
+        Self {
+            own: read
+                .filter_map(|bundle| bundle.into_iter().next())
+                .collect(),
+            devices_serve_tls: allowed,
+        }
+    }
+
+    /// Whose certificate it is, unless it may be a device's.
+    fn whose(&self, certificate: &Certificate) -> Option<&'static str> {
+        let usages = certificate.ext_key_usages();
+        let has = |usage: &str| usages.iter().any(|one| one == usage);
+        if usages.iter().any(|usage| is_for_ras(usage)) {
+            return Some("an RA's");
+        }
+        if self.own.contains(certificate) {
+            return Some("one of this server's own");
+        }
+        let serves = has(oid::EKU_SERVER_AUTH) && !has(oid::EKU_CLIENT_AUTH);
+        (serves && !self.devices_serve_tls).then_some(
+            "a TLS server's (the certificate profile does not allow server_auth for devices)",
+        )
     }
 }
 
@@ -168,8 +238,8 @@ fn authorities(issuer: &Issuer) -> Result<Vec<Certificate>, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<whole_file::Bytes, String> {
-    match whole_file::read(path) {
+fn read(path: &Path) -> Result<stable_read::Bytes, String> {
+    match stable_read::read(path) {
         Ok(content) => Ok(content.bytes),
         Err(unread) => Err(format!("{}: {}", path.display(), unread.words().0)),
     }
@@ -203,7 +273,12 @@ fn revocations(
         .collect())
 }
 
-fn gather(from: &[PathBuf], cas: &[Certificate], now: DateTime<Utc>) -> Result<Found, Failure> {
+fn gather(
+    from: &[PathBuf],
+    cas: &[Certificate],
+    servers: &Servers,
+    now: DateTime<Utc>,
+) -> Result<Found, Failure> {
     let mut found = Found::default();
     for path in from {
         let whole = fs::metadata(path).map_err(Failure::while_doing(path.display().to_string()))?;
@@ -215,7 +290,7 @@ fn gather(from: &[PathBuf], cas: &[Certificate], now: DateTime<Utc>) -> Result<F
             false => files.push(path.clone()),
         }
         for file in files {
-            take(&file, cas, now, &mut found);
+            take(&file, cas, servers, now, &mut found);
         }
     }
     Ok(found)
@@ -237,7 +312,13 @@ fn below(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn take(file: &Path, cas: &[Certificate], now: DateTime<Utc>, found: &mut Found) {
+fn take(
+    file: &Path,
+    cas: &[Certificate],
+    servers: &Servers,
+    now: DateTime<Utc>,
+    found: &mut Found,
+) {
     let bundle = read(file).and_then(|octets| {
         Certificate::bundle_from_pem(&octets)
             .map_err(|error| format!("{}: {error}", file.display()))
@@ -256,6 +337,12 @@ fn take(file: &Path, cas: &[Certificate], now: DateTime<Utc>, found: &mut Found)
         };
         if certificate.is_ca() || !cas.iter().any(signed_by) {
             found.foreign += 1;
+        } else if let Some(whose) = servers.whose(&certificate) {
+            found.no_devices.push(format!(
+                "{}: the certificate \"{}\" is no device's, but {whose}; it is left out",
+                file.display(),
+                certificate.subject()
+            ));
         } else if certificate.not_after() < now {
             found.expired += 1;
         } else {
@@ -265,121 +352,4 @@ fn take(file: &Path, cas: &[Certificate], now: DateTime<Utc>, found: &mut Found)
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
-    use actors::{Clock, SystemClock};
-    use chrono::TimeDelta;
-    use issuer::{CrlSigner as _, Issuer as _, LocalCa, LocalCaParts, RaCertifier as _};
-    use pki::{Curve, KeyKind, Name, PrivateKey, RevocationReason};
-    use store::{ClockReading, SledOptions, SledStore, Store};
-
-    use super::*;
-    use crate::auth::tokens::By;
-    use crate::control::alone;
-
-    fn authority(now: DateTime<Utc>, name: &str) -> LocalCa {
-        let kind = KeyKind::Ec(Curve::P256);
-        let subject = Name::parse(name).unwrap();
-        let (certificate, key) = issuer::create_root(&subject, kind, now, 20).unwrap();
-        LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap()
-    }
-
-    fn issue(ca: &LocalCa, now: DateTime<Utc>) -> Certificate {
-        let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
-        ca.certify_ra(key.public_key(), "x", now).unwrap()
-    }
-
-    #[test]
-    fn a_directory_is_imported_once_with_what_the_crl_revokes() {
-        let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap();
-        let long_ago = now - TimeDelta::days(3650);
-        let (ca, other) = (
-            authority(long_ago, "CN=CA"),
-            authority(long_ago, "CN=Other"),
-        );
-        let (good, revoked, old) = (issue(&ca, now), issue(&ca, now), issue(&ca, long_ago));
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        fs::create_dir(path("certs")).unwrap();
-        fs::create_dir(path("certs/more")).unwrap();
-        let bundle = format!("{}{}", good.to_pem(), issue(&other, now).to_pem());
-        fs::write(path("certs/bundle.pem"), bundle).unwrap();
-        fs::write(path("certs/more/one.cer"), revoked.der()).unwrap();
-        fs::write(path("certs/old.pem"), old.to_pem()).unwrap();
-        fs::write(path("certs/readme"), "nothing").unwrap();
-        let cas = [ca.authority().certificate().clone()];
-        let found = gather(&[path("certs")], &cas, now).unwrap();
-        assert_eq!((found.foreign, found.expired), (1, 1));
-        assert_eq!(found.unread.len(), 1, "{:?}", found.unread);
-        let entry = RevokedEntry {
-            serial: revoked.serial().clone(),
-            revoked_at: now - TimeDelta::hours(1),
-            reason: Some(RevocationReason::KeyCompromise),
-        };
-        let crl = ca.sign_crl(&[entry], 3, now).unwrap();
-        fs::write(path("old.crl"), crl.der()).unwrap();
-        assert!(revocations(&path("old.crl"), &[other.authority().certificate().clone()]).is_err());
-        let revocations = revocations(&path("old.crl"), &cas).unwrap();
-
-        let options = SledOptions::default();
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(path("store"), &options).unwrap());
-        let by = By {
-            name: "uid 0".to_owned(),
-            kind: "CLI",
-            request_id: None,
-        };
-        let import = |revoked: &HashMap<_, _>| {
-            let order = Order::ImportCertificates(Import {
-                issuer_id: "local".to_owned(),
-                ca: [0; 16],
-                profile: "corp".to_owned(),
-                through_gates: false,
-                certificates: found
-                    .certificates
-                    .iter()
-                    .map(|one| imported(one, revoked))
-                    .collect(),
-            });
-            let clocks = ClockReading {
-                wall: now,
-                monotonic: SystemClock.instant(),
-            };
-            match alone(store.as_ref(), &order, &by, clocks, &mut |_| Ok(())) {
-                Ok(Answer::Imported(counts)) => counts,
-                Ok(_) => ImportCounts::default(),
-                Err(error) => {
-                    assert_eq!(error, "");
-                    ImportCounts::default()
-                }
-            }
-        };
-        let counts = |new, known, revoked| ImportCounts {
-            new,
-            known,
-            conflicting: 0,
-            revoked,
-        };
-        // First without the CRL, then with it, then once more.
-        assert_eq!(import(&HashMap::new()), counts(2, 0, 0));
-        assert_eq!(import(&revocations), counts(0, 2, 1));
-        assert_eq!(import(&revocations), counts(0, 2, 0));
-        let record = |certificate: &Certificate| {
-            let serial = certificate.serial().as_bytes();
-            let ca = CaId::of_ca(ca.authority().certificate());
-            store.certificate(&ca, serial).unwrap().unwrap()
-        };
-        assert_eq!(record(&good).profile, "corp");
-        assert_eq!(record(&good).through_gates, Some(false));
-        assert_eq!(
-            record(&revoked).revoked.map(|revoked| revoked.reason),
-            Some(1)
-        );
-        let events = store.audit(&store::AuditQuery::default()).unwrap();
-        assert_eq!(
-            events.total, 2,
-            "an import that changes nothing is no event"
-        );
-    }
-}
+mod tests;

@@ -45,12 +45,26 @@ pub(super) fn run(args: CheckArgs) -> Result<(), Failure> {
     }
     match failures {
         0 => {
-            eprintln!("scepd: the configuration is good: {profiles} profiles, {warnings} warnings");
+            eprintln!(
+                "scepd: the configuration is good: {}, {}",
+                count(profiles, "profile"),
+                count(warnings, "warning")
+            );
             Ok(())
         }
         _ => Err(Failure::new(format!(
-            "{failures} failures, {warnings} warnings: the server would not start"
+            "{}, {}: the server would not start",
+            count(failures, "failure"),
+            count(warnings, "warning")
         ))),
+    }
+}
+
+/// `1 warning`, `2 warnings`.
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
     }
 }
 

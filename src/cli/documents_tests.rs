@@ -19,7 +19,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
     let mut quote = None;
     let mut depth = 0_usize;
-    let mut begun = false;
+    let mut started = false;
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         let quoted = quote.is_some() || depth > 0;
@@ -32,7 +32,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             }
             '\'' | '"' if !quoted => {
                 quote = Some(letter);
-                begun = true;
+                started = true;
                 continue;
             }
             '#' if !quoted && word.is_empty() => {
@@ -41,9 +41,9 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             }
             _ if quoted => {}
             ' ' | '\n' | ';' | '|' | '&' => {
-                if begun || !word.is_empty() {
+                if started || !word.is_empty() {
                     words.push(std::mem::take(&mut word));
-                    begun = false;
+                    started = false;
                 }
                 if letter != ' ' && !words.is_empty() {
                     all.push(std::mem::take(&mut words));
@@ -54,7 +54,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
         }
         word.push(letter);
     }
-    if begun || !word.is_empty() {
+    if started || !word.is_empty() {
         words.push(word);
     }
     all.push(words);

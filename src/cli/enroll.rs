@@ -8,7 +8,7 @@ use pki::{Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::self_signed;
 
 use super::Failure;
-use super::errand::{AnswerArgs, ChallengeArgs, Wish};
+use super::errand::{AnswerArgs, CertificateRequest, ChallengeArgs};
 use super::outcome::nothing_waits;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::read_key;
@@ -63,7 +63,7 @@ async fn enroll(args: EnrollArgs) -> Result<(), Failure> {
     nothing_waits(&folder)?;
     let (key, key_file) = device_key(&folder, args.key, args.key_type).map_err(failure)?;
     let signer = signer(&subject, &key).map_err(failure)?;
-    let wish = Wish {
+    let request = CertificateRequest {
         subject,
         sans,
         challenge,
@@ -73,7 +73,8 @@ async fn enroll(args: EnrollArgs) -> Result<(), Failure> {
         renews: None,
         folder,
     };
-    wish.send(args.url, &args.server, &args.dialect, args.answer)
+    request
+        .send(args.url, &args.server, &args.dialect, args.answer)
         .await
 }
 

@@ -73,7 +73,7 @@ impl ChallengeArgs {
 }
 
 /// What `enroll` and `renew` want, before a server has been met.
-pub(super) struct Wish {
+pub(super) struct CertificateRequest {
     pub(super) subject: Name,
     pub(super) sans: SubjectAltNames,
     pub(super) challenge: Option<String>,
@@ -88,7 +88,7 @@ pub(super) struct Wish {
     pub(super) folder: Folder,
 }
 
-impl Wish {
+impl CertificateRequest {
     /// Meets the server at `url`, asks, and keeps what comes.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::{Args, Subcommand, ValueEnum};
-use issuer::{CertificatePolicy, Issuance, Issuer, Order, RemoteCa, Wish};
+use issuer::{CertificatePolicy, CertificateRequest, Issuance, Issuer, Order, RemoteCa};
 use pki::{Certificate, Csr, Curve, KeyKind, Name, PrivateKey, RevocationReason, SubjectAltNames};
 
 use super::server_args::block_on;
@@ -291,8 +291,8 @@ fn throwaway(policy: &CertificatePolicy, fixed: &str) -> Result<Order, Failure> 
     let mut policy = policy.clone();
     // Its name is no device's.
     policy.subject.common_name.clear();
-    let (wish, now) = (
-        Wish {
+    let (request, now) = (
+        CertificateRequest {
             csr: &csr,
             vouched_sid: None,
             previous: None,
@@ -300,7 +300,7 @@ fn throwaway(policy: &CertificatePolicy, fixed: &str) -> Result<Order, Failure> 
         Utc::now(),
     );
     let approved = policy
-        .approve(wish, now)
+        .approve(request, now)
         .map_err(|refusal| Failure::new(refusal.to_string()))?;
     Ok(Order {
         id,

@@ -1,12 +1,13 @@
 //! `scepd quickstart`: a server with everything made for it, and how to use it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use chrono::Utc;
 use clap::Args;
 
 use super::Failure;
-use crate::quickstart::{self, CaKind, Listening, Wish};
+use crate::quickstart::{self, CaKind, Listening, Options};
 use crate::server::{self, Addresses, Sockets};
 
 /// Make a CA, certificates, challenges and settings in a directory, serve from it, and print how to enroll.
@@ -17,6 +18,9 @@ pub(super) struct QuickstartArgs {
     /// Directory for everything
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Address to listen on, both ports: 127.0.0.1 for this machine alone [default: all of this machine, later as before]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<IpAddr>,
     /// Port of https: SCEP, admin API and page; 0 = any free one [default: 8443, later as before]
     #[arg(long, value_name = "PORT")]
     https_port: Option<u16>,
@@ -33,8 +37,9 @@ pub(super) struct QuickstartArgs {
 }
 
 pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
-    let wish = Wish {
+    let options = Options {
         dir: args.dir,
+        listen: args.listen,
         https_port: args.https_port,
         http_port: args.http_port,
         publish_port: args.publish_port,
@@ -43,7 +48,7 @@ pub(super) fn run(args: QuickstartArgs) -> Result<(), Failure> {
     // Before anything is made: the first token is put into the store then.
     super::process::keep_files_private();
     let made =
-        quickstart::make(&wish, Utc::now()).map_err(|error| Failure::new(error.to_string()))?;
+        quickstart::make(&options, Utc::now()).map_err(|error| Failure::new(error.to_string()))?;
     let announce = |addresses: Addresses| {
         let listening = Listening {
             https: addresses.https,

@@ -6,7 +6,7 @@ use clap::Args;
 use pki::{KeyKind, PrivateKey};
 
 use super::Failure;
-use super::errand::{AnswerArgs, ChallengeArgs, Wish};
+use super::errand::{AnswerArgs, CertificateRequest, ChallengeArgs};
 use super::outcome::nothing_waits;
 use super::server_args::{DialectArgs, ServerArgs, block_on, failure};
 use crate::client::folder::{read_certificate, read_key};
@@ -87,7 +87,7 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
         (key, file)
     };
 
-    let wish = Wish {
+    let request = CertificateRequest {
         subject: old.certificate.subject().clone(),
         sans: old.certificate.sans().clone(),
         challenge,
@@ -97,6 +97,7 @@ async fn renew(args: RenewArgs) -> Result<(), Failure> {
         signer: old,
         folder,
     };
-    wish.send(args.url, &args.server, &args.dialect, args.answer)
+    request
+        .send(args.url, &args.server, &args.dialect, args.answer)
         .await
 }

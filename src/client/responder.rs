@@ -1,4 +1,4 @@
-//! A SCEP server of a few lines for tests: scep and pki, and none of the house around them.
+//! A SCEP server of a few lines for tests: scep and pki, and none of the server around them.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

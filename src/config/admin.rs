@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::server::optional_address;
 use super::{AskedUrl, Secret, Span};
@@ -52,6 +52,7 @@ impl Default for Admin {
 #[serde(default, deny_unknown_fields)]
 pub struct Oidc {
     /// The `iss` that tokens must carry.
+    #[serde(serialize_with = "shown")]
     pub issuer: Option<String>,
     /// The `aud` that tokens must carry.
     pub audience: Option<String>,
@@ -71,6 +72,11 @@ pub struct Oidc {
     pub user_claim: String,
     /// Difference of clocks that is tolerated.
     pub clock_skew_tolerance: Span,
+}
+
+/// An address as it may be shown.
+fn shown<S: Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    url.as_deref().map(AskedUrl::new).serialize(serializer)
 }
 
 impl Default for Oidc {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{AskedUrl, Span, Vault};
 
@@ -43,10 +43,13 @@ pub struct Issuer {
     /// Keys of those of `previous_ca_cert_paths` whose CRLs and OCSP answers go on, PEM.
     pub previous_ca_key_paths: Vec<PathBuf>,
     /// CRL distribution points written into certificates.
+    #[serde(serialize_with = "shown")]
     pub cdp_urls: Vec<String>,
     /// OCSP responders written into certificates.
+    #[serde(serialize_with = "shown")]
     pub ocsp_urls: Vec<String>,
     /// Places of the CA certificate written into certificates (AIA caIssuers).
+    #[serde(serialize_with = "shown")]
     pub ca_issuers_urls: Vec<String>,
     /// How long a CRL is valid.
     pub crl_lifetime: Span,
@@ -68,6 +71,11 @@ pub struct Issuer {
     pub accept_shorter_validity: bool,
     /// `[issuer.vault]`.
     pub vault: Vault,
+}
+
+/// Addresses as they may be shown: without what may be a password or a token in them.
+fn shown<S: Serializer>(urls: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(urls.iter().map(|url| AskedUrl::new(url.as_str())))
 }
 
 impl Default for Issuer {
@@ -250,5 +258,25 @@ impl Default for San {
                 .to_vec(),
             ip_ranges: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_may_be_secret_in_an_address_is_not_shown() {
+        let urls = || vec!["http://u:canary@pki.example.com/ca.crl?token=canary".to_owned()];
+        let issuer = Issuer {
+            cdp_urls: urls(),
+            ocsp_urls: urls(),
+            ca_issuers_urls: urls(),
+            ..Issuer::default()
+        };
+        let shown = toml::to_string(&issuer).unwrap();
+        assert!(!shown.contains("canary"), "{shown}");
+        assert_eq!(shown.matches("@pki.example.com/ca.crl?token=").count(), 3);
     }
 }

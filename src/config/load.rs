@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{Config, Error, Errors, environment, file, profiles};
-use crate::whole_file::{self, Content};
+use crate::stable_read::{self, Content};
 
 /// Where a configuration comes from.
 #[derive(Clone, Default)]
@@ -110,7 +110,7 @@ fn tree_of_file(path: &Path) -> Result<(Table, Option<Notice>), Errors> {
         path: path.to_owned(),
         reason,
     };
-    let content = whole_file::read(path).map_err(|unread| {
+    let content = stable_read::read(path).map_err(|unread| {
         let (what, remedy) = unread.words();
         unreadable(format!("{what}; {remedy}"))
     })?;

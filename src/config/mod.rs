@@ -41,8 +41,8 @@ pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
 pub use load::{Effective, Notice, Sources};
 pub use moment::{Moment, MomentError};
 pub use profile::{
-    ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Profile, Ra,
-    Renewal, UnknownCertificates,
+    ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Outside,
+    Profile, Ra, Renewal, UnknownCertificates,
 };
 pub use publish::Publish;
 pub use remote_issuer::{Vault, VaultAuth};

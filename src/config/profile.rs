@@ -100,6 +100,8 @@ pub struct Profile {
     pub renewal: Renewal,
     /// `[profile.limits]`.
     pub limits: Limits,
+    /// `[profile.outside]`.
+    pub outside: Outside,
     /// `[profile.mtls]`.
     pub mtls: Mtls,
     /// `[profile.one_time]`.
@@ -151,6 +153,7 @@ impl Default for Profile {
             max_in_flight: 256,
             renewal: Renewal::default(),
             limits: Limits::default(),
+            outside: Outside::default(),
             mtls: Mtls::default(),
             one_time: OneTime::default(),
             jamf: Jamf::default(),
@@ -295,6 +298,43 @@ impl Default for Limits {
             max_pending: 1000,
             max_pending_per_source: 200,
             max_csr_bytes: 32 * 1024,
+        }
+    }
+}
+
+/// `[profile.outside]`: how those outside that a profile needs are called, an issuer or a validator that is somewhere else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Outside {
+    /// How long one call may take.
+    pub call_timeout: Span,
+    /// Failed calls after which an enrollment fails; 0 = as many as its time allows.
+    pub tries: u32,
+    /// How long one stage of an enrollment may take, all calls and pauses together.
+    pub budget: Span,
+    /// The pause after the first failed call; it doubles with each,
+    pub first_pause: Span,
+    /// up to this.
+    pub longest_pause: Span,
+    /// Failures in a row, of all enrollments of the profile, after which nobody is called,
+    pub failures: u32,
+    /// until this time has passed and one call has come through.
+    pub rest: Span,
+    /// Calls at a time.
+    pub calls: usize,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self {
+            call_timeout: Span::seconds(10),
+            tries: 0,
+            budget: Span::minutes(30),
+            first_pause: Span::seconds(1),
+            longest_pause: Span::minutes(1),
+            failures: 5,
+            rest: Span::seconds(30),
+            calls: 16,
         }
     }
 }

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pki::{Certificate, Crl};
 use reqwest::{Client, Url, redirect};
 
-use crate::whole_file;
+use crate::stable_read;
 
 /// The largest list that is fetched, in octets.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -156,7 +156,7 @@ fn read(octets: &[u8], ca: &Certificate) -> Known {
 }
 
 fn from_file(path: &Path, ca: &Certificate) -> Known {
-    let file = whole_file::read(path);
+    let file = stable_read::read(path);
     let octets = file.map_err(|unread| format!("{}: {}", path.display(), unread.words().0))?;
     read(&octets.bytes, ca).map_err(|why| format!("{}: {why}", path.display()))
 }

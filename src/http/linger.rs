@@ -18,7 +18,7 @@ const TIME: Duration = Duration::from_secs(3);
 const OCTETS: usize = 16 * 1024 * 1024;
 
 /// A connection that ends as said above; until then it is what it wraps.
-pub(super) struct Lingering<I> {
+pub(super) struct LingeringClose<I> {
     io: I,
     time: Duration,
     octets: usize,
@@ -26,7 +26,7 @@ pub(super) struct Lingering<I> {
 }
 
 enum End {
-    /// Not begun.
+    /// Not started.
     Open,
     /// The server has said that it is done; what still comes is thrown away.
     Discarding {
@@ -36,7 +36,7 @@ enum End {
     Closed,
 }
 
-impl<I> Lingering<I> {
+impl<I> LingeringClose<I> {
     pub(super) fn new(io: I) -> Self {
         Self {
             io,
@@ -47,7 +47,7 @@ impl<I> Lingering<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Lingering<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for LingeringClose<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -57,7 +57,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Lingering<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_sent_is_read_and_thrown_away_until_the_client_closes() {
         let (client, server) = duplex(64);
-        let mut server = Lingering::new(server);
+        let mut server = LingeringClose::new(server);
         let (mut reader, mut writer) = tokio::io::split(client);
         let ((), closed) = tokio::join!(
             async {
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_never_closes_is_cut_off() {
         let (mut client, server) = duplex(64);
-        let mut server = Lingering::new(server);
+        let mut server = LingeringClose::new(server);
         server.time = Duration::from_millis(1);
         server.shutdown().await.unwrap();
         drop(server);
@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_sends_for_ever_is_cut_off() {
         let (mut client, server) = duplex(1024);
-        let mut server = Lingering::new(server);
+        let mut server = LingeringClose::new(server);
         server.octets = 10_000;
         let sending = async move {
             let mut sent = 0;

@@ -1,10 +1,10 @@
 //! The accept loops: TCP, TLS, one hyper connection each, and a drain that answers what came in.
 
+use super::connection_limit::{ConnectionLimit, Seat};
 use super::form;
-use super::linger::Lingering;
+use super::linger::LingeringClose;
 use super::origin::{request_id, tagged};
-use super::pace::{Limits, Pace, Paced, Turn};
-use super::places::{Places, Seat};
+use super::timeout_stream::{Exchange, Limits, Progress, TimeoutStream};
 use super::tls::TlsAcceptor;
 use super::watched::Watched;
 use super::{Channel, Peer};
@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use warp::reply::Response as Reply;
 
-/// How long idle connections may still bring a request once the drain has begun. A keep-alive
+/// How long idle connections may still bring a request once the drain has started. A keep-alive
 /// client that was just about to send is answered instead of cut off.
 const DRAIN_GRACE: Duration = Duration::from_millis(750);
 
@@ -99,7 +99,7 @@ pub(crate) async fn serve<S>(
     listener: Listener,
     service: S,
     limits: Arc<ArcSwap<ConnectionLimits>>,
-    places: Arc<Places>,
+    places: Arc<ConnectionLimit>,
     mut phase: watch::Receiver<Phase>,
 ) where
     S: Service<Request<Watched>, Response = warp::reply::Response, Error = Infallible>
@@ -139,12 +139,12 @@ pub(crate) async fn serve<S>(
                 let seat = Seat::new(&places, place);
                 let shared = Arc::clone(&shared);
                 let phase = phase.clone();
-                let crowded = places.crowded();
+                let eviction = places.eviction();
                 tokio::spawn(async move {
-                    let pace = shared.first_pace();
+                    let progress = shared.first_pace();
                     tokio::select! {
-                        () = shared.connection(stream, address, &seat, &limits, &pace, phase) => {}
-                        () = room_is_needed(crowded, &pace) => {
+                        () = shared.connection(stream, address, &seat, &limits, &progress, phase) => {}
+                        () = room_is_needed(eviction, &progress) => {
                             tracing::debug!(%address, "a connection that waited made room for another");
                         }
                     }
@@ -170,9 +170,9 @@ struct Shared<S> {
 }
 
 /// Ends when the place of a connection is needed and it has waited for longer than others may.
-async fn room_is_needed(mut crowded: watch::Receiver<Duration>, pace: &Pace) {
-    while crowded.changed().await.is_ok() {
-        if pace.waited() >= *crowded.borrow_and_update() {
+async fn room_is_needed(mut eviction: watch::Receiver<Duration>, progress: &Progress) {
+    while eviction.changed().await.is_ok() {
+        if progress.waited() >= *eviction.borrow_and_update() {
             return;
         }
     }
@@ -188,10 +188,10 @@ where
     S::Future: Send,
 {
     /// A TLS handshake is the client's turn and takes as long as a request head may.
-    fn first_pace(&self) -> Arc<Pace> {
-        Pace::new(match self.tls {
-            Some(_) => Turn::Head,
-            None => Turn::Idle,
+    fn first_pace(&self) -> Arc<Progress> {
+        Progress::new(match self.tls {
+            Some(_) => Exchange::Head,
+            None => Exchange::Idle,
         })
     }
 
@@ -201,7 +201,7 @@ where
         address: SocketAddr,
         seat: &Arc<Seat>,
         limits: &ConnectionLimits,
-        pace: &Arc<Pace>,
+        progress: &Arc<Progress>,
         phase: watch::Receiver<Phase>,
     ) {
         // Replies are small and written at once; waiting for more would only add latency.
@@ -217,15 +217,15 @@ where
             head: limits.head,
             stall: limits.stall,
         };
-        let stream = Paced::new(Lingering::new(stream), Arc::clone(pace), pacing);
+        let stream = TimeoutStream::new(LingeringClose::new(stream), Arc::clone(progress), pacing);
         let Some(tls) = &self.tls else {
-            return self.http(stream, pace, peer, limits, phase).await;
+            return self.http(stream, progress, peer, limits, phase).await;
         };
         match timeout(limits.head, tls.accept(stream)).await {
             Ok(Ok((stream, certificates))) => {
                 peer.certificates = certificates;
-                pace.set(Turn::Idle);
-                self.http(stream, pace, peer, limits, phase).await;
+                progress.set(Exchange::Idle);
+                self.http(stream, progress, peer, limits, phase).await;
             }
             Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
@@ -235,7 +235,7 @@ where
     async fn http<I>(
         &self,
         stream: I,
-        pace: &Arc<Pace>,
+        progress: &Arc<Progress>,
         peer: Peer,
         limits: &ConnectionLimits,
         mut phase: watch::Receiver<Phase>,
@@ -245,16 +245,16 @@ where
         let draining = phase.clone();
         let (this, from) = (self, &peer);
         let service = hyper::service::service_fn(|request: Request<Incoming>| {
-            pace.set(if request.body().is_end_stream() {
-                Turn::Request
+            progress.set(if request.body().is_end_stream() {
+                Exchange::Request
             } else {
-                Turn::Body
+                Exchange::Body
             });
             let method = request.method().clone();
             let answer = form::with_path(request).map(|mut request| {
                 request.extensions_mut().insert(from.clone());
                 this.service
-                    .call(request.map(|body| Watched::new(body, Arc::clone(pace))))
+                    .call(request.map(|body| Watched::new(body, Arc::clone(progress))))
             });
             let draining = draining.clone();
             async move {
@@ -262,7 +262,7 @@ where
                     Ok(answer) => answer.await,
                     Err(response) => Ok(this.without_path(from, method.as_str(), *response)),
                 };
-                pace.set(Turn::Idle);
+                progress.set(Exchange::Idle);
                 let mut response = answer?;
                 if *draining.borrow() == Phase::Draining {
                     response

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `listener`, `tls` | accept loops, drain; certificates that can be exchanged, client certificates |
-//! | `pace`, `watched`, `places`, `sources` | how slow a client may be, how many connections there are, how many of one address |
+//! | `timeout_stream`, `watched`, `connection_limit`, `per_source` | how slow a client may be, how many connections there are, how many of one address |
 //! | `linger` | the end of a connection: the last reply arrives although the client was still sending |
 //! | `form`, `target` | request targets with and without a path; which profile a URL means |
 //! | `scep`, `visit` | the SCEP operations; the line about each request |
@@ -15,30 +15,30 @@
 //! | `routes` | which route a request takes on which listener |
 
 pub mod admin;
+mod connection_limit;
 mod form;
 mod linger;
 mod listener;
 mod mdm;
 mod mtls;
 mod origin;
-mod pace;
 mod page;
-mod places;
+mod per_source;
 mod published;
 mod routes;
 mod scep;
-mod sources;
 mod target;
+mod timeout_stream;
 mod tls;
 mod visit;
 mod watched;
 
+pub(crate) use connection_limit::ConnectionLimit;
 pub use listener::{ConnectionLimits, Listener, Phase};
 pub(crate) use listener::{Told, serve};
 pub use mdm::{Credentials, Interfaces, JamfHook, NdesPage};
 pub use origin::request_id;
 pub use page::page;
-pub(crate) use places::Places;
 pub(crate) use published::published;
 pub use routes::{Front, FrontSettings, routes};
 pub use target::is_path_id;
@@ -70,5 +70,5 @@ pub struct Peer {
     /// leaf's key, nothing more is known.
     pub certificates: Arc<Vec<CertificateDer<'static>>>,
     /// Its place among the connections.
-    seat: Arc<places::Seat>,
+    seat: Arc<connection_limit::Seat>,
 }

@@ -1,7 +1,7 @@
 //! Whether the client certificate of an mTLS connection belongs to a profile: its chain must end
 //! in this profile's own bundle, whatever other profiles trust, and it must not be one that this server revoked.
 
-use actors::House;
+use actors::Runtime;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,11 +62,11 @@ pub(super) fn check(
 /// Checks that the client's certificate is none that an issuer of this server has revoked. Of certificates from elsewhere
 /// nothing is known here: whoever issued them has to make them end.
 pub(super) async fn not_revoked(
-    house: &House,
+    runtime: &Runtime,
     shown: &[CertificateDer<'static>],
 ) -> Result<(), MtlsRefusal> {
     let leaf = shown.first().ok_or(MtlsRefusal::None)?.clone();
-    let store = Arc::clone(&house.services.store);
+    let store = Arc::clone(&runtime.services.store);
     // Reads the disk.
     let found = tokio::task::spawn_blocking(move || {
         // What cannot be read here is none of ours.

@@ -5,7 +5,7 @@ use super::scep::{self, ScepRequest};
 use super::{Channel, Peer};
 use crate::config::Cidr;
 use crate::telemetry::access::AccessLog;
-use actors::House;
+use actors::Runtime;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use warp::reply::Response;
 /// What the routes work with.
 pub struct Front {
     /// The profiles and what runs behind them.
-    pub house: Arc<House>,
+    pub runtime: Arc<Runtime>,
     /// Settings that a reload exchanges.
     pub settings: ArcSwap<FrontSettings>,
     /// Where the lines about requests go.
@@ -70,7 +70,7 @@ pub fn routes(
 fn mdm_room(front: &Arc<Front>) -> mdm::Room {
     let of_front = Arc::clone(front);
     mdm::Room {
-        house: Arc::clone(&front.house),
+        runtime: Arc::clone(&front.runtime),
         access: Arc::clone(&front.access),
         settings: Box::new(move || {
             let settings = of_front.settings.load();

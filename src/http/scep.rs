@@ -8,7 +8,7 @@ use super::target::{self, Target};
 use super::visit::Visit;
 use super::{Channel, Peer};
 use crate::config::nearest;
-use actors::{Current, Ending, Operation, Origin, Outcome, PkiOperation};
+use actors::{Current, Operation, Origin, Outcome, PkiOperation, RequestResult};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use scep::get::{Query, decode_message, message_length};
@@ -69,21 +69,21 @@ where
                 visit.profile = Some(Arc::clone(&profile));
                 let answered = of_profile(&front, &profile, request, origin).await;
                 let operation = answered.operation.unwrap_or(operation);
-                counting.end(operation, answered.ending);
+                counting.end(operation, answered.result);
                 visit.operation = operation.as_str();
-                visit.outcome = answered.ending.as_str();
+                visit.outcome = answered.result.as_str();
                 visit.transaction_id = answered.transaction_id;
                 answered.response
             }
             Err(nothing) => {
-                visit.outcome = Ending::NotFound.as_str();
+                visit.outcome = RequestResult::NotFound.as_str();
                 visit.nearest = nothing.nearest(&front);
                 words(StatusCode::NOT_FOUND, nothing.words())
             }
         }
     } else {
         // Its place is one of those kept for the admin side.
-        visit.outcome = Ending::Shed.as_str();
+        visit.outcome = RequestResult::Shed.as_str();
         let mut response = busy(Duration::from_secs(5));
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
@@ -98,27 +98,30 @@ struct Answered {
     /// What it was about, where the actor has found that out.
     operation: Option<Operation>,
     transaction_id: Option<String>,
-    ending: Ending,
+    result: RequestResult,
     response: Response,
 }
 
 impl Answered {
-    fn new(ending: Ending, response: Response) -> Self {
+    fn new(result: RequestResult, response: Response) -> Self {
         Self {
             operation: None,
             transaction_id: None,
-            ending,
+            result,
             response,
         }
     }
 
     fn bad_request(text: &str) -> Self {
-        Self::new(Ending::Unreadable, words(StatusCode::BAD_REQUEST, text))
+        Self::new(
+            RequestResult::Unreadable,
+            words(StatusCode::BAD_REQUEST, text),
+        )
     }
 
     fn unauthenticated(text: &str) -> Self {
         let response = words(StatusCode::UNAUTHORIZED, text);
-        Self::new(Ending::Unauthenticated, response)
+        Self::new(RequestResult::Unauthenticated, response)
     }
 
     /// The last answer on its connection: what is left of the request's body is not read as
@@ -155,10 +158,10 @@ impl Nothing {
             return None;
         };
         // What a profile was called before it was renamed.
-        if let Some(renamed) = front.house.directory.find_by_any_name(path_id) {
+        if let Some(renamed) = front.runtime.directory.find_by_any_name(path_id) {
             return Some(renamed.spec.path_id.clone());
         }
-        let profiles = front.house.directory.all();
+        let profiles = front.runtime.directory.all();
         let mut all = profiles.keys().map(String::as_str);
         if path_id.is_empty() {
             // The root profile's URL where there is none: only one can have been meant.
@@ -188,7 +191,7 @@ fn profile_of<B>(front: &Front, request: &ScepRequest<B>) -> Result<Arc<Current>
         return Err(Nothing::OtherListener);
     }
     let profile = front
-        .house
+        .runtime
         .directory
         .find(target.path_id)
         .ok_or_else(|| Nothing::Unknown(target.path_id.to_owned()))?;
@@ -231,7 +234,7 @@ where
         );
         return match refusal {
             MtlsRefusal::Unavailable(_) => {
-                Answered::new(Ending::Busy, busy(Duration::from_secs(5)))
+                Answered::new(RequestResult::Busy, busy(Duration::from_secs(5)))
             }
             refusal => Answered::unauthenticated(&refusal.to_string()),
         };
@@ -240,16 +243,16 @@ where
     // HEAD is answered as GET; hyper leaves the body out.
     match (&request.method, query.operation) {
         (&Method::GET | &Method::HEAD, Some("GetCACaps")) => Answered::new(
-            Ending::Success,
+            RequestResult::Success,
             body("text/plain", profile.view.ca_caps.clone()),
         ),
         (&Method::GET | &Method::HEAD, Some("GetCACert")) => {
-            Answered::new(Ending::Success, ready(&profile.view.ca_cert))
+            Answered::new(RequestResult::Success, ready(&profile.view.ca_cert))
         }
         (&Method::GET | &Method::HEAD, Some("GetNextCACert")) => match &profile.view.next_ca_cert {
-            Some(next) => Answered::new(Ending::Success, ready(next)),
+            Some(next) => Answered::new(RequestResult::Success, ready(next)),
             None => Answered::new(
-                Ending::NotFound,
+                RequestResult::NotFound,
                 words(StatusCode::NOT_FOUND, "there is no next CA certificate"),
             ),
         },
@@ -287,7 +290,7 @@ where
             response
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-            Answered::new(Ending::MethodNotAllowed, response)
+            Answered::new(RequestResult::MethodNotAllowed, response)
         }
     }
 }
@@ -296,9 +299,9 @@ where
 async fn admitted(front: &Front, profile: &Current, peer: &Peer) -> Result<(), MtlsRefusal> {
     if peer.channel == Channel::Mutual {
         let anchors = profile.spec.mtls.as_deref().unwrap_or_default();
-        let now = front.house.services.clock.now();
+        let now = front.runtime.services.clock.now();
         mtls::check(&peer.certificates, anchors, now)?;
-        return mtls::not_revoked(&front.house, &peer.certificates).await;
+        return mtls::not_revoked(&front.runtime, &peer.certificates).await;
     }
     if profile.spec.mtls_required {
         return Err(MtlsRefusal::Required(profile.spec.path_id.clone()));
@@ -311,10 +314,10 @@ async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origi
     if message.is_empty() {
         return Answered::bad_request("the request holds no PKIMessage");
     }
-    let now = front.house.services.clock.instant();
+    let now = front.runtime.services.clock.instant();
     if !profile.gate.admits(origin.source, now) {
         return Answered::new(
-            Ending::Limited,
+            RequestResult::Limited,
             later(
                 StatusCode::TOO_MANY_REQUESTS,
                 Duration::from_secs(60),
@@ -327,13 +330,18 @@ async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origi
     // The actor died; its successor serves in a moment. Or it took too long: what it does is
     // finished, and the same request gets its stored answer.
     let Ok(Ok(served)) = tokio::time::timeout(patience, asked).await else {
-        return Answered::new(Ending::Busy, busy(Duration::from_secs(1)));
+        return Answered::new(RequestResult::Busy, busy(Duration::from_secs(1)));
     };
     let response = match served.outcome {
         Outcome::CertRep(octets) => body(scep::content_type::PKI_MESSAGE, octets.into()),
         Outcome::Unreadable(reason) => words(StatusCode::BAD_REQUEST, &reason),
         Outcome::Busy { retry_after } => busy(retry_after),
-        Outcome::TooManyGuesses => later(
+        Outcome::Full { retry_after } => later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            retry_after,
+            "as many requests wait for an admin's approval as may, in all or from your address; come again later",
+        ),
+        Outcome::TooManyFailures => later(
             StatusCode::FORBIDDEN,
             Duration::from_secs(60),
             "too many wrong challenges from this address",
@@ -342,7 +350,7 @@ async fn operate(front: &Front, profile: &Current, message: Bytes, origin: Origi
     Answered {
         operation: Some(served.operation),
         transaction_id: served.transaction_id,
-        ending: served.ending,
+        result: served.result,
         response,
     }
 }
@@ -362,7 +370,7 @@ where
     let too_large = || {
         let text = format!("the body is larger than {limit} bytes");
         Box::new(Answered::new(
-            Ending::TooLarge,
+            RequestResult::TooLarge,
             words(StatusCode::PAYLOAD_TOO_LARGE, &text),
         ))
     };
@@ -394,7 +402,7 @@ where
     match tokio::time::timeout(settings.body_timeout, gathered).await {
         Ok(read) => read,
         Err(_) => Err(Box::new(Answered::new(
-            Ending::TooSlow,
+            RequestResult::TooSlow,
             words(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
         ))),
     }

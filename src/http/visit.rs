@@ -3,7 +3,7 @@
 use super::routes::Front;
 use super::scep::ScepRequest;
 use crate::telemetry::access::Line;
-use actors::{Current, Ending, Operation, Origin};
+use actors::{Current, Operation, Origin, RequestResult};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use warp::http::Method;
 /// What is said of a request: when it is over, also when the client did not wait for that.
 pub(super) struct Visit {
     front: Arc<Front>,
-    begun: Instant,
+    started: Instant,
     pub(super) operation: &'static str,
     pub(super) profile: Option<Arc<Current>>,
     pub(super) nearest: Option<String>,
@@ -35,7 +35,7 @@ impl Visit {
     ) -> Self {
         Self {
             front: Arc::clone(front),
-            begun: front.house.services.clock.instant(),
+            started: front.runtime.services.clock.instant(),
             operation: operation.as_str(),
             profile: None,
             nearest: None,
@@ -43,7 +43,7 @@ impl Visit {
             user_agent: origin.user_agent.clone(),
             transaction_id: None,
             status: None,
-            outcome: Ending::Gone.as_str(),
+            outcome: RequestResult::Gone.as_str(),
             method: request.method.clone(),
             path: request.path.clone(),
             request_id: origin.request_id.clone(),
@@ -53,8 +53,8 @@ impl Visit {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        let clock = &self.front.house.services.clock;
-        let took = clock.instant().saturating_duration_since(self.begun);
+        let clock = &self.front.runtime.services.clock;
+        let took = clock.instant().saturating_duration_since(self.started);
         let line = Line {
             operation: self.operation,
             profile: self

@@ -1,6 +1,6 @@
-//! A request's body on its way in: tells the connection's pace what has come of it.
+//! A request's body on its way in: tells the connection's progress what has come of it.
 
-use super::pace::Pace;
+use super::timeout_stream::Progress;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::task::{Context, Poll, ready};
 /// A body as it comes in.
 pub(crate) struct Watched {
     body: Incoming,
-    pace: Arc<Pace>,
+    progress: Arc<Progress>,
 }
 
 impl Watched {
-    pub(super) fn new(body: Incoming, pace: Arc<Pace>) -> Self {
-        Self { body, pace }
+    pub(super) fn new(body: Incoming, progress: Arc<Progress>) -> Self {
+        Self { body, progress }
     }
 }
 
@@ -30,10 +30,10 @@ impl Body for Watched {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
-                    self.pace.body_came(data.len());
+                    self.progress.body_came(data.len());
                 }
             }
-            Some(Err(_)) | None => self.pace.body_ended(),
+            Some(Err(_)) | None => self.progress.body_ended(),
         }
         Poll::Ready(frame)
     }
@@ -49,6 +49,6 @@ impl Body for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.pace.body_ended();
+        self.progress.body_ended();
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actors::{House, RevokeError, revoke};
+use actors::{RevokeError, Runtime, revoke};
 use chrono::{DateTime, TimeDelta, Utc};
 use intune_cloud::{Failure, Outcome as Result_, Tenant, Wanted};
 use pki::{RevocationReason, Serial};
@@ -101,7 +101,7 @@ pub enum DecideError {
 /// One tenant's revoker: alone with its state.
 pub struct Revoker {
     tenant: Arc<Tenant>,
-    house: Arc<House>,
+    runtime: Arc<Runtime>,
     /// Path ids of the profiles that the tenant's devices enroll through, and what they were called before.
     profiles: Vec<String>,
     brake: Brake,
@@ -113,13 +113,13 @@ impl Revoker {
     /// Of a tenant whose devices enroll through these profiles.
     pub fn new(
         tenant: Arc<Tenant>,
-        house: Arc<House>,
+        runtime: Arc<Runtime>,
         profiles: Vec<String>,
         brake: Brake,
     ) -> Self {
         Self {
             tenant,
-            house,
+            runtime,
             profiles,
             brake,
             turn: tokio::sync::Mutex::default(),
@@ -142,7 +142,7 @@ impl Revoker {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.house.services.clock.now()
+        self.runtime.services.clock.now()
     }
 
     /// What is kept.
@@ -150,7 +150,7 @@ impl Revoker {
     /// # Errors
     /// The store cannot be read.
     pub async fn state(&self) -> Result<State, String> {
-        let (store, key) = (Arc::clone(&self.house.services.store), self.key());
+        let (store, key) = (Arc::clone(&self.runtime.services.store), self.key());
         let kept = tokio::task::spawn_blocking(move || store.setting(&key)).await;
         let kept = kept.map_err(|error| error.to_string())?;
         let kept = kept.map_err(|error| error.to_string())?;
@@ -168,7 +168,7 @@ impl Revoker {
         if let Some(event) = event {
             change.push(event);
         }
-        let kept = self.house.services.journal.commit(change, None).await;
+        let kept = self.runtime.services.journal.commit(change, None).await;
         kept.map(drop).map_err(|error| error.to_string())
     }
 
@@ -250,7 +250,7 @@ impl Revoker {
             found += u64::from(record.is_some_and(|record| record.revoked.is_none()));
         }
         let (store, profiles, now) = (
-            Arc::clone(&self.house.services.store),
+            Arc::clone(&self.runtime.services.store),
             self.profiles.clone(),
             self.now(),
         );
@@ -274,7 +274,7 @@ impl Revoker {
     /// The certificate that a serial stands for: as it was sent, then hex in any form, then decimal.
     async fn find(&self, serial: &str) -> Result<Option<CertificateRecord>, String> {
         let (store, profiles) = (
-            Arc::clone(&self.house.services.store),
+            Arc::clone(&self.runtime.services.store),
             self.profiles.clone(),
         );
         let readings = Serial::readings(serial);
@@ -347,7 +347,7 @@ impl Revoker {
             note: Some("Intune asked for it".to_owned()),
             request_id: String::new(),
         };
-        match revoke(&self.house.services, order).await {
+        match revoke(&self.runtime.services, order).await {
             // One that waits for its issuer is durable, and is tried until it is done.
             Ok(_) | Err(RevokeError::Already | RevokeError::Waits(_)) => Ok(Done::Revoked),
             Err(RevokeError::Unknown) => Ok(Done::NotFound),

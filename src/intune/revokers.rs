@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actors::House;
+use actors::Runtime;
 use intune_cloud::Tenant;
 
 use super::revocations::{Brake, Revoker};
@@ -14,7 +14,7 @@ pub struct Revokers(Mutex<Vec<Arc<Revoker>>>);
 
 impl Revokers {
     /// Those of a configuration; one whose tenant and rules stay the same goes on.
-    pub fn apply(&self, tenants: &[Arc<Tenant>], config: &Config, house: &Arc<House>) {
+    pub fn apply(&self, tenants: &[Arc<Tenant>], config: &Config, runtime: &Arc<Runtime>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = Vec::new();
         for settings in config.tenants.iter().filter(|tenant| tenant.revoke) {
@@ -42,7 +42,7 @@ impl Revokers {
                 Some(same) => Arc::clone(same),
                 None => Arc::new(Revoker::new(
                     Arc::clone(tenant),
-                    Arc::clone(house),
+                    Arc::clone(runtime),
                     profiles,
                     brake,
                 )),

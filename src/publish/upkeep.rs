@@ -108,7 +108,7 @@ impl Publication {
 pub async fn keep(publication: Weak<Publication>, draining: impl Future<Output = ()>) {
     let mut draining = std::pin::pin!(draining);
     while let Some(publication) = publication.upgrade() {
-        let begun = tokio::time::Instant::now();
+        let started = tokio::time::Instant::now();
         let round = publication.round().await;
         let left = round.due.map(|due| due - publication.now());
         let pause = match left.and_then(|left| left.to_std().ok()) {
@@ -125,7 +125,7 @@ pub async fn keep(publication: Weak<Publication>, draining: impl Future<Output =
         }
         tokio::select! {
             () = draining.as_mut() => return,
-            () = tokio::time::sleep_until(begun + TOGETHER) => {}
+            () = tokio::time::sleep_until(started + TOGETHER) => {}
         }
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 mod token;
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -34,9 +34,11 @@ use crate::config::{Config, Errors, Sources};
 
 /// What `quickstart` is asked for.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct Options {
     /// The directory that everything is made in.
     pub dir: PathBuf,
+    /// Address of both listeners; absent = as before, at first all of this machine.
+    pub listen: Option<IpAddr>,
     /// Port of https; 0 = any free one; absent = as before, at first 8443.
     pub https_port: Option<u16>,
     /// Port of plain http; 0 = any free one; absent = as before, at first 8080.
@@ -115,17 +117,17 @@ pub struct Made {
 ///
 /// # Errors
 /// [`Error`]. What was made until then stays and is used the next time.
-pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
-    let dir = std::path::absolute(&wish.dir).map_err(place::io(&wish.dir))?;
+pub fn make(options: &Options, now: DateTime<Utc>) -> Result<Made, Error> {
+    let dir = std::path::absolute(&options.dir).map_err(place::io(&options.dir))?;
     place::directory(&dir)?;
-    let ca = material::ca(&dir, wish.ca, now)?;
+    let ca = material::ca(&dir, options.ca, now)?;
     material::tls(&dir, &ca, now)?;
     material::connector(&dir, now)?;
     for profile in settings::PROFILES {
         material::challenge(&dir, profile)?;
     }
-    settings::ensure(&dir, wish)?;
-    let sources = sources(&dir, wish);
+    settings::ensure(&dir, options)?;
+    let sources = sources(&dir, options)?;
     let config = sources.load()?.config;
     token::ensure(&dir, &config, now)?;
     Ok(Made {
@@ -135,20 +137,36 @@ pub fn make(wish: &Wish, now: DateTime<Utc>) -> Result<Made, Error> {
     })
 }
 
-fn sources(dir: &Path, wish: &Wish) -> Sources {
+fn sources(dir: &Path, options: &Options) -> Result<Sources, Error> {
     let mut sources = Sources::of_process(Some(dir.join(settings::FILE)));
-    for (flag, key, port) in [
-        ("--https-port", "server.https_listen", wish.https_port),
-        ("--http-port", "server.http_listen", wish.http_port),
-        ("--publish-port", "publish.listen", wish.publish_port),
+    // What is not asked for stays as the file has it.
+    let config = sources.load()?.config;
+    let (https, http) = (Some(config.server.https_listen), config.server.http_listen);
+    let (published, port) = (config.publish.listen, options.publish_port);
+    for (flag, key, present, port) in [
+        (
+            "--https-port",
+            "server.https_listen",
+            https,
+            options.https_port,
+        ),
+        ("--http-port", "server.http_listen", http, options.http_port),
+        ("--publish-port", "publish.listen", published, port),
     ] {
-        if let Some(port) = port {
-            sources
-                .flags
-                .push((flag.to_owned(), key.to_owned(), settings::listen(port)));
+        if port.is_none() && (options.listen.is_none() || present.is_none()) {
+            continue;
         }
+        let before = present.unwrap_or_else(|| settings::everywhere(0));
+        let flag = if port.is_some() { flag } else { "--listen" };
+        let address = SocketAddr::new(
+            options.listen.unwrap_or_else(|| before.ip()),
+            port.unwrap_or_else(|| before.port()),
+        );
+        sources
+            .flags
+            .push((flag.to_owned(), key.to_owned(), address.to_string()));
     }
-    sources
+    Ok(sources)
 }
 
 /// Where the server came to listen.

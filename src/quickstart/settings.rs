@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::material::{CA_CERT, CA_KEY, CONNECTOR_CERT, TLS_CERT, TLS_KEY, challenge_file};
 use super::place::{self, Readers};
-use super::{Error, Wish};
+use super::{Error, Options};
 
 pub(super) const FILE: &str = "scepd.toml";
 /// The directory of the store.
@@ -20,23 +20,27 @@ const HTTP_PORT: u16 = 8080;
 const PUBLISH_PORT: u16 = 8081;
 
 /// All addresses of this machine.
-pub(super) fn listen(port: u16) -> String {
-    SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).to_string()
+pub(super) fn everywhere(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
 }
 
 /// Writes the file when it is missing.
-pub(super) fn ensure(dir: &Path, wish: &Wish) -> Result<(), Error> {
+pub(super) fn ensure(dir: &Path, options: &Options) -> Result<(), Error> {
     let path = dir.join(FILE);
     if path.exists() {
         return Ok(());
     }
-    place::write(&path, text(wish).as_bytes(), Readers::Owner)
+    place::write(&path, text(options).as_bytes(), Readers::Owner)
 }
 
-fn text(wish: &Wish) -> String {
-    let https = listen(wish.https_port.unwrap_or(HTTPS_PORT));
-    let http = listen(wish.http_port.unwrap_or(HTTP_PORT));
-    let published = published(wish);
+fn text(options: &Options) -> String {
+    let listen = |port| match options.listen {
+        Some(address) => SocketAddr::new(address, port),
+        None => everywhere(port),
+    };
+    let https = listen(options.https_port.unwrap_or(HTTPS_PORT));
+    let http = listen(options.http_port.unwrap_or(HTTP_PORT));
+    let published = published(options);
     let (corp, iot) = (challenge_file("corp"), challenge_file("iot"));
     format!(
         r#"# Made by `scepd quickstart` for trying out. `scepd config example` explains every setting.
@@ -105,15 +109,22 @@ bad_challenges_per_source_per_minute = 0
 
 /// `[publish]`. Where other ports are chosen by hand, and this one is not, the usual one may be taken: then any free one will
 /// do, which cannot stand in certificates.
-fn published(wish: &Wish) -> String {
-    let others = wish.https_port.is_some() || wish.http_port.is_some();
-    let port = wish
+fn published(options: &Options) -> String {
+    let others = options.https_port.is_some() || options.http_port.is_some();
+    let port = options
         .publish_port
         .unwrap_or(if others { 0 } else { PUBLISH_PORT });
-    let address = listen(port);
+    let address = match options.listen {
+        Some(address) => SocketAddr::new(address, port),
+        None => everywhere(port),
+    };
+    let host = match options.listen {
+        Some(_) => address.to_string(),
+        None => format!("{}:{port}", place::own_name()),
+    };
     let base = match port {
         0 => String::new(),
-        port => format!("\nbase_url = \"http://{}:{port}\"", place::own_name()),
+        _ => format!("\nbase_url = \"http://{host}\""),
     };
     format!("[publish]\nlisten = \"{address}\"{base}")
 }

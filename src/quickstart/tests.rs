@@ -11,9 +11,10 @@ use pki::{Certificate, KeyKind};
 use super::*;
 use crate::checks;
 
-fn wish(dir: &Path) -> Wish {
-    Wish {
+fn options(dir: &Path) -> Options {
+    Options {
         dir: dir.to_owned(),
+        listen: None,
         https_port: Some(0),
         http_port: Some(0),
         publish_port: Some(0),
@@ -40,7 +41,7 @@ fn announced(made: &Made) -> (Facts, String) {
 fn what_is_made_passes_every_check() {
     let directory = tempfile::tempdir().unwrap();
     let now = Utc::now();
-    let made = make(&wish(directory.path()), now).unwrap();
+    let made = make(&options(directory.path()), now).unwrap();
     let outcome = checks::load(made.config(), now);
     // It publishes no CRL; that is for the operator to do.
     let said: Vec<_> = outcome
@@ -84,12 +85,12 @@ fn again_in_the_same_directory_nothing_changes() {
         all.sort();
         all
     };
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     let first = contents();
     let made = make(
-        &Wish {
+        &Options {
             ca: Some(CaKind::Rsa),
-            ..wish(directory.path())
+            ..options(directory.path())
         },
         Utc::now(),
     )
@@ -99,15 +100,49 @@ fn again_in_the_same_directory_nothing_changes() {
 }
 
 #[test]
-fn ports_of_a_later_run_override_the_file() {
+fn it_listens_where_it_is_told_to_and_stays_there() {
     let directory = tempfile::tempdir().unwrap();
-    let first = Wish {
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let first = Options {
+        listen: Some(loopback),
         https_port: Some(9443),
         http_port: None,
-        ..wish(directory.path())
+        ..options(directory.path())
     };
-    let port = |wish: &Wish| {
-        let made = make(wish, Utc::now()).unwrap();
+    let listens = |options: &Options| {
+        let made = make(options, Utc::now()).unwrap();
+        let server = &made.config().server;
+        (server.https_listen, server.http_listen)
+    };
+    let at = |port| SocketAddr::new(loopback, port);
+    assert_eq!(listens(&first), (at(9443), Some(at(8080))));
+    // A later run keeps the address, with other ports too.
+    let later = Options {
+        listen: None,
+        https_port: Some(1),
+        ..first.clone()
+    };
+    assert_eq!(listens(&later), (at(1), Some(at(8080))));
+    let elsewhere = Options {
+        listen: Some(IpAddr::from([127, 0, 0, 2])),
+        https_port: None,
+        ..first
+    };
+    let (https, http) = listens(&elsewhere);
+    assert_eq!(https.to_string(), "127.0.0.2:9443");
+    assert_eq!(http.unwrap().to_string(), "127.0.0.2:8080");
+}
+
+#[test]
+fn ports_of_a_later_run_override_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Options {
+        https_port: Some(9443),
+        http_port: None,
+        ..options(directory.path())
+    };
+    let port = |options: &Options| {
+        let made = make(options, Utc::now()).unwrap();
         let server = &made.config().server;
         (
             server.https_listen.port(),
@@ -116,7 +151,7 @@ fn ports_of_a_later_run_override_the_file() {
     };
     assert_eq!(port(&first), (9443, 8080));
     assert_eq!(
-        port(&Wish {
+        port(&Options {
             https_port: None,
             http_port: None,
             ..first.clone()
@@ -124,7 +159,7 @@ fn ports_of_a_later_run_override_the_file() {
         (9443, 8080)
     );
     assert_eq!(
-        port(&Wish {
+        port(&Options {
             https_port: Some(1),
             http_port: Some(2),
             ..first
@@ -155,7 +190,7 @@ fn a_ca_whose_making_was_broken_off_is_finished() {
     material::ca(directory.path(), Some(CaKind::Ec), Utc::now()).unwrap();
     let before = fs::read(&key).unwrap();
     fs::remove_file(&certificate).unwrap();
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     assert_eq!(fs::read(&key).unwrap(), before);
     assert!(certificate.exists());
 
@@ -163,7 +198,7 @@ fn a_ca_whose_making_was_broken_off_is_finished() {
     for gone in ["", "scepd.toml"] {
         let _ = fs::remove_file(directory.path().join(gone));
         let _ = fs::remove_file(&certificate);
-        let error = make(&wish(directory.path()), Utc::now())
+        let error = make(&options(directory.path()), Utc::now())
             .err()
             .unwrap()
             .to_string();
@@ -176,7 +211,7 @@ fn the_admin_token_is_made_once_and_again_when_it_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("admin-token");
     let run = || {
-        let made = make(&wish(directory.path()), Utc::now()).unwrap();
+        let made = make(&options(directory.path()), Utc::now()).unwrap();
         (
             fs::read_to_string(&file).unwrap(),
             checks::open_store(made.config()).unwrap(),
@@ -208,7 +243,7 @@ fn the_admin_token_is_made_once_and_again_when_it_is_lost() {
     assert_eq!(store.tokens().len(), 2);
 
     // A server that runs holds the store.
-    let error = make(&wish(directory.path()), Utc::now())
+    let error = make(&options(directory.path()), Utc::now())
         .err()
         .unwrap()
         .to_string();
@@ -219,7 +254,7 @@ fn the_admin_token_is_made_once_and_again_when_it_is_lost() {
 fn keys_and_secrets_are_private() {
     let directory = tempfile::tempdir().unwrap();
     let inner = directory.path().join("new");
-    let made = make(&wish(&inner), Utc::now()).unwrap();
+    let made = make(&options(&inner), Utc::now()).unwrap();
     announced(&made);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&inner), 0o700);
@@ -241,7 +276,7 @@ fn keys_and_secrets_are_private() {
 #[test]
 fn quickstart_json_has_exactly_its_members() {
     let directory = tempfile::tempdir().unwrap();
-    let made = make(&wish(directory.path()), Utc::now()).unwrap();
+    let made = make(&options(directory.path()), Utc::now()).unwrap();
     let file = directory.path().join("quickstart.json");
     assert!(!file.exists(), "it is written once the server answers");
     announced(&made);
@@ -284,7 +319,7 @@ fn quickstart_json_has_exactly_its_members() {
     ] {
         assert!(Path::new(json[key].as_str().unwrap()).is_file(), "{key}");
     }
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     assert!(
         !file.exists(),
         "that of an earlier run is gone before the next"
@@ -294,11 +329,11 @@ fn quickstart_json_has_exactly_its_members() {
 #[test]
 fn profiles_added_by_hand_are_listed_too() {
     let directory = tempfile::tempdir().unwrap();
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     let file = directory.path().join("scepd.toml");
     let more = "\n[[profile]]\nissuer_id='local'\nprofile_id='device'\nra='auto'\nchallenge_password='by-hand & <more>'\n";
     fs::write(&file, fs::read_to_string(&file).unwrap() + more).unwrap();
-    let (facts, _) = announced(&make(&wish(directory.path()), Utc::now()).unwrap());
+    let (facts, _) = announced(&make(&options(directory.path()), Utc::now()).unwrap());
     let root = facts.profiles.last().unwrap();
     assert_eq!(root.url, "https://localhost:41443/scep");
     assert_eq!(root.challenge.as_deref(), Some("by-hand & <more>"));
@@ -309,7 +344,7 @@ fn profiles_added_by_hand_are_listed_too() {
 #[test]
 fn the_guide_ends_with_the_word_that_scripts_wait_for() {
     let directory = tempfile::tempdir().unwrap();
-    let (facts, text) = announced(&make(&wish(directory.path()), Utc::now()).unwrap());
+    let (facts, text) = announced(&make(&options(directory.path()), Utc::now()).unwrap());
     let lines: Vec<&str> = text.lines().collect();
     let with_the_word: Vec<_> = lines
         .iter()
@@ -345,16 +380,16 @@ fn the_tls_certificate_is_renewed_in_time_and_a_lost_half_is_said() {
     let now = Utc::now();
     let tls =
         || Certificate::from_pem(&fs::read(directory.path().join("tls.pem")).unwrap()).unwrap();
-    make(&wish(directory.path()), now).unwrap();
+    make(&options(directory.path()), now).unwrap();
     let first = tls();
-    make(&wish(directory.path()), now + Duration::days(300)).unwrap();
+    make(&options(directory.path()), now + Duration::days(300)).unwrap();
     assert_eq!(tls(), first);
-    make(&wish(directory.path()), now + Duration::days(380)).unwrap();
+    make(&options(directory.path()), now + Duration::days(380)).unwrap();
     assert_ne!(tls(), first);
     assert_eq!(tls().public_key().spki_der(), first.public_key().spki_der());
 
     fs::remove_file(directory.path().join("ca.key")).unwrap();
-    let error = make(&wish(directory.path()), now)
+    let error = make(&options(directory.path()), now)
         .err()
         .unwrap()
         .to_string();
@@ -367,11 +402,11 @@ fn the_tls_certificate_is_renewed_in_time_and_a_lost_half_is_said() {
 #[test]
 fn a_real_connectors_certificate_may_take_the_throwaway_ones_place() {
     let directory = tempfile::tempdir().unwrap();
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     let connector = directory.path().join("connector.pem");
     fs::copy(directory.path().join("ca.pem"), &connector).unwrap();
     fs::remove_file(directory.path().join("connector.key")).unwrap();
-    make(&wish(directory.path()), Utc::now()).unwrap();
+    make(&options(directory.path()), Utc::now()).unwrap();
     assert_eq!(
         fs::read(&connector).unwrap(),
         fs::read(directory.path().join("ca.pem")).unwrap()
@@ -381,7 +416,7 @@ fn a_real_connectors_certificate_may_take_the_throwaway_ones_place() {
 #[test]
 fn the_profile_for_apple_devices_is_a_whole_plist() {
     let directory = tempfile::tempdir().unwrap();
-    let made = make(&wish(directory.path()), Utc::now()).unwrap();
+    let made = make(&options(directory.path()), Utc::now()).unwrap();
     announced(&made);
     let read = || fs::read_to_string(directory.path().join("scepd-corp.mobileconfig")).unwrap();
     let text = read();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::House;
+use actors::Runtime;
 use tokio::sync::Mutex;
 
 use crate::checks::{self, Problem};
@@ -29,16 +29,16 @@ pub enum CheckError {
 
 /// Runs the checks, one run at a time.
 pub struct ChecksOnDemand {
-    house: Arc<House>,
+    runtime: Arc<Runtime>,
     sources: Sources,
     /// Held while they run.
     running: Mutex<()>,
 }
 
 impl ChecksOnDemand {
-    pub(crate) fn new(house: Arc<House>, sources: Sources) -> Self {
+    pub(crate) fn new(runtime: Arc<Runtime>, sources: Sources) -> Self {
         Self {
-            house,
+            runtime,
             sources,
             running: Mutex::new(()),
         }
@@ -50,7 +50,7 @@ impl ChecksOnDemand {
     /// [`CheckError`].
     pub async fn run(&self) -> Result<Checked, CheckError> {
         let _only_one = self.running.try_lock().map_err(|_| CheckError::UnderWay)?;
-        let services = &self.house.services;
+        let services = &self.runtime.services;
         let (sources, now) = (self.sources.clone(), services.clock.now());
         let store = Arc::clone(&services.store);
         let run = move || match sources.load() {

@@ -2,7 +2,7 @@
 
 use super::InForce;
 use crate::checks::{self, Problem};
-use actors::{ApplyError, House, ReloadTrust};
+use actors::{ApplyError, ReloadTrust, Runtime};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use store::{AuditDetails, AuditEvent, Change, Outcome};
@@ -37,13 +37,13 @@ pub enum TrustError {
 
 /// Exchanges trust anchors of the running server.
 pub struct TrustReload {
-    house: Arc<House>,
+    runtime: Arc<Runtime>,
     in_force: Arc<InForce>,
 }
 
 impl TrustReload {
-    pub(crate) fn new(house: Arc<House>, in_force: Arc<InForce>) -> Self {
-        Self { house, in_force }
+    pub(crate) fn new(runtime: Arc<Runtime>, in_force: Arc<InForce>) -> Self {
+        Self { runtime, in_force }
     }
 
     /// Reads a profile's trust-anchor file again and swaps its pool when all of it is good.
@@ -56,7 +56,7 @@ impl TrustReload {
         path_id: &str,
         caller: &Caller,
     ) -> Result<DateTime<Utc>, TrustError> {
-        let now = self.house.services.clock.now();
+        let now = self.runtime.services.clock.now();
         // A reload that has read the file before must not put its anchors over these.
         let one_at_a_time = self.in_force.loaded.lock().await;
         let result = self.exchange_anchors(path_id, now).await;
@@ -67,7 +67,7 @@ impl TrustReload {
 
     async fn exchange_anchors(&self, path_id: &str, now: DateTime<Utc>) -> Result<(), TrustError> {
         let current = self
-            .house
+            .runtime
             .directory
             .find(path_id)
             .ok_or_else(|| TrustError::UnknownProfile(path_id.to_owned()))?;
@@ -90,7 +90,7 @@ impl TrustReload {
             anchors: Some(anchors),
             client_cas: None,
         };
-        match self.house.supervisor.send(reload).await {
+        match self.runtime.supervisor.send(reload).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(ApplyError::Unknown(path_id))) => Err(TrustError::UnknownProfile(path_id)),
             Ok(Err(ApplyError::IntuneOff(path_id))) => Err(TrustError::IntuneOff(path_id)),
@@ -145,7 +145,7 @@ impl TrustReload {
                 ..AuditDetails::default()
             },
         };
-        let journal = &self.house.services.journal;
+        let journal = &self.runtime.services.journal;
         if let Err(error) = journal.commit(Change::new().with(event), None).await {
             tracing::warn!(
                 request_id = caller.request_id,

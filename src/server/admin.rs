@@ -16,7 +16,7 @@ use crate::auth::secret::Digest;
 use crate::checks::{self, Loaded};
 use crate::config::{self, Config};
 use crate::control::{self, Control};
-use crate::http::{Channel, Listener, Phase, Places, admin};
+use crate::http::{Channel, ConnectionLimit, Listener, Phase, admin};
 use crate::telemetry;
 
 /// How many connections the listener for health and metrics has at once.
@@ -40,7 +40,7 @@ impl Server {
                 listener,
                 service,
                 Arc::clone(&self.connection_limits),
-                Places::new(PROBES),
+                ConnectionLimit::new(PROBES),
                 self.phase.subscribe(),
             ));
         }
@@ -60,7 +60,7 @@ impl Server {
             }
         }
         tasks.spawn(watch_clocks(
-            Arc::clone(&self.house().services.time),
+            Arc::clone(&self.runtime().services.time),
             self.phase.subscribe(),
         ));
         tasks.spawn(retention::let_go(
@@ -95,7 +95,7 @@ impl Server {
     }
 
     fn control(&self) -> Control {
-        let services = &self.house().services;
+        let services = &self.runtime().services;
         Control {
             store: Arc::clone(&services.store),
             journal: services.journal.clone(),
@@ -103,7 +103,7 @@ impl Server {
             crls: services.crls.clone(),
             compromised: services.compromised.clone(),
             challenges: services.challenges.clone(),
-            directory: self.house().directory.clone(),
+            directory: self.runtime().directory.clone(),
             revokers: Arc::clone(&self.revokers),
         }
     }

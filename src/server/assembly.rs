@@ -86,7 +86,14 @@ fn spec(
                 .answer_within
                 .duration()
                 .min(config.server.request_timeout.duration()),
-            ..OutsideRules::default()
+            call: settings.outside.call_timeout.duration(),
+            first_pause: settings.outside.first_pause.duration(),
+            longest_pause: settings.outside.longest_pause.duration(),
+            tries: settings.outside.tries,
+            budget: settings.outside.budget.duration(),
+            failures: settings.outside.failures,
+            rest: settings.outside.rest.duration(),
+            at_a_time: settings.outside.calls,
         },
         mtls: profile.mtls.clone(),
         mtls_required: settings.mtls.enabled && settings.mtls.required,

@@ -33,7 +33,7 @@ pub enum ServerError {
     },
     /// A thread could not be started.
     #[error("{0}")]
-    House(#[from] actors::HouseError),
+    Runtime(#[from] actors::RuntimeError),
     /// The profiles could not be started.
     #[error("{0}")]
     Apply(#[from] actors::ApplyError),

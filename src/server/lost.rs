@@ -24,7 +24,7 @@ const ROOM: usize = 4 << 20;
 
 /// Until the store has stopped, and its disk takes writes again.
 pub(super) async fn lost(server: &Server) {
-    while server.house().is_writable() {
+    while server.runtime().is_writable() {
         tokio::time::sleep(LOOK).await;
     }
     tracing::error!(

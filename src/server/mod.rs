@@ -30,7 +30,7 @@ use crate::checks::{self, DataDir, Loaded, Problem};
 use crate::config::{Config, Effective, Sources};
 use crate::http::admin::{AdminContext, routes as admin_routes};
 use crate::http::{
-    Channel, ConnectionLimits, Front, FrontSettings, Listener, Phase, Places, TlsAcceptor,
+    Channel, ConnectionLimit, ConnectionLimits, Front, FrontSettings, Listener, Phase, TlsAcceptor,
     TlsIdentity, Told, page, published, routes,
 };
 use crate::intune::{Revokers, Tenants};
@@ -38,7 +38,7 @@ use crate::publish::{self, Publication};
 use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::access::{self, AccessLog};
 use crate::telemetry::metrics::Registry;
-use actors::{ApplyProfiles, House, HouseSettings, SharedClock};
+use actors::{ApplyProfiles, Runtime, RuntimeConfig, SharedClock};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, PoisonError};
@@ -127,17 +127,17 @@ impl Server {
         let gate = admin::gate_settings(&config, &loaded)?;
         let (store, data_dir) = open_store(&config).await?;
         warn_of_forgotten(&config, &store, now).await;
-        let house = House::open(store, Arc::clone(&clock), house_settings(&config), metrics)?;
+        let runtime = Runtime::open(store, Arc::clone(&clock), runtime_config(&config), metrics)?;
         // Accepted but for what the store says: on disk before a device can see them.
         let new_ras = ras::write(&loaded).await?;
-        house
+        runtime
             .supervisor
             .send(ApplyProfiles(specs))
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         let tls = loaded.tls.identity.clone();
         let settings = ArcSwap::from_pointee(front_settings(&config, &loaded));
-        let services = &house.services;
+        let services = &runtime.services;
         let gate = Gate::new(
             Arc::clone(&services.store),
             services.journal.clone(),
@@ -147,30 +147,33 @@ impl Server {
         );
         let access = Arc::new(AccessLog::default());
         access.apply(open_access_log(&config)?);
-        let house = Arc::new(house);
+        let runtime = Arc::new(runtime);
         let revokers = Arc::new(Revokers::default());
-        revokers.apply(&tenants.all(), &config, &house);
+        revokers.apply(&tenants.all(), &config, &runtime);
         let front = Arc::new(Front {
-            house: Arc::clone(&house),
+            runtime: Arc::clone(&runtime),
             settings,
             access,
         });
         let publication = sockets.publish.as_ref().map(|_| {
-            let (services, proxies) = (house.services.clone(), &config.server.trusted_proxies);
+            let (services, proxies) = (runtime.services.clone(), &config.server.trusted_proxies);
             Publication::new(services, &config.publish, proxies, loaded.issuers.values())
         });
         let (phase, in_phase) = watch::channel(Phase::Serving);
         let connection_limits = Arc::new(ArcSwap::from_pointee(connection_limits(&config)));
         let in_force = Arc::new(InForce::new(config, loaded));
         let context = AdminContext {
-            checks: ChecksOnDemand::new(Arc::clone(&house), sources.clone()),
-            trust: Arc::new(TrustReload::new(Arc::clone(&house), Arc::clone(&in_force))),
+            checks: ChecksOnDemand::new(Arc::clone(&runtime), sources.clone()),
+            trust: Arc::new(TrustReload::new(
+                Arc::clone(&runtime),
+                Arc::clone(&in_force),
+            )),
             in_force: Arc::clone(&in_force),
             gate: Arc::new(gate),
             registry: registry.map(Arc::new),
             phase: in_phase,
             started_at: now,
-            house,
+            runtime,
         };
         let server = Arc::new(Self {
             front,
@@ -192,7 +195,7 @@ impl Server {
         let issuers = server.in_force.loaded.lock().await.issuers.clone();
         server.keep_chains(&issuers).await;
         server
-            .house()
+            .runtime()
             .services
             .remotes
             .set(issuers.into_values().collect());
@@ -208,7 +211,7 @@ impl Server {
             .boxed();
         let plain = TlsAcceptor::plain(&self.tls)?;
         let mutual = TlsAcceptor::mutual(&self.tls)?;
-        let places = Places::new(self.config().server.max_connections);
+        let places = ConnectionLimit::new(self.config().server.max_connections);
         let places = &places;
         self.listen_on(
             sockets.https,
@@ -252,7 +255,7 @@ impl Server {
             hyper_util::service::TowerToHyperService::new(service),
             Arc::clone(&self.connection_limits),
             // Places of their own: devices that crowd keep no relying party out.
-            Places::new(self.config().server.max_connections),
+            ConnectionLimit::new(self.config().server.max_connections),
             self.phase.subscribe(),
         );
         let mut tasks = self.listeners.lock().await;
@@ -266,7 +269,7 @@ impl Server {
         tls: Option<TlsAcceptor>,
         channel: Channel,
         beyond: Option<BoxedFilter<(Response,)>>,
-        places: &Arc<Places>,
+        places: &Arc<ConnectionLimit>,
     ) {
         let service = hyper_util::service::TowerToHyperService::new(warp::service(routes(
             Arc::clone(&self.front),
@@ -305,8 +308,8 @@ impl Server {
 
     /// The profiles and what runs behind them.
     #[must_use]
-    pub fn house(&self) -> &House {
-        &self.front.house
+    pub fn runtime(&self) -> &Runtime {
+        &self.front.runtime
     }
 
     /// Intune's tenants.
@@ -342,7 +345,7 @@ impl Server {
         listeners.abort_all();
         let front = Arc::clone(&self.front);
         // Joins threads: not for an async one.
-        let closed = tokio::task::spawn_blocking(move || front.house.close()).await;
+        let closed = tokio::task::spawn_blocking(move || front.runtime.close()).await;
         let flushed = closed.unwrap_or_else(|error| {
             tracing::error!(%error, "the actors did not end well");
             false
@@ -431,15 +434,17 @@ fn log_notices(effective: &Effective) {
     }
 }
 
-fn house_settings(config: &Config) -> HouseSettings {
+fn runtime_config(config: &Config) -> RuntimeConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    HouseSettings {
+    RuntimeConfig {
         compute_threads: match config.server.compute_threads {
             0 => cores,
             threads => threads,
         },
         compute_queue: config.server.compute_queue.max(1),
         arbiters: cores.min(4),
+        // Only one process at a time has this store open.
+        node: "scepd".to_owned(),
     }
 }
 

@@ -27,7 +27,7 @@ impl Server {
     /// Removes the files of automatic RAs whose overlap has really passed: what was removed opens
     /// nothing any more, and the wall clock alone removes nothing.
     pub async fn let_ras_go(&self) {
-        let passed = self.house().services.time.now().passed();
+        let passed = self.runtime().services.time.now().passed();
         // Not while a reload reads them.
         let in_force = self.in_force.loaded.lock().await;
         let over = in_force.over_ras();

@@ -54,10 +54,10 @@ impl Server {
         let now = self.clock.now();
         let mut loaded = load(&config, now).await?;
         loaded.carry_over(in_force, now);
-        warn_of_forgotten(&config, &self.house().services.store, now).await;
+        warn_of_forgotten(&config, &self.runtime().services.store, now).await;
         keep_what_needs_a_restart(&mut config, &before);
         // The last things that can fail, before anything is swapped.
-        let metrics = &self.house().services.metrics;
+        let metrics = &self.runtime().services.metrics;
         let tenants = self
             .tenants
             .prepare(&loaded.tenants, &self.clock, metrics)?;
@@ -67,19 +67,19 @@ impl Server {
         // Accepted: on disk before a device can see them.
         let new_ras = ras::write(&loaded).await?;
         let applied = self
-            .house()
+            .runtime()
             .supervisor
             .send(ApplyProfiles(specs))
             .await
             .map_err(|_| actors::ApplyError::Stopped)??;
         new_ras.keep();
         let issuers = loaded.issuers.values().cloned().collect();
-        self.house().services.remotes.set(issuers);
+        self.runtime().services.remotes.set(issuers);
         self.tls.replace_with(&loaded.tls.identity);
         self.context.gate.apply(gate);
         self.tenants.apply(&loaded.tenants, &tenants);
-        let house = &self.context.house;
-        self.revokers.apply(&self.tenants.all(), &config, house);
+        let runtime = &self.context.runtime;
+        self.revokers.apply(&self.tenants.all(), &config, runtime);
         if let Err(error) = telemetry::logs::change(&config.log) {
             tracing::warn!("{error}");
         }
@@ -161,7 +161,7 @@ impl Server {
                 ..AuditDetails::default()
             },
         };
-        let journal = &self.house().services.journal;
+        let journal = &self.runtime().services.journal;
         if let Err(error) = journal.commit(Change::new().with(event), None).await {
             tracing::warn!(%error, "the reload could not be audited");
         }

@@ -77,7 +77,7 @@ impl Server {
     async fn show_new_chains(&self) {
         let loaded = self.in_force.loaded.lock().await;
         let config = self.config();
-        let metrics = &self.house().services.metrics;
+        let metrics = &self.runtime().services.metrics;
         let tenants = self
             .tenants
             .prepare(&loaded.tenants, &self.clock, metrics)
@@ -93,7 +93,7 @@ impl Server {
                 return;
             }
         };
-        let applied = self.house().supervisor.send(ApplyProfiles(specs)).await;
+        let applied = self.runtime().supervisor.send(ApplyProfiles(specs)).await;
         if !matches!(applied, Ok(Ok(_))) {
             tracing::warn!(
                 "a new chain of an issuer elsewhere is shown to devices only after a reload"

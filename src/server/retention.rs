@@ -45,10 +45,10 @@ impl Server {
         if retention.is_zero() {
             return Ok(0);
         }
-        let time = self.house().services.time.now();
+        let time = self.runtime().services.time.now();
         let mut all = 0_u64;
         loop {
-            let store = Arc::clone(&self.house().services.store);
+            let store = Arc::clone(&self.runtime().services.store);
             let going =
                 tokio::task::spawn_blocking(move || step(&*store, retention, AT_ONCE, time));
             let gone = going

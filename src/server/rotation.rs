@@ -29,7 +29,7 @@ impl Server {
         let mut exchanged = Vec::new();
         for (profile, files) in config.profiles.iter().zip(files) {
             let path_id = &profile.path_id;
-            let Some(current) = self.house().directory.find(path_id) else {
+            let Some(current) = self.runtime().directory.find(path_id) else {
                 continue;
             };
             let caller = Caller {
@@ -55,7 +55,7 @@ impl Server {
                 continue;
             };
             // The profile is there, with both as the configuration says: that is what was looked at.
-            if !matches!(self.house().supervisor.send(reload).await, Ok(Ok(()))) {
+            if !matches!(self.runtime().supervisor.send(reload).await, Ok(Ok(()))) {
                 continue;
             }
             tracing::info!(

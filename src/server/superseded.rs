@@ -30,7 +30,7 @@ impl Server {
                 after: profile.renewal.revoke_previous_after.chrono(),
             })
             .collect();
-        actors::supersede(&self.house().services, &wanted).await
+        actors::supersede(&self.runtime().services, &wanted).await
     }
 }
 

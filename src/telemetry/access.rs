@@ -85,7 +85,7 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    /// Opens what the settings name, also where it is open already: a file that was renamed is begun anew.
+    /// Opens what the settings name, also where it is open already: a file that was renamed is started anew.
     ///
     /// # Errors
     /// Why the file cannot be opened.

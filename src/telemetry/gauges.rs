@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::{Current, House, Metrics, Profiles, Status};
+use actors::{Current, Metrics, Profiles, Runtime, Status};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use pki::Certificate;
@@ -28,18 +28,18 @@ impl Gauges {
     }
 
     /// Looks everything up.
-    pub(super) async fn refresh(&self, house: &House, tls_expiry: DateTime<Utc>) {
-        let (start, finish) = house.services.pool.waiting();
+    pub(super) async fn refresh(&self, runtime: &Runtime, tls_expiry: DateTime<Utc>) {
+        let (start, finish) = runtime.services.pool.waiting();
         for (stage, waiting) in [("start", start), ("finish", finish)] {
             self.metrics
                 .gauge("scepd_compute_queue_depth", &[("stage", stage)])
                 .set(count(waiting));
         }
-        let stopped = !house.is_writable();
+        let stopped = !runtime.is_writable();
         self.metrics
             .gauge("scepd_store_stopped", &[])
             .set(if stopped { 1.0 } else { 0.0 });
-        for issuer in house.services.remotes.all() {
+        for issuer in runtime.services.remotes.all() {
             let Some(health) = issuer.remote().map(|remote| remote.health()) else {
                 continue;
             };
@@ -52,8 +52,8 @@ impl Gauges {
                 .gauge("scepd_issuer_silent_seconds", &labels)
                 .set(health.silent_for.as_secs_f64());
         }
-        let mut now = expiries(house, tls_expiry);
-        let profiles = house.directory.all();
+        let mut now = expiries(runtime, tls_expiry);
+        let profiles = runtime.directory.all();
         let asked = profiles.iter().map(|(path_id, entry)| async move {
             let asked = entry.current().actor.send(Status);
             let status = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
@@ -128,12 +128,12 @@ impl Place {
     }
 }
 
-fn expiries(house: &House, tls_expiry: DateTime<Utc>) -> BTreeMap<Place, f64> {
-    let now = house.services.clock.now();
+fn expiries(runtime: &Runtime, tls_expiry: DateTime<Utc>) -> BTreeMap<Place, f64> {
+    let now = runtime.services.clock.now();
     #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
     let left = |end: DateTime<Utc>| end.signed_duration_since(now).num_seconds() as f64;
     let mut found = BTreeMap::new();
-    for (path_id, entry) in house.directory.all().iter() {
+    for (path_id, entry) in runtime.directory.all().iter() {
         for (kind, end) in of_profile(&entry.current()) {
             found.insert(Place::of_certificate(path_id, kind), left(end));
         }

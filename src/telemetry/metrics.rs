@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{House, Metrics};
+use actors::{Metrics, Runtime};
 use chrono::{DateTime, Utc};
 use metrics::{Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -68,8 +68,8 @@ impl Registry {
     }
 
     /// All metrics as Prometheus text; `tls_expiry` is when the TLS certificate in use ends.
-    pub async fn render(&self, house: &House, tls_expiry: DateTime<Utc>) -> String {
-        self.gauges.refresh(house, tls_expiry).await;
+    pub async fn render(&self, runtime: &Runtime, tls_expiry: DateTime<Utc>) -> String {
+        self.gauges.refresh(runtime, tls_expiry).await;
         self.handle.render()
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::http;
 use crate::server::Server;
 
-/// How long something may take that a client has already begun.
+/// How long something may take that a client has already started.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An operator with the admin token that quickstart made.
@@ -93,8 +93,8 @@ impl Operator<'_> {
     }
 
     fn next_waiting(&self, profile: &str) -> String {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
             let list = self.ask(
                 reqwest::Method::GET,
                 &format!("/api/v1/admin/scep/requests?profile={profile}"),

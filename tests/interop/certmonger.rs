@@ -68,9 +68,9 @@ impl Session {
 
     /// Waits until the request is in one of these states.
     fn until(&mut self, states: &[&str]) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut list = String::new();
-        while begun.elapsed() < Duration::from_secs(60) {
+        while started.elapsed() < Duration::from_secs(60) {
             list = self.run("getcert list -s -i device").1;
             if states
                 .iter()

@@ -133,9 +133,9 @@ impl OpenBao {
         let answer = self.write("sys/unseal", &json!({ "key": self.unseal_key }));
         assert_eq!(answer["sealed"], false, "{answer}");
         // Its storage elects a leader first, of one.
-        let begun = Instant::now();
+        let started = Instant::now();
         while http::get(&format!("{}/v1/sys/health", self.url())).status != 200 {
-            assert!(begun.elapsed() < PATIENCE, "OpenBao gets ready");
+            assert!(started.elapsed() < PATIENCE, "OpenBao gets ready");
             std::thread::yield_now();
         }
     }

@@ -40,8 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The CRL at this URL as soon as this serial number is on it, PEM.
 pub(crate) fn crl_with(url: &str, serial: &str) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
         let list = crate::http::get(url);
         assert_eq!(list.status, 200);
         fs::write(dir.path().join("list.der"), &list.body).unwrap();

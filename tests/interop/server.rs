@@ -155,8 +155,8 @@ impl Server {
 
     /// Waits until the log has a line with this text.
     pub(crate) fn until_logged(&self, text: &str) {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
             if self.log().contains(text) {
                 return;
             }

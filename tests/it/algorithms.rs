@@ -10,7 +10,7 @@ use scep::{FailInfo, PkiStatus};
 use crate::automatic_ra::own_ra;
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::wire;
 
 async fn device(server: &Running, path_id: &str) -> Device {
@@ -19,12 +19,12 @@ async fn device(server: &Running, path_id: &str) -> Device {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn capabilities_are_true_of_the_profile() {
-    let house = House::new()
+    let env = TestEnv::new()
         .profile("modern", "")
         .profile("old", "crypto = 'compatible'")
         .profile("direct", "ra = 'ca'");
-    let chain = own_ra(&house, false);
-    let server = house.start().await;
+    let chain = own_ra(&env, false);
+    let server = env.start().await;
     let address = server.server.addresses().http.unwrap();
     let caps = async |path_id: &str| {
         let reply = wire::get(address, &format!("/scep/{path_id}?operation=GetCACaps")).await;
@@ -93,7 +93,7 @@ async fn with_algorithms(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn algorithms_come_back_as_they_came() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("modern", "")
         .profile("old", "crypto = 'compatible'")
         .start()
@@ -149,10 +149,10 @@ async fn algorithms_come_back_as_they_came() {
 async fn captured_messages() {
     let vectors: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vectors");
     let read = |name: &str| std::fs::read(vectors.join(name)).unwrap();
-    let house = House::new();
-    let certificate = house.file("vectors.pem", &read("keys/ca.pem"));
-    let key = house.file("vectors.key", &read("keys/ca.key"));
-    let chain = house.file("vectors-root.pem", &read("keys/root.pem"));
+    let env = TestEnv::new();
+    let certificate = env.file("vectors.pem", &read("keys/ca.pem"));
+    let key = env.file("vectors.key", &read("keys/ca.key"));
+    let chain = env.file("vectors-root.pem", &read("keys/root.pem"));
     let issuer = format!(
         "[[issuer]]\nid = 'local'\nca_cert_path = '{}'\nca_key_path = '{}'\nchain_path = '{}'\n\
          [[certificate_profile]]\nid = 'device'\nekus_allowed = ['client_auth', 'server_auth']",
@@ -161,7 +161,7 @@ async fn captured_messages() {
         chain.display()
     );
     let challenge = "ra = 'ca'\nchallenge_password = 's3cret'";
-    let server = house
+    let server = env
         .with(&issuer)
         .profile("modern", challenge)
         .profile("old", &format!("{challenge}\ncrypto = 'compatible'"))

@@ -10,11 +10,11 @@ use scep::client::{CaCertificates, Content, RequestBuilder};
 
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 /// Names and octets of the RA files of `corp`.
-fn files(house: &House) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(house.dir().join("data/ra/corp")).unwrap();
+fn files(env: &TestEnv) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(env.dir().join("data/ra/corp")).unwrap();
     entries
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.clone(), fs::read(path).unwrap()))
@@ -23,31 +23,31 @@ fn files(house: &House) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_or_reload_that_is_refused_leaves_the_ra_as_it_is() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
-    let before = files(&server.house);
+    let before = files(&server.env);
     assert_eq!(before.len(), 1);
 
     // The RA certificate is over by such a clock, and so is the TLS certificate, which refuses it all.
     let ahead = Duration::days(400);
-    server.house.clock.advance(ahead);
+    server.env.clock.advance(ahead);
     for _ in 0..2 {
         let refused = server.server.reload("test").await.unwrap_err();
         assert!(refused.to_string().contains("expired on"), "{refused}");
-        assert_eq!(files(&server.house), before);
+        assert_eq!(files(&server.env), before);
     }
-    server.house.clock.advance(-ahead);
+    server.env.clock.advance(-ahead);
     device.enroll().await;
 
-    let house = server.stop().await;
-    house.clock.advance(ahead);
+    let env = server.stop().await;
+    env.clock.advance(ahead);
     for _ in 0..2 {
-        assert!(house.try_start().await.is_err());
-        assert_eq!(files(&house), before);
+        assert!(env.try_start().await.is_err());
+        assert_eq!(files(&env), before);
     }
-    house.clock.advance(-ahead);
-    let server = house.start().await;
-    assert_eq!(files(&server.house), before);
+    env.clock.advance(-ahead);
+    let server = env.start().await;
+    assert_eq!(files(&server.env), before);
     let device = Device {
         url: server.http("corp"),
         http: server.client(),
@@ -58,32 +58,32 @@ async fn a_start_or_reload_that_is_refused_leaves_the_ra_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_that_is_refused_makes_nothing() {
-    let house = House::new().profile("corp", "");
-    house.file("tls.key", b"garbage");
-    assert!(house.try_start().await.is_err());
-    assert!(!house.dir().join("data").exists());
+    let env = TestEnv::new().profile("corp", "");
+    env.file("tls.key", b"garbage");
+    assert!(env.try_start().await.is_err());
+    assert!(!env.dir().join("data").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_that_is_accepted_renews_and_time_that_passed_removes() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "ra_overlap = '2d'")
         .start()
         .await;
     let early = Device::at(server.http("corp"), server.client(), device_key()).await;
-    let first = files(&server.house);
-    server.house.clock.advance(Duration::days(250));
+    let first = files(&server.env);
+    server.env.clock.advance(Duration::days(250));
     server.server.reload("test").await.unwrap();
-    let both = files(&server.house);
+    let both = files(&server.env);
     assert_eq!(both.len(), 2);
     early.enroll().await;
 
-    server.house.clock.advance(Duration::days(3));
+    server.env.clock.advance(Duration::days(3));
     server.server.reload("test").await.unwrap();
     assert_eq!(server.profile("corp").spec.ras.len(), 1);
-    assert_eq!(files(&server.house), both, "a reload removes nothing");
+    assert_eq!(files(&server.env), both, "a reload removes nothing");
     server.server.let_ras_go().await;
-    let left = files(&server.house);
+    let left = files(&server.env);
     assert_eq!(left.len(), 1);
     assert!(first.keys().all(|file| !left.contains_key(file)));
 }
@@ -135,7 +135,7 @@ async fn enroll(server: &Running, device: &Device, encrypts: &Certificate, signs
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_client_finds_its_way_with_a_split_ra() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "ra_split = true")
         .start()
         .await;
@@ -146,7 +146,7 @@ async fn every_kind_of_client_finds_its_way_with_a_split_ra() {
     };
     assert_eq!(encryption.key_usage(), Some(KeyUsage::KEY_ENCIPHERMENT));
     assert_eq!(signing.key_usage(), Some(KeyUsage::DIGITAL_SIGNATURE));
-    assert_eq!(ca, &server.house.ca);
+    assert_eq!(ca, &server.env.ca);
     for ra in [encryption, signing] {
         assert_eq!(ra.ext_key_usages(), [pki::oid::EKU_REQUEST_AGENT]);
     }
@@ -158,7 +158,7 @@ async fn every_kind_of_client_finds_its_way_with_a_split_ra() {
     device.enroll().await;
 
     // Both are renewed together, and both of before are held for their overlap.
-    server.house.clock.advance(Duration::days(250));
+    server.env.clock.advance(Duration::days(250));
     server.server.reload("test").await.unwrap();
     let late = Device::at(server.http("corp"), server.client(), device_key()).await;
     let [new_encryption, new_signing, _] = late.ca.all() else {
@@ -171,7 +171,7 @@ async fn every_kind_of_client_finds_its_way_with_a_split_ra() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_combined_ra_can_be_split_and_joined_again() {
-    let mut server = House::new().profile("corp", "").start().await;
+    let mut server = TestEnv::new().profile("corp", "").start().await;
     let mut known = Vec::new();
     for split in [false, true, false] {
         set_split(&mut server, split);
@@ -186,7 +186,7 @@ async fn a_combined_ra_can_be_split_and_joined_again() {
 }
 
 fn set_split(server: &mut Running, split: bool) {
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let corp = profiles[0].as_table_mut().unwrap();
         corp.insert("ra_split".to_owned(), split.into());
@@ -206,9 +206,9 @@ async fn ca_cert(server: &Running, path_id: &str) -> (Vec<Certificate>, String) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_that_is_its_own_ra_shows_its_chain_unless_it_is_the_root() {
     for below in [true, false] {
-        let house = House::new().profile("corp", "ra = 'ca'");
-        let chain = own_ra(&house, below);
-        let server = house.start().await;
+        let env = TestEnv::new().profile("corp", "ra = 'ca'");
+        let chain = own_ra(&env, below);
+        let server = env.start().await;
         let (shown, content_type) = ca_cert(&server, "corp").await;
         assert_eq!(shown, chain);
         let expected = match below {
@@ -220,13 +220,13 @@ async fn a_ca_that_is_its_own_ra_shows_its_chain_unless_it_is_the_root() {
     }
 }
 
-/// An RSA CA that may do everything in the place of the house's: below the house's root, or a root itself. Its chain.
-pub(crate) fn own_ra(house: &House, below: bool) -> Vec<Certificate> {
+/// An RSA CA that may do everything in the place of the env's: below the environment's root, or a root itself. Its chain.
+pub(crate) fn own_ra(env: &TestEnv, below: bool) -> Vec<Certificate> {
     use pki::{CertificateBuilder, Digest, Extension, Name, Serial};
     let key = device_key();
     let subject = Name::parse("O=Example, CN=Own RA").unwrap();
     let (issuer, signs) = match below {
-        true => (house.ca.subject().clone(), &house.ca_key),
+        true => (env.ca.subject().clone(), &env.ca_key),
         false => (subject.clone(), &key),
     };
     let usage = KeyUsage::KEY_CERT_SIGN
@@ -237,8 +237,8 @@ pub(crate) fn own_ra(house: &House, below: bool) -> Vec<Certificate> {
         subject,
         issuer,
         serial: Serial::random().unwrap(),
-        not_before: house.ca.not_before(),
-        not_after: house.ca.not_after(),
+        not_before: env.ca.not_before(),
+        not_after: env.ca.not_after(),
         public_key: key.public_key().clone(),
         extensions: vec![
             Extension::subject_key_id(key.public_key()),
@@ -249,20 +249,20 @@ pub(crate) fn own_ra(house: &House, below: bool) -> Vec<Certificate> {
     .sign(signs, &signs.scheme(Digest::Sha256).unwrap())
     .unwrap();
     let mut chain = vec![certificate];
-    chain.extend(below.then(|| house.ca.clone()));
+    chain.extend(below.then(|| env.ca.clone()));
     let bundle: String = chain.iter().map(Certificate::to_pem).collect();
-    house.file("ca.pem", bundle.as_bytes());
-    house.file("ca.key", key.to_pkcs8_pem().unwrap().as_bytes());
+    env.file("ca.pem", bundle.as_bytes());
+    env.file("ca.key", key.to_pkcs8_pem().unwrap().as_bytes());
     chain
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_encrypts_to_the_ca_is_told_so_or_served() {
-    let house = House::with_ca(pki::KeyKind::Rsa { bits: 2048 })
+    let env = TestEnv::with_ca(pki::KeyKind::Rsa { bits: 2048 })
         .profile("corp", "")
         .profile("lenient", "open_for_ca = true");
-    let server = house.start().await;
-    let ca = &server.house.ca;
+    let server = env.start().await;
+    let ca = &server.env.ca;
     for path_id in ["corp", "lenient"] {
         let device = Device::at(server.http(path_id), server.client(), device_key()).await;
         let (shown, _) = ca_cert(&server, path_id).await;

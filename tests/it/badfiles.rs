@@ -13,29 +13,28 @@ use scepd::running::Caller;
 
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
-use crate::house::{House, Running};
 use crate::intune;
+use crate::test_env::{Running, TestEnv};
 
 /// The files that are damaged: certificates, then keys.
 const CERTIFICATES: [&str; 4] = ["ra.pem", "tls.pem", "anchors.pem", "clients.pem"];
 const KEYS: [&str; 2] = ["ra.key", "tls.key"];
 
-/// A house in which each of these files is in use.
-fn house() -> House {
-    let house = House::new();
-    house.renew_ra(&PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
+/// An environment in which each of these files is in use.
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    env.renew_ra(&PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    house.file("clients.pem", house.ca.to_pem().as_bytes());
-    let dir = house.dir().to_owned();
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    env.file("clients.pem", env.ca.to_pem().as_bytes());
+    let dir = env.dir().to_owned();
     let settings = format!(
         "ra = 'files'\nra_cert_path = '{0}/ra.pem'\nra_key_path = '{0}/ra.key'\n\
          mtls = {{ enabled = true, client_ca_trust_bundle_path = '{0}/clients.pem' }}\n{1}",
         dir.display(),
         intune::settings(&dir)
     );
-    house
-        .with("server = { mtls_listen = '127.0.0.1:0' }")
+    env.with("server = { mtls_listen = '127.0.0.1:0' }")
         .profile("corp", &settings)
 }
 
@@ -75,8 +74,8 @@ impl Damage {
         }
     }
 
-    fn make(self, house: &House, name: &str) {
-        let path = house.dir().join(name);
+    fn make(self, env: &TestEnv, name: &str) {
+        let path = env.dir().join(name);
         let good = fs::read(&path).unwrap();
         let certificate = || Certificate::from_pem(&good).unwrap();
         let bad = match self {
@@ -88,7 +87,7 @@ impl Damage {
             Damage::Garbage => b"\x00\xffthis is no PEM\n".repeat(40),
             Damage::Truncated => good[..good.len() / 2].to_vec(),
             Damage::HalfWritten => [&good, &good[..good.len() / 2]].concat(),
-            Damage::Expired => expired(house, &certificate()).to_pem().into_bytes(),
+            Damage::Expired => expired(env, &certificate()).to_pem().into_bytes(),
             Damage::WrongKey if KEYS.contains(&name) => {
                 let kind = PrivateKey::from_pem(&good).unwrap().kind().clone();
                 let other = PrivateKey::generate(kind).unwrap();
@@ -97,23 +96,21 @@ impl Damage {
             Damage::WrongKey => {
                 let other = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
                 let names = pki::SubjectAltNames::parse("dns:localhost").unwrap();
-                let other = house
-                    .local
-                    .issue_tls(other.public_key(), &names, Utc::now());
+                let other = env.local.issue_tls(other.public_key(), &names, Utc::now());
                 other.unwrap().to_pem().into_bytes()
             }
         };
-        house.replace(name, &bad);
+        env.replace(name, &bad);
     }
 }
 
 use issuer::RaCertifier;
 
 /// The same certificate, but its time is over.
-fn expired(house: &House, certificate: &Certificate) -> Certificate {
+fn expired(env: &TestEnv, certificate: &Certificate) -> Certificate {
     let now = Utc::now();
     let builder = CertificateBuilder {
-        issuer: house.ca.subject().clone(),
+        issuer: env.ca.subject().clone(),
         subject: certificate.subject().clone(),
         serial: Serial::random().unwrap(),
         not_before: now - Duration::days(30),
@@ -121,8 +118,8 @@ fn expired(house: &House, certificate: &Certificate) -> Certificate {
         public_key: certificate.public_key().clone(),
         extensions: certificate.extensions().to_vec(),
     };
-    let scheme = house.ca_key.scheme(Digest::Sha256).unwrap();
-    builder.sign(&house.ca_key, &scheme).unwrap()
+    let scheme = env.ca_key.scheme(Digest::Sha256).unwrap();
+    builder.sign(&env.ca_key, &scheme).unwrap()
 }
 
 /// Every file and every damage that it can have.
@@ -135,22 +132,22 @@ fn cases() -> impl Iterator<Item = (&'static str, Damage)> {
 }
 
 /// What all files hold, to put it back.
-fn save(house: &House) -> Vec<(&'static str, Vec<u8>)> {
+fn save(env: &TestEnv) -> Vec<(&'static str, Vec<u8>)> {
     let names = CERTIFICATES.into_iter().chain(KEYS);
     names
-        .map(|name| (name, fs::read(house.dir().join(name)).unwrap()))
+        .map(|name| (name, fs::read(env.dir().join(name)).unwrap()))
         .collect()
 }
 
-fn restore(house: &House, saved: &[(&'static str, Vec<u8>)]) {
+fn restore(env: &TestEnv, saved: &[(&'static str, Vec<u8>)]) {
     for (name, octets) in saved {
-        house.replace(name, octets);
+        env.replace(name, octets);
     }
 }
 
 /// The line that names the file, or its pair where the two do not belong together.
-fn names(words: &str, house: &House, name: &str, damage: Damage) -> bool {
-    let of = |name: &str| house.dir().join(name).display().to_string();
+fn names(words: &str, env: &TestEnv, name: &str, damage: Damage) -> bool {
+    let of = |name: &str| env.dir().join(name).display().to_string();
     let pair = [of(name), of(&name.replace(".pem", ".key"))];
     words.lines().any(|line| {
         line.contains(&pair[0]) || damage == Damage::WrongKey && line.contains(&pair[1])
@@ -159,22 +156,22 @@ fn names(words: &str, house: &House, name: &str, damage: Damage) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_does_not_start_on_a_bad_file_and_names_it() {
-    let house = house();
-    let good = save(&house);
+    let env = env();
+    let good = save(&env);
     for (name, damage) in cases() {
-        damage.make(&house, name);
-        let Err(error) = house.try_start().await else {
+        damage.make(&env, name);
+        let Err(error) = env.try_start().await else {
             panic!("{name} {damage:?}: the server starts");
         };
         let words = error.to_string();
         assert!(
-            names(&words, &house, name, damage),
+            names(&words, &env, name, damage),
             "{name} {damage:?}: {words}"
         );
-        restore(&house, &good);
+        restore(&env, &good);
     }
     // All of it was for the damage alone.
-    house.start().await;
+    env.start().await;
 }
 
 fn caller() -> Caller {
@@ -187,27 +184,27 @@ fn caller() -> Caller {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
-    let house = house();
+    let env = env();
     let connector = intune::connector("second connector");
-    let server = house.start().await;
+    let server = env.start().await;
     let url = server.https("/scep/corp");
     let device = Device::at(url, server.client(), device_key()).await;
     let before = server.profile("corp").view.ca_cert.octets.clone();
     let anchors = anchors(&server);
-    let good = save(&server.house);
+    let good = save(&server.env);
     let tls = shown_tls(&server).await;
     let rotated = vec![connector.certificate.clone()];
     let (mut refusals, mut trust_refusals, mut rotations) = (0, 0, 0);
     for (name, damage) in cases() {
         // Everything else is new and good: none of it may come through, but whom the profile trusts.
-        server.house.renew_tls();
+        server.env.renew_tls();
         server
-            .house
+            .env
             .replace("anchors.pem", connector.certificate.to_pem().as_bytes());
-        damage.make(&server.house, name);
+        damage.make(&server.env, name);
         let error = server.server.reload("test").await.unwrap_err().to_string();
         assert!(
-            names(&error, &server.house, name, damage),
+            names(&error, &server.env, name, damage),
             "{name} {damage:?}: {error}"
         );
         refusals += 1;
@@ -230,7 +227,7 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
         };
         fresh.enroll().await;
         assert_eq!(shown_tls(&server).await, tls, "{name} {damage:?}");
-        restore(&server.house, &good);
+        restore(&server.env, &good);
         server.server.reload("test").await.unwrap();
         // What was good before is in force again, with its TLS certificate.
         assert_eq!(self::anchors(&server), anchors);
@@ -247,9 +244,9 @@ async fn a_reload_that_meets_a_bad_file_changes_nothing_but_good_trust_files() {
     assert_eq!(count("scep_trust_reload", Success), rotations);
 
     // One profile's bad file is no reason to keep another file of it from being rotated.
-    Damage::Garbage.make(&server.house, "ra.pem");
+    Damage::Garbage.make(&server.env, "ra.pem");
     server
-        .house
+        .env
         .replace("anchors.pem", connector.certificate.to_pem().as_bytes());
     server
         .server
@@ -270,27 +267,27 @@ async fn shown_tls(server: &Running) -> Vec<u8> {
 }
 
 /// Two profiles with trust files of their own.
-fn two_profiles() -> House {
-    let house = House::new().with("server = { mtls_listen = '127.0.0.1:0' }");
-    let dir = house.dir().display().to_string();
-    let mut house = house;
+fn two_profiles() -> TestEnv {
+    let env = TestEnv::new().with("server = { mtls_listen = '127.0.0.1:0' }");
+    let dir = env.dir().display().to_string();
+    let mut env = env;
     for path_id in ["a", "b"] {
         let connector = intune::connector("connector");
-        house.file(
+        env.file(
             &format!("{path_id}-anchors.pem"),
             connector.certificate.to_pem().as_bytes(),
         );
-        house.file(
+        env.file(
             &format!("{path_id}-clients.pem"),
-            house.ca.to_pem().as_bytes(),
+            env.ca.to_pem().as_bytes(),
         );
         let settings = format!(
             "mtls = {{ enabled = true, client_ca_trust_bundle_path = '{dir}/{path_id}-clients.pem' }}\n\
              intune = {{ enabled = true, connector_cert_path = '{dir}/{path_id}-anchors.pem' }}\n"
         );
-        house = house.profile(path_id, &settings);
+        env = env.profile(path_id, &settings);
     }
-    house
+    env
 }
 
 /// What a profile trusts: connectors, then CAs of mTLS clients.
@@ -308,7 +305,7 @@ async fn one_bad_profile_does_not_keep_the_others_from_rotating_their_trust_file
     let b_before = trusted(&server, "b");
     let connector = intune::connector("second connector");
     let stranger = intune::connector("another CA");
-    let file = |name: &str, octets: &[u8]| drop(server.house.replace(name, octets));
+    let file = |name: &str, octets: &[u8]| drop(server.env.replace(name, octets));
     file("a-anchors.pem", b"");
     file("a-clients.pem", b"");
     file("b-anchors.pem", connector.certificate.to_pem().as_bytes());
@@ -365,11 +362,11 @@ async fn a_configuration_that_cannot_be_read_does_not_block_trust_files() {
     let server = two_profiles().start().await;
     let before = trusted(&server, "b");
     let connector = intune::connector("second connector");
-    server.house.replace("scepd.toml", b"[server\n");
+    server.env.replace("scepd.toml", b"[server\n");
     server
-        .house
+        .env
         .replace("a-anchors.pem", connector.certificate.to_pem().as_bytes());
-    server.house.replace("b-anchors.pem", b"garbage");
+    server.env.replace("b-anchors.pem", b"garbage");
     server.server.reload("SIGHUP").await.unwrap_err();
     assert_eq!(trusted(&server, "a").0, [connector.certificate]);
     assert_eq!(trusted(&server, "b"), before);
@@ -392,13 +389,13 @@ fn anchors(server: &Running) -> Vec<Certificate> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_written_over_while_they_are_read_never_give_a_mixed_state() {
-    let house = house();
+    let env = env();
     let keys = [0, 1].map(|_| PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
-    let states: Vec<State> = keys.iter().map(|key| State::new(&house, key)).collect();
-    let server = house.start().await;
+    let states: Vec<State> = keys.iter().map(|key| State::new(&env, key)).collect();
+    let server = env.start().await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = std::thread::spawn({
-        let (stop, dir) = (Arc::clone(&stop), server.house.dir().to_owned());
+        let (stop, dir) = (Arc::clone(&stop), server.env.dir().to_owned());
         let states = states.clone();
         move || {
             let mut rounds = 0;
@@ -456,8 +453,8 @@ struct State {
 }
 
 impl State {
-    fn new(house: &House, key: &PrivateKey) -> State {
-        let ra = house
+    fn new(env: &TestEnv, key: &PrivateKey) -> State {
+        let ra = env
             .local
             .certify_ra(key.public_key(), "corp", Utc::now())
             .unwrap();

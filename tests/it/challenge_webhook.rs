@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 const SECRET: &[u8] = b"a secret of the webhook's receiver";
 
@@ -142,7 +142,7 @@ fn signed((head, body): &(String, String)) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_says_who_may_enroll_in_step_cas_form() {
     let receiver = Receiver::start([allow()]).await;
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", &receiver.settings(&["url"]))
         .start()
         .await;
@@ -173,7 +173,7 @@ async fn a_receiver_says_who_may_enroll_in_step_cas_form() {
     assert_eq!(certificate.public_key().spki_der(), key);
 
     // Nobody is asked about the static challenge.
-    let (_, reply) = ask(&server, crate::house::CHALLENGE).await;
+    let (_, reply) = ask(&server, crate::test_env::CHALLENGE).await;
     issued(reply);
     assert_eq!(receiver.heard(1).await.len(), 1);
     let text = serde_json::to_string(&server.events("scep_pkcsreq")).unwrap();
@@ -184,7 +184,7 @@ async fn a_receiver_says_who_may_enroll_in_step_cas_form() {
 async fn a_no_is_final_and_its_words_are_the_operators() {
     let no = r#"{"allow":false,"error":{"code":"e.7","message":"stolen\u0007"}}"#;
     let receiver = Receiver::start([http(200, "", no)]).await;
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", &receiver.settings(&["url"]))
         .start()
         .await;
@@ -218,7 +218,7 @@ async fn whatever_is_no_answer_is_asked_again() {
         ("the end", String::new()),
     ] {
         let receiver = Receiver::start([bad, allow()]).await;
-        let server = House::new()
+        let server = TestEnv::new()
             .profile("corp", &receiver.settings(&["url"]))
             .start()
             .await;
@@ -232,7 +232,7 @@ async fn whatever_is_no_answer_is_asked_again() {
 async fn while_nobody_answers_the_device_is_told_to_wait() {
     let receiver = Receiver::start([http(503, "retry-after: 60\r\n", "")]).await;
     let settings = format!("answer_within = '1s'\n{}", receiver.settings(&["url"]));
-    let server = House::new().profile("corp", &settings).start().await;
+    let server = TestEnv::new().profile("corp", &settings).start().await;
     let (_, reply) = ask(&server, "somebody-elses-challenge").await;
     assert!(matches!(reply, Reply::Pending));
     assert_eq!(server.events("scep_pkcsreq").len(), 0, "nothing is decided");
@@ -241,26 +241,26 @@ async fn while_nobody_answers_the_device_is_told_to_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_told_of_each_certificate_until_it_has_heard() {
     let receiver = Receiver::start([http(500, "", ""), http(200, "", "")]).await;
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", &receiver.settings(&["notify_url"]))
         .start()
         .await;
     // Whoever vouched: here the static challenge.
-    let (_, reply) = ask(&server, crate::house::CHALLENGE).await;
+    let (_, reply) = ask(&server, crate::test_env::CHALLENGE).await;
     let certificate = issued(reply);
     let actor = server.profile("corp").actor.clone();
     let notices = || {
-        let store = &server.server.house().services.store;
+        let store = &server.server.runtime().services.store;
         store.sizes().unwrap().notices
     };
     assert_eq!(notices(), 1, "written with the certificate");
     actor.send(Sweep).await.unwrap();
     assert_eq!((receiver.heard(1).await.len(), notices()), (1, 1));
-    server.house.clock.advance(Duration::minutes(10));
+    server.env.clock.advance(Duration::minutes(10));
     actor.send(Sweep).await.unwrap();
     let heard = receiver.heard(2).await;
     assert_eq!((heard.len(), notices()), (2, 0));
-    server.house.clock.advance(Duration::minutes(10));
+    server.env.clock.advance(Duration::minutes(10));
     actor.send(Sweep).await.unwrap();
     assert_eq!(receiver.heard(2).await.len(), 2, "and no more");
     for call in &heard {

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 /// The value of a metric without labels, or with these.
 async fn metric(server: &Running, name: &str) -> f64 {
@@ -17,7 +17,7 @@ async fn metric(server: &Running, name: &str) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_is_counted() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let (ahead, back) = (
         "scepd_clock_steps_total{direction=\"ahead\"}",
         "scepd_clock_steps_total{direction=\"back\"}",
@@ -27,9 +27,9 @@ async fn a_step_is_counted() {
         0.0,
         "there before anything happens"
     );
-    let time = &server.server.house().services.time;
+    let time = &server.server.runtime().services.time;
 
-    server.house.clock.set_by(Duration::hours(3));
+    server.env.clock.set_by(Duration::hours(3));
     let unproven = time.now().unproven();
     assert!(unproven > Duration::minutes(170), "{unproven}");
     assert_eq!(metric(&server, ahead).await, 1.0);
@@ -40,7 +40,7 @@ async fn a_step_is_counted() {
     assert!((10_000.0..=10_800.0).contains(&shown), "{shown}");
 
     let before = metric(&server, back).await;
-    server.house.clock.set_by(-Duration::hours(3));
+    server.env.clock.set_by(-Duration::hours(3));
     assert!(time.now().unproven() <= Duration::seconds(1));
     assert_eq!(metric(&server, back).await, before + 1.0);
     let step = metric(&server, "scepd_clock_last_step_seconds").await;
@@ -49,7 +49,7 @@ async fn a_step_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audit_events_outlive_a_clock_that_is_ahead_and_a_reload_then() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .with("[audit]\nretention = '30d'")
         .start()
@@ -57,22 +57,22 @@ async fn audit_events_outlive_a_clock_that_is_ahead_and_a_reload_then() {
     server.server.reload("test").await.unwrap();
     let reloads = server.events("scep_config_reload").len();
     assert!(reloads > 0);
-    server.house.clock.set_by(Duration::days(40));
+    server.env.clock.set_by(Duration::days(40));
     server.server.reload("test").await.unwrap();
     // What the reload has it do.
-    let services = &server.server.house().services;
+    let services = &server.server.runtime().services;
     let retention = Duration::days(30);
     let gone = services
         .store
         .audit_prune(retention, 100, services.time.now());
     assert_eq!(gone.unwrap(), 0);
-    server.house.clock.set_by(-Duration::days(40));
-    let house = server.stop().await;
+    server.env.clock.set_by(-Duration::days(40));
+    let env = server.stop().await;
 
     // Started under such a clock.
-    house.clock.set_by(Duration::days(40));
-    let server = house.start().await;
-    let services = &server.server.house().services;
+    env.clock.set_by(Duration::days(40));
+    let server = env.start().await;
+    let services = &server.server.runtime().services;
     let gone = services
         .store
         .audit_prune(retention, 100, services.time.now());

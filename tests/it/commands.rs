@@ -7,11 +7,11 @@ use chrono::Duration;
 use serde_json::Value;
 
 use crate::device::Device;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
-/// Runs the real binary on the house's configuration.
-async fn scepd(house: &House, arguments: &[&str]) -> Output {
-    run(house.dir().join("scepd.toml"), arguments).await
+/// Runs the real binary on the environment's configuration.
+async fn scepd(env: &TestEnv, arguments: &[&str]) -> Output {
+    run(env.dir().join("scepd.toml"), arguments).await
 }
 
 async fn run(config: PathBuf, arguments: &[&str]) -> Output {
@@ -57,68 +57,68 @@ async fn is_admin(server: &Running, token: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_made_beside_a_server_opens_it() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let beside = out(&scepd(
-        &server.house,
+        &server.env,
         &["token", "create", "--name", "beside", "--role", "admin"],
     )
     .await);
     let beside = beside.trim();
     assert!(is_admin(&server, beside).await);
     let viewer = out(&scepd(
-        &server.house,
+        &server.env,
         &["token", "create", "--name", "eyes", "--role", "viewer"],
     )
     .await);
     assert!(!is_admin(&server, viewer.trim()).await);
     let twice = scepd(
-        &server.house,
+        &server.env,
         &["token", "create", "--name", "beside", "--role", "viewer"],
     )
     .await;
     assert!(err(&twice).contains("`beside`"));
 
-    let list = out(&scepd(&server.house, &["token", "list", "--json"]).await);
+    let list = out(&scepd(&server.env, &["token", "list", "--json"]).await);
     let list: Value = serde_json::from_str(&list).unwrap();
     assert_eq!(list["tokens"].as_array().unwrap().len(), 2);
-    let list = out(&scepd(&server.house, &["token", "list"]).await);
+    let list = out(&scepd(&server.env, &["token", "list"]).await);
     assert!(
         list.contains("beside") && list.contains("in force") && !list.contains(beside),
         "{list}"
     );
 
-    assert!(out(&scepd(&server.house, &["token", "revoke", "beside"]).await).contains("revoked"));
+    assert!(out(&scepd(&server.env, &["token", "revoke", "beside"]).await).contains("revoked"));
     assert!(!is_admin(&server, beside).await);
-    assert!(err(&scepd(&server.house, &["token", "revoke", "beside"]).await).contains("`beside`"));
+    assert!(err(&scepd(&server.env, &["token", "revoke", "beside"]).await).contains("`beside`"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audit_and_store_are_checked_and_written_out_beside_a_server() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let certificate = Device::of(&server, "corp").await.enroll().await;
     let token = out(&scepd(
-        &server.house,
+        &server.env,
         &["token", "create", "--name", "ops", "--role", "admin"],
     )
     .await);
 
-    let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
+    let checked = out(&scepd(&server.env, &["audit", "verify"]).await);
     assert!(
         checked.contains("2 audit events checked, 1 to 2"),
         "{checked}"
     );
-    let whole = out(&scepd(&server.house, &["store", "verify"]).await);
+    let whole = out(&scepd(&server.env, &["store", "verify"]).await);
     assert!(
         whole.contains("1 certificates") && whole.contains("1 tokens"),
         "{whole}"
     );
-    let report = out(&scepd(&server.house, &["store", "verify", "--json"]).await);
+    let report = out(&scepd(&server.env, &["store", "verify", "--json"]).await);
     assert_eq!(
         serde_json::from_str::<Value>(&report).unwrap()["faults"],
         serde_json::json!([])
     );
 
-    let events = out(&scepd(&server.house, &["audit", "export"]).await);
+    let events = out(&scepd(&server.env, &["audit", "export"]).await);
     let events: Vec<Value> = events
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -138,10 +138,10 @@ async fn audit_and_store_are_checked_and_written_out_beside_a_server() {
             .iter()
             .all(|event| !event.to_string().contains(token.trim()))
     );
-    let later = out(&scepd(&server.house, &["audit", "export", "--from-id", "2"]).await);
+    let later = out(&scepd(&server.env, &["audit", "export", "--from-id", "2"]).await);
     assert_eq!(later.lines().count(), 1);
     let none = out(&scepd(
-        &server.house,
+        &server.env,
         &["audit", "export", "--until", "2001-01-01T00:00:00Z"],
     )
     .await);
@@ -177,40 +177,37 @@ async fn without_a_server_the_store_is_opened() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_not_there_has_nothing_to_check() {
-    let server = House::new().profile("corp", "").start().await;
-    let config = format!(
-        "data_dir={}",
-        server.house.dir().join("elsewhere").display()
-    );
+    let server = TestEnv::new().profile("corp", "").start().await;
+    let config = format!("data_dir={}", server.env.dir().join("elsewhere").display());
     let output = scepd(
-        &server.house,
+        &server.env,
         &["audit", "verify", "--set", &format!("server.{config}")],
     )
     .await;
     assert!(err(&output).contains("elsewhere"));
-    assert!(!server.house.dir().join("elsewhere").exists());
+    assert!(!server.env.dir().join("elsewhere").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_past_retention_are_let_go_and_the_rest_still_checks() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .with("[audit]\nretention = '30d'")
         .start()
         .await;
     let device = Device::of(&server, "corp").await;
     device.enroll().await;
-    server.house.clock.advance(Duration::days(31));
+    server.env.clock.advance(Duration::days(31));
     device.enroll().await;
     server.server.reload("test").await.unwrap();
     let mut first = 0;
     // Old events are let go behind the reload.
     while first < 2 {
-        let events = out(&scepd(&server.house, &["audit", "export"]).await);
+        let events = out(&scepd(&server.env, &["audit", "export"]).await);
         let event: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
         first = event["id"].as_u64().unwrap();
     }
-    let checked = out(&scepd(&server.house, &["audit", "verify"]).await);
+    let checked = out(&scepd(&server.env, &["audit", "verify"]).await);
     assert!(checked.contains("events up to 1 were let go"), "{checked}");
     assert!(checked.contains("records it"), "{checked}");
     let admin = server.admin().await;
@@ -228,9 +225,9 @@ async fn events_past_retention_are_let_go_and_the_rest_still_checks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_has_seen_enough_ends_an_export_without_a_word() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     Device::of(&server, "corp").await.enroll().await;
-    let config = server.house.dir().join("scepd.toml");
+    let config = server.env.dir().join("scepd.toml");
     let ended = tokio::task::spawn_blocking(move || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_scepd"));
         let mut child = command
@@ -252,9 +249,9 @@ async fn a_reader_that_has_seen_enough_ends_an_export_without_a_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_a_directory_that_is_open_to_all_has_files_for_its_user_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let house = House::new().profile("corp", "");
-    house.write_config();
-    let store = house.dir().join("data/store");
+    let env = TestEnv::new().profile("corp", "");
+    env.write_config();
+    let store = env.dir().join("data/store");
     std::fs::create_dir_all(&store).unwrap();
     std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = std::process::Command::new("sh");
@@ -263,7 +260,7 @@ async fn a_store_in_a_directory_that_is_open_to_all_has_files_for_its_user_alone
         .arg(env!("CARGO_BIN_EXE_scepd"))
         .args(["token", "create", "--name", "ops", "--role", "admin"])
         .arg("--config")
-        .arg(house.dir().join("scepd.toml"));
+        .arg(env.dir().join("scepd.toml"));
     let made = tokio::task::spawn_blocking(move || command.output()).await;
     out(&made.unwrap().unwrap());
     let files = std::fs::read_dir(&store).unwrap();
@@ -280,8 +277,8 @@ async fn a_store_in_a_directory_that_is_open_to_all_has_files_for_its_user_alone
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_does_not_parse_is_in_the_json_of_check() {
-    let house = House::new();
-    let config = house.file(
+    let env = TestEnv::new();
+    let config = env.file(
         "scepd.toml",
         b"[server]\nhttps_listn = '127.0.0.1:1'\n[stroe]\nx = 1\n",
     );

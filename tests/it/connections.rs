@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 /// Far below the defaults of the limits that are not under test.
 const SOON: Duration = Duration::from_secs(8);
@@ -16,7 +16,7 @@ const CAPS: &[u8] = b"GET /scep/corp?operation=GetCACaps HTTP/1.1\r\nHost: x\r\n
 
 async fn server(settings: &str) -> Running {
     let settings = format!("[server]\n{settings}");
-    House::new()
+    TestEnv::new()
         .with(&settings)
         .profile("corp", "")
         .start()
@@ -53,11 +53,11 @@ async fn a_head_that_does_not_end_is_cut_off_and_an_idle_connection_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn how_long_a_connection_may_idle_follows_a_reload() {
     let mut server = server("idle_timeout = '1h'").await;
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let section = config["server"].as_table_mut().unwrap();
         section.insert("idle_timeout".to_owned(), "1s".into());
     });
-    server.house.write_config();
+    server.env.write_config();
     server.server.reload("test").await.unwrap();
     let mut idle = TcpStream::connect(plain(&server)).await.unwrap();
     closed(&mut idle).await;

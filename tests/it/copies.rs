@@ -16,8 +16,8 @@ use crate::crash::Process;
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
 use crate::gates::{Gates, SANS};
-use crate::house::{House, trusting};
 use crate::intune;
+use crate::test_env::{TestEnv, trusting};
 
 /// The other valid ECDSA signature of the same octets: (r, n - s).
 fn twin(signature: &[u8]) -> Vec<u8> {
@@ -69,7 +69,7 @@ async fn an_altered_signature_is_the_same_challenge() {
         }
         // And the other way round: whichever comes first is the one. A second later, because a
         // challenge without a nonce is told from others by its octets alone.
-        gates.server.house.clock.advance(Duration::seconds(1));
+        gates.server.env.clock.advance(Duration::seconds(1));
         let second = gates.signed(&sub, over);
         let (head, signature) = second.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -108,8 +108,8 @@ async fn of_64_copies_at_once_one_passes() {
         assert_eq!(gates.webhook.asked() as u64, round);
     }
     let query = store::CertificateQuery::default();
-    let store = &gates.server.server.house().services.store;
-    let certificates = store.certificates(&query, gates.server.house.clock.now());
+    let store = &gates.server.server.runtime().services.store;
+    let certificates = store.certificates(&query, gates.server.env.clock.now());
     assert_eq!(certificates.unwrap().total, 5);
 }
 
@@ -117,13 +117,13 @@ async fn of_64_copies_at_once_one_passes() {
 async fn replay_and_rate_gates_survive_a_kill() {
     // reqwest asks for a TLS provider even where only plain http is spoken.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::new();
+    let env = TestEnv::new();
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let settings = intune::settings(house.dir()).replace("24h = 0", "24h = 2");
-    let house = house.profile("corp", &settings);
-    let config = house.write_config();
-    let http = trusting(&house.ca).build().unwrap();
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let settings = intune::settings(env.dir()).replace("24h = 0", "24h = 2");
+    let env = env.profile("corp", &settings);
+    let config = env.write_config();
+    let http = trusting(&env.ca).build().unwrap();
     let challenges: Vec<String> = (0..3).map(|_| intune::challenge_by(&connector)).collect();
     // In each life the challenges of the lives before are copies; the third is one too many in a day.
     for (life, challenge) in challenges.iter().enumerate() {
@@ -148,8 +148,8 @@ async fn replay_and_rate_gates_survive_a_kill() {
         }
         process.kill();
     }
-    let store = SledStore::open(house.dir().join("data/store"), &SledOptions::default()).unwrap();
-    let time = store.time(house.clock.reading());
+    let store = SledStore::open(env.dir().join("data/store"), &SledOptions::default()).unwrap();
+    let time = store.time(env.clock.reading());
     let state = store.profile_state("corp", time).unwrap();
     let count = |label: Label| state.counters.get(label.as_str()).copied().unwrap_or(0);
     let counted = [Label::Success, Label::Replay, Label::RateLimited].map(count);

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::device::{Device, refused};
 use crate::fleet::device_key;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 use crate::webhook::Webhook;
 use crate::{intune, wire};
 
@@ -34,7 +34,7 @@ fn expected(counts: &[(&str, &str, u64)]) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_counted_once_whatever_becomes_of_it() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("counted", "")
         .with("[server]\nbody_timeout = '200ms'\nmax_body_bytes = 16384")
         .start()
@@ -95,7 +95,7 @@ async fn every_request_is_counted_once_whatever_becomes_of_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_limits_and_guesses_turn_away_is_counted() {
     let limits = "[limits]\nper_source_per_minute = 3\nbad_challenges_per_source_per_minute = 1";
-    let server = House::new().profile("limited", limits).start().await;
+    let server = TestEnv::new().profile("limited", limits).start().await;
     let device = Device::at(server.http("limited"), server.client(), device_key()).await;
     let csr = device.csr(Some("wrong"));
     let request = device.request(Content::PkcsReq(&csr));
@@ -120,12 +120,12 @@ async fn what_limits_and_guesses_turn_away_is_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_came_too_late_counts_as_the_503_that_was_sent() {
-    let house = House::new();
+    let env = TestEnv::new();
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let webhook = Webhook::start(house.dir()).await;
-    let settings = intune::settings(house.dir()) + &webhook.settings(house.dir());
-    let server = house
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let webhook = Webhook::start(env.dir()).await;
+    let settings = intune::settings(env.dir()) + &webhook.settings(env.dir());
+    let server = env
         .profile("late", &settings)
         .with("[server]\nrequest_timeout = '500ms'")
         .start()
@@ -154,7 +154,7 @@ async fn an_answer_that_came_too_late_counts_as_the_503_that_was_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_is_counted_as_gone() {
-    let server = House::new().profile("gone", "").start().await;
+    let server = TestEnv::new().profile("gone", "").start().await;
     let to = server.server.addresses().http.unwrap();
     let mut stream = TcpStream::connect(to).await.unwrap();
     let head = "POST /scep/gone HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhello";
@@ -174,7 +174,7 @@ async fn a_client_that_goes_away_is_counted_as_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_that_alerts_watch_are_there_before_anything_happened() {
-    let server = House::new().profile("quiet", "").start().await;
+    let server = TestEnv::new().profile("quiet", "").start().await;
     let metrics = server.nobody().get("/metrics").await.text;
     for line in [
         r#"scepd_scep_requests_total{profile="quiet",operation="PKIOperation",result="shed"} 0"#,

@@ -16,7 +16,7 @@ use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
 use store::{CaId, CertificateQuery, Records, SledOptions, SledStore};
 
-use crate::house::{CHALLENGE, House};
+use crate::test_env::{CHALLENGE, TestEnv};
 
 const KILLS: usize = 20;
 const REQUESTS_A_LIFE: usize = 24;
@@ -138,8 +138,8 @@ fn listeners(line: &str) -> Option<(String, String)> {
 async fn killed_at_any_moment_nothing_delivered_is_lost_and_nothing_is_issued_twice() {
     // reqwest asks for a TLS provider even where only plain http is spoken.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::new().profile("corp", "");
-    let config: PathBuf = house.write_config();
+    let env = TestEnv::new().profile("corp", "");
+    let config: PathBuf = env.write_config();
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
     let http = reqwest::Client::new();
 
@@ -183,7 +183,7 @@ async fn killed_at_any_moment_nothing_delivered_is_lost_and_nothing_is_issued_tw
     );
     process.kill();
 
-    let store = SledStore::open(house.dir().join("data/store"), &SledOptions::default()).unwrap();
+    let store = SledStore::open(env.dir().join("data/store"), &SledOptions::default()).unwrap();
     let stored = store
         .certificates(&CertificateQuery::default(), chrono::Utc::now())
         .unwrap();
@@ -283,8 +283,8 @@ fn request(key: &PrivateKey, ca: &CaCertificates, name: &str) -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_leaves_no_core() {
-    let house = House::new().profile("corp", "");
-    let process = Process::start(&house.write_config());
+    let env = TestEnv::new().profile("corp", "");
+    let process = Process::start(&env.write_config());
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.child.id())).unwrap();
     let core = limits
         .lines()
@@ -297,8 +297,8 @@ async fn a_server_leaves_no_core() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_a_pipe_keeps_nobody_from_ending_the_server() {
     use rustix::process::{Pid, Signal, kill_process};
-    let house = House::new().profile("corp", "");
-    let config = house.write_config();
+    let env = TestEnv::new().profile("corp", "");
+    let config = env.write_config();
     let mut process = Process::start(&config);
     std::fs::remove_file(&config).unwrap();
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;

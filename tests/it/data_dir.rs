@@ -4,19 +4,19 @@ use std::os::unix::fs::MetadataExt;
 
 use scepd::control::{Answer, Order, SOCKET, ask};
 
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_with_another_store_is_refused() {
-    let mut server = House::new().profile("corp", "").start().await;
-    let data_dir = server.house.dir().join("data");
+    let mut server = TestEnv::new().profile("corp", "").start().await;
+    let data_dir = server.env.dir().join("data");
     let socket = || std::fs::metadata(data_dir.join(SOCKET)).unwrap().ino();
-    let (before, other) = (socket(), server.house.dir().join("other"));
+    let (before, other) = (socket(), server.env.dir().join("other"));
     let path = toml::Table::from_iter([("path".to_owned(), other.to_str().unwrap().into())]);
     server
-        .house
+        .env
         .edit(|config| drop(config.insert("store".to_owned(), path.into())));
-    let Err(error) = server.house.try_start().await else {
+    let Err(error) = server.env.try_start().await else {
         panic!("the server starts twice")
     };
     let said = error.to_string();
@@ -35,12 +35,12 @@ async fn a_second_server_with_another_store_is_refused() {
     assert!(matches!(answer, Ok(Answer::Tokens(_))));
 
     // Once the first has stopped, the second knows that another store belongs here.
-    let mut house = server.stop().await;
-    let Err(error) = house.try_start().await else {
+    let mut env = server.stop().await;
+    let Err(error) = env.try_start().await else {
         panic!("a server begins with an empty store")
     };
     let said = error.to_string();
     assert!(said.contains("had its store in"), "{said}");
-    house.edit(|config| drop(config.remove("store")));
-    let _ = house.start().await.stop().await;
+    env.edit(|config| drop(config.remove("store")));
+    let _ = env.start().await.stop().await;
 }

@@ -4,7 +4,7 @@ use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
 use scep::get;
 
-use crate::house::{CHALLENGE, Running};
+use crate::test_env::{CHALLENGE, Running};
 
 /// A device that knows its profile's URL and certificates.
 #[derive(Clone)]

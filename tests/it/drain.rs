@@ -11,12 +11,12 @@ use scepd::server::Ended;
 
 use crate::device::{Device, issued};
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House, trusting};
 use crate::profiles::Begun;
+use crate::test_env::{CHALLENGE, TestEnv, trusting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_under_load_answers_every_accepted_request() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::at(server.https("/scep/corp"), server.client(), device_key()).await;
     let own = |device: &Device| Device {
         http: server.client(),
@@ -26,12 +26,12 @@ async fn stopping_under_load_answers_every_accepted_request() {
     let load = Load::start(devices, &always(CHALLENGE), Patience::GoHome);
     load.more(3).await;
 
-    let mut begun = Vec::new();
+    let mut started = Vec::new();
     for _ in 0..4 {
         let csr = device.csr(Some(CHALLENGE));
         let request = device.request(Content::PkcsReq(&csr));
         let accepted = Begun::new(&server, "corp", request.message()).await;
-        begun.push((accepted, request));
+        started.push((accepted, request));
     }
     let stopping = tokio::spawn({
         let server = server.server.clone();
@@ -41,8 +41,8 @@ async fn stopping_under_load_answers_every_accepted_request() {
     let certificates = load.over().await;
     assert!(certificates >= 3);
     assert!(!stopping.is_finished(), "requests in flight were given up");
-    for (begun, request) in begun {
-        let (head, body) = begun.finish().await;
+    for (started, request) in started {
+        let (head, body) = started.finish().await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let close = head
             .to_ascii_lowercase()
@@ -64,21 +64,21 @@ struct Program {
 }
 
 impl Program {
-    fn serve(house: &House) -> Program {
+    fn serve(env: &TestEnv) -> Program {
         Program::start(
             Command::new(env!("CARGO_BIN_EXE_scepd"))
                 .args(["serve", "--config"])
-                .arg(house.write_config()),
+                .arg(env.write_config()),
         )
     }
 
     /// The same, where a file that is over its limit is an error and not the end.
-    fn serve_on_small_disk(house: &House) -> Program {
+    fn serve_on_small_disk(env: &TestEnv) -> Program {
         let script = "trap '' XFSZ; exec \"$0\" serve --config \"$1\"";
         Program::start(
             Command::new("sh")
                 .args(["-c", script, env!("CARGO_BIN_EXE_scepd")])
-                .arg(house.write_config()),
+                .arg(env.write_config()),
         )
     }
 
@@ -128,7 +128,7 @@ impl Program {
         prlimit(Some(self.id()), Resource::Fsize, limit).unwrap();
     }
 
-    /// Waits for its end, which must have begun.
+    /// Waits for its end, which must have started.
     async fn ended(mut self) -> ExitStatus {
         tokio::task::spawn_blocking(move || self.child.wait().unwrap())
             .await
@@ -153,11 +153,11 @@ fn port_of(line: &str) -> u16 {
 async fn the_program_reloads_on_hangup_and_drains_on_terminate() {
     // Its clients are tasks of this process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut house = House::new().profile("corp", "");
-    let program = Program::serve(&house);
+    let mut env = TestEnv::new().profile("corp", "");
+    let program = Program::serve(&env);
     let port = port_of(&program.line("ready"));
     let url = |path_id: &str| format!("https://localhost:{port}/scep/{path_id}");
-    let client = || trusting(&house.ca).build().unwrap();
+    let client = || trusting(&env.ca).build().unwrap();
     let device = Device::at(url("corp"), client(), device_key()).await;
     let devices = (0..3).map(|_| {
         let http = client();
@@ -173,7 +173,7 @@ async fn the_program_reloads_on_hangup_and_drains_on_terminate() {
     load.more(3).await;
 
     let http = client();
-    house.edit(|config| {
+    env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let mut new = profiles[0].clone();
         new["path_id"] = "added".into();
@@ -196,10 +196,10 @@ async fn the_program_reloads_on_hangup_and_drains_on_terminate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_ends_when_a_disk_that_failed_works_again_and_goes_on_from_it() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::new().profile("corp", "");
-    let program = Program::serve_on_small_disk(&house);
+    let env = TestEnv::new().profile("corp", "");
+    let program = Program::serve_on_small_disk(&env);
     let port = port_of(&program.line("ready"));
-    let client = || trusting(&house.ca).build().unwrap();
+    let client = || trusting(&env.ca).build().unwrap();
     let url = format!("https://localhost:{port}/scep/corp");
     let mut device = Device::at(url, client(), device_key()).await;
     let first = device.enroll().await;
@@ -221,7 +221,7 @@ async fn the_program_ends_when_a_disk_that_failed_works_again_and_goes_on_from_i
     program.line("start scepd anew");
     assert_eq!(program.ended().await.code(), Some(75));
 
-    let program = Program::serve(&house);
+    let program = Program::serve(&env);
     let port = port_of(&program.line("ready"));
     device.url = format!("https://localhost:{port}/scep/corp");
     let second = issued(device.post(&request).await);

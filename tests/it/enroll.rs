@@ -5,11 +5,11 @@ use scep::FailInfo;
 use scep::client::Content;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{CHALLENGE, House};
+use crate::test_env::{CHALLENGE, TestEnv};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_enrolls_by_post_and_by_get() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .profile("", "")
         .start()
@@ -18,7 +18,7 @@ async fn a_device_enrolls_by_post_and_by_get() {
         let device = Device::of(&server, path_id).await;
         let first = device.enroll().await;
         first
-            .verify_signature_by(server.house.ca.public_key())
+            .verify_signature_by(server.env.ca.public_key())
             .unwrap();
         assert_eq!(first.subject().common_name(), Some("box-4"));
         assert_eq!(first.sans().dns, ["box-4.example.org"]);
@@ -35,7 +35,7 @@ async fn a_device_enrolls_by_post_and_by_get() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_gets_the_same_certificate() {
-    let server = House::with_ca(KeyKind::Rsa { bits: 2048 })
+    let server = TestEnv::with_ca(KeyKind::Rsa { bits: 2048 })
         .profile("corp", "")
         .start()
         .await;
@@ -49,7 +49,7 @@ async fn the_same_request_gets_the_same_certificate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_gets_the_same_certificate_after_a_restart() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let mut device = Device::of(&server, "corp").await;
     let csr = device.csr(Some(CHALLENGE));
     let request = device.request(Content::PkcsReq(&csr));
@@ -62,7 +62,7 @@ async fn the_same_request_gets_the_same_certificate_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_or_missing_challenge_is_refused_in_a_signed_reply() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::of(&server, "corp").await;
     for challenge in [Some("wrong"), Some(""), None] {
         let csr = device.csr(challenge);
@@ -73,7 +73,7 @@ async fn a_wrong_or_missing_challenge_is_refused_in_a_signed_reply() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn https_serves_scep_too() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let url = server.https("/scep/corp?operation=GetCACaps");
     let reply = server.client().get(url).send().await.unwrap();
     assert_eq!(reply.headers()["content-type"], "text/plain");

@@ -11,11 +11,11 @@ use tokio::sync::Barrier;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::webhook::Webhook;
 
 fn sizes(server: &Running) -> store::Sizes {
-    server.server.house().services.store.sizes().unwrap()
+    server.server.runtime().services.store.sizes().unwrap()
 }
 
 /// Octets that are no good PKIMessage, each in another way.
@@ -40,7 +40,7 @@ fn garbage(number: usize, message: &[u8]) -> Vec<u8> {
 async fn garbage_leaves_next_to_nothing_behind_and_devices_get_through() {
     const WORKERS: usize = 16;
     const EACH: usize = 150;
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
     let message = device
         .request(Content::PkcsReq(&device.csr(Some(CHALLENGE))))
@@ -124,7 +124,7 @@ async fn post_from(device: &Device, request: &Request, client: &str) -> (u16, Op
 #[tokio::test(flavor = "multi_thread")]
 async fn who_guesses_is_turned_away_and_nobody_else() {
     const LIMIT: usize = 5;
-    let server = House::new()
+    let server = TestEnv::new()
         .with("[server]\ntrusted_proxies = ['127.0.0.1']")
         .profile(
             "corp",
@@ -146,10 +146,10 @@ async fn who_guesses_is_turned_away_and_nobody_else() {
         assert_eq!(status, 200, "guess {guess}");
         refused(reply.unwrap());
     }
-    let guesses: Vec<_> = (0..200)
+    let failed_attempts: Vec<_> = (0..200)
         .map(|n| request(Some(&format!("more-{n}"))))
         .collect();
-    for chunk in guesses.chunks(20) {
+    for chunk in failed_attempts.chunks(20) {
         let asked = chunk
             .iter()
             .map(|guess| post_from(&device, guess, "203.0.113.5"));
@@ -201,15 +201,17 @@ async fn who_guesses_is_turned_away_and_nobody_else() {
 async fn guesses_that_come_at_once_are_counted_one_by_one() {
     const LIMIT: usize = 5;
     let limits = format!("[limits]\nbad_challenges_per_source_per_minute = {LIMIT}");
-    let server = House::new().profile("corp", &limits).start().await;
+    let server = TestEnv::new().profile("corp", &limits).start().await;
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
-    let guesses: Vec<_> = (0..64)
+    let failed_attempts: Vec<_> = (0..64)
         .map(|n| {
             let csr = device.csr(Some(&format!("guess-{n}")));
             device.request(Content::PkcsReq(&csr))
         })
         .collect();
-    let replies = guesses.iter().map(|guess| post_from(&device, guess, ""));
+    let replies = failed_attempts
+        .iter()
+        .map(|guess| post_from(&device, guess, ""));
     let mut answered = 0;
     for (status, reply, comes_again) in join_all(replies).await {
         match reply {
@@ -225,7 +227,7 @@ async fn guesses_that_come_at_once_are_counted_one_by_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_of_a_proxy_that_is_not_trusted_does_not_hide_a_guesser() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "[limits]\nbad_challenges_per_source_per_minute = 3")
         .start()
         .await;
@@ -241,16 +243,16 @@ async fn a_header_of_a_proxy_that_is_not_trusted_does_not_hide_a_guesser() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_a_profile_takes_at_once_is_503_with_retry_after() {
-    let house = House::new();
+    let env = TestEnv::new();
     let connector: Connector = crate::intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let webhook = Webhook::start(house.dir()).await;
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let webhook = Webhook::start(env.dir()).await;
     let settings = format!(
         "max_in_flight = 1\n{}{}",
-        crate::intune::settings(house.dir()),
-        webhook.settings(house.dir())
+        crate::intune::settings(env.dir()),
+        webhook.settings(env.dir())
     );
-    let server = house
+    let server = env
         .profile("corp", &settings)
         .profile("other", "")
         .start()

@@ -15,7 +15,7 @@ use store::{Outcome, StoredEvent};
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::webhook::Webhook;
 
 const AUDIENCE: &str = "https://scep.example.com/scep/corp";
@@ -33,21 +33,21 @@ pub(crate) struct Gates {
 
 impl Gates {
     pub(crate) async fn open(extra: &str) -> Gates {
-        let house = House::new().with(
+        let env = TestEnv::new().with(
             "[[certificate_profile]]\nid = 'device'\n\
              [certificate_profile.san]\ntypes = ['dns', 'email', 'upn', 'uri', 'ip']",
         );
-        let now = house.clock.now();
+        let now = env.clock.now();
         let connector = Connector::throwaway(Algorithm::Es256, "Connector", now, 40).unwrap();
-        let anchors = house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-        let webhook = Webhook::start(house.dir()).await;
+        let anchors = env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+        let webhook = Webhook::start(env.dir()).await;
         let settings = format!(
             "{extra}\n[intune]\nenabled = true\nconnector_cert_path = '{}'\naudience = '{AUDIENCE}'\n\
              per_device_rate_limit_24h = 2\n{}",
             anchors.display(),
-            webhook.settings(house.dir())
+            webhook.settings(env.dir())
         );
-        let server = house.profile("corp", &settings).start().await;
+        let server = env.profile("corp", &settings).start().await;
         let device = Device::at(server.http("corp"), server.client(), device_key()).await;
         Gates {
             server,
@@ -59,7 +59,7 @@ impl Gates {
 
     /// Claims that fit [`SANS`], for a device of the case's own, with `over` laid over them; null removes.
     fn claims(&self, sub: &str, over: Value) -> Map<String, Value> {
-        let now = self.server.house.clock.now().timestamp();
+        let now = self.server.env.clock.now().timestamp();
         let claims = json!({
             "iss": "https://connector.example.com/one",
             "sub": sub,
@@ -234,7 +234,7 @@ async fn what_is_not_shaped_like_a_challenge_is_for_the_static_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn signature_gate() {
     let gates = Gates::open("").await;
-    let now = gates.server.house.clock.now();
+    let now = gates.server.env.clock.now();
     let stranger = Connector::throwaway(Algorithm::Es256, "Connector", now, 40).unwrap();
     let claims = gates.claims("guid-2", json!({}));
     let foreign = mint(claims.clone(), &stranger.key, Duration::minutes(30), now).unwrap();
@@ -281,7 +281,7 @@ async fn signature_gate() {
     let header = sign_as_given(b"alg: ES256", text.as_bytes(), key).unwrap();
     gates.refusal(&header, SANS, Label::Malformed).await;
 
-    gates.server.house.clock.advance(Duration::days(41));
+    gates.server.env.clock.advance(Duration::days(41));
     let late = gates.signed("guid-2", json!({}));
     let event = gates.refusal(&late, SANS, Label::Expired).await;
     assert!(event.event.details.message.unwrap().contains("Connector"));
@@ -291,7 +291,7 @@ async fn signature_gate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn version_time_and_audience_gates() {
     let gates = Gates::open("").await;
-    let now = gates.server.house.clock.now().timestamp();
+    let now = gates.server.env.clock.now().timestamp();
     for version in [json!("v2"), json!("V1"), json!(1), json!(["v1"])] {
         let challenge = gates.signed("guid-3", json!({ "version": version }));
         gates
@@ -394,7 +394,7 @@ async fn replay_rate_and_compliance_gates() {
     issued(gates.ask(&gates.signed("guid-8", json!({}))).await);
 
     // A refusal by the window is no use of the challenge; a day later it would have passed.
-    gates.server.house.clock.advance(Duration::hours(24));
+    gates.server.env.clock.advance(Duration::hours(24));
     let fourth = gates.signed("guid-7", json!({}));
     issued(gates.ask(&fourth).await);
 }

@@ -13,7 +13,7 @@ use store::{Outcome, StoredEvent};
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 const SID_EXTENSION: &str = "1.3.6.1.4.1.311.25.2";
 
@@ -42,7 +42,7 @@ async fn device(server: &Running, path_id: &str) -> Device {
 }
 
 fn certificates(server: &Running) -> u64 {
-    let store = &server.server.house().services.store;
+    let store = &server.server.runtime().services.store;
     store.sizes().unwrap().certificates
 }
 
@@ -76,7 +76,7 @@ fn signing_with(device: &Device, signer: &Certificate) -> Device {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renewals_are_for_holders_under_their_own_name() {
-    let server = House::with_ca(KeyKind::Rsa { bits: 2048 })
+    let server = TestEnv::with_ca(KeyKind::Rsa { bits: 2048 })
         .with("[[certificate_profile]]\nid = 'device'\nmax_ttl = '10d'")
         .profile("corp", "")
         .profile("iot", "")
@@ -90,7 +90,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
     let now = chrono::Utc::now();
 
     // Made by the CA, but not for a device.
-    let local = &server.house.local;
+    let local = &server.env.local;
     let ra = issuer::RaCertifier::certify_ra(local, fresh.key.public_key(), "corp", now).unwrap();
     // Everything as in the device's own certificate, but another's signature.
     let forger = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
@@ -107,8 +107,8 @@ async fn renewals_are_for_holders_under_their_own_name() {
         .sign(&forger, &forger.scheme(Digest::Sha256).unwrap())
         .unwrap();
     let ca = Device {
-        key: server.house.ca_key.clone(),
-        signer: server.house.ca.clone(),
+        key: server.env.ca_key.clone(),
+        signer: server.env.ca.clone(),
         ..fresh.clone()
     };
     let mut abuses = vec![
@@ -164,7 +164,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
         note: None,
         request_id: "1".to_owned(),
     };
-    let services = &server.server.house().services;
+    let services = &server.server.runtime().services;
     actors::revoke(services, order).await.unwrap();
     refused(
         holder
@@ -173,7 +173,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
     );
     assert_eq!(reason(&server), "renewal_revoked");
     let renewed = signing_with(&fresh, &renewed);
-    server.house.clock.advance(Duration::days(11));
+    server.env.clock.advance(Duration::days(11));
     refused(
         renewed
             .post(&renewed.request(Content::RenewalReq(&good)))
@@ -185,7 +185,7 @@ async fn renewals_are_for_holders_under_their_own_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_policy_does_not_allow_is_refused_by_name() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = device(&server, "corp").await;
     let subject = Name::parse("O=Example, CN=box-4").unwrap();
     let unknown = Extension {
@@ -249,7 +249,7 @@ async fn what_policy_does_not_allow_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sid_extension_is_dropped_and_said_so() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = device(&server, "corp").await;
     let subject = Name::parse("O=Example, CN=box-4").unwrap();
     for critical in [false, true] {
@@ -273,7 +273,7 @@ async fn a_sid_extension_is_dropped_and_said_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signer_that_no_reply_can_be_encrypted_to_gets_nothing_issued() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let mut device = device(&server, "corp").await;
     let rsa = device.key.clone();
     for kind in [KeyKind::Ec(Curve::P256), KeyKind::Ec(Curve::P384)] {
@@ -289,7 +289,7 @@ async fn a_signer_that_no_reply_can_be_encrypted_to_gets_nothing_issued() {
             assert_eq!(reason(&server), "badAlg");
         }
     }
-    let sizes = server.server.house().services.store.sizes().unwrap();
+    let sizes = server.server.runtime().services.store.sizes().unwrap();
     assert_eq!((sizes.certificates, sizes.transactions), (0, 0));
 }
 
@@ -303,7 +303,7 @@ async fn fail_info_of(device: &Device, message: Vec<u8>) -> Option<FailInfo> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_envelope_in_somebody_elses_message() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "require_signer_key_match = true")
         .start()
         .await;
@@ -377,7 +377,11 @@ fn assert_plain(server: &Running, text: &str, case: &str) {
 async fn names_that_would_forge_lines_or_deceive_readers() {
     // Where the profile does not allow them, names that deceive are refused as the others are.
     let allowed = "[[certificate_profile]]\nid = 'device'\nallow_invisible_characters = true";
-    let server = House::new().with(allowed).profile("corp", "").start().await;
+    let server = TestEnv::new()
+        .with(allowed)
+        .profile("corp", "")
+        .start()
+        .await;
     let fresh = device(&server, "corp").await;
     let holder = signing_with(&fresh, &fresh.enroll().await);
     let mut count = certificates(&server);

@@ -7,7 +7,7 @@ use scep::client::{Content, Reply};
 use store::Outcome;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 /// A tenant's secret in the fake.
 const SECRET: &str = "contoso-secret";
@@ -25,8 +25,8 @@ impl Cloud {
 
     /// With these settings of the tenant as well.
     pub(crate) async fn of(tenant_settings: &str, settings: &str) -> Cloud {
-        let house = House::new();
-        let clock = house.clock.clone();
+        let env = TestEnv::new();
+        let clock = env.clock.clone();
         let clock = intune_fake::Clock::new(move || actors::Clock::now(&*clock).timestamp());
         let fake = intune_fake::Fake::start(intune_fake::Options::new(clock))
             .await
@@ -37,7 +37,7 @@ impl Cloud {
              authority_url = '{}'\ngraph_url = '{}'\n{tenant_settings}\n",
             tenant.domain, tenant.client_id, urls.entra, urls.graph,
         );
-        let server = house
+        let server = env
             .with(&tenant)
             .profile(
                 "corp",
@@ -71,7 +71,7 @@ impl Cloud {
             per_page: 1000,
             ..store::AuditQuery::default()
         };
-        let store = &self.server.server.house().services.store;
+        let store = &self.server.server.runtime().services.store;
         let events = serde_json::to_string(&store.audit(&query).unwrap().data).unwrap();
         let challenge = csr.challenge_password().unwrap();
         for secret in [SECRET, &challenge[100..160]] {

@@ -32,7 +32,7 @@ impl Cloud {
     }
 
     fn is_revoked(&self, certificate: &Certificate) -> bool {
-        let store = &self.server.server.house().services.store;
+        let store = &self.server.server.runtime().services.store;
         let serial = certificate.serial().as_bytes();
         let records = store.certificates_with_serial(serial).unwrap();
         records.iter().any(|record| record.revoked.is_some())
@@ -72,7 +72,7 @@ async fn serials_in_any_form_are_revoked_and_reported_and_the_cool_down_is_kept(
     revoker.turn().await;
     let count = || cloud.fake.count(Operation::DownloadRevocationRequests);
     assert_eq!(count(), 1, "within the cool-down nobody asks");
-    cloud.server.house.clock.advance(Duration::minutes(66));
+    cloud.server.env.clock.advance(Duration::minutes(66));
     revoker.turn().await;
     assert!(certificates.iter().all(|one| cloud.is_revoked(one)));
     let good = (true, "None".to_owned());
@@ -156,7 +156,7 @@ async fn too_many_at_once_are_held_until_an_admin_decides() {
         // They count for the day.
         if decision == Decision::Release {
             let third = cloud.enroll().await;
-            cloud.server.house.clock.advance(Duration::minutes(66));
+            cloud.server.env.clock.advance(Duration::minutes(66));
             cloud.want_revoked(&[third.serial().to_hex()]);
             revoker.turn().await;
             assert!(!cloud.is_revoked(&third));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::crash::Process;
 use crate::device::{Device, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, trusting};
+use crate::test_env::{CHALLENGE, TestEnv, trusting};
 use crate::wire;
 
 type Line = Map<String, Value>;
@@ -33,11 +33,11 @@ fn read(lines: &[String]) -> Vec<Line> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_line_is_an_object_without_a_member_twice_and_leads_back_to_its_request() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::new()
+    let env = TestEnv::new()
         .profile("corp", "")
         .with("[log]\nlevel = 'debug'\n[admin]\nbad_token_limit = 1");
-    let process = Process::start(&house.write_config());
-    let http = trusting(&house.ca).build().unwrap();
+    let process = Process::start(&env.write_config());
+    let http = trusting(&env.ca).build().unwrap();
     let device = Device::at(process.url.clone(), http.clone(), device_key()).await;
     device.enroll().await;
     let csr = device.csr(Some("wrong"));
@@ -95,10 +95,10 @@ async fn each_line_is_an_object_without_a_member_twice_and_leads_back_to_its_req
 /// Requests of every kind: how many there are, and what is to be said of those that are no success.
 async fn visit(
     process: &Process,
-    house: &House,
+    env: &TestEnv,
 ) -> (usize, Vec<(&'static str, Value, &'static str)>) {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = trusting(&house.ca).user_agent("box \"4\"\u{9}x");
+    let http = trusting(&env.ca).user_agent("box \"4\"\u{9}x");
     let http = http.build().unwrap();
     let address: SocketAddr = process.url["http://".len()..]
         .split('/')
@@ -167,9 +167,9 @@ fn owned(said: &[(&str, Value, &str)]) -> Vec<(String, Value, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_that_is_no_success_leaves_a_line() {
-    let house = House::new().profile("corp", "");
-    let process = Process::start(&house.write_config());
-    let (_, said) = visit(&process, &house).await;
+    let env = TestEnv::new().profile("corp", "");
+    let process = Process::start(&env.write_config());
+    let (_, said) = visit(&process, &env).await;
     let lines = read(&process.until("\"status\":431"));
     let lines = saying(&lines, "SCEP request");
     assert_eq!(summary(&lines), owned(&said));
@@ -191,12 +191,12 @@ async fn every_request_that_is_no_success_leaves_a_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_its_own_holds_every_request() {
-    let house = House::new().profile("corp", "");
-    let file = house.dir().join("access.log");
+    let env = TestEnv::new().profile("corp", "");
+    let file = env.dir().join("access.log");
     let access = format!("[log]\naccess = '{}'", file.display());
-    let house = house.with(&access);
-    let process = Process::start(&house.write_config());
-    let (all, said) = visit(&process, &house).await;
+    let env = env.with(&access);
+    let process = Process::start(&env.write_config());
+    let (all, said) = visit(&process, &env).await;
     let mut text = String::new();
     while text.lines().count() < all {
         tokio::task::yield_now().await;

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `house` | a CA, a configuration and a running server in a temporary directory |
+//! | `test_env` | a CA, a configuration and a running server in a temporary directory |
 //! | `device` | the other side: a key, requests, checked replies |
 //! | `fleet` | devices that enroll all the time, and count |
 //! | `intune` | a connector whose challenges fit |
@@ -40,7 +40,6 @@ mod fleet;
 mod floods;
 mod gates;
 mod hostile;
-mod house;
 mod intune;
 mod intune_cloud;
 mod intune_compliance;
@@ -60,6 +59,7 @@ mod retention;
 mod rollover;
 mod static_challenges;
 mod superseded;
+mod test_env;
 mod transport;
 mod webhook;
 mod wire;

@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::device::Device;
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 /// Profiles `fleet-0` and so on, and how long the server took to serve them all.
 async fn start(profiles: usize) -> (Running, Duration) {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     for number in 0..profiles {
-        house = house.profile(&format!("fleet-{number}"), "");
+        env = env.profile(&format!("fleet-{number}"), "");
     }
-    let begun = Instant::now();
-    let server = house.start().await;
-    (server, begun.elapsed())
+    let started = Instant::now();
+    let server = env.start().await;
+    (server, started.elapsed())
 }
 
 /// The times of `asks` GetCACaps, one after the other, each on another profile but `fleet-0`; sorted.
@@ -24,11 +24,11 @@ async fn caps_times(server: &Running, profiles: usize, asks: usize) -> Vec<Durat
     for ask in 0..asks {
         let path_id = format!("fleet-{}", 1 + ask % (profiles - 1));
         let url = format!("{}?operation=GetCACaps", server.http(&path_id));
-        let begun = Instant::now();
+        let started = Instant::now();
         let reply = http.get(url).send().await.unwrap();
         assert_eq!(reply.status(), 200, "{path_id}");
         let caps = reply.text().await.unwrap();
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
         assert!(caps.lines().any(|line| line == "AES"), "{caps}");
     }
     times.sort();
@@ -53,7 +53,7 @@ async fn under_load(server: &Running, profiles: usize, asks: usize) -> Vec<Durat
 async fn a_hundred_profiles_are_ready_soon_and_do_not_wait_for_each_other() {
     let (server, took) = start(100).await;
     assert!(took < Duration::from_secs(15), "ready after {took:?}");
-    assert_eq!(server.server.house().directory.all().len(), 100);
+    assert_eq!(server.server.runtime().directory.all().len(), 100);
     let times = under_load(&server, 100, 200).await;
     // Generous, because tests run side by side; waiting for one RSA job in line would take longer.
     assert!(times[100] < Duration::from_millis(100), "{:?}", times[100]);
@@ -76,5 +76,5 @@ async fn a_thousand_profiles_measured() {
     println!("first start to ready: {first:?} (with 1,000 RA certificates made)");
     println!("{rss}");
     println!("GetCACaps p50 {:?}, p99 {:?}", times[1000], times[1980]);
-    assert_eq!(server.server.house().directory.all().len(), 1000);
+    assert_eq!(server.server.runtime().directory.all().len(), 1000);
 }

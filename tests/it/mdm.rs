@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::TokenRole;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 const PASSWORD: &str = "a-long-password-of-jamf";
 const ONE_TIME: &str = "
@@ -55,7 +55,7 @@ async fn is_good_once(server: &Running, challenge: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_api_makes_lists_and_withdraws_within_what_a_token_may() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", ONE_TIME)
         .profile("iot", "[one_time]\nenabled = true\nlength = 32")
         .profile("old", "")
@@ -121,7 +121,7 @@ async fn the_admin_api_makes_lists_and_withdraws_within_what_a_token_may() {
     let all = admin.get(path).await.json();
     assert_eq!(all["challenges"].as_array().unwrap().len(), 3);
 
-    let delete = async |caller: &crate::house::Running, token: &str, id: &str| {
+    let delete = async |caller: &crate::test_env::Running, token: &str, id: &str| {
         let path = format!("{path}/{id}");
         let caller = caller.with_token(token);
         caller.ask(Method::DELETE, &path, None, &[]).await.status
@@ -141,7 +141,7 @@ async fn the_admin_api_makes_lists_and_withdraws_within_what_a_token_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_makes_lists_and_withdraws_at_the_running_server() {
-    let server = House::new().profile("corp", ONE_TIME).start().await;
+    let server = TestEnv::new().profile("corp", ONE_TIME).start().await;
     let data_dir = server.server.config().server.data_dir.clone();
     let order = async |order: Order| {
         let dir = data_dir.clone();
@@ -202,7 +202,7 @@ const JAMF: &str = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":1,"eventTi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jamfs_webhook_is_answered_with_the_challenge_and_nothing_else() {
-    let server = House::new().profile("corp", ONE_TIME).start().await;
+    let server = TestEnv::new().profile("corp", ONE_TIME).start().await;
     // Fleet takes the whole body as the challenge.
     let fleet = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":"2","eventTimestamp":1800000000123,"name":"x"},
         "event":{"payloadIdentifier":"p","device":{"uuid":"U-1","serialNumber":"C02"}}}"#;
@@ -231,7 +231,7 @@ async fn jamfs_webhook_is_answered_with_the_challenge_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jamfs_webhook_refuses_strangers_xml_other_events_and_too_many() {
     let settings = ONE_TIME.replace("[jamf]\n", "[jamf]\nper_minute = 1\n");
-    let server = House::new().profile("corp", &settings).start().await;
+    let server = TestEnv::new().profile("corp", &settings).start().await;
     for (password, presented) in [(None, false), (Some("wrong"), true)] {
         let reply = jamf(&server, JAMF, password).send().await.unwrap();
         assert_eq!(reply.status(), 401, "{presented}");
@@ -276,7 +276,7 @@ async fn jamfs_webhook_refuses_strangers_xml_other_events_and_too_many() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_guesses_passwords_waits_even_with_the_right_one() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", ONE_TIME)
         .with("[admin]\nbad_token_limit = 2")
         .start()
@@ -291,7 +291,7 @@ async fn who_guesses_passwords_waits_even_with_the_right_one() {
     let page = server.https("/certsrv/mscep_admin/");
     let page = server.client().get(&page).basic_auth("mdm", Some(PASSWORD));
     assert_eq!(page.send().await.unwrap().status(), 429);
-    server.house.clock.advance(chrono::Duration::hours(1));
+    server.env.clock.advance(chrono::Duration::hours(1));
     let right = jamf(&server, JAMF, Some(PASSWORD)).send().await.unwrap();
     assert_eq!(right.status(), 200);
 }
@@ -307,7 +307,7 @@ header_name = 'X-Jamf-Token'
 header_value = 'a-long-token-of-jamf'
 binding = 'enforce'
 ";
-    let server = House::new().profile("corp", settings).start().await;
+    let server = TestEnv::new().profile("corp", settings).start().await;
     let call = |body: String| {
         jamf(&server, &body, None)
             .header("x-jamf-token", "a-long-token-of-jamf")
@@ -383,7 +383,7 @@ async fn the_ndes_page_gives_each_scraper_its_challenge_in_both_encodings() {
         ("utf-16le", "text/html"),
     ] {
         let settings = format!("{ONE_TIME}encoding = '{encoding}'\n");
-        let server = House::new().profile("corp", &settings).start().await;
+        let server = TestEnv::new().profile("corp", &settings).start().await;
         for (path, user, scraper) in [
             (
                 "/certsrv/mscep_admin/",
@@ -421,7 +421,7 @@ enabled = true
 username = 'other'
 password = 'a-long-password-of-jamf'
 ";
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", &settings)
         .profile("iot", other)
         .start()
@@ -479,10 +479,10 @@ password = 'a-long-password-of-jamf'
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_exchanges_passwords_and_a_challenge_outlives_a_restart() {
-    let mut server = House::new().profile("corp", ONE_TIME).start().await;
+    let mut server = TestEnv::new().profile("corp", ONE_TIME).start().await;
     let made = jamf(&server, JAMF, Some(PASSWORD)).send().await.unwrap();
     let challenge = made.text().await.unwrap();
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profile = &mut config["profile"].as_array_mut().unwrap()[0];
         profile["jamf"]["password"] = "another-password-of-jamf".into();
     });

@@ -14,30 +14,30 @@ use scep::client::Content;
 
 use crate::device::{Device, Trouble, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 use actors::Clock;
 
 /// Two profiles with an issuer each; each one's bundle is its own issuer.
 async fn two_fleets() -> Running {
-    let house = House::new();
+    let env = TestEnv::new();
     let name = Name::parse("O=Example, CN=Other CA").unwrap();
     let kind = KeyKind::Ec(Curve::P256);
-    let (other, key) = create_root(&name, kind, house.clock.now(), 10).unwrap();
-    house.file("other.pem", other.to_pem().as_bytes());
-    house.file("other.key", key.to_pkcs8_pem().unwrap().as_bytes());
-    let dir = house.dir().display().to_string();
+    let (other, key) = create_root(&name, kind, env.clock.now(), 10).unwrap();
+    env.file("other.pem", other.to_pem().as_bytes());
+    env.file("other.key", key.to_pkcs8_pem().unwrap().as_bytes());
+    let dir = env.dir().display().to_string();
     let bundle = |issuer: &str, file: &str| {
         format!(
             "issuer_id = '{issuer}'\n\
              mtls = {{ enabled = true, client_ca_trust_bundle_path = '{dir}/{file}' }}"
         )
     };
-    let mut house = house
+    let mut env = env
         .with("server = { mtls_listen = '127.0.0.1:0' }")
         .profile("a", &bundle("local", "ca.pem"))
         .profile("b", &bundle("other", "other.pem"))
         .profile("off", "");
-    house.edit(|config| {
+    env.edit(|config| {
         let issuers = config["issuer"].as_array_mut().unwrap();
         let mut other = issuers[0].clone();
         other["id"] = "other".into();
@@ -45,7 +45,7 @@ async fn two_fleets() -> Running {
         other["ca_key_path"] = format!("{dir}/other.key").into();
         issuers.push(other);
     });
-    house.start().await
+    env.start().await
 }
 
 fn mtls(server: &Running, path_id: &str) -> String {
@@ -106,7 +106,7 @@ async fn each_profile_takes_its_own_devices_and_asks_for_the_challenge_too() {
         }
         // A whole enrollment with the right challenge, but by the other profile's device.
         let stranger = Device { http: b, ..device };
-        let csr = stranger.csr(Some(crate::house::CHALLENGE));
+        let csr = stranger.csr(Some(crate::test_env::CHALLENGE));
         let request = stranger.request(Content::PkcsReq(&csr));
         match stranger.try_post(&request).await {
             Err(Trouble::Status(401, _)) => {}
@@ -125,45 +125,45 @@ async fn each_profile_takes_its_own_devices_and_asks_for_the_challenge_too() {
     assert_eq!(status_of(&a, &server.https("/scep-mtls/a")).await, 404);
     // The plain listener serves both, certificate or not.
     issued({
-        let csr = plain_b.csr(Some(crate::house::CHALLENGE));
+        let csr = plain_b.csr(Some(crate::test_env::CHALLENGE));
         plain_b.post(&plain_b.request(Content::PkcsReq(&csr))).await
     });
 }
 
 /// This CA once more, with the same name and key, but for two days only.
-fn short_lived(house: &House) -> Certificate {
-    let now = house.clock.now();
+fn short_lived(env: &TestEnv) -> Certificate {
+    let now = env.clock.now();
     let builder = CertificateBuilder {
-        issuer: house.ca.subject().clone(),
-        subject: house.ca.subject().clone(),
+        issuer: env.ca.subject().clone(),
+        subject: env.ca.subject().clone(),
         serial: Serial::random().unwrap(),
         not_before: now - Duration::hours(1),
         not_after: now + Duration::days(2),
-        public_key: house.ca.public_key().clone(),
-        extensions: house.ca.extensions().to_vec(),
+        public_key: env.ca.public_key().clone(),
+        extensions: env.ca.extensions().to_vec(),
     };
-    let scheme = house.ca_key.scheme(Digest::Sha256).unwrap();
-    builder.sign(&house.ca_key, &scheme).unwrap()
+    let scheme = env.ca_key.scheme(Digest::Sha256).unwrap();
+    builder.sign(&env.ca_key, &scheme).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trust_anchor_is_trusted_while_it_is_valid() {
-    let house = House::new().with("server = { mtls_listen = '127.0.0.1:0' }");
-    let bundle = house.file("clients.pem", short_lived(&house).to_pem().as_bytes());
+    let env = TestEnv::new().with("server = { mtls_listen = '127.0.0.1:0' }");
+    let bundle = env.file("clients.pem", short_lived(&env).to_pem().as_bytes());
     let settings = format!(
         "mtls = {{ enabled = true, client_ca_trust_bundle_path = '{}' }}",
         bundle.display()
     );
-    let server = house.profile("a", &settings).start().await;
+    let server = env.profile("a", &settings).start().await;
     let device = Device::at(server.http("a"), server.client(), device_key()).await;
     let certificate = device.enroll().await;
     let client = with_certificate(&server, &certificate, &device_key(), Version::TLS_1_3);
     assert_eq!(status_of(&client, &mtls(&server, "a")).await, 200);
-    server.house.clock.advance(Duration::days(3));
-    assert!(certificate.valid_at(server.house.clock.now()));
+    server.env.clock.advance(Duration::days(3));
+    assert!(certificate.valid_at(server.env.clock.now()));
     assert_eq!(status_of(&client, &mtls(&server, "a")).await, 401);
     // One that is still to come counts no more than one that is gone.
-    server.house.clock.advance(Duration::days(-4));
+    server.env.clock.advance(Duration::days(-4));
     assert_eq!(status_of(&client, &mtls(&server, "a")).await, 401);
 }
 
@@ -198,7 +198,7 @@ async fn a_profile_that_requires_mtls_is_closed_elsewhere() {
     let open = server.https("/scep/a");
     let device = Device::at(open.clone(), server.client(), device_key()).await;
     let certificate = device.enroll().await;
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let mtls = profiles[0]["mtls"].as_table_mut().unwrap();
         mtls.insert("required".to_owned(), true.into());
@@ -238,7 +238,7 @@ async fn asks_for_a_certificate(
     version: &'static rustls::SupportedProtocolVersion,
 ) -> bool {
     let mut roots = rustls::RootCertStore::empty();
-    let ca = CertificateDer::from(server.house.ca.der().to_vec());
+    let ca = CertificateDer::from(server.env.ca.der().to_vec());
     roots.add(ca).unwrap();
     let asked = Arc::new(Asked::default());
     let config = rustls::ClientConfig::builder_with_protocol_versions(&[version])

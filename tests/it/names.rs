@@ -8,7 +8,7 @@ use scep::client::Content;
 
 use crate::device::{Device, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House};
+use crate::test_env::{CHALLENGE, TestEnv};
 
 /// Asks for a certificate; the refusal.
 async fn refusal(device: &Device, csr: &Csr) -> (FailInfo, String) {
@@ -82,12 +82,12 @@ fn of_a_prime_modulus() -> Csr {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_device_may_have_is_refused_by_name() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
     let key = &device.key;
     for (csr, fail_info, words) in [
         (
-            csr("CN=box-4", "", &server.house.ca_key),
+            csr("CN=box-4", "", &server.env.ca_key),
             FailInfo::BadAlg,
             "the key of a CA itself",
         ),
@@ -128,14 +128,14 @@ async fn what_no_device_may_have_is_refused_by_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ras_own_key_is_for_no_device() {
-    let house = House::new();
+    let env = TestEnv::new();
     let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    house.renew_ra(&ra_key);
+    env.renew_ra(&ra_key);
     let settings = format!(
         "ra = 'files'\nra_cert_path = '{0}/ra.pem'\nra_key_path = '{0}/ra.key'",
-        house.dir().display()
+        env.dir().display()
     );
-    let server = house.profile("corp", &settings).start().await;
+    let server = env.profile("corp", &settings).start().await;
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
     let (fail_info, text) = refusal(&device, &csr("CN=box-4", "", &ra_key)).await;
     assert_eq!(fail_info, FailInfo::BadAlg, "{text}");

@@ -3,25 +3,25 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use actors::{PanicDrill, Status};
+use actors::{InjectPanic, Status};
 use challenge::Label;
 use scep::client::Content;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House};
 use crate::intune;
+use crate::test_env::{CHALLENGE, TestEnv};
 
 const PANICS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_under_load_is_survived() {
-    let house = House::new();
+    let env = TestEnv::new();
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
     // A device whose answer got lost in the panic asks again with the very same message.
-    let settings = intune::settings(house.dir()) + "retransmission_window = '5m'\n";
-    let server = house
+    let settings = intune::settings(env.dir()) + "retransmission_window = '5m'\n";
+    let server = env
         .profile("corp", &settings)
         .profile("sibling", "")
         .start()
@@ -44,15 +44,18 @@ async fn a_panic_under_load_is_survived() {
     for _ in 0..PANICS {
         drilled.more(2).await;
         let dead = server.profile("corp").actor.clone();
-        let begun = Instant::now();
-        dead.send(PanicDrill).await.unwrap_err();
+        let started = Instant::now();
+        dead.send(InjectPanic).await.unwrap_err();
         // Serves again: another actor is in the directory, and answers.
         loop {
             let actor = server.profile("corp").actor.clone();
             if actor != dead && actor.send(Status).await.is_ok() {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(1), "not back in time");
+            assert!(
+                started.elapsed() < Duration::from_secs(1),
+                "not back in time"
+            );
             tokio::task::yield_now().await;
         }
         drilled.more(2).await;

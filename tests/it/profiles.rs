@@ -6,8 +6,8 @@ use tokio::net::TcpStream;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House, Running};
 use crate::intune;
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 /// A request of which the server has taken the head and waits for the body.
 pub(crate) struct Begun {
@@ -69,18 +69,18 @@ fn status_of_caps(server: &Running, path_id: &str) -> impl Future<Output = u16> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_profile_finishes_what_it_began_and_an_added_one_works_at_once() {
-    let mut server = House::new()
+    let mut server = TestEnv::new()
         .profile("stays", "")
         .profile("goes", "")
         .start()
         .await;
     let device = Device::at(server.http("goes"), server.client(), device_key()).await;
-    let mut begun = Vec::new();
+    let mut started = Vec::new();
     let mut requests = Vec::new();
     for _ in 0..4 {
         let csr = device.csr(Some(CHALLENGE));
         let request = device.request(Content::PkcsReq(&csr));
-        begun.push(Begun::new(&server, "goes", request.message()).await);
+        started.push(Begun::new(&server, "goes", request.message()).await);
         requests.push(request);
     }
     let neighbour = Device::at(server.http("stays"), server.client(), device_key()).await;
@@ -88,7 +88,7 @@ async fn a_removed_profile_finishes_what_it_began_and_an_added_one_works_at_once
     load.more(1).await;
 
     let mut gone = None;
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         gone = Some(profiles.remove(1));
         let mut new = gone.clone().unwrap();
@@ -104,15 +104,15 @@ async fn a_removed_profile_finishes_what_it_began_and_an_added_one_works_at_once
     added.enroll().await;
 
     let mut certificates = Vec::new();
-    for (begun, request) in begun.into_iter().zip(&requests) {
-        let (head, body) = begun.finish().await;
+    for (started, request) in started.into_iter().zip(&requests) {
+        let (head, body) = started.finish().await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let reply = request.open_reply(&body, &device.ca.reply_signers());
         certificates.push(issued(reply.unwrap()));
     }
 
     // Back again, it knows what it did.
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.push(gone.unwrap());
     });
@@ -127,11 +127,11 @@ async fn a_removed_profile_finishes_what_it_began_and_an_added_one_works_at_once
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_comes_back_takes_over_from_the_one_that_still_had_requests() {
-    let house = House::new();
+    let env = TestEnv::new();
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let settings = intune::settings(house.dir());
-    let mut server = house
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let settings = intune::settings(env.dir());
+    let mut server = env
         .profile("corp", &settings)
         .profile("stays", "")
         .start()
@@ -140,15 +140,15 @@ async fn a_profile_that_comes_back_takes_over_from_the_one_that_still_had_reques
     let challenge = intune::challenge_by(&connector);
     let ask = || device.request(Content::PkcsReq(&device.csr(Some(&challenge))));
     let request = ask();
-    let begun = Begun::new(&server, "corp", request.message()).await;
+    let started = Begun::new(&server, "corp", request.message()).await;
 
     let mut gone = None;
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         gone = Some(profiles.remove(0));
     });
     server.server.reload("test").await.unwrap();
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.push(gone.unwrap());
     });
@@ -156,7 +156,7 @@ async fn a_profile_that_comes_back_takes_over_from_the_one_that_still_had_reques
 
     // The new actor's replay memory is the one that counts: the old one must not issue on the same challenge.
     issued(device.post(&ask()).await);
-    let (head, _) = begun.finish().await;
+    let (head, _) = started.finish().await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     let (_, text) = refused(device.post(&request).await);
     assert!(text.contains("replay"), "{text}");

@@ -12,13 +12,14 @@ use openssl::x509::store::X509StoreBuilder;
 use pki::{Certificate, Crl, Curve, Digest, KeyKind, Name, Serial, der, oid};
 use reqwest::StatusCode;
 use serde_json::json;
+use store::TokenRole;
 
 use crate::device::Device;
 use crate::fleet::device_key;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 async fn server(settings: &str) -> Running {
-    House::new()
+    TestEnv::new()
         .profile("corp", "")
         .with(&format!(
             "[publish]\nlisten = '127.0.0.1:0'\nbase_url = 'http://pki.example.com/pub'\n{settings}"
@@ -60,7 +61,10 @@ async fn revoke_as(server: &Running, certificate: &Certificate, reason: &str) {
         certificate.serial().to_hex()
     );
     let body = json!({ "reason": reason }).to_string();
-    let answer = server.admin().await.post(&path, &body).await;
+    // A token's name is taken for good: one for each certificate.
+    let name = format!("revokes-{}", certificate.serial().to_hex());
+    let token = server.token(&name, TokenRole::Admin).await;
+    let answer = server.with_token(&token).post(&path, &body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
@@ -180,15 +184,15 @@ async fn files_are_where_certificates_say_and_nothing_else_is_there() {
 
     for path in [crl_path.as_str(), "/crl/local.crl", "/pub/crl/local.crl"] {
         let list = crl(&server, path).await;
-        list.verify_signature_by(server.house.ca.public_key())
+        list.verify_signature_by(server.env.ca.public_key())
             .unwrap();
-        assert_eq!(list.aki(), server.house.ca.ski());
+        assert_eq!(list.aki(), server.env.ca.ski());
         assert!(list.entries().is_empty() && list.number().is_some());
     }
     for path in [ca_path, "/ca/local.cer"] {
         let reply = get(&server, path, &[]).await;
         assert_eq!(header(&reply, "content-type"), "application/pkix-cert");
-        assert_eq!(reply.bytes().await.unwrap(), server.house.ca.der());
+        assert_eq!(reply.bytes().await.unwrap(), server.env.ca.der());
     }
     for path in [
         "/",
@@ -223,7 +227,7 @@ async fn files_are_where_certificates_say_and_nothing_else_is_there() {
 async fn caches_learn_how_long_they_may_keep_what_they_have() {
     let server = server("max_age = '2m'").await;
     let certificate = enrolled(&server).await;
-    let id = CertId::new(Digest::Sha1, &server.house.ca, certificate.serial());
+    let id = CertId::new(Digest::Sha1, &server.env.ca, certificate.serial());
     let text = base64::engine::general_purpose::URL_SAFE.encode(request(&[id], None));
     for path in ["/crl/local.crl".to_owned(), format!("/ocsp/local/{text}")] {
         let reply = get(&server, &path, &[]).await;
@@ -263,7 +267,7 @@ async fn caches_learn_how_long_they_may_keep_what_they_have() {
 async fn a_revocation_is_seen_at_once() {
     let server = server("").await;
     let (kept, revoked) = (enrolled(&server).await, enrolled(&server).await);
-    let ca = server.house.ca.clone();
+    let ca = server.env.ca.clone();
     let before = crl(&server, "/crl/local.crl").await;
     for certificate in [&kept, &revoked] {
         assert_eq!(
@@ -300,10 +304,10 @@ async fn a_revocation_is_seen_at_once() {
 async fn strangers_and_nonsense_are_refused_in_five_octets() {
     let server = server("").await;
     let name = Name::parse("O=Example, CN=Test CA").unwrap();
-    let now = server.house.clock.now();
+    let now = server.env.clock.now();
     let (namesake, _) = create_root(&name, KeyKind::Ec(Curve::P256), now, 1).unwrap();
     let theirs = CertId::new(Digest::Sha256, &namesake, &Serial::new([1]));
-    let ours = CertId::new(Digest::Sha256, &server.house.ca, &Serial::new([1]));
+    let ours = CertId::new(Digest::Sha256, &server.env.ca, &Serial::new([1]));
     let unauthorized = [0x30, 3, 10, 1, 6];
     let malformed = [0x30, 3, 10, 1, 1];
     assert_eq!(
@@ -336,7 +340,7 @@ async fn strangers_and_nonsense_are_refused_in_five_octets() {
 async fn nonces_come_back_as_often_as_a_source_may_ask() {
     let server = server("fresh_per_source_per_minute = 2").await;
     let certificate = enrolled(&server).await;
-    let ca = server.house.ca.clone();
+    let ca = server.env.ca.clone();
     let id = CertId::new(Digest::Sha1, &ca, certificate.serial());
     let has = |answer: &[u8], nonce: &[u8]| answer.windows(nonce.len()).any(|part| part == nonce);
     for (round, nonce) in [[0x5a; 16], [0x6b; 16], [0x7c; 16]].iter().enumerate() {
@@ -357,7 +361,7 @@ async fn nonces_come_back_as_often_as_a_source_may_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_certificates_are_answered_together() {
     let server = server("").await;
-    let ca = server.house.ca.clone();
+    let ca = server.env.ca.clone();
     let (one, other) = (enrolled(&server).await, enrolled(&server).await);
     revoke(&server, &other).await;
     let ids = [one.serial(), other.serial()].map(|serial| CertId::new(Digest::Sha256, &ca, serial));
@@ -370,7 +374,7 @@ async fn several_certificates_are_answered_together() {
 async fn what_ends_is_renewed_before() {
     let server = server("").await;
     let certificate = enrolled(&server).await;
-    let id = CertId::new(Digest::Sha1, &server.house.ca, certificate.serial());
+    let id = CertId::new(Digest::Sha1, &server.env.ca, certificate.serial());
     let asked = request(std::slice::from_ref(&id), None);
     let signer = || {
         let events = server.events("ocsp_responder_issue");
@@ -385,7 +389,7 @@ async fn what_ends_is_renewed_before() {
     assert_eq!(post(&server, asked.clone()).await, before, "it is kept");
     let list = crl(&server, "/crl/local.crl").await;
 
-    server.house.clock.advance(Duration::hours(7));
+    server.env.clock.advance(Duration::hours(7));
     let later = post(&server, asked.clone()).await;
     assert!(
         later != before && holds(&later, &first),
@@ -393,7 +397,7 @@ async fn what_ends_is_renewed_before() {
     );
     assert_eq!(crl(&server, "/crl/local.crl").await.number(), list.number());
 
-    server.house.clock.advance(Duration::days(7));
+    server.env.clock.advance(Duration::days(7));
     let newer = crl(&server, "/crl/local.crl").await;
     assert!(newer.number() > list.number());
     let (made, second) = signer();
@@ -405,7 +409,7 @@ async fn what_ends_is_renewed_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_rollover_both_cas_are_answered_for() {
     let mut server = server("").await;
-    let old = server.house.ca.clone();
+    let old = server.env.ca.clone();
     let (kept, revoked) = (enrolled(&server).await, enrolled(&server).await);
     revoke_as(&server, &revoked, "superseded").await;
     let old_place = kept.extension(oid::CRL_DISTRIBUTION_POINTS).unwrap();
@@ -414,12 +418,12 @@ async fn after_a_rollover_both_cas_are_answered_for() {
     let old_place = &old_place[..old_place.find(".crl").unwrap() + 4];
 
     let name = Name::parse("O=Example, CN=Test CA").unwrap();
-    let now = server.house.clock.now();
+    let now = server.env.clock.now();
     let (new, key) = create_root(&name, KeyKind::Ec(Curve::P384), now, 10).unwrap();
-    let cert_path = server.house.file("next.pem", new.to_pem().as_bytes());
+    let cert_path = server.env.file("next.pem", new.to_pem().as_bytes());
     let key_path = key.to_pkcs8_pem().unwrap();
-    let key_path = server.house.file("next.key", key_path.as_bytes());
-    server.house.edit(|config| {
+    let key_path = server.env.file("next.key", key_path.as_bytes());
+    server.env.edit(|config| {
         let issuer = config["issuer"][0].as_table_mut().unwrap();
         let mut exchange = |setting: &str, with: &std::path::Path| {
             let was = issuer.insert(setting.to_owned(), with.to_str().unwrap().into());

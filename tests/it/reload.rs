@@ -10,22 +10,22 @@ use scepd::running::Caller;
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::{Load, Patience, always, device_key};
-use crate::house::{CHALLENGE, House, Running};
 use crate::intune;
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 const RELOADS: usize = 15;
 
-/// A house whose profile `corp` has its RA pair in files and takes Intune challenges.
-fn with_files(ra_key: &PrivateKey) -> House {
-    let house = House::new();
-    house.renew_ra(ra_key);
-    let dir = house.dir().to_owned();
+/// An environment whose profile `corp` has its RA pair in files and takes Intune challenges.
+fn with_files(ra_key: &PrivateKey) -> TestEnv {
+    let env = TestEnv::new();
+    env.renew_ra(ra_key);
+    let dir = env.dir().to_owned();
     let settings = format!(
         "ra = 'files'\nra_cert_path = '{0}/ra.pem'\nra_key_path = '{0}/ra.key'\n{1}",
         dir.display(),
         intune::settings(&dir)
     );
-    house.profile("corp", &settings)
+    env.profile("corp", &settings)
 }
 
 fn rsa() -> PrivateKey {
@@ -35,10 +35,10 @@ fn rsa() -> PrivateKey {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_fails_while_certificates_are_rotated() {
     let ra_keys = [rsa(), rsa()];
-    let house = with_files(&ra_keys[0]);
+    let env = with_files(&ra_keys[0]);
     let first = intune::connector("connector 0");
-    house.file("anchors.pem", first.certificate.to_pem().as_bytes());
-    let server = house.start().await;
+    env.file("anchors.pem", first.certificate.to_pem().as_bytes());
+    let server = env.start().await;
     let url = server.https("/scep/corp");
 
     let device = Device::at(url.clone(), server.client(), device_key()).await;
@@ -76,9 +76,9 @@ async fn nothing_fails_while_certificates_are_rotated() {
         let new = intune::connector(&format!("connector {}", round + 1));
         let old = connector.lock().unwrap().clone();
         let bundle = new.certificate.to_pem() + &old.certificate.to_pem();
-        server.house.replace("anchors.pem", bundle.as_bytes());
-        server.house.renew_ra(&ra_keys[round % 2]);
-        last_tls = Some(server.house.renew_tls());
+        server.env.replace("anchors.pem", bundle.as_bytes());
+        server.env.renew_ra(&ra_keys[round % 2]);
+        last_tls = Some(server.env.renew_tls());
         let reloaded = server.server.reload("test").await.unwrap();
         assert_eq!(reloaded.profiles.updated, ["corp"]);
         *connector.lock().unwrap() = new;
@@ -95,7 +95,7 @@ async fn nothing_fails_while_certificates_are_rotated() {
 
     // The challenge of before the first reload is still known, though its connector is gone: put it back to show it.
     let pem = first.certificate.to_pem();
-    server.house.replace("anchors.pem", pem.as_bytes());
+    server.env.replace("anchors.pem", pem.as_bytes());
     let caller = Caller {
         name: "test".to_owned(),
         kind: "System".to_owned(),
@@ -118,13 +118,13 @@ async fn nothing_fails_while_certificates_are_rotated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_to_the_previous_ra_open_until_its_overlap_ends() {
     let (old_key, new_key) = (rsa(), rsa());
-    let house = with_files(&old_key);
+    let env = with_files(&old_key);
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let server = house.start().await;
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let server = env.start().await;
     let early = Device::at(server.http("corp"), server.client(), device_key()).await;
     let old = early.ca.recipient().unwrap().clone();
-    let new = server.house.renew_ra(&new_key);
+    let new = server.env.renew_ra(&new_key);
     server.server.reload("test").await.unwrap();
     let late = Device::at(server.http("corp"), server.client(), device_key()).await;
     assert_eq!(*late.ca.recipient().unwrap(), new);
@@ -135,7 +135,7 @@ async fn requests_to_the_previous_ra_open_until_its_overlap_ends() {
 
     let overlap = server.profile("corp").spec.ras.len();
     assert_eq!(overlap, 2);
-    server.house.clock.advance(chrono::Duration::days(60));
+    server.env.clock.advance(chrono::Duration::days(60));
     server.server.reload("test").await.unwrap();
     let csr = early.csr(Some(CHALLENGE));
     let request = early.request(Content::PkcsReq(&csr));
@@ -147,12 +147,12 @@ async fn requests_to_the_previous_ra_open_until_its_overlap_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_restart_stays_as_it_is_and_is_said_each_time() {
-    let mut server = House::new().profile("corp", "").start().await;
+    let mut server = TestEnv::new().profile("corp", "").start().await;
     let ra = |server: &Running| server.profile("corp").spec.ras[0].opens.certificate.clone();
     let (before, in_force) = (ra(&server), server.server.config());
-    let other = server.house.dir().join("other");
+    let other = server.env.dir().join("other");
     let path = other.display().to_string();
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         config["server"]["data_dir"] = path.into();
         config["server"]["https_listen"] = "127.0.0.1:1".into();
     });
@@ -172,13 +172,13 @@ async fn what_needs_a_restart_stays_as_it_is_and_is_said_each_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_lists_what_is_wrong_with_files_ports_and_the_store_at_once() {
-    let mut server = House::new().profile("corp", "").start().await;
+    let mut server = TestEnv::new().profile("corp", "").start().await;
     let address = server.server.addresses().https.to_string();
     server
-        .house
+        .env
         .edit(|config| config["server"]["https_listen"] = address.into());
-    server.house.replace("tls.key", b"garbage");
-    let Err(error) = server.house.try_start().await else {
+    server.env.replace("tls.key", b"garbage");
+    let Err(error) = server.env.try_start().await else {
         panic!("the server starts twice")
     };
     let words = error.to_string();

@@ -11,7 +11,7 @@ use store::CaId;
 use crate::device::{Device, issued, refused};
 use crate::fake_vault::{Act, FakeVault};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 /// How long something may take that is under way: a limit, not a pace.
 const STUCK: Duration = Duration::from_secs(60);
@@ -22,17 +22,17 @@ async fn fake() -> FakeVault {
     fake
 }
 
-fn house(fake: &FakeVault) -> House {
-    let mut house = House::new().profile("corp", "issuer_id = 'bao'\nanswer_within = '2s'");
+fn env(fake: &FakeVault) -> TestEnv {
+    let mut env = TestEnv::new().profile("corp", "issuer_id = 'bao'\nanswer_within = '2s'");
     let issuer = format!(
         "id = 'bao'\ntype = 'vault'\nurl = '{}'\n[vault]\nrole = 'scepd'\nra_role = 'ra'\ntoken = 'canary-token-7f31'",
         fake.url()
     );
-    house.edit(|config| {
+    env.edit(|config| {
         let issuers = config["issuer"].as_array_mut().unwrap();
         issuers.push(issuer.parse::<toml::Table>().unwrap().into());
     });
-    house
+    env
 }
 
 async fn device(server: &Running) -> Device {
@@ -65,8 +65,8 @@ async fn crl(device: &Device, certificate: &Certificate) -> Crl {
 
 /// Asks the same until it is no longer pending.
 async fn until_decided(device: &Device, content: impl Fn() -> Content<'static>) -> Reply {
-    let begun = Instant::now();
-    while begun.elapsed() < STUCK {
+    let started = Instant::now();
+    while started.elapsed() < STUCK {
         match device.post(&device.request(content())).await {
             Reply::Pending => tokio::task::yield_now().await,
             reply => return reply,
@@ -78,7 +78,7 @@ async fn until_decided(device: &Device, content: impl Fn() -> Content<'static>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_enrolls_renews_is_revoked_and_finds_itself_on_the_crl() {
     let fake = fake().await;
-    let server = house(&fake).start().await;
+    let server = env(&fake).start().await;
     let mut device = device(&server).await;
     let ca = fake.state().ca.clone();
     assert_eq!(
@@ -98,7 +98,7 @@ async fn a_device_enrolls_renews_is_revoked_and_finds_itself_on_the_crl() {
     renewed.verify_signature_by(ca.public_key()).unwrap();
     assert!(crl(&device, &first).await.entries().is_empty());
 
-    let services = &server.server.house().services;
+    let services = &server.server.runtime().services;
     actors::revoke(services, revocation(&server, &first))
         .await
         .unwrap();
@@ -113,11 +113,11 @@ async fn a_device_enrolls_renews_is_revoked_and_finds_itself_on_the_crl() {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_it_is_sealed_devices_wait_and_a_revocation_does() {
     let fake = fake().await;
-    let server = house(&fake).start().await;
+    let server = env(&fake).start().await;
     let device = device(&server).await;
     let certificate = device.enroll().await;
     fake.state().sealed = true;
-    let services = &server.server.house().services;
+    let services = &server.server.runtime().services;
     let waits = actors::revoke(services, revocation(&server, &certificate)).await;
     assert!(matches!(waits, Err(RevokeError::Waits(_))), "{waits:?}");
     let csr: &'static pki::Csr = Box::leak(Box::new(device.csr(Some(CHALLENGE))));
@@ -131,8 +131,8 @@ async fn while_it_is_sealed_devices_wait_and_a_revocation_does() {
     let reply = until_decided(&device, || Content::PkcsReq(csr)).await;
     issued(reply);
     // The outbox is looked through as it is every few seconds.
-    let begun = Instant::now();
-    while fake.state().revoked.is_empty() && begun.elapsed() < STUCK {
+    let started = Instant::now();
+    while fake.state().revoked.is_empty() && started.elapsed() < STUCK {
         server
             .profile("corp")
             .actor
@@ -148,7 +148,7 @@ async fn while_it_is_sealed_devices_wait_and_a_revocation_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_approved_is_revoked_and_not_delivered() {
     let fake = fake().await;
-    let server = house(&fake).start().await;
+    let server = env(&fake).start().await;
     for (number, (act, field)) in [
         (Act::Clips(30), "notAfter"),
         (Act::AddsAnEku, "extKeyUsage"),
@@ -176,15 +176,15 @@ async fn what_was_not_approved_is_revoked_and_not_delivered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shorter_certificate_is_delivered_where_that_is_agreed_to() {
     let fake = fake().await;
-    let mut house = house(&fake);
-    house.edit(|config| {
+    let mut env = env(&fake);
+    env.edit(|config| {
         let bao = config["issuer"][1].as_table_mut().unwrap();
         bao.insert("accept_shorter_validity".to_owned(), true.into());
     });
-    let server = house.start().await;
+    let server = env.start().await;
     fake.state().acts.push_back(Act::Clips(30));
     let certificate = device(&server).await.enroll().await;
-    let left = certificate.not_after() - server.house.clock.now();
+    let left = certificate.not_after() - server.env.clock.now();
     assert!(left < chrono::Duration::days(340), "{left}");
     let said = format!("{:?}", server.events("scep_pkcsreq").first().unwrap());
     assert!(
@@ -197,7 +197,7 @@ async fn a_shorter_certificate_is_delivered_where_that_is_agreed_to() {
 async fn a_start_while_it_is_away_works_from_the_chain_of_before() {
     let fake = fake().await;
     fake.state().sealed = true;
-    let first = house(&fake);
+    let first = env(&fake);
     let error = first.try_start().await.err().unwrap().to_string();
     assert!(
         error.contains("issuer bao: url: ") && error.contains("it is sealed"),
@@ -206,9 +206,9 @@ async fn a_start_while_it_is_away_works_from_the_chain_of_before() {
     assert!(!error.contains("canary"), "{error}");
     fake.state().sealed = false;
     let server = first.start().await;
-    let house = server.stop().await;
+    let env = server.stop().await;
     fake.state().sealed = true;
-    let server = house.start().await;
+    let server = env.start().await;
     let device = device(&server).await;
     assert_eq!(*device.ca.issuing(), fake.state().ca);
     fake.state().sealed = false;
@@ -228,14 +228,14 @@ async fn a_start_while_it_is_away_works_from_the_chain_of_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_the_issuer_cannot_serve_does_not_start() {
     let fake = fake().await;
-    let mut house = house(&fake);
-    house.edit(|config| {
+    let mut env = env(&fake);
+    env.edit(|config| {
         let device = config["certificate_profile"][0].as_table_mut().unwrap();
         device.insert("must_staple".to_owned(), true.into());
         device.insert("ekus_default".to_owned(), vec!["server_auth"].into());
         device.insert("ekus_allowed".to_owned(), vec!["server_auth"].into());
     });
-    let error = house.try_start().await.err().unwrap().to_string();
+    let error = env.try_start().await.err().unwrap().to_string();
     for words in [
         "certificate_profile device: must_staple: ",
         "certificate_profile device: ekus_default: ",
@@ -248,7 +248,7 @@ async fn a_profile_that_the_issuer_cannot_serve_does_not_start() {
 async fn a_subject_that_it_cannot_make_is_refused_before_it_is_asked() {
     let fake = fake().await;
     fake.state().role["organization"] = json!([]);
-    let server = house(&fake).start().await;
+    let server = env(&fake).start().await;
     let device = device(&server).await;
     let csr = device.csr(Some(CHALLENGE));
     refused(device.post(&device.request(Content::PkcsReq(&csr))).await);

@@ -6,21 +6,21 @@ use scep::client::{Content, Reply};
 
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
 use crate::intune;
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
-/// A house whose profile `corp` takes Intune challenges, three a day for each device.
-fn house() -> (House, Connector) {
-    let house = House::new();
+/// An environment whose profile `corp` takes Intune challenges, three a day for each device.
+fn env() -> (TestEnv, Connector) {
+    let env = TestEnv::new();
     let connector = intune::connector("connector");
-    house.file("anchors.pem", connector.certificate.to_pem().as_bytes());
-    let settings = intune::settings(house.dir()).replace("24h = 0", "24h = 3");
-    (house.profile("corp", &settings), connector)
+    env.file("anchors.pem", connector.certificate.to_pem().as_bytes());
+    let settings = intune::settings(env.dir()).replace("24h = 0", "24h = 3");
+    (env.profile("corp", &settings), connector)
 }
 
 /// Gives the first profile another name; `formerly` as TOML.
-fn rename(house: &mut House, path_id: &str, formerly: Option<&str>) {
-    house.edit(|config| {
+fn rename(env: &mut TestEnv, path_id: &str, formerly: Option<&str>) {
+    env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let profile = profiles[0].as_table_mut().unwrap();
         profile.insert("path_id".to_owned(), path_id.into());
@@ -47,15 +47,15 @@ async fn is_refused(device: &Device, challenge: &str, label: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn challenges_rates_and_counters_go_along() {
-    let (house, connector) = house();
-    let mut server = house.start().await;
+    let (env, connector) = env();
+    let mut server = env.start().await;
     let used = [0, 1, 2].map(|_| intune::challenge_by(&connector));
     let device = at(&server, "corp").await;
     issued(ask(&device, &used[0]).await);
     issued(ask(&device, &used[1]).await);
 
     // Beside the running server, then over a restart, then back again.
-    rename(&mut server.house, "fleet", Some("corp"));
+    rename(&mut server.env, "fleet", Some("corp"));
     let reloaded = server.server.reload("test").await.unwrap();
     assert_eq!(reloaded.profiles.added, ["fleet"]);
     assert_eq!(reloaded.profiles.removed, ["corp"]);
@@ -78,9 +78,9 @@ async fn challenges_rates_and_counters_go_along() {
     let counted = server.status("fleet").await.counters;
     assert_eq!(counted.count(Label::Success), 3, "each is counted once");
 
-    let mut house = server.stop().await;
-    rename(&mut house, "corp", Some("fleet"));
-    let server = house.start().await;
+    let mut env = server.stop().await;
+    rename(&mut env, "corp", Some("fleet"));
+    let server = env.start().await;
     let device = at(&server, "corp").await;
     for challenge in &used {
         is_refused(&device, challenge, "replay").await;
@@ -92,12 +92,12 @@ async fn challenges_rates_and_counters_go_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_goes_on_takes_over_another_ones_past() {
-    let (house, connector) = house();
-    let settings = intune::settings(house.dir());
-    let mut server = house.profile("fleet", &settings).start().await;
+    let (env, connector) = env();
+    let settings = intune::settings(env.dir());
+    let mut server = env.profile("fleet", &settings).start().await;
     let used = intune::challenge_by(&connector);
     issued(ask(&at(&server, "corp").await, &used).await);
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.remove(0);
         let fleet = profiles[0].as_table_mut().unwrap();
@@ -114,16 +114,16 @@ async fn a_profile_that_goes_on_takes_over_another_ones_past() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_was_removed_and_comes_back_has_forgotten_nothing() {
-    let (house, connector) = house();
-    let mut server = house.profile("other", "").start().await;
+    let (env, connector) = env();
+    let mut server = env.profile("other", "").start().await;
     let used = intune::challenge_by(&connector);
     issued(ask(&at(&server, "corp").await, &used).await);
     let mut kept = None;
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         kept = Some(config["profile"].as_array_mut().unwrap().remove(0));
     });
     server.server.reload("test").await.unwrap();
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.extend(kept.clone());
     });
@@ -135,19 +135,19 @@ async fn a_profile_that_was_removed_and_comes_back_has_forgotten_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_that_is_refused_leaves_the_profile_at_work() {
-    let (house, connector) = house();
-    let mut server = house.start().await;
+    let (env, connector) = env();
+    let mut server = env.start().await;
     let device = at(&server, "corp").await;
     issued(ask(&device, &intune::challenge_by(&connector)).await);
-    rename(&mut server.house, "fleet", Some("corp"));
-    server.house.replace("tls.key", b"garbage");
+    rename(&mut server.env, "fleet", Some("corp"));
+    server.env.replace("tls.key", b"garbage");
     server.server.reload("test").await.unwrap_err();
     issued(ask(&device, &intune::challenge_by(&connector)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_and_what_was_issued_go_along() {
-    let mut server = House::new()
+    let mut server = TestEnv::new()
         .profile("corp", "approval = true")
         .start()
         .await;
@@ -157,7 +157,7 @@ async fn what_waits_and_what_was_issued_go_along() {
     assert!(matches!(device.post(&request).await, Reply::Pending));
     let ca = device.ca.clone();
 
-    rename(&mut server.house, "fleet", Some("corp"));
+    rename(&mut server.env, "fleet", Some("corp"));
     let mut server = server.stop().await.start().await;
     let moved = Device {
         url: server.http("fleet"),
@@ -188,7 +188,7 @@ async fn what_waits_and_what_was_issued_go_along() {
     );
 
     // Under the next name it is still known, and its certificate renews without waiting.
-    rename(&mut server.house, "devices", Some("fleet, corp"));
+    rename(&mut server.env, "devices", Some("fleet, corp"));
     server.server.reload("test").await.unwrap();
     let holder = Device {
         signer: certificate.clone(),

@@ -6,7 +6,7 @@ use scep::client::{Content, open_next_ca};
 
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 use actors::Clock;
 
 async fn ask(server: &Running, operation: &str) -> (u16, Vec<u8>) {
@@ -23,7 +23,7 @@ async fn announces(server: &Running) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_ca_is_announced_and_the_old_ones_devices_renew() {
-    let mut server = House::new().profile("corp", "").start().await;
+    let mut server = TestEnv::new().profile("corp", "").start().await;
     assert!(!announces(&server).await);
     assert_eq!(ask(&server, "GetNextCACert").await.0, 404);
     let mut device = Device::at(server.http("corp"), server.client(), device_key()).await;
@@ -31,12 +31,12 @@ async fn the_next_ca_is_announced_and_the_old_ones_devices_renew() {
 
     let name = Name::parse("O=Example, CN=Test CA G2").unwrap();
     let kind = KeyKind::Ec(Curve::P384);
-    let (next, key) = create_root(&name, kind, server.house.clock.now(), 10).unwrap();
-    let cert_path = server.house.file("next.pem", next.to_pem().as_bytes());
+    let (next, key) = create_root(&name, kind, server.env.clock.now(), 10).unwrap();
+    let cert_path = server.env.file("next.pem", next.to_pem().as_bytes());
     let key_path = key.to_pkcs8_pem().unwrap();
-    let key_path = server.house.file("next.key", key_path.as_bytes());
+    let key_path = server.env.file("next.key", key_path.as_bytes());
     let (cert_path, key_path) = (cert_path.to_str().unwrap(), key_path.to_str().unwrap());
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let issuer = config["issuer"][0].as_table_mut().unwrap();
         issuer.insert("next_ca_cert_path".to_owned(), cert_path.into());
     });
@@ -49,7 +49,7 @@ async fn the_next_ca_is_announced_and_the_old_ones_devices_renew() {
     device.enroll().await;
 
     let previous = device.clone();
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let issuer = config["issuer"][0].as_table_mut().unwrap();
         let was = issuer.insert("ca_cert_path".to_owned(), cert_path.into());
         issuer.insert("ca_key_path".to_owned(), key_path.into());
@@ -70,8 +70,7 @@ async fn the_next_ca_is_announced_and_the_old_ones_devices_renew() {
             .await,
     );
     renewed.verify_signature_by(next.public_key()).unwrap();
-    old.verify_signature_by(server.house.ca.public_key())
-        .unwrap();
+    old.verify_signature_by(server.env.ca.public_key()).unwrap();
     // A device that has not asked again still speaks to the RA of before.
     let late = previous.enroll().await;
     late.verify_signature_by(next.public_key()).unwrap();

@@ -5,7 +5,7 @@ use scep::client::{Content, self_signed};
 use store::Outcome;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 /// Which challenge the newest enrollment came with, and how it ended.
 fn newest(server: &Running) -> (Option<String>, Option<Outcome>, Option<String>) {
@@ -31,7 +31,7 @@ fn two() -> toml::Table {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_is_exchanged_for_another_without_a_device_being_refused_and_withdrawn_alone() {
-    let mut server = House::new()
+    let mut server = TestEnv::new()
         .profile("corp", &two().to_string())
         .start()
         .await;
@@ -50,7 +50,7 @@ async fn one_is_exchanged_for_another_without_a_device_being_refused_and_withdra
         );
     }
 
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let all = profiles[0]["challenge_passwords"].as_array_mut().unwrap();
         all.remove(0);
@@ -70,14 +70,14 @@ async fn one_is_exchanged_for_another_without_a_device_being_refused_and_withdra
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_proxys_key_signs_first_requests_and_renewals_sign_for_themselves() {
-    let house = House::new();
+    let env = TestEnv::new();
     let subject = pki::Name::parse("CN=Jamf Pro signer").unwrap();
     let kind = pki::KeyKind::Rsa { bits: 2048 };
     let proxy_key = pki::PrivateKey::generate(kind).unwrap();
     let proxy = self_signed(&subject, &proxy_key, chrono::Utc::now()).unwrap();
-    let path = house.file("proxy.pem", proxy.to_pem().as_bytes());
+    let path = env.file("proxy.pem", proxy.to_pem().as_bytes());
     let settings = format!("signers_path = '{}'", path.display());
-    let server = house.profile("corp", &settings).start().await;
+    let server = env.profile("corp", &settings).start().await;
     let device = Device::of(&server, "corp").await;
     let csr = device.csr(Some(CHALLENGE));
     let (_, text) = refused(device.post(&device.request(Content::PkcsReq(&csr))).await);

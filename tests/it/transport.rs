@@ -10,7 +10,7 @@ use scep::client::{Content, Request, RequestBuilder};
 
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::wire::{self, Raw};
 
 const AFTER_A_PROFILE: [&str; 12] = [
@@ -58,7 +58,7 @@ fn certificate(device: &Device, request: &Request, reply: &Raw, words: &str) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_spelling_of_a_url() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .profile("", "")
         .start()
@@ -102,7 +102,7 @@ async fn every_spelling_of_a_url() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_message_of_get_ca_caps_and_get_ca_cert_means_nothing() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let address = plain(&server);
     let lines = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vectors/get-lines.json");
     let lines: serde_json::Value = serde_json::from_slice(&std::fs::read(lines).unwrap()).unwrap();
@@ -151,7 +151,7 @@ async fn the_message_of_get_ca_caps_and_get_ca_cert_means_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn post_whatever_the_headers_say() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = device(&server, "corp").await;
     for query in [
         "?operation=PKIOperation",
@@ -191,7 +191,7 @@ async fn post_whatever_the_headers_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn get_in_every_form_of_base64() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = device(&server, "corp").await;
     let csr = device.csr(Some(CHALLENGE));
     let recipient = [device.ca.recipient().unwrap()];
@@ -270,7 +270,7 @@ async fn get_in_every_form_of_base64() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_url_of_nearly_64_kib() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "limits.max_csr_bytes = 65536")
         .start()
         .await;
@@ -308,7 +308,7 @@ async fn a_url_of_nearly_64_kib() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_over_the_limit_are_413() {
     const LIMIT: usize = 256 * 1024;
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let url = format!("{}?operation=PKIOperation", server.http("corp"));
     let http = server.client();
     for (length, status) in [(LIMIT + 1, 413), (4 * LIMIT, 413), (LIMIT, 400), (0, 400)] {
@@ -340,7 +340,7 @@ async fn bodies_over_the_limit_are_413() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_is_answered_as_get_without_a_body() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let address = plain(&server);
     for (query, status) in [
         ("?operation=GetCACaps", 200),
@@ -371,7 +371,7 @@ async fn head_is_answered_as_get_without_a_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn white_space_behind_a_message_is_left_out() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = device(&server, "corp").await;
     for behind in ["\n", "\r\n", " \t\r\n\r\n"] {
         let request = enrollment(&device);
@@ -422,7 +422,7 @@ async fn status_of_line(server: &Running, line: &str, tls: bool) -> u16 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_form_of_request_target_is_answered() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let caps = "/scep/corp?operation=GetCACaps";
     for tls in [false, true] {
         for (line, status) in [
@@ -460,7 +460,7 @@ async fn every_form_of_request_target_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_1_0_without_host() {
-    let server = House::new().profile("", "").start().await;
+    let server = TestEnv::new().profile("", "").start().await;
     let device = device(&server, "").await;
     let path = "/cgi-bin/pkiclient.exe";
     let caps = format!("GET {path}?operation=GetCACaps HTTP/1.0\r\n\r\n");
@@ -494,7 +494,7 @@ async fn http_1_0_without_host() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_served() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .profile("", "")
         .start()

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// A TLS server with a house's own certificate, on a port of its own.
+/// A TLS server with a test's own certificate, on a port of its own.
 pub(crate) struct Webhook {
     port: u16,
     answer: Arc<Mutex<(u16, &'static str)>>,

@@ -50,12 +50,12 @@ pub(crate) fn test(repo: Repo, args: &[&str]) -> Result<ExitCode, String> {
     }
 
     let context = Context { repo, may_install };
-    let begun = Instant::now();
+    let started = Instant::now();
     let rows: Vec<Row> = chosen
         .into_iter()
         .map(|suite| run(suite, &context))
         .collect();
-    close(&rows, begun.elapsed());
+    close(&rows, started.elapsed());
     let failed = rows.iter().any(|row| row.result == "FAIL");
     Ok(if failed {
         ExitCode::FAILURE
@@ -91,13 +91,13 @@ fn names(all: &[Suite], list: Option<&&str>) -> Result<BTreeSet<&'static str>, S
 
 fn run(suite: &Suite, context: &Context) -> Row {
     println!("\n== {}: {}", suite.name, suite.what);
-    let begun = Instant::now();
+    let started = Instant::now();
     let (result, note) = match (suite.run)(context) {
         Ok(Done::Passed) => ("PASS", String::new()),
         Ok(Done::Skipped(reason)) => ("SKIPPED", reason),
         Err(reason) => ("FAIL", reason),
     };
-    let time = begun.elapsed();
+    let time = started.elapsed();
     println!(
         "== {}: {result} after {:.1} s{}{note}",
         suite.name,

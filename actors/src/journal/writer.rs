@@ -38,29 +38,29 @@ impl Writer {
     }
 
     pub(super) fn write(&mut self, batch: Vec<Entry>) {
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut changes = Vec::with_capacity(batch.len());
         let mut askers = Vec::with_capacity(batch.len());
-        for Entry { change, then } in batch {
+        for Entry { change, on_commit } in batch {
             changes.push(change);
-            askers.push(then);
+            askers.push(on_commit);
         }
         self.meters.changes.record(changes.len() as f64);
         match self.store.commit(&changes, self.time.now()) {
             Ok(results) => {
                 self.failing = false;
-                for (then, result) in askers.into_iter().zip(results) {
-                    then(result.map_err(JournalError::Conflict));
+                for (on_commit, result) in askers.into_iter().zip(results) {
+                    on_commit(result.map_err(JournalError::Conflict));
                 }
             }
             Err(error) => {
                 self.failed(&error);
-                for then in askers {
-                    then(Err(JournalError::Store(error.to_string())));
+                for on_commit in askers {
+                    on_commit(Err(JournalError::Store(error.to_string())));
                 }
             }
         }
-        self.meters.seconds.record(begun.elapsed().as_secs_f64());
+        self.meters.seconds.record(started.elapsed().as_secs_f64());
     }
 
     /// The first failure is logged, those that follow from it are counted.

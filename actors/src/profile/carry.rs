@@ -1,9 +1,9 @@
 //! What an actor takes over: from the store when it starts, and from a reload while it runs.
 
 use super::ProfileActor;
+use crate::audit_sampler::AuditSampler;
 use crate::enrollment::Waiting;
 use crate::messages::Apply;
-use crate::noise::Noise;
 use crate::start;
 use actix::Handler;
 use challenge::{Counters, DeviceKey, Label, ReplayKey};
@@ -43,7 +43,7 @@ impl Handler<Apply> for ProfileActor {
         }));
         let limit = spec.device_limit();
         self.rate.set_limit(limit);
-        self.guesses.set_limit(spec.guesses_per_minute);
+        self.failed_attempts.set_limit(spec.guesses_per_minute);
         if spec.in_flight != self.permits_limit {
             // Requests under way keep the permits that they hold from the old semaphore.
             self.permits = Arc::new(Semaphore::new(spec.in_flight));
@@ -51,7 +51,7 @@ impl Handler<Apply> for ProfileActor {
         }
         let mut shared = self.shared.with_spec(spec);
         if shared.spec.unverified_per_minute != self.shared.spec.unverified_per_minute {
-            shared.garbage = Arc::new(Noise::of_garbage(shared.spec.unverified_per_minute));
+            shared.garbage = Arc::new(AuditSampler::of_garbage(shared.spec.unverified_per_minute));
         }
         let verified = shared.spec.refusals_per_source_per_minute;
         shared.verified.set_limit(verified);

@@ -1,12 +1,13 @@
 //! The stage in which an issuer is asked, and what becomes of its answer.
 
-use super::{DUE_SINCE, NO_ANSWER, NOT_CALLED, Step, Work, refused};
+use super::attempts::Tried;
+use super::{DUE_SINCE, Step, Work, refused};
 use crate::answer::Answer;
 use crate::durable::{self, Failure};
 use crate::issue;
 use crate::journal::JournalError;
 use crate::notices;
-use crate::outside::{Called, Neighbour, Tries};
+use crate::outside::{Called, Remote};
 use crate::records;
 use challenge::{Label, NoticeOf, Validator};
 use issuer::{Approved, Found, Handle, Issuance, IssueError, Order};
@@ -41,12 +42,10 @@ impl Work {
             at: shared.now(),
             approved,
         };
-        let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-        let neighbour = shared.neighbour(shared.spec.issuer.id());
-        let mut tries = Tries::starting(clock);
+        let remote = shared.remote(shared.spec.issuer.id());
         loop {
-            let called = self.try_issuer(&neighbour, &order, &mut handle).await;
-            let (why, after) = match called {
+            let called = self.try_issuer(&remote, &order, &mut handle).await;
+            let tried = match called {
                 Called::Answered(Ok(Issuance::Issued(certificate))) => {
                     return self.compare(certificate, &order).await;
                 }
@@ -61,20 +60,21 @@ impl Work {
                         }
                         handle = Some(known);
                     }
-                    ("the issuer is still at work".to_owned(), Some(after))
+                    Tried::later("the issuer is still at work", after)
                 }
                 Called::Answered(Err(IssueError::Refused(words))) => {
                     let refusal = refused("issuer_refused", &words)
                         .telling("the issuer refused this certificate");
                     return self.refuse(&refusal).await;
                 }
-                Called::Answered(Err(IssueError::Again { why, after, .. })) => (why, after),
-                Called::TimedOut => (NO_ANSWER.to_owned(), None),
-                Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
+                Called::Answered(Err(IssueError::Again { why, after, .. })) => {
+                    Tried::failed(why, after)
+                }
+                Called::TimedOut => Tried::unanswered(),
+                Called::Closed(wait) => Tried::not_called(wait),
             };
-            self.note_try(&neighbour, &why);
-            if !tries.pause(clock, rules, after).await {
-                return self.broken(&why).await;
+            if let Err(stop) = self.again(&remote, tried).await {
+                return self.stop(stop).await;
             }
         }
     }
@@ -82,7 +82,7 @@ impl Work {
     /// One call: to look for what may have been made unheard, for what was not ready before, or to have it made.
     async fn try_issuer(
         &mut self,
-        neighbour: &Neighbour,
+        remote: &Remote,
         order: &Order,
         handle: &mut Option<Handle>,
     ) -> Called<Issuance, IssueError> {
@@ -91,7 +91,7 @@ impl Work {
         let issuer = &shared.spec.issuer;
         let is_failure = |error: &IssueError| matches!(error, IssueError::Again { .. });
         if self.unheard && handle.is_none() {
-            let found = neighbour
+            let found = remote
                 .call(clock, rules, issuer.find(order), is_failure)
                 .await;
             match found {
@@ -122,11 +122,11 @@ impl Work {
         let called = match handle {
             Some(handle) => {
                 let resumed = issuer.resume(order, handle);
-                neighbour.call(clock, rules, resumed, is_failure).await
+                remote.call(clock, rules, resumed, is_failure).await
             }
             None => {
                 let issued = issuer.issue(order);
-                neighbour.call(clock, rules, issued, is_failure).await
+                remote.call(clock, rules, issued, is_failure).await
             }
         };
         self.unheard = matches!(
@@ -175,19 +175,18 @@ impl Work {
     pub(super) async fn revoke(&self, certificate: &Certificate) -> bool {
         let shared = &self.shared;
         let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-        let neighbour = shared.neighbour(shared.spec.issuer.id());
-        let mut tries = Tries::starting(clock);
-        for _ in 0..REVOKE_TRIES {
+        let remote = shared.remote(shared.spec.issuer.id());
+        for tries in 1..=REVOKE_TRIES {
             let revoking = shared
                 .spec
                 .issuer
                 .revoke(certificate, RevocationReason::Superseded);
-            if let Called::Answered(Ok(())) = neighbour.call(clock, rules, revoking, |_| true).await
-            {
+            if let Called::Answered(Ok(())) = remote.call(clock, rules, revoking, |_| true).await {
                 return true;
             }
-            if !tries.pause(clock, rules, None).await {
-                break;
+            if tries < REVOKE_TRIES {
+                let pause = rules.pause(tries, clock.chance());
+                clock.wait_until(clock.instant() + pause).await;
             }
         }
         false
@@ -218,9 +217,13 @@ impl Work {
             // Due at once for whoever starts next.
             self.record.due = self.shared.passed().checked_sub_signed(DUE_SINCE);
             kept.release();
+            kept.since = Some(self.shared.passed());
+            kept.failed = 0;
+            self.record.attempts = 0;
+            self.said = None;
         }
         let (mut change, record) = issue::change(&self.shared, &self.record, &kept, &made, now);
-        records::push_marks(&mut change, &self.shared.spec.path_id, &self.marks);
+        records::push_marks(&mut change, &self.shared, &self.reserved);
         if !is_told_first {
             let end = NoticeOf::Issued(certificate.der().to_vec());
             notices::push(&mut change, &self.shared, &self.record, &end, now);
@@ -236,18 +239,22 @@ impl Work {
             Ok(()) => {
                 self.record = record;
                 self.record.version += 1;
-                self.settle(Answer::Certificate(certificate), label)
+                self.complete(Answer::Certificate(certificate), label)
             }
             Err(failure) => {
-                // Somebody else has ended it meanwhile: this certificate is nobody's.
-                if matches!(
+                // Somebody else has ended it meanwhile, or what it took was taken: this certificate is nobody's.
+                let moved = matches!(
                     failure,
                     Failure::Journal(JournalError::Conflict(Conflict::EnrollmentMoved { .. }))
-                ) && self.shared.spec.issuer.local().is_none()
-                {
+                );
+                let gate = failure.gate();
+                if (moved || gate.is_some()) && self.shared.spec.issuer.local().is_none() {
                     self.revoke(&certificate).await;
                 }
-                self.failed(&failure)
+                match gate {
+                    Some((label, words)) => self.taken(label, words, None).await,
+                    None => self.failed(&failure),
+                }
             }
         }
     }

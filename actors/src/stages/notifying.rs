@@ -1,11 +1,13 @@
 //! The stage in which a certificate is made and whoever vouched has yet to know of it: it leaves only then.
 
-use super::{NO_ANSWER, NOT_CALLED, Step, Work};
+use super::attempts::{Stop, Tried};
+use super::{Step, Work};
 use crate::answer::Answer;
 use crate::audit;
 use crate::durable;
 use crate::issue;
-use crate::outside::{Called, Tries};
+use crate::notices;
+use crate::outside::Called;
 use crate::records::{self, decided};
 use crate::refusal::Refusal;
 use challenge::{Again, Notice, NoticeOf};
@@ -44,21 +46,21 @@ impl Work {
             end: NoticeOf::Issued(certificate.der().to_vec()),
         };
         let (clock, rules) = (&*shared.services.clock, &shared.spec.outside);
-        let neighbour = shared.neighbour(validator.id());
-        let mut tries = Tries::starting(clock);
+        let remote = shared.remote(validator.id());
         loop {
-            let called = neighbour
+            let called = remote
                 .call(clock, rules, validator.notify(&notice), |_: &Again| true)
                 .await;
-            let (why, after) = match called {
+            let tried = match called {
                 Called::Answered(Ok(words)) => return self.told(certificate, ca, &words).await,
-                Called::Answered(Err(again)) => (again.why, again.after),
-                Called::TimedOut => (NO_ANSWER.to_owned(), None),
-                Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
+                Called::Answered(Err(again)) => Tried::failed(again.why, again.after),
+                Called::TimedOut => Tried::unanswered(),
+                Called::Closed(wait) => Tried::not_called(wait),
             };
-            self.note_try(&neighbour, &why);
-            if !tries.pause(clock, rules, after).await {
-                return self.never_told(&certificate, &ca, &why).await;
+            match self.again(&remote, tried).await {
+                Ok(()) => {}
+                Err(Stop::Spent(why)) => return self.never_told(&certificate, &ca, &why).await,
+                Err(Stop::End(step)) => return step,
             }
         }
     }
@@ -98,11 +100,13 @@ impl Work {
         ended.times.notified = Some(now);
         let mut change = Change::new().with(ended.clone()).with(event);
         records::push_joined(&mut change, &self.context, &ended);
+        let end = NoticeOf::Issued(certificate.der().to_vec());
+        notices::push_joined(&mut change, &shared, &self.record, &end, now);
         match durable::commit(&shared, change, None).await {
             Ok(()) => {
                 self.record = ended;
                 self.record.version += 1;
-                self.settle(Answer::Certificate(certificate), None)
+                self.complete(Answer::Certificate(certificate), None)
             }
             Err(failure) => self.failed(&failure),
         }

@@ -1,9 +1,10 @@
 //! The stage in which a validator is asked, and what becomes of its answer.
 
-use super::{NO_ANSWER, NOT_CALLED, Step, Work, issuing_at, refused};
+use super::attempts::{Stop, Tried};
+use super::{Step, Work, issuing_at, refused};
 use crate::answer::Answer;
 use crate::compliance::ask_hook;
-use crate::outside::{Called, Tries};
+use crate::outside::Called;
 use crate::records;
 use crate::refusal::Refusal;
 use challenge::{Check, CsrFacts, Proven, Request, Validator};
@@ -34,7 +35,7 @@ impl Work {
         let check = match validator.check(&request, self.record.times.created) {
             Check::Ask(question) => match self.ask(validator, &question).await {
                 Ok(check) => check,
-                Err(why) => return self.broken(&why).await,
+                Err(stop) => return self.stop(stop).await,
             },
             check => check,
         };
@@ -45,7 +46,7 @@ impl Work {
                     && let Some(source) = self.record.source_ip
                 {
                     // Whether the source is locked out now is for its next message.
-                    let _ = self.desk.guess(source).await;
+                    let _ = self.actor.guess(source).await;
                 }
                 let refusal = Refusal::from(*refused);
                 let refusal = match validator.is_counted() {
@@ -64,29 +65,25 @@ impl Work {
         &mut self,
         validator: &dyn Validator,
         question: &challenge::Question,
-    ) -> Result<Check, String> {
+    ) -> Result<Check, Stop> {
         let shared = Arc::clone(&self.shared);
         let clock = &*shared.services.clock;
         let rules = &shared.spec.outside;
-        let neighbour = shared.neighbour(validator.id());
-        let mut tries = Tries::starting(clock);
+        let remote = shared.remote(validator.id());
         loop {
-            let called = neighbour
+            let called = remote
                 .call(clock, rules, validator.ask(question), |_| true)
                 .await;
-            let (why, after) = match called {
+            let tried = match called {
                 Called::Answered(Ok(Check::Later { after })) => {
-                    ("it is still being decided".to_owned(), Some(after))
+                    Tried::later("it is still being decided", after)
                 }
                 Called::Answered(Ok(check)) => return Ok(check),
-                Called::Answered(Err(again)) => (again.why, again.after),
-                Called::TimedOut => (NO_ANSWER.to_owned(), None),
-                Called::Closed(wait) => (NOT_CALLED.to_owned(), Some(wait)),
+                Called::Answered(Err(again)) => Tried::failed(again.why, again.after),
+                Called::TimedOut => Tried::unanswered(),
+                Called::Closed(wait) => Tried::not_called(wait),
             };
-            self.note_try(&neighbour, &why);
-            if !tries.pause(clock, rules, after).await {
-                return Err(why);
-            }
+            self.again(&remote, tried).await?;
         }
     }
 
@@ -100,21 +97,17 @@ impl Work {
         // From here on a failure is ours, and whoever vouched is told of it.
         self.record.times.validated = Some(now);
         self.record.grounds.claim_issuer.clone_from(&grounds.by);
-        match self.desk.reserve(self.record.key, reservations, now).await {
-            Ok(Ok(marks)) => self.marks = marks,
+        match self.actor.reserve(self.record.key, reservations, now).await {
+            Ok(Ok(reserved)) => {
+                self.reserved = reserved;
+                self.unsaved = true;
+            }
             Ok(Err((label, words))) => {
-                let mut refusal = Refusal::gate(label, words, grounds.claim);
-                if !self.context.intune {
-                    // The eleven counters are those of signed challenges.
-                    refusal.label = None;
-                    let told = format!("the challenge was refused: {label}");
-                    refusal = refusal.telling(&told);
-                }
-                return self.refuse(&refusal).await;
+                return self.taken(label, words, grounds.claim).await;
             }
             Err(_) => return Step::End(Answer::Busy),
         }
-        self.context.take(&self.marks);
+        self.context.take(&self.reserved);
         let validator = &self.record.grounds.validator;
         self.through_gates |= self.context.intune || self.shared.spec.guards_renewals(validator);
         if let Some(note) = &grounds.note {
@@ -143,7 +136,7 @@ impl Work {
             return self.wait_for_an_operator().await;
         }
         self.approved = Some(approved);
-        self.record.stage = issuing_at(&self.shared);
+        self.enter(issuing_at(&self.shared));
         if self.shared.spec.issuer.local().is_none()
             && let Err(failure) = self.put(Change::new()).await
         {

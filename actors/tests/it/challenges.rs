@@ -1,8 +1,8 @@
 //! Challenges that are made for one device: used exactly once, given back, bound, and over.
 
 use crate::device::{Device, ask, issued, words};
-use crate::house::{Running, World};
 use crate::outside::Scene;
+use crate::test_env::{Running, TestEnv};
 use actors::{
     ChallengeError, ChallengeWish, Minter, NewChallenge, OneTimeRules, Outcome, ProfileSpec,
     challenge_id,
@@ -29,10 +29,10 @@ fn rules() -> OneTimeRules {
     }
 }
 
-fn spec(world: &World, path_id: &str) -> ProfileSpec {
+fn spec(env: &TestEnv, path_id: &str) -> ProfileSpec {
     ProfileSpec {
         one_time: Some(rules()),
-        ..world.spec(path_id)
+        ..env.spec(path_id)
     }
 }
 
@@ -57,7 +57,7 @@ fn by() -> Minter {
 }
 
 async fn make(running: &Running, wish: &ChallengeWish) -> NewChallenge {
-    let challenges = &running.house.services.challenges;
+    let challenges = &running.runtime.services.challenges;
     let made = challenges.make(&rules(), wish, &by()).await;
     made.unwrap_or_else(|error| panic!("{error}"))
 }
@@ -72,7 +72,7 @@ fn reason(running: &Running) -> (String, String) {
 }
 
 async fn state(running: &Running, new: &NewChallenge) -> ChallengeState {
-    let challenges = &running.house.services.challenges;
+    let challenges = &running.runtime.services.challenges;
     let record = challenges.show(&challenge_id(&new.record)).await.unwrap();
     challenges.state(&record)
 }
@@ -83,13 +83,13 @@ fn is_issued(outcome: &Outcome) -> bool {
 
 #[actix::test]
 async fn a_challenge_is_good_once_and_the_audit_names_it_and_never_its_value() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let new = make(&running, &wish()).await;
     assert_eq!(state(&running, &new).await, ChallengeState::Open);
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, &new.value);
-    let first = issued(ask(&world, &running, "corp", &request).await);
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, &new.value);
+    let first = issued(ask(&env, &running, "corp", &request).await);
     let events = running.audit();
     let used = &events[0].event.details;
     assert_eq!(
@@ -102,16 +102,16 @@ async fn a_challenge_is_good_once_and_the_audit_names_it_and_never_its_value() {
     assert!(!text.contains(new.value.as_str()), "{text}");
 
     // The very same message is no second use, also after a restart.
-    let again = issued(ask(&world, &running, "corp", &request).await);
+    let again = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(first.der(), again.der());
     assert_eq!(state(&running, &new).await, ChallengeState::Used);
     running.close();
-    let running = world.open(vec![spec(&world, "corp")]).await;
-    let again = issued(ask(&world, &running, "corp", &request).await);
+    let running = env.open(vec![spec(&env, "corp")]).await;
+    let again = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(first.der(), again.der());
-    let other = Device::new(&world, "laptop-2");
-    let request = other.pkcs_req(&world, &new.value);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let other = Device::new(&env, "laptop-2");
+    let request = other.pkcs_req(&env, &new.value);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert_eq!(
         words(&reply),
         "FAILURE badRequest the challenge was refused"
@@ -125,25 +125,25 @@ async fn a_challenge_is_good_once_and_the_audit_names_it_and_never_its_value() {
         ..device
     };
     let csr = holder.csr(None, "");
-    let request = holder.request(&world, Content::RenewalReq(&csr));
-    issued(ask(&world, &running, "corp", &request).await);
+    let request = holder.request(&env, Content::RenewalReq(&csr));
+    issued(ask(&env, &running, "corp", &request).await);
 }
 
 #[actix::test]
 async fn of_many_devices_with_one_challenge_one_gets_a_certificate() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let rounds = std::env::var(ROUNDS)
         .ok()
         .and_then(|text| text.parse().ok());
-    let key = Device::new(&world, "first").key;
+    let key = Device::new(&env, "first").key;
     for round in 0..rounds.unwrap_or(4_usize) {
         let new = make(&running, &wish()).await;
         let before = running.certificates();
         let requests: Vec<_> = (0..AT_ONCE)
             .map(|n| {
                 let name = format!("device-{round}-{n}");
-                Device::with_key(&world, &name, key.clone()).pkcs_req(&world, &new.value)
+                Device::with_key(&env, &name, key.clone()).pkcs_req(&env, &new.value)
             })
             .collect();
         let sent = requests
@@ -156,9 +156,7 @@ async fn of_many_devices_with_one_challenge_one_gets_a_certificate() {
             let Outcome::CertRep(octets) = outcome else {
                 continue;
             };
-            let reply = request
-                .open_reply(&octets, &[&world.ra.certificate])
-                .unwrap();
+            let reply = request.open_reply(&octets, &[&env.ra.certificate]).unwrap();
             certificates += usize::from(matches!(reply, Reply::Certificate { .. }));
         }
         assert_eq!(certificates, 1, "round {round}");
@@ -169,18 +167,18 @@ async fn of_many_devices_with_one_challenge_one_gets_a_certificate() {
 
 #[actix::test]
 async fn one_with_several_uses_is_good_for_so_many_and_no_more() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let new = make(&running, &ChallengeWish { uses: 3, ..wish() }).await;
-    let key = Device::new(&world, "first").key;
+    let key = Device::new(&env, "first").key;
     let request = |n: usize| {
-        let device = Device::with_key(&world, &format!("device-{n}"), key.clone());
-        device.pkcs_req(&world, &new.value)
+        let device = Device::with_key(&env, &format!("device-{n}"), key.clone());
+        device.pkcs_req(&env, &new.value)
     };
     let sent: Vec<_> = (0..8).map(request).collect();
     let replies = join_all(
         sent.iter()
-            .map(|request| ask(&world, &running, "corp", request)),
+            .map(|request| ask(&env, &running, "corp", request)),
     )
     .await;
     let good = replies
@@ -188,8 +186,8 @@ async fn one_with_several_uses_is_good_for_so_many_and_no_more() {
         .filter(|reply| matches!(reply, Reply::Certificate { .. }));
     assert_eq!(good.count(), 3);
     running.close();
-    let running = world.open(vec![spec(&world, "corp")]).await;
-    let reply = ask(&world, &running, "corp", &request(99)).await;
+    let running = env.open(vec![spec(&env, "corp")]).await;
+    let reply = ask(&env, &running, "corp", &request(99)).await;
     assert_eq!(
         words(&reply),
         "FAILURE badRequest the challenge was refused"
@@ -199,30 +197,30 @@ async fn one_with_several_uses_is_good_for_so_many_and_no_more() {
 
 #[actix::test]
 async fn it_is_given_back_when_issuing_fails() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let new = make(&running, &wish()).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, &new.value);
-    world.issuer.broken.store(true, Ordering::SeqCst);
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, &new.value);
+    env.issuer.broken.store(true, Ordering::SeqCst);
     let outcome = running.send("corp", request.message().to_vec()).await;
     assert!(matches!(outcome, Outcome::Busy { .. }), "{outcome:?}");
     assert_eq!(state(&running, &new).await, ChallengeState::Open);
-    world.issuer.broken.store(false, Ordering::SeqCst);
-    issued(ask(&world, &running, "corp", &request).await);
+    env.issuer.broken.store(false, Ordering::SeqCst);
+    issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(state(&running, &new).await, ChallengeState::Used);
 }
 
 #[actix::test]
 async fn each_refusal_has_its_reason_for_the_operator_and_one_for_the_device() {
-    let world = World::new();
-    let specs = vec![spec(&world, "corp"), spec(&world, "iot")];
-    let running = world.open(specs).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let specs = vec![spec(&env, "corp"), spec(&env, "iot")];
+    let running = env.open(specs).await;
+    let device = Device::new(&env, "laptop-1");
     let told = "FAILURE badRequest the challenge was refused";
     let refused = async |path_id: &str, value: &str, expected: &str| {
-        let request = device.pkcs_req(&world, value);
-        let reply = ask(&world, &running, path_id, &request).await;
+        let request = device.pkcs_req(&env, value);
+        let reply = ask(&env, &running, path_id, &request).await;
         assert_eq!(words(&reply), told, "{expected}");
         let (reason, message) = reason(&running);
         assert_eq!(reason, expected, "{message}");
@@ -247,12 +245,12 @@ async fn each_refusal_has_its_reason_for_the_operator_and_one_for_the_device() {
     );
     let message = refused("iot", &new.value, "challenge_bound").await;
     assert!(message.contains("profile `corp`"), "{message}");
-    let owner = Device::new(&world, "laptop-2");
-    let request = owner.pkcs_req(&world, &new.value);
-    issued(ask(&world, &running, "corp", &request).await);
+    let owner = Device::new(&env, "laptop-2");
+    let request = owner.pkcs_req(&env, &new.value);
+    issued(ask(&env, &running, "corp", &request).await);
 
     let new = make(&running, &wish()).await;
-    let challenges = &running.house.services.challenges;
+    let challenges = &running.runtime.services.challenges;
     let id = challenge_id(&new.record);
     challenges.withdraw(&id, &by()).await.unwrap();
     refused("corp", &new.value, "challenge_withdrawn").await;
@@ -262,9 +260,9 @@ async fn each_refusal_has_its_reason_for_the_operator_and_one_for_the_device() {
     );
 
     let new = make(&running, &wish()).await;
-    world.clock.advance(TimeDelta::seconds(3599));
+    env.clock.advance(TimeDelta::seconds(3599));
     assert_eq!(state(&running, &new).await, ChallengeState::Open);
-    world.clock.advance(TimeDelta::seconds(1));
+    env.clock.advance(TimeDelta::seconds(1));
     refused("corp", &new.value, "challenge_expired").await;
     running.sweep("corp").await;
     let counts = challenges.counts("corp").await.unwrap();
@@ -277,17 +275,17 @@ async fn each_refusal_has_its_reason_for_the_operator_and_one_for_the_device() {
 
 #[actix::test]
 async fn a_wall_clock_that_jumps_ahead_ends_nothing_for_good() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let new = make(&running, &wish()).await;
-    let device = Device::new(&world, "laptop-1");
-    world.clock.jump(TimeDelta::days(30));
+    let device = Device::new(&env, "laptop-1");
+    env.clock.jump(TimeDelta::days(30));
     running.sweep("corp").await;
     assert_eq!(state(&running, &new).await, ChallengeState::Expired);
-    world.clock.jump(TimeDelta::days(-30));
+    env.clock.jump(TimeDelta::days(-30));
     assert_eq!(state(&running, &new).await, ChallengeState::Open);
-    let request = device.pkcs_req(&world, &new.value);
-    issued(ask(&world, &running, "corp", &request).await);
+    let request = device.pkcs_req(&env, &new.value);
+    issued(ask(&env, &running, "corp", &request).await);
 }
 
 fn observed() -> ChallengeWish {
@@ -315,12 +313,12 @@ fn is_noted(running: &Running) {
 
 #[actix::test]
 async fn what_is_observed_only_is_noted_beside_the_certificate() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
     let new = make(&running, &observed()).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, &new.value);
-    issued(ask(&world, &running, "corp", &request).await);
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, &new.value);
+    issued(ask(&env, &running, "corp", &request).await);
     is_noted(&running);
 }
 
@@ -334,17 +332,17 @@ async fn what_is_observed_only_is_noted_where_the_issuer_is_elsewhere_too() {
     };
     let running = scene.open(&corp).await;
     let new = make(&running, &observed()).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, &new.value);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, &new.value);
     issued(scene.end(&running, &device, &request).await);
     is_noted(&running);
 }
 
 #[actix::test]
 async fn a_client_has_so_many_made_a_minute_and_a_profile_so_many_open() {
-    let world = World::new();
-    let running = world.open(vec![spec(&world, "corp")]).await;
-    let challenges = &running.house.services.challenges;
+    let env = TestEnv::new();
+    let running = env.open(vec![spec(&env, "corp")]).await;
+    let challenges = &running.runtime.services.challenges;
     let few = OneTimeRules {
         max_open: 2,
         ..rules()
@@ -379,6 +377,6 @@ async fn a_client_has_so_many_made_a_minute_and_a_profile_so_many_open() {
         "{again:?}"
     );
     made("fleet").await.unwrap();
-    world.clock.advance(TimeDelta::seconds(61));
+    env.clock.advance(TimeDelta::seconds(61));
     made("jamf").await.unwrap();
 }

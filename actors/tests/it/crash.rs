@@ -2,9 +2,9 @@
 //! not durable, and every enrollment comes to its end.
 
 use crate::device::Device;
-use crate::house::{Running, World, kept_pair};
 use crate::outside::poll;
 use crate::scripted::{Act, Elsewhere, Oracle, Script};
+use crate::test_env::{Running, TestEnv, kept_pair};
 use crate::virtual_clock::VirtualClock;
 use actors::{Clock, Outcome, OutsideRules};
 use pki::{KeyKind, Name, PrivateKey};
@@ -73,7 +73,7 @@ fn killed_between_any_two_stages_nobody_gets_two_certificates_and_every_enrollme
         wall: chrono::Utc::now(),
         monotonic: std::time::Instant::now(),
     });
-    let open = store.due(time, 1000).unwrap();
+    let open = store.due(time, None, 1000).unwrap();
     assert!(open.is_empty(), "{open:?}");
     assert!(store.audit_verify().unwrap().is_good());
 }
@@ -150,8 +150,8 @@ async fn enrolls_until_it_is_killed() {
         return;
     };
     let (directory, round) = (Path::new(&directory), round.parse::<usize>().unwrap());
-    let world = World::kept(directory);
-    let clock = VirtualClock::new(world.clock.now());
+    let env = TestEnv::kept(directory);
+    let clock = VirtualClock::new(env.clock.now());
     let passing = Arc::clone(&clock);
     std::thread::spawn(move || {
         loop {
@@ -160,9 +160,9 @@ async fn enrolls_until_it_is_killed() {
         }
     });
     let by = Arc::clone(&clock) as Arc<dyn Clock>;
-    let issuer = Elsewhere::saying(&world, Arc::clone(&by), directory, script(round, 1), say);
+    let issuer = Elsewhere::saying(&env, Arc::clone(&by), directory, script(round, 1), say);
     let oracle = Oracle::saying(Arc::clone(&by), script(round, 2), say);
-    let mut spec = world.spec("corp");
+    let mut spec = env.spec("corp");
     spec.issuer = issuer;
     spec.validators = vec![oracle];
     spec.outside = OutsideRules {
@@ -170,12 +170,12 @@ async fn enrolls_until_it_is_killed() {
         failures: 1000,
         ..OutsideRules::default()
     };
-    let running = world.open_by(vec![spec], by).await;
+    let running = env.open_by(vec![spec], by).await;
 
     let name = Name::parse("CN=box, O=scepd").unwrap();
     let (signer, key) = kept_pair(directory, "device", || {
         let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        (self_signed(&name, &key, world.clock.now()).unwrap(), key)
+        (self_signed(&name, &key, env.clock.now()).unwrap(), key)
     });
     let device = Device { name, key, signer };
     let first = match std::env::var(LAST).as_deref() {
@@ -183,22 +183,22 @@ async fn enrolls_until_it_is_killed() {
         // What has its end is not asked for again in every life.
         _ => round.saturating_sub(3) * A_LIFE,
     };
-    let asking = (first..(round + 1) * A_LIFE).map(|n| enroll(&world, &running, &device, n));
+    let asking = (first..(round + 1) * A_LIFE).map(|n| enroll(&env, &running, &device, n));
     futures_util::future::join_all(asking).await;
     say("ended");
     running.close();
 }
 
 /// Asks until there is an answer, and says what it is.
-async fn enroll(world: &World, running: &Running, device: &Device, n: usize) {
+async fn enroll(env: &TestEnv, running: &Running, device: &Device, n: usize) {
     let transaction = format!("tx-{n}");
     let challenge = format!("ask:{n}");
     let csr = device.csr(Some(&challenge), &format!("dns:box-{n}.example.com"));
-    let request = device.builder(world, Content::PkcsReq(&csr), |builder| {
+    let request = device.builder(env, Content::PkcsReq(&csr), |builder| {
         builder.transaction_id(&transaction)
     });
     let mut next = &request;
-    let polling = poll(world, device, &request);
+    let polling = poll(env, device, &request);
     loop {
         let octets = match running.send("corp", next.message().to_vec()).await {
             Outcome::CertRep(octets) => octets,
@@ -209,7 +209,7 @@ async fn enroll(world: &World, running: &Running, device: &Device, n: usize) {
             }
             other => panic!("no CertRep: {other:?}"),
         };
-        let reply = next.open_reply(&octets, &[&world.ra.certificate]);
+        let reply = next.open_reply(&octets, &[&env.ra.certificate]);
         match reply.expect("a reply that checks") {
             Reply::Certificate { leaf, .. } => {
                 let serial = hex::encode(leaf.serial().as_bytes());

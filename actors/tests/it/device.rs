@@ -1,6 +1,6 @@
 //! A device: a key, a self-signed certificate, and whatever it is told to ask.
 
-use crate::house::{CHALLENGE, Running, World};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use actors::Outcome;
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{Content, Reply, Request, RequestBuilder, self_signed};
@@ -12,15 +12,15 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(world: &World, common_name: &str) -> Self {
+    pub fn new(env: &TestEnv, common_name: &str) -> Self {
         let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        Self::with_key(world, common_name, key)
+        Self::with_key(env, common_name, key)
     }
 
-    pub fn with_key(world: &World, common_name: &str, key: PrivateKey) -> Self {
+    pub fn with_key(env: &TestEnv, common_name: &str, key: PrivateKey) -> Self {
         use actors::Clock;
         let name = Name::parse(&format!("CN={common_name}, O=scepd")).unwrap();
-        let signer = self_signed(&name, &key, world.clock.now()).unwrap();
+        let signer = self_signed(&name, &key, env.clock.now()).unwrap();
         Self { name, key, signer }
     }
 
@@ -33,17 +33,17 @@ impl Device {
         Csr::build(&self.name, &sans, challenge, &[], &self.key).unwrap()
     }
 
-    pub fn request(&self, world: &World, content: Content<'_>) -> Request {
-        self.builder(world, content, |builder| builder)
+    pub fn request(&self, env: &TestEnv, content: Content<'_>) -> Request {
+        self.builder(env, content, |builder| builder)
     }
 
     pub fn builder(
         &self,
-        world: &World,
+        env: &TestEnv,
         content: Content<'_>,
         with: impl for<'a> FnOnce(RequestBuilder<'a>) -> RequestBuilder<'a>,
     ) -> Request {
-        let recipients = [&world.ra.certificate];
+        let recipients = [&env.ra.certificate];
         with(RequestBuilder::new(
             content,
             (&self.signer, &self.key),
@@ -54,22 +54,22 @@ impl Device {
     }
 
     /// Enrolls with a challenge.
-    pub fn pkcs_req(&self, world: &World, challenge: &str) -> Request {
-        self.request(world, Content::PkcsReq(&self.csr(Some(challenge), "")))
+    pub fn pkcs_req(&self, env: &TestEnv, challenge: &str) -> Request {
+        self.request(env, Content::PkcsReq(&self.csr(Some(challenge), "")))
     }
 
     /// The certificate that it gets with the static challenge.
-    pub async fn enroll(&self, world: &World, running: &Running, path_id: &str) -> Certificate {
-        let request = self.pkcs_req(world, CHALLENGE);
-        issued(ask(world, running, path_id, &request).await)
+    pub async fn enroll(&self, env: &TestEnv, running: &Running, path_id: &str) -> Certificate {
+        let request = self.pkcs_req(env, CHALLENGE);
+        issued(ask(env, running, path_id, &request).await)
     }
 }
 
 /// Sends and opens the reply, all checks included.
-pub async fn ask(world: &World, running: &Running, path_id: &str, request: &Request) -> Reply {
+pub async fn ask(env: &TestEnv, running: &Running, path_id: &str, request: &Request) -> Reply {
     match running.send(path_id, request.message().to_vec()).await {
         Outcome::CertRep(octets) => request
-            .open_reply(&octets, &[&world.ra.certificate])
+            .open_reply(&octets, &[&env.ra.certificate])
             .expect("a reply that checks"),
         other => panic!("no CertRep: {other:?}"),
     }

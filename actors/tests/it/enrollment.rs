@@ -1,5 +1,5 @@
 use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, World};
+use crate::test_env::{CHALLENGE, TestEnv};
 use actors::{Clock, Outcome};
 use chrono::TimeDelta;
 use pki::Serial;
@@ -10,12 +10,12 @@ use store::{CaId, Outcome as Audited};
 
 #[actix::test]
 async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     let csr = device.csr(Some(CHALLENGE), "dns:laptop-1.example.com");
-    let request = device.request(&world, Content::PkcsReq(&csr));
-    let certificate = issued(ask(&world, &running, "corp", &request).await);
+    let request = device.request(&env, Content::PkcsReq(&csr));
+    let certificate = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(certificate.subject().common_name(), Some("laptop-1"));
     assert_eq!(certificate.sans().dns, ["laptop-1.example.com"]);
 
@@ -46,27 +46,27 @@ async fn a_device_enrolls_and_its_certificate_is_durable_and_audited() {
 
 #[actix::test]
 async fn the_same_request_again_gets_the_same_certificate_also_after_a_restart() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, CHALLENGE);
-    let first = issued(ask(&world, &running, "corp", &request).await);
-    let second = issued(ask(&world, &running, "corp", &request).await);
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, CHALLENGE);
+    let first = issued(ask(&env, &running, "corp", &request).await);
+    let second = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(first, second);
     running.close();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let third = issued(ask(&world, &running, "corp", &request).await);
+    let running = env.open(vec![env.spec("corp")]).await;
+    let third = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(first, third);
     assert_eq!(running.certificates(), 1);
 }
 
 #[actix::test]
 async fn simultaneous_copies_get_one_certificate() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     for round in 1..=200 {
-        let request = device.pkcs_req(&world, CHALLENGE);
+        let request = device.pkcs_req(&env, CHALLENGE);
         let copies = (0..64).map(|_| running.send("corp", request.message().to_vec()));
         let outcomes = futures_util::future::join_all(copies).await;
         let mut serials = HashSet::new();
@@ -80,9 +80,7 @@ async fn simultaneous_copies_get_one_certificate() {
             );
             // Opening a reply costs RSA: all of the first round's, some of the others'.
             if round == 1 || n % 32 == 0 {
-                let reply = request
-                    .open_reply(&octets, &[&world.ra.certificate])
-                    .unwrap();
+                let reply = request.open_reply(&octets, &[&env.ra.certificate]).unwrap();
                 serials.insert(issued(reply).serial().to_hex());
             }
         }
@@ -93,25 +91,19 @@ async fn simultaneous_copies_get_one_certificate() {
 
 #[actix::test]
 async fn a_wrong_challenge_is_refused_and_nothing_is_issued() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     for challenge in ["wrong", "", "correct horse "] {
-        let reply = ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, challenge),
-        )
-        .await;
+        let reply = ask(&env, &running, "corp", &device.pkcs_req(&env, challenge)).await;
         assert_eq!(
             words(&reply),
             "FAILURE badRequest the challenge was refused"
         );
     }
     let without = device.csr(None, "");
-    let request = device.request(&world, Content::PkcsReq(&without));
-    let reply = ask(&world, &running, "corp", &request).await;
+    let request = device.request(&env, Content::PkcsReq(&without));
+    let reply = ask(&env, &running, "corp", &request).await;
     assert_eq!(
         words(&reply),
         "FAILURE badRequest the challenge was refused"
@@ -127,26 +119,26 @@ async fn a_wrong_challenge_is_refused_and_nothing_is_issued() {
 
 #[actix::test]
 async fn who_guesses_is_turned_away() {
-    let world = World::new();
-    let mut spec = world.spec("corp");
+    let env = TestEnv::new();
+    let mut spec = env.spec("corp");
     spec.guesses_per_minute = 3;
-    let running = world.open(vec![spec]).await;
-    let device = Device::new(&world, "laptop-1");
+    let running = env.open(vec![spec]).await;
+    let device = Device::new(&env, "laptop-1");
     for _ in 0..3 {
-        ask(&world, &running, "corp", &device.pkcs_req(&world, "guess")).await;
+        ask(&env, &running, "corp", &device.pkcs_req(&env, "guess")).await;
     }
-    let right = device.pkcs_req(&world, CHALLENGE);
+    let right = device.pkcs_req(&env, CHALLENGE);
     assert_eq!(
         running.send("corp", right.message().to_vec()).await,
-        Outcome::TooManyGuesses
+        Outcome::TooManyFailures
     );
 }
 
 #[actix::test]
 async fn policy_refusals_name_their_reason_and_consume_nothing() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     let ca = pki::Extension::basic_constraints(true, None);
     let csr = pki::Csr::build(
         &device.name,
@@ -157,10 +149,10 @@ async fn policy_refusals_name_their_reason_and_consume_nothing() {
     )
     .unwrap();
     let reply = ask(
-        &world,
+        &env,
         &running,
         "corp",
-        &device.request(&world, Content::PkcsReq(&csr)),
+        &device.request(&env, Content::PkcsReq(&csr)),
     )
     .await;
     assert!(
@@ -176,17 +168,16 @@ async fn policy_refusals_name_their_reason_and_consume_nothing() {
     let refused = running.audit().remove(0).event;
     assert_eq!(refused.resource_type, "scep_request", "there is no serial");
     assert_eq!(Some(refused.resource_id), refused.details.transaction_id);
-    device.enroll(&world, &running, "corp").await;
+    device.enroll(&env, &running, "corp").await;
 }
 
 #[actix::test]
 async fn a_broken_issuer_consumes_nothing() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, CHALLENGE);
-    world
-        .issuer
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, CHALLENGE);
+    env.issuer
         .broken
         .store(true, std::sync::atomic::Ordering::SeqCst);
     let outcome = running.send("corp", request.message().to_vec()).await;
@@ -195,17 +186,16 @@ async fn a_broken_issuer_consumes_nothing() {
         running.audit()[0].event.details.reason.as_deref(),
         Some("issuer_failed")
     );
-    world
-        .issuer
+    env.issuer
         .broken
         .store(false, std::sync::atomic::Ordering::SeqCst);
-    issued(ask(&world, &running, "corp", &request).await);
+    issued(ask(&env, &running, "corp", &request).await);
 }
 
 #[actix::test]
 async fn garbage_is_unreadable_and_written_once() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
     for _ in 0..50 {
         let outcome = running.send("corp", b"garbage".to_vec()).await;
         assert!(matches!(outcome, Outcome::Unreadable(_)), "{outcome:?}");
@@ -215,20 +205,18 @@ async fn garbage_is_unreadable_and_written_once() {
 
 #[actix::test]
 async fn certificates_and_crls_can_be_asked_for() {
-    let world = World::new();
-    let running = world
-        .open(vec![world.spec("corp"), world.spec("iot")])
-        .await;
-    let device = Device::new(&world, "laptop-1");
-    let certificate = device.enroll(&world, &running, "corp").await;
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp"), env.spec("iot")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let certificate = device.enroll(&env, &running, "corp").await;
     let (issuer, serial) = (certificate.issuer().clone(), certificate.serial().clone());
     let get_cert = Content::GetCert {
         issuer: &issuer,
         serial: &serial,
     };
 
-    let stranger = device.request(&world, get_cert);
-    let reply = ask(&world, &running, "corp", &stranger).await;
+    let stranger = device.request(&env, get_cert);
+    let reply = ask(&env, &running, "corp", &stranger).await;
     assert!(
         words(&reply).starts_with("FAILURE badCertId"),
         "{}",
@@ -240,9 +228,9 @@ async fn certificates_and_crls_can_be_asked_for() {
         key: device.key.clone(),
         signer: certificate.clone(),
     };
-    let reply = ask(&world, &running, "corp", &holder.request(&world, get_cert)).await;
+    let reply = ask(&env, &running, "corp", &holder.request(&env, get_cert)).await;
     assert_eq!(issued(reply), certificate);
-    let reply = ask(&world, &running, "iot", &holder.request(&world, get_cert)).await;
+    let reply = ask(&env, &running, "iot", &holder.request(&env, get_cert)).await;
     assert!(
         words(&reply).starts_with("FAILURE badCertId"),
         "{}",
@@ -253,7 +241,7 @@ async fn certificates_and_crls_can_be_asked_for() {
         issuer: &issuer,
         serial: &unknown,
     };
-    let reply = ask(&world, &running, "corp", &holder.request(&world, get_other)).await;
+    let reply = ask(&env, &running, "corp", &holder.request(&env, get_other)).await;
     assert!(
         words(&reply).starts_with("FAILURE badCertId"),
         "{}",
@@ -264,13 +252,13 @@ async fn certificates_and_crls_can_be_asked_for() {
         issuer: &issuer,
         serial: &serial,
     };
-    let Reply::Crl(first) = ask(&world, &running, "corp", &device.request(&world, get_crl)).await
+    let Reply::Crl(first) = ask(&env, &running, "corp", &device.request(&env, get_crl)).await
     else {
         panic!("no CRL")
     };
     assert!(first.entries().is_empty());
     let order = actors::Revocation {
-        ca: world.ca(),
+        ca: env.ca(),
         serial: serial.clone(),
         reason: pki::RevocationReason::KeyCompromise,
         by: "ops".to_owned(),
@@ -278,10 +266,10 @@ async fn certificates_and_crls_can_be_asked_for() {
         note: None,
         request_id: "1".to_owned(),
     };
-    actors::revoke(&running.house.services, order)
+    actors::revoke(&running.runtime.services, order)
         .await
         .unwrap();
-    let Reply::Crl(second) = ask(&world, &running, "corp", &device.request(&world, get_crl)).await
+    let Reply::Crl(second) = ask(&env, &running, "corp", &device.request(&env, get_crl)).await
     else {
         panic!("no CRL")
     };
@@ -296,19 +284,19 @@ async fn certificates_and_crls_can_be_asked_for() {
 
 #[actix::test]
 async fn a_refusal_is_signed_as_of_when_its_message_came() {
-    let world = World::new();
-    let running = Rc::new(world.open(vec![world.spec("corp")]).await);
-    let device = Device::new(&world, "laptop-1");
-    let request = device.request(&world, Content::PkcsReq(&device.csr(Some("wrong"), "")));
-    let came = world.clock.now();
-    world.hindrance.transactions.close();
+    let env = TestEnv::new();
+    let running = Rc::new(env.open(vec![env.spec("corp")]).await);
+    let device = Device::new(&env, "laptop-1");
+    let request = device.request(&env, Content::PkcsReq(&device.csr(Some("wrong"), "")));
+    let came = env.clock.now();
+    env.hindrance.transactions.close();
     let asked = actix::spawn({
         let (running, message) = (Rc::clone(&running), request.message().to_vec());
         async move { running.send("corp", message).await }
     });
-    world.hindrance.transactions.reached().await;
-    world.clock.advance(TimeDelta::minutes(1));
-    world.hindrance.transactions.open();
+    env.hindrance.transactions.reached().await;
+    env.clock.advance(TimeDelta::minutes(1));
+    env.hindrance.transactions.open();
     let Outcome::CertRep(reply) = asked.await.unwrap() else {
         panic!("no CertRep")
     };

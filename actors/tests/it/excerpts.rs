@@ -1,7 +1,7 @@
 //! What strangers write is kept in excerpts, and costs little before they have shown who they are.
 
 use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, World};
+use crate::test_env::{CHALLENGE, TestEnv};
 use pki::{Csr, Extension, Name, SubjectAltNames, der};
 use scep::client::Content;
 
@@ -27,9 +27,9 @@ fn asking(device: &Device, extensions: usize, challenge: &str) -> Csr {
 
 #[actix::test]
 async fn a_refusal_keeps_an_excerpt_of_what_was_asked_for() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     let sans = (0..1000).map(|n| format!("dns:host-{n}.example.com"));
     let sans = sans.collect::<Vec<_>>().join(",");
     // Shaped like an Intune challenge: then the names are noted a second time.
@@ -39,8 +39,8 @@ async fn a_refusal_keeps_an_excerpt_of_what_was_asked_for() {
             named(&device, 240_000, challenge),
             device.csr(Some(challenge), &sans),
         ] {
-            let request = device.request(&world, Content::PkcsReq(&csr));
-            assert!(words(&ask(&world, &running, "corp", &request).await).starts_with("FAILURE"));
+            let request = device.request(&env, Content::PkcsReq(&csr));
+            assert!(words(&ask(&env, &running, "corp", &request).await).starts_with("FAILURE"));
         }
     }
     let events = running.audit();
@@ -54,13 +54,13 @@ async fn a_refusal_keeps_an_excerpt_of_what_was_asked_for() {
 
 #[actix::test]
 async fn a_heap_of_extensions_is_refused_whatever_the_challenge() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     for challenge in [CHALLENGE, "wrong"] {
         let csr = asking(&device, 1000, challenge);
-        let request = device.request(&world, Content::PkcsReq(&csr));
-        let reply = words(&ask(&world, &running, "corp", &request).await);
+        let request = device.request(&env, Content::PkcsReq(&csr));
+        let reply = words(&ask(&env, &running, "corp", &request).await);
         assert!(reply.contains("1000 extensions"), "{reply}");
     }
     let reasons: Vec<_> = running
@@ -74,25 +74,25 @@ async fn a_heap_of_extensions_is_refused_whatever_the_challenge() {
 
 #[actix::test]
 async fn policy_does_not_speak_before_the_challenge() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.request(&world, Content::PkcsReq(&named(&device, 65, "wrong")));
-    let reply = words(&ask(&world, &running, "corp", &request).await);
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.request(&env, Content::PkcsReq(&named(&device, 65, "wrong")));
+    let reply = words(&ask(&env, &running, "corp", &request).await);
     assert_eq!(reply, "FAILURE badRequest the challenge was refused");
-    let request = device.request(&world, Content::PkcsReq(&named(&device, 65, CHALLENGE)));
-    let reply = words(&ask(&world, &running, "corp", &request).await);
+    let request = device.request(&env, Content::PkcsReq(&named(&device, 65, CHALLENGE)));
+    let reply = words(&ask(&env, &running, "corp", &request).await);
     assert!(reply.contains("64 characters"), "{reply}");
 }
 
 #[actix::test]
 async fn notes_on_ignored_extensions_stay_short() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     let csr = asking(&device, 60, CHALLENGE);
-    let request = device.request(&world, Content::PkcsReq(&csr));
-    issued(ask(&world, &running, "corp", &request).await);
+    let request = device.request(&env, Content::PkcsReq(&csr));
+    issued(ask(&env, &running, "corp", &request).await);
     let events = running.audit();
     let note = events[0].event.details.note.as_deref().unwrap();
     assert!(

@@ -119,8 +119,13 @@ impl Ledger for HinderedStore {
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>> {
         self.store.pending(profile)
     }
-    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>> {
-        self.store.due(time, limit)
+    fn due(
+        &self,
+        time: StoreTime,
+        node: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EnrollmentRecord>> {
+        self.store.due(time, node, limit)
     }
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>> {
         self.store.due_notices(time, limit)

@@ -2,8 +2,8 @@
 //! says who asked for what.
 
 use crate::device::{Device, ask, issued, words};
-use crate::house::{Running, World};
 use crate::intune::{challenge, claims, enroll, signed};
+use crate::test_env::{Running, TestEnv};
 use actors::{
     ComplianceHook, ComplianceQuestion, OperatorDecision, Outcome, ProfileSpec, Verdict,
     VerdictFuture,
@@ -21,16 +21,22 @@ fn newest(running: &Running) -> AuditEvent {
     running.audit().remove(0).event
 }
 
-fn waiting(world: &World) -> ProfileSpec {
+fn waiting(env: &TestEnv) -> ProfileSpec {
     ProfileSpec {
         approval: Some(Duration::from_secs(3600)),
-        ..world.intune_spec("corp")
+        ..env.intune_spec("corp")
     }
 }
 
 async fn decide(running: &Running, approve: bool) {
     let key = running.store.pending(Some("corp")).unwrap()[0].key;
-    let actor = running.house.directory.find("corp").unwrap().actor.clone();
+    let actor = running
+        .runtime
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .clone();
     let decision = OperatorDecision {
         key,
         approve,
@@ -44,24 +50,24 @@ async fn decide(running: &Running, approve: bool) {
 
 #[actix::test]
 async fn an_approved_request_is_recorded_as_the_intune_enrollment_that_it_is() {
-    let world = World::new();
-    let running = world.open(vec![waiting(&world)]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![waiting(&env)]).await;
+    let device = Device::new(&env, "laptop-1");
     // Not every connector writes `sub`.
     let mut nameless = claims("laptop-1");
     nameless.remove("sub");
-    let challenge = signed(&world, nameless, &world.connector.key);
-    let request = enroll(&world, &device, &challenge);
+    let challenge = signed(&env, nameless, &env.connector.key);
+    let request = enroll(&env, &device, &challenge);
     assert_eq!(
-        words(&ask(&world, &running, "corp", &request).await),
+        words(&ask(&env, &running, "corp", &request).await),
         "PENDING"
     );
     assert_eq!(running.counter("corp", Label::Success).await, (0, 0));
     running.close();
 
-    let running = world.open(vec![waiting(&world)]).await;
+    let running = env.open(vec![waiting(&env)]).await;
     decide(&running, true).await;
-    issued(ask(&world, &running, "corp", &request).await);
+    issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(running.counter("corp", Label::Success).await, (1, 1));
     let events = running.audit();
     let (enrolled, decided) = (&events[0].event, &events[1].event);
@@ -86,11 +92,11 @@ async fn an_approved_request_is_recorded_as_the_intune_enrollment_that_it_is() {
 
 #[actix::test]
 async fn a_denied_request_and_one_that_lapsed_count_once_each() {
-    let world = World::new();
-    let running = world.open(vec![waiting(&world)]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
-    ask(&world, &running, "corp", &request).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![waiting(&env)]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = enroll(&env, &device, &challenge(&env, "laptop-1"));
+    ask(&env, &running, "corp", &request).await;
     decide(&running, false).await;
     assert_eq!(running.counter("corp", Label::Malformed).await, (1, 1));
     let events = running.audit();
@@ -107,22 +113,22 @@ async fn a_denied_request_and_one_that_lapsed_count_once_each() {
     assert!(refused.details.claim.is_some());
     assert_eq!(decided.action, "scep_request_deny");
     assert!(decided.details.message.is_some());
-    let again = ask(&world, &running, "corp", &request).await;
+    let again = ask(&env, &running, "corp", &request).await;
     assert!(words(&again).starts_with("FAILURE"), "{}", words(&again));
     assert_eq!(running.counter("corp", Label::Malformed).await, (1, 1));
 }
 
 #[actix::test]
 async fn a_policy_refusal_counts_as_malformed_and_uses_nothing_up() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let challenge = challenge(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let challenge = challenge(&env, "laptop-1");
     let ca = Extension::basic_constraints(true, None);
     let names = SubjectAltNames::default();
     let csr = Csr::build(&device.name, &names, Some(&challenge), &[ca], &device.key).unwrap();
-    let request = device.request(&world, Content::PkcsReq(&csr));
-    let reply = ask(&world, &running, "corp", &request).await;
+    let request = device.request(&env, Content::PkcsReq(&csr));
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(words(&reply).starts_with("FAILURE badRequest"));
     let event = newest(&running);
     assert_eq!(event.details.reason.as_deref(), Some("policy_ca"));
@@ -131,30 +137,22 @@ async fn a_policy_refusal_counts_as_malformed_and_uses_nothing_up() {
         Some("device-guid-laptop-1")
     );
     assert_eq!(running.counter("corp", Label::Malformed).await, (1, 1));
-    issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &enroll(&world, &device, &challenge),
-        )
-        .await,
-    );
+    issued(ask(&env, &running, "corp", &enroll(&env, &device, &challenge)).await);
     running.close();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
+    let running = env.open(vec![env.intune_spec("corp")]).await;
     assert_eq!(running.counter("corp", Label::Malformed).await, (1, 2));
 }
 
 #[actix::test]
 async fn what_an_untrusted_key_signed_is_shown_as_unverified() {
     use actors::Clock;
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let now = world.clock.now();
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let now = env.clock.now();
     let stranger = Connector::throwaway(Algorithm::Es256, "Connector", now, 30).unwrap();
-    let foreign = signed(&world, claims("laptop-1"), &stranger.key);
-    ask(&world, &running, "corp", &enroll(&world, &device, &foreign)).await;
+    let foreign = signed(&env, claims("laptop-1"), &stranger.key);
+    ask(&env, &running, "corp", &enroll(&env, &device, &foreign)).await;
     let event = newest(&running);
     let details = &event.details;
     assert_eq!(details.reason.as_deref(), Some("signature_invalid"));
@@ -164,9 +162,9 @@ async fn what_an_untrusted_key_signed_is_shown_as_unverified() {
     assert_eq!(event.actor, "laptop-1", "not who it says it is");
 
     // The connector's own signature, but its certificate has expired.
-    let ours = challenge(&world, "laptop-1");
-    world.clock.advance(TimeDelta::days(31));
-    ask(&world, &running, "corp", &enroll(&world, &device, &ours)).await;
+    let ours = challenge(&env, "laptop-1");
+    env.clock.advance(TimeDelta::days(31));
+    ask(&env, &running, "corp", &enroll(&env, &device, &ours)).await;
     let event = newest(&running);
     assert_eq!(event.details.reason.as_deref(), Some("expired"));
     assert_eq!(event.actor, "device-guid-laptop-1");
@@ -175,13 +173,13 @@ async fn what_an_untrusted_key_signed_is_shown_as_unverified() {
 
 #[actix::test]
 async fn claims_of_the_wrong_type_leave_the_rest_to_be_told() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     let mut odd = claims("laptop-1");
     odd.insert("version".to_owned(), json!(2));
-    let odd = signed(&world, odd, &world.connector.key);
-    ask(&world, &running, "corp", &enroll(&world, &device, &odd)).await;
+    let odd = signed(&env, odd, &env.connector.key);
+    ask(&env, &running, "corp", &enroll(&env, &device, &odd)).await;
     let event = newest(&running);
     assert_eq!(event.details.reason.as_deref(), Some("unknown_version"));
     assert_eq!(event.actor, "device-guid-laptop-1");
@@ -193,20 +191,20 @@ async fn claims_of_the_wrong_type_leave_the_rest_to_be_told() {
 
 #[actix::test]
 async fn names_of_any_other_kind_are_in_the_event() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
     // A subjectAltName that is one registeredID.
     let names = Extension {
         oid: "2.5.29.17".to_owned(),
         critical: false,
         value: vec![0x30, 0x04, 0x88, 0x02, 0x2a, 0x03],
     };
-    let challenge = challenge(&world, "laptop-1");
+    let challenge = challenge(&env, "laptop-1");
     let none = SubjectAltNames::default();
     let csr = Csr::build(&device.name, &none, Some(&challenge), &[names], &device.key).unwrap();
-    let request = device.request(&world, Content::PkcsReq(&csr));
-    ask(&world, &running, "corp", &request).await;
+    let request = device.request(&env, Content::PkcsReq(&csr));
+    ask(&env, &running, "corp", &request).await;
     let details = newest(&running).details;
     assert_eq!(details.reason.as_deref(), Some("claim_mismatch"));
     assert_eq!(details.extra["mismatch"], "san_other");
@@ -216,22 +214,22 @@ async fn names_of_any_other_kind_are_in_the_event() {
 
 #[actix::test]
 async fn where_there_is_no_secret_nobody_guesses() {
-    let world = World::new();
-    let mut spec = world.intune_spec("corp");
+    let env = TestEnv::new();
+    let mut spec = env.intune_spec("corp");
     spec.challenge = None;
     spec.guesses_per_minute = 3;
-    let running = world.open(vec![spec]).await;
-    let device = Device::new(&world, "laptop-1");
+    let running = env.open(vec![spec]).await;
+    let device = Device::new(&env, "laptop-1");
     for _ in 0..6 {
-        let unfilled = device.pkcs_req(&world, "{{SCEPChallenge}}");
-        let reply = ask(&world, &running, "corp", &unfilled).await;
+        let unfilled = device.pkcs_req(&env, "{{SCEPChallenge}}");
+        let reply = ask(&env, &running, "corp", &unfilled).await;
         assert_eq!(
             words(&reply),
             "FAILURE badRequest the challenge was refused"
         );
     }
-    let right = enroll(&world, &device, &challenge(&world, "laptop-1"));
-    issued(ask(&world, &running, "corp", &right).await);
+    let right = enroll(&env, &device, &challenge(&env, "laptop-1"));
+    issued(ask(&env, &running, "corp", &right).await);
 }
 
 struct Silent;
@@ -249,14 +247,14 @@ impl ComplianceHook for Silent {
 #[actix::test]
 async fn a_device_let_in_without_an_answer_is_noted() {
     for approval in [None, Some(Duration::from_secs(60))] {
-        let world = World::new();
-        let mut spec = world.intune_spec("corp");
+        let env = TestEnv::new();
+        let mut spec = env.intune_spec("corp");
         spec.approval = approval;
         spec.intune.as_mut().unwrap().compliance = Some(Arc::new(Silent));
-        let running = world.open(vec![spec]).await;
-        let device = Device::new(&world, "laptop-1");
-        let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
-        ask(&world, &running, "corp", &request).await;
+        let running = env.open(vec![spec]).await;
+        let device = Device::new(&env, "laptop-1");
+        let request = enroll(&env, &device, &challenge(&env, "laptop-1"));
+        ask(&env, &running, "corp", &request).await;
         let details = newest(&running).details;
         assert_ne!(details.outcome, Some(store::Outcome::Failure));
         assert_eq!(details.note.as_deref(), Some("no answer; let in"));
@@ -265,19 +263,19 @@ async fn a_device_let_in_without_an_answer_is_noted() {
 
 #[actix::test]
 async fn a_certificate_that_is_sent_again_is_audited() {
-    let world = World::new();
-    let mut spec = world.intune_spec("corp");
+    let env = TestEnv::new();
+    let mut spec = env.intune_spec("corp");
     spec.intune.as_mut().unwrap().retransmission = Some(Duration::from_secs(300));
-    let running = world.open(vec![spec]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
+    let running = env.open(vec![spec]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = enroll(&env, &device, &challenge(&env, "laptop-1"));
     let both = futures_util::future::join(
         running.send("corp", request.message().to_vec()),
         running.send("corp", request.message().to_vec()),
     );
     let both = both.await;
     assert!(matches!(both, (Outcome::CertRep(_), Outcome::CertRep(_))));
-    let certificate = issued(ask(&world, &running, "corp", &request).await);
+    let certificate = issued(ask(&env, &running, "corp", &request).await);
     let serial = certificate.serial().to_hex();
     let events = running.audit();
     assert_eq!(events.len(), 3);

@@ -1,8 +1,8 @@
 //! Enrollments whose stages reach outside: what the device is told meanwhile, and that there is one certificate in the end.
 
 use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, Running, World};
 use crate::scripted::{Act, Elsewhere, Oracle, Script};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::virtual_clock::VirtualClock;
 use actors::{Clock, DecideError, OperatorDecision, OutsideRules, ProfileSpec};
 use pki::Certificate;
@@ -15,17 +15,17 @@ use tempfile::TempDir;
 pub const ASK: &str = "ask:laptop-1";
 
 pub struct Scene {
-    pub world: World,
+    pub env: TestEnv,
     pub clock: Arc<VirtualClock>,
     directory: TempDir,
 }
 
 impl Scene {
     pub fn new() -> Self {
-        let world = World::new();
-        let clock = VirtualClock::new(world.clock.now());
+        let env = TestEnv::new();
+        let clock = VirtualClock::new(env.clock.now());
         Self {
-            world,
+            env,
             clock,
             directory: tempfile::tempdir().unwrap(),
         }
@@ -37,7 +37,7 @@ impl Scene {
 
     pub fn issuer(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Elsewhere> {
         let path = self.directory.path();
-        Elsewhere::new(&self.world, self.clock(), path, Script::of(acts))
+        Elsewhere::new(&self.env, self.clock(), path, Script::of(acts))
     }
 
     pub fn oracle(&self, acts: impl IntoIterator<Item = Act>) -> Arc<Oracle> {
@@ -49,7 +49,7 @@ impl Scene {
         issuer: Option<&Arc<Elsewhere>>,
         oracle: Option<&Arc<Oracle>>,
     ) -> ProfileSpec {
-        let mut spec = self.world.spec("corp");
+        let mut spec = self.env.spec("corp");
         // Time passes faster than the work that has no time of its own.
         spec.outside.answer_within = Duration::from_secs(24 * 3600);
         if let Some(issuer) = issuer {
@@ -73,12 +73,12 @@ impl Scene {
     }
 
     pub async fn open(&self, spec: &ProfileSpec) -> Running {
-        self.world.open_by(vec![spec.clone()], self.clock()).await
+        self.env.open_by(vec![spec.clone()], self.clock()).await
     }
 
     /// The reply, with time passing until it comes.
     pub async fn reply(&self, running: &Running, request: &Request) -> Reply {
-        let asking = ask(&self.world, running, "corp", request);
+        let asking = ask(&self.env, running, "corp", request);
         tokio::pin!(asking);
         loop {
             tokio::select! {
@@ -92,8 +92,8 @@ impl Scene {
     /// Polls until the request has an end; time passes.
     pub async fn end(&self, running: &Running, device: &Device, request: &Request) -> Reply {
         for _ in 0..200 {
-            let poll = poll(&self.world, device, request);
-            let reply = ask(&self.world, running, "corp", &poll).await;
+            let poll = poll(&self.env, device, request);
+            let reply = ask(&self.env, running, "corp", &poll).await;
             if !matches!(reply, Reply::Pending) {
                 return reply;
             }
@@ -105,21 +105,21 @@ impl Scene {
 }
 
 /// Asks what became of a request.
-pub fn poll(world: &World, device: &Device, request: &Request) -> Request {
-    let issuer = world.issuer_name();
+pub fn poll(env: &TestEnv, device: &Device, request: &Request) -> Request {
+    let issuer = env.issuer_name();
     let content = Content::CertPoll {
         issuer: &issuer,
         subject: &device.name,
         key: device.key.public_key(),
     };
-    device.builder(world, content, |builder| {
+    device.builder(env, content, |builder| {
         builder.transaction_id(request.transaction_id())
     })
 }
 
 pub fn open_stages(running: &Running) -> usize {
-    let time = running.house.services.time.now();
-    running.store.due(time, 1000).unwrap().len()
+    let time = running.runtime.services.time.now();
+    running.store.due(time, None, 1000).unwrap().len()
 }
 
 pub async fn one_certificate(running: &Running, certificate: &Certificate) {
@@ -138,8 +138,8 @@ async fn an_issuer_elsewhere_that_answers_in_time_is_waited_for() {
     let scene = Scene::new();
     let issuer = scene.issuer([Act::Answers(3)]);
     let running = scene.open(&scene.spec(Some(&issuer), None)).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     let certificate = issued(scene.reply(&running, &request).await);
     one_certificate(&running, &certificate).await;
     let again = issued(scene.reply(&running, &request).await);
@@ -157,8 +157,8 @@ async fn one_that_takes_longer_is_pending_until_its_poll_finds_the_certificate()
     let scene = Scene::new();
     let issuer = scene.issuer([Act::Later(40), Act::Later(40), Act::Answers(5)]);
     let running = scene.open(&scene.hasty(Some(&issuer), None)).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -177,8 +177,8 @@ async fn a_lost_answer_is_looked_for_and_nothing_is_made_twice() {
     let scene = Scene::new();
     let issuer = scene.issuer([Act::Breaks, Act::LosesItsAnswer]);
     let running = scene.open(&scene.spec(Some(&issuer), None)).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     let certificate = issued(scene.reply(&running, &request).await);
     one_certificate(&running, &certificate).await;
     assert_eq!((issuer.made(), issuer.script.calls()), (1, 2));
@@ -189,8 +189,8 @@ async fn what_an_issuer_refuses_is_refused_and_the_next_try_starts_anew() {
     let scene = Scene::new();
     let issuer = scene.issuer([Act::Refuses]);
     let running = scene.open(&scene.spec(Some(&issuer), None)).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     let refused = words(&scene.reply(&running, &request).await);
     assert!(refused.starts_with("FAILURE badRequest"), "{refused}");
     assert_eq!((running.certificates(), open_stages(&running)), (0, 0));
@@ -205,8 +205,8 @@ async fn a_certificate_that_is_not_what_was_approved_is_revoked_and_never_delive
     let scene = Scene::new();
     let issuer = scene.issuer([Act::Meddles]);
     let running = scene.open(&scene.spec(Some(&issuer), None)).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     let refused = words(&scene.reply(&running, &request).await);
     assert!(refused.starts_with("FAILURE"), "{refused}");
     assert_eq!((running.certificates(), issuer.revoked()), (0, 1));
@@ -225,8 +225,8 @@ async fn a_validator_is_asked_and_told_how_it_ended() {
     let oracle = scene.oracle([Act::Breaks, Act::Later(30), Act::Answers(8)]);
     oracle.notifying.then([Act::Breaks]);
     let running = scene.open(&scene.hasty(None, Some(&oracle))).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -245,8 +245,8 @@ async fn a_validator_is_asked_and_told_how_it_ended() {
     let events = running.audit();
     assert_eq!(events[0].event.details.device.as_deref(), Some(ASK));
     // The challenge is used up: another request with it is a replay.
-    let other = Device::new(&scene.world, "laptop-2");
-    let request = other.pkcs_req(&scene.world, ASK);
+    let other = Device::new(&scene.env, "laptop-2");
+    let request = other.pkcs_req(&scene.env, ASK);
     let replay = match scene.reply(&running, &request).await {
         Reply::Pending => scene.end(&running, &other, &request).await,
         reply => reply,
@@ -261,8 +261,8 @@ async fn what_a_validator_refuses_has_its_own_fail_info() {
     let scene = Scene::new();
     let oracle = scene.oracle([Act::Refuses]);
     let running = scene.open(&scene.spec(None, Some(&oracle))).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     let refused = words(&scene.reply(&running, &request).await);
     assert!(refused.starts_with("FAILURE badMessageCheck"), "{refused}");
     assert_eq!(
@@ -283,8 +283,8 @@ async fn after_the_budget_of_a_stage_the_enrollment_fails_and_gives_back_what_it
         ..OutsideRules::default()
     };
     let running = scene.open(&spec).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -296,8 +296,8 @@ async fn after_the_budget_of_a_stage_the_enrollment_fails_and_gives_back_what_it
     assert_eq!((running.certificates(), open_stages(&running)), (0, 0));
     // What it took is free again: the same challenge may be used.
     issuer.script.then([]);
-    let other = Device::new(&scene.world, "laptop-2");
-    let request = other.pkcs_req(&scene.world, ASK);
+    let other = Device::new(&scene.env, "laptop-2");
+    let request = other.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -321,8 +321,8 @@ async fn after_a_restart_every_open_enrollment_goes_on_where_it_stood() {
         let running = scene
             .open(&scene.hasty(Some(&first.1), Some(&first.0)))
             .await;
-        let device = Device::new(&scene.world, "laptop-1");
-        let request = device.pkcs_req(&scene.world, ASK);
+        let device = Device::new(&scene.env, "laptop-1");
+        let request = device.pkcs_req(&scene.env, ASK);
         // An answer that was lost may be found before the device is told PENDING.
         let first = scene.reply(&running, &request).await;
         assert!(matches!(first, Reply::Pending | Reply::Certificate { .. }));
@@ -345,8 +345,8 @@ async fn what_an_operator_approves_is_issued_elsewhere() {
     let mut spec = scene.spec(Some(&issuer), None);
     spec.approval = Some(Duration::from_secs(3600));
     let running = scene.open(&spec).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, CHALLENGE);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, CHALLENGE);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -361,7 +361,13 @@ async fn what_an_operator_approves_is_issued_elsewhere() {
         note: Some("known".to_owned()),
         request_id: "1".to_owned(),
     };
-    let actor = running.house.directory.find("corp").unwrap().actor.clone();
+    let actor = running
+        .runtime
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .clone();
     let deciding = actor.send(decision);
     tokio::pin!(deciding);
     let decided: Result<Stage, DecideError> = loop {

@@ -1,6 +1,6 @@
 use crate::device::{Device, ask, issued, words};
-use crate::house::{CHALLENGE, Running, World};
 use crate::intune::{challenge, enroll};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 use actors::Clock;
 use challenge::Label;
 use chrono::TimeDelta;
@@ -10,7 +10,7 @@ use scep::client::{Content, RequestBuilder};
 
 /// A request for `csr_device`'s key and names, signed with `old`.
 fn renewal(
-    world: &World,
+    env: &TestEnv,
     old: &Certificate,
     old_key: &PrivateKey,
     csr_device: &Device,
@@ -23,7 +23,7 @@ fn renewal(
     } else {
         Content::PkcsReq(&csr)
     };
-    let recipients = [&world.ra.certificate];
+    let recipients = [&env.ra.certificate];
     RequestBuilder::new(content, (old, old_key), &recipients)
         .build()
         .unwrap()
@@ -31,15 +31,15 @@ fn renewal(
 
 #[actix::test]
 async fn certificates_are_renewed_by_17_and_by_19_without_a_challenge() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
     for renewal_req in [true, false] {
         let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-        let rekeyed = Device::with_key(&world, "laptop-1", key);
-        let request = renewal(&world, &old, &device.key, &rekeyed, None, renewal_req);
-        let new = issued(ask(&world, &running, "corp", &request).await);
+        let rekeyed = Device::with_key(&env, "laptop-1", key);
+        let request = renewal(&env, &old, &device.key, &rekeyed, None, renewal_req);
+        let new = issued(ask(&env, &running, "corp", &request).await);
         assert_ne!(new.serial(), old.serial());
         let record = running
             .store
@@ -56,18 +56,16 @@ async fn certificates_are_renewed_by_17_and_by_19_without_a_challenge() {
 
 #[actix::test]
 async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
-    let world = World::new();
-    let running = world
-        .open(vec![world.spec("corp"), world.spec("iot")])
-        .await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
-    let someone_else = Device::with_key(&world, "laptop-2", device.key.clone());
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp"), env.spec("iot")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
+    let someone_else = Device::with_key(&env, "laptop-2", device.key.clone());
     let reason = || running.audit()[0].event.details.reason.clone().unwrap();
 
     for renewal_req in [true, false] {
-        let request = renewal(&world, &old, &device.key, &someone_else, None, renewal_req);
-        let reply = ask(&world, &running, "corp", &request).await;
+        let request = renewal(&env, &old, &device.key, &someone_else, None, renewal_req);
+        let reply = ask(&env, &running, "corp", &request).await;
         assert!(
             words(&reply).starts_with("FAILURE badRequest"),
             "{}",
@@ -75,8 +73,8 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
         );
         assert_eq!(reason(), "renewal_names");
     }
-    let request = renewal(&world, &old, &device.key, &device, None, true);
-    let reply = ask(&world, &running, "iot", &request).await;
+    let request = renewal(&env, &old, &device.key, &device, None, true);
+    let reply = ask(&env, &running, "iot", &request).await;
     assert!(
         words(&reply).starts_with("FAILURE badRequest"),
         "{}",
@@ -85,14 +83,14 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
     assert_eq!(reason(), "renewal_foreign_profile");
 
     let request = renewal(
-        &world,
+        &env,
         &device.signer,
         &device.key,
         &device,
         Some(CHALLENGE),
         true,
     );
-    let reply = ask(&world, &running, "corp", &request).await;
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(
         words(&reply).starts_with("FAILURE badRequest"),
         "{}",
@@ -109,7 +107,7 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
         note: None,
         request_id: "1".to_owned(),
     };
-    actors::revoke(&running.house.services, order)
+    actors::revoke(&running.runtime.services, order)
         .await
         .unwrap();
     // A revoked certificate signs nothing here any more, whatever the challenge.
@@ -119,37 +117,37 @@ async fn a_renewal_is_refused_for_others_names_and_for_unfit_certificates() {
         (None, false),
         (Some(CHALLENGE), false),
     ] {
-        let request = renewal(&world, &old, &device.key, &device, challenge, renewal_req);
-        ask(&world, &running, "corp", &request).await;
+        let request = renewal(&env, &old, &device.key, &device, challenge, renewal_req);
+        ask(&env, &running, "corp", &request).await;
         assert_eq!(reason(), "renewal_revoked");
     }
-    let request = renewal(&world, &old, &device.key, &device, Some("wrong"), false);
-    ask(&world, &running, "corp", &request).await;
+    let request = renewal(&env, &old, &device.key, &device, Some("wrong"), false);
+    ask(&env, &running, "corp", &request).await;
     assert_eq!(reason(), "challenge_wrong");
     assert_eq!(running.certificates(), 1);
     running.close();
 
-    let mut spec = world.spec("corp");
+    let mut spec = env.spec("corp");
     spec.renewal.enabled = false;
-    let running = world.open(vec![spec]).await;
-    let request = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let running = env.open(vec![spec]).await;
+    let request = renewal(&env, &old, &device.key, &device, Some(CHALLENGE), false);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     assert_eq!(running.certificates(), 1);
 }
 
 #[actix::test]
 async fn a_renewal_req_for_another_name_is_refused_unless_that_may_change() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, CHALLENGE);
-    let old = issued(ask(&world, &running, "corp", &request).await);
-    let other = Device::with_key(&world, "laptop-2", device.key.clone());
-    let minted = challenge(&world, "laptop-2");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, CHALLENGE);
+    let old = issued(ask(&env, &running, "corp", &request).await);
+    let other = Device::with_key(&env, "laptop-2", device.key.clone());
+    let minted = challenge(&env, "laptop-2");
     for challenge in [CHALLENGE, &minted] {
-        let request = renewal(&world, &old, &device.key, &other, Some(challenge), true);
-        let reply = ask(&world, &running, "corp", &request).await;
+        let request = renewal(&env, &old, &device.key, &other, Some(challenge), true);
+        let reply = ask(&env, &running, "corp", &request).await;
         assert_eq!(
             words(&reply),
             "FAILURE badRequest a renewal must keep subject and alternative names"
@@ -164,18 +162,18 @@ async fn a_renewal_req_for_another_name_is_refused_unless_that_may_change() {
     );
     // Refused before gates 7 and 8 took anything, and counted once.
     assert_eq!(running.counter("corp", Label::Malformed).await, (1, 1));
-    issued(ask(&world, &running, "corp", &enroll(&world, &other, &minted)).await);
+    issued(ask(&env, &running, "corp", &enroll(&env, &other, &minted)).await);
     running.close();
 
-    let mut spec = world.intune_spec("corp");
+    let mut spec = env.intune_spec("corp");
     spec.renewal.subject_may_change = true;
     let mut policy = (*spec.policy).clone();
     policy.renewal_subject_may_change = true;
     spec.policy = std::sync::Arc::new(policy);
-    let running = world.open(vec![spec]).await;
-    let minted = challenge(&world, "laptop-2");
-    let request = renewal(&world, &old, &device.key, &other, Some(&minted), true);
-    issued(ask(&world, &running, "corp", &request).await);
+    let running = env.open(vec![spec]).await;
+    let minted = challenge(&env, "laptop-2");
+    let request = renewal(&env, &old, &device.key, &other, Some(&minted), true);
+    issued(ask(&env, &running, "corp", &request).await);
 }
 
 /// The record of a certificate.
@@ -190,23 +188,23 @@ fn record(running: &Running, certificate: &Certificate) -> store::CertificateRec
 
 #[actix::test]
 async fn a_holder_with_a_good_challenge_starts_anew_under_another_name() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
-    let other = Device::with_key(&world, "laptop-2", device.key.clone());
-    let minted = challenge(&world, "laptop-2");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
+    let other = Device::with_key(&env, "laptop-2", device.key.clone());
+    let minted = challenge(&env, "laptop-2");
     for challenge in [CHALLENGE, &minted] {
-        let request = renewal(&world, &old, &device.key, &other, Some(challenge), false);
-        let new = issued(ask(&world, &running, "corp", &request).await);
+        let request = renewal(&env, &old, &device.key, &other, Some(challenge), false);
+        let new = issued(ask(&env, &running, "corp", &request).await);
         assert_eq!(new.subject(), &other.name);
         assert_eq!(record(&running, &new).renews, None, "a new start");
         let message = running.audit().remove(0).event.details.message;
         assert_eq!(message.as_deref(), Some("certificate issued"));
     }
     for challenge in [None, Some("wrong")] {
-        let request = renewal(&world, &old, &device.key, &other, challenge, false);
-        let reply = ask(&world, &running, "corp", &request).await;
+        let request = renewal(&env, &old, &device.key, &other, challenge, false);
+        let reply = ask(&env, &running, "corp", &request).await;
         assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     }
     assert_eq!(running.certificates(), 3);
@@ -214,15 +212,15 @@ async fn a_holder_with_a_good_challenge_starts_anew_under_another_name() {
 
 #[actix::test]
 async fn what_the_gates_let_in_is_renewed_through_the_gates_only() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
-    let old = issued(ask(&world, &running, "corp", &request).await);
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = enroll(&env, &device, &challenge(&env, "laptop-1"));
+    let old = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(record(&running, &old).through_gates, Some(true));
     for (challenge, renewal_req) in [(None, true), (None, false), (Some(CHALLENGE), true)] {
-        let request = renewal(&world, &old, &device.key, &device, challenge, renewal_req);
-        let reply = ask(&world, &running, "corp", &request).await;
+        let request = renewal(&env, &old, &device.key, &device, challenge, renewal_req);
+        let reply = ask(&env, &running, "corp", &request).await;
         assert_eq!(
             words(&reply),
             "FAILURE badRequest a renewal of this certificate needs a challenge of the device management"
@@ -230,40 +228,40 @@ async fn what_the_gates_let_in_is_renewed_through_the_gates_only() {
         let reason = running.audit().remove(0).event.details.reason;
         assert_eq!(reason.as_deref(), Some("renewal_gates"));
     }
-    let minted = challenge(&world, "laptop-1");
-    let request = renewal(&world, &old, &device.key, &device, Some(&minted), true);
-    let next = issued(ask(&world, &running, "corp", &request).await);
+    let minted = challenge(&env, "laptop-1");
+    let request = renewal(&env, &old, &device.key, &device, Some(&minted), true);
+    let next = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(record(&running, &next).through_gates, Some(true));
     assert!(record(&running, &next).renews.is_some());
     // What the static challenge let in is renewed as it came.
-    let printer = Device::new(&world, "printer-1");
-    let theirs = printer.enroll(&world, &running, "corp").await;
+    let printer = Device::new(&env, "printer-1");
+    let theirs = printer.enroll(&env, &running, "corp").await;
     assert_eq!(record(&running, &theirs).through_gates, Some(false));
-    let request = renewal(&world, &theirs, &printer.key, &printer, None, true);
-    let renewed = issued(ask(&world, &running, "corp", &request).await);
+    let request = renewal(&env, &theirs, &printer.key, &printer, None, true);
+    let renewed = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(record(&running, &renewed).through_gates, Some(false));
     // The static challenge lets anybody in, so this device too; then it is no renewal.
-    let request = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), false);
-    let anew = issued(ask(&world, &running, "corp", &request).await);
+    let request = renewal(&env, &old, &device.key, &device, Some(CHALLENGE), false);
+    let anew = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(record(&running, &anew).renews, None);
     running.close();
 
     // The same where the profile has no gates any more.
-    let running = world.open(vec![world.spec("corp")]).await;
-    let request = renewal(&world, &next, &device.key, &device, None, false);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let running = env.open(vec![env.spec("corp")]).await;
+    let request = renewal(&env, &next, &device.key, &device, None, false);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     running.close();
 
     for only_gates in [false, true] {
-        let mut spec = world.intune_spec("corp");
+        let mut spec = env.intune_spec("corp");
         spec.renewal.without_gates = true;
         if only_gates {
             spec.challenge = None;
         }
-        let running = world.open(vec![spec]).await;
-        let request = renewal(&world, &next, &device.key, &device, None, true);
-        let new = issued(ask(&world, &running, "corp", &request).await);
+        let running = env.open(vec![spec]).await;
+        let request = renewal(&env, &next, &device.key, &device, None, true);
+        let new = issued(ask(&env, &running, "corp", &request).await);
         let kept = record(&running, &new).through_gates;
         assert_eq!(
             kept,
@@ -276,23 +274,23 @@ async fn what_the_gates_let_in_is_renewed_through_the_gates_only() {
 
 #[actix::test]
 async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = enroll(&world, &device, &challenge(&world, "laptop-1"));
-    let first = issued(ask(&world, &running, "corp", &request).await);
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = enroll(&env, &device, &challenge(&env, "laptop-1"));
+    let first = issued(ask(&env, &running, "corp", &request).await);
     // As an earlier version wrote a renewal: without a device, and without a word of the gates.
     let certify = |before: &Certificate| {
         let csr = device.csr(None, "");
         let policy = CertificatePolicy::new("device");
-        let wish = issuer::Wish {
+        let request = issuer::CertificateRequest {
             csr: &csr,
             vouched_sid: None,
             previous: Some(before),
         };
-        let now = world.clock.now();
-        let approved = policy.approve(wish, now).unwrap();
-        world.issuer.sign_approved(&approved, now).unwrap()
+        let now = env.clock.now();
+        let approved = policy.approve(request, now).unwrap();
+        env.issuer.sign_approved(&approved, now).unwrap()
     };
     let put = |certificate: &Certificate, renews: &Certificate| {
         let record = store::CertificateRecord {
@@ -306,7 +304,7 @@ async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
         let change = store::Change::new().with(record);
         running
             .store
-            .commit(&[change], running.house.services.time.now())
+            .commit(&[change], running.runtime.services.time.now())
             .unwrap()[0]
             .clone()
             .unwrap();
@@ -315,29 +313,29 @@ async fn records_that_do_not_say_who_let_a_device_in_are_followed_back() {
     put(&second, &first);
     let third = certify(&second);
     put(&third, &second);
-    let request = renewal(&world, &third, &device.key, &device, None, true);
-    ask(&world, &running, "corp", &request).await;
+    let request = renewal(&env, &third, &device.key, &device, None, true);
+    ask(&env, &running, "corp", &request).await;
     let reason = running.audit().remove(0).event.details.reason;
     assert_eq!(reason.as_deref(), Some("renewal_gates"));
 }
 
 #[actix::test]
 async fn the_gates_come_before_the_rules_of_renewal() {
-    let world = World::new();
-    let running = world.open(vec![world.intune_spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let theirs = challenge(&world, "laptop-2");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.intune_spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let theirs = challenge(&env, "laptop-2");
     let signer = &device.signer;
-    let request = renewal(&world, signer, &device.key, &device, Some(&theirs), true);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let request = renewal(&env, signer, &device.key, &device, Some(&theirs), true);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(
         words(&reply).ends_with("claim_mismatch"),
         "{}",
         words(&reply)
     );
-    let ours = challenge(&world, "laptop-1");
-    let request = renewal(&world, signer, &device.key, &device, Some(&ours), true);
-    ask(&world, &running, "corp", &request).await;
+    let ours = challenge(&env, "laptop-1");
+    let request = renewal(&env, signer, &device.key, &device, Some(&ours), true);
+    ask(&env, &running, "corp", &request).await;
     let details = running.audit().remove(0).event.details;
     assert_eq!(details.reason.as_deref(), Some("renewal_foreign"));
     assert!(!details.extra.contains_key("unverified"));
@@ -348,13 +346,13 @@ async fn the_gates_come_before_the_rules_of_renewal() {
 
 #[actix::test]
 async fn an_expired_certificate_does_not_renew_but_its_device_may_start_anew() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
-    world.clock.advance(TimeDelta::days(366));
-    let request = renewal(&world, &old, &device.key, &device, None, true);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
+    env.clock.advance(TimeDelta::days(366));
+    let request = renewal(&env, &old, &device.key, &device, None, true);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     assert_eq!(
         running.audit()[0].event.details.reason.as_deref(),
@@ -363,40 +361,40 @@ async fn an_expired_certificate_does_not_renew_but_its_device_may_start_anew() {
     // With the challenge it may start anew, like any device.
     for renewal_req in [true, false] {
         let with = Some(CHALLENGE);
-        let anew = renewal(&world, &old, &device.key, &device, with, renewal_req);
-        let new = issued(ask(&world, &running, "corp", &anew).await);
+        let anew = renewal(&env, &old, &device.key, &device, with, renewal_req);
+        let new = issued(ask(&env, &running, "corp", &anew).await);
         assert_eq!(record(&running, &new).renews, None);
     }
     running.close();
 
-    let mut spec = world.spec("corp");
+    let mut spec = env.spec("corp");
     spec.renewal.expired_with_challenge = false;
-    let running = world.open(vec![spec]).await;
+    let running = env.open(vec![spec]).await;
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    let rekeyed = Device::with_key(&world, "laptop-1", key);
+    let rekeyed = Device::with_key(&env, "laptop-1", key);
     let with = Some(CHALLENGE);
-    let refused = renewal(&world, &old, &device.key, &rekeyed, with, true);
-    let reply = ask(&world, &running, "corp", &refused).await;
+    let refused = renewal(&env, &old, &device.key, &rekeyed, with, true);
+    let reply = ask(&env, &running, "corp", &refused).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     let reason = running.audit().remove(0).event.details.reason;
     assert_eq!(reason.as_deref(), Some("renewal_expired"));
-    let anew = renewal(&world, &old, &device.key, &rekeyed, with, false);
-    issued(ask(&world, &running, "corp", &anew).await);
+    let anew = renewal(&env, &old, &device.key, &rekeyed, with, false);
+    issued(ask(&env, &running, "corp", &anew).await);
 }
 
 #[actix::test]
 async fn a_profile_may_demand_the_challenge_for_renewals_too() {
-    let world = World::new();
-    let mut spec = world.spec("corp");
+    let env = TestEnv::new();
+    let mut spec = env.spec("corp");
     spec.renewal.challenge_required = true;
-    let running = world.open(vec![spec]).await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
-    let without = renewal(&world, &old, &device.key, &device, None, true);
-    let reply = ask(&world, &running, "corp", &without).await;
+    let running = env.open(vec![spec]).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
+    let without = renewal(&env, &old, &device.key, &device, None, true);
+    let reply = ask(&env, &running, "corp", &without).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
-    let with = renewal(&world, &old, &device.key, &device, Some(CHALLENGE), true);
-    issued(ask(&world, &running, "corp", &with).await);
+    let with = renewal(&env, &old, &device.key, &device, Some(CHALLENGE), true);
+    issued(ask(&env, &running, "corp", &with).await);
 }
 
 async fn revoke(running: &Running, certificate: &Certificate, reason: pki::RevocationReason) {
@@ -409,28 +407,28 @@ async fn revoke(running: &Running, certificate: &Certificate, reason: pki::Revoc
         note: None,
         request_id: "1".to_owned(),
     };
-    actors::revoke(&running.house.services, order)
+    actors::revoke(&running.runtime.services, order)
         .await
         .unwrap();
 }
 
 #[actix::test]
 async fn a_compromised_key_gets_nothing_in_any_profile_of_its_ca() {
-    let world = World::new();
-    let specs = || vec![world.intune_spec("corp"), world.spec("iot")];
-    let running = world.open(specs()).await;
-    let device = Device::new(&world, "laptop-1");
-    let old = device.enroll(&world, &running, "corp").await;
-    let other = Device::new(&world, "laptop-2");
-    let theirs = other.enroll(&world, &running, "corp").await;
+    let env = TestEnv::new();
+    let specs = || vec![env.intune_spec("corp"), env.spec("iot")];
+    let running = env.open(specs()).await;
+    let device = Device::new(&env, "laptop-1");
+    let old = device.enroll(&env, &running, "corp").await;
+    let other = Device::new(&env, "laptop-2");
+    let theirs = other.enroll(&env, &running, "corp").await;
     // Another reason says nothing about the key.
     revoke(&running, &theirs, pki::RevocationReason::Superseded).await;
-    other.enroll(&world, &running, "corp").await;
+    other.enroll(&env, &running, "corp").await;
     revoke(&running, &old, pki::RevocationReason::KeyCompromise).await;
     let certificates = running.certificates();
     let refused = async |running: &Running, path_id: &str, challenge: &str| {
-        let request = device.pkcs_req(&world, challenge);
-        let reply = ask(&world, running, path_id, &request).await;
+        let request = device.pkcs_req(&env, challenge);
+        let reply = ask(&env, running, path_id, &request).await;
         assert_eq!(
             words(&reply),
             "FAILURE badRequest this key was reported as compromised; make a new one"
@@ -439,21 +437,21 @@ async fn a_compromised_key_gets_nothing_in_any_profile_of_its_ca() {
         assert_eq!(reason.as_deref(), Some("key_compromised"));
     };
     refused(&running, "corp", CHALLENGE).await;
-    refused(&running, "corp", &challenge(&world, "laptop-1")).await;
+    refused(&running, "corp", &challenge(&env, "laptop-1")).await;
     refused(&running, "iot", CHALLENGE).await;
     running.close();
     // Nor after a restart, and not for another key that this one vouches for.
-    let running = world.open(specs()).await;
+    let running = env.open(specs()).await;
     refused(&running, "corp", CHALLENGE).await;
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    let rekeyed = Device::with_key(&world, "laptop-1", key);
+    let rekeyed = Device::with_key(&env, "laptop-1", key);
     let signer = &device.signer;
     let with = Some(CHALLENGE);
-    let request = renewal(&world, signer, &device.key, &rekeyed, with, false);
-    let reply = ask(&world, &running, "corp", &request).await;
+    let request = renewal(&env, signer, &device.key, &rekeyed, with, false);
+    let reply = ask(&env, &running, "corp", &request).await;
     assert!(words(&reply).starts_with("FAILURE"), "{}", words(&reply));
     assert_eq!(running.certificates(), certificates);
-    rekeyed.enroll(&world, &running, "corp").await;
+    rekeyed.enroll(&env, &running, "corp").await;
 }
 
 /// What a former server says: of a certificate with this serial that it is revoked, while it has a list.
@@ -480,22 +478,21 @@ impl actors::FormerRevocations for FormerServer {
 
 #[actix::test]
 async fn what_another_server_issued_renews_where_its_revocations_are_known() {
-    let world = World::new();
+    let env = TestEnv::new();
     let issue = |device: &Device| {
         let csr = device.csr(None, "");
-        let wish = issuer::Wish {
+        let request = issuer::CertificateRequest {
             csr: &csr,
             vouched_sid: None,
             previous: None,
         };
-        let now = world.clock.now();
-        let approved = CertificatePolicy::new("device").approve(wish, now).unwrap();
-        world.issuer.sign_approved(&approved, now).unwrap()
+        let now = env.clock.now();
+        let approved = CertificatePolicy::new("device")
+            .approve(request, now)
+            .unwrap();
+        env.issuer.sign_approved(&approved, now).unwrap()
     };
-    let (good, bad) = (
-        Device::new(&world, "laptop-1"),
-        Device::new(&world, "laptop-2"),
-    );
+    let (good, bad) = (Device::new(&env, "laptop-1"), Device::new(&env, "laptop-2"));
     let (held, revoked) = (issue(&good), issue(&bad));
     let former = std::sync::Arc::new(FormerServer {
         revoked: revoked.serial().clone(),
@@ -503,18 +500,18 @@ async fn what_another_server_issued_renews_where_its_revocations_are_known() {
     });
     let details = |running: &Running| running.audit().remove(0).event.details;
     let ask_for = async |running: &Running, certificate: &Certificate, device: &Device| {
-        let request = renewal(&world, certificate, &device.key, device, None, true);
-        words(&ask(&world, running, "corp", &request).await)
+        let request = renewal(&env, certificate, &device.key, device, None, true);
+        words(&ask(&env, running, "corp", &request).await)
     };
 
-    let running = world.open(vec![world.spec("corp")]).await;
+    let running = env.open(vec![env.spec("corp")]).await;
     assert!(ask_for(&running, &held, &good).await.starts_with("FAILURE"));
     assert_eq!(details(&running).reason.as_deref(), Some("renewal_unknown"));
     running.close();
 
-    let mut spec = world.spec("corp");
+    let mut spec = env.spec("corp");
     spec.former = Some(former.clone());
-    let running = world.open(vec![spec]).await;
+    let running = env.open(vec![spec]).await;
     assert!(ask_for(&running, &held, &good).await.starts_with("FAILURE"));
     let message = details(&running).message.unwrap();
     assert!(message.ends_with("it ended yesterday"), "{message}");
@@ -538,10 +535,10 @@ async fn what_another_server_issued_renews_where_its_revocations_are_known() {
     running.close();
 
     // Where there are gates they hold: nobody knows how the device was let in.
-    let mut spec = world.intune_spec("corp");
+    let mut spec = env.intune_spec("corp");
     spec.former = Some(former);
-    let running = world.open(vec![spec]).await;
-    let fresh = Device::new(&world, "laptop-3");
+    let running = env.open(vec![spec]).await;
+    let fresh = Device::new(&env, "laptop-3");
     let held = issue(&fresh);
     assert!(
         ask_for(&running, &held, &fresh)

@@ -1,48 +1,61 @@
 use crate::device::{Device, ask, issued};
-use crate::house::{CHALLENGE, World};
-use actors::{ApplyProfiles, Outcome, PanicDrill, PkiOperation};
+use crate::test_env::{CHALLENGE, TestEnv};
+use actors::{ApplyProfiles, InjectPanic, Outcome, PkiOperation};
 use std::time::{Duration, Instant};
 
 #[actix::test]
 async fn a_profile_that_panics_is_back_within_a_second_with_its_state() {
-    let world = World::new();
-    let running = world
-        .open(vec![world.spec("corp"), world.spec("iot")])
-        .await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, CHALLENGE);
-    let before = issued(ask(&world, &running, "corp", &request).await);
-    let sibling = running.house.directory.find("iot").unwrap().actor.clone();
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp"), env.spec("iot")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, CHALLENGE);
+    let before = issued(ask(&env, &running, "corp", &request).await);
+    let sibling = running.runtime.directory.find("iot").unwrap().actor.clone();
 
-    let dead = running.house.directory.find("corp").unwrap().actor.clone();
-    dead.send(PanicDrill).await.unwrap_err();
-    let begun = Instant::now();
-    while running.house.directory.find("corp").unwrap().actor == dead {
+    let dead = running
+        .runtime
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .clone();
+    dead.send(InjectPanic).await.unwrap_err();
+    let started = Instant::now();
+    while running.runtime.directory.find("corp").unwrap().actor == dead {
         assert!(
-            begun.elapsed() < Duration::from_secs(1),
+            started.elapsed() < Duration::from_secs(1),
             "not back within a second"
         );
         tokio::task::yield_now().await;
     }
-    let after = issued(ask(&world, &running, "corp", &request).await);
+    let after = issued(ask(&env, &running, "corp", &request).await);
     assert_eq!(before, after);
     assert_eq!(running.audit()[0].event.action, "scep_profile_restart");
     assert!(sibling.connected());
-    assert_eq!(running.house.directory.find("iot").unwrap().actor, sibling);
+    assert_eq!(
+        running.runtime.directory.find("iot").unwrap().actor,
+        sibling
+    );
 }
 
 #[actix::test]
 async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let device = Device::new(&world, "laptop-1");
-    let request = device.pkcs_req(&world, CHALLENGE);
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let device = Device::new(&env, "laptop-1");
+    let request = device.pkcs_req(&env, CHALLENGE);
     let origin = actors::Origin {
         source: std::net::IpAddr::from([127, 0, 0, 1]),
         user_agent: None,
         request_id: "0".to_owned(),
     };
-    let actor = running.house.directory.find("corp").unwrap().actor.clone();
+    let actor = running
+        .runtime
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .clone();
     let under_way = actor.send(PkiOperation {
         message: request.message().to_vec().into(),
         origin,
@@ -51,9 +64,9 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
     drop(actor);
     let under_way = actix::spawn(under_way);
     let applied = running
-        .house
+        .runtime
         .supervisor
-        .send(ApplyProfiles(vec![world.spec("iot")]))
+        .send(ApplyProfiles(vec![env.spec("iot")]))
         .await
         .unwrap()
         .unwrap();
@@ -61,21 +74,21 @@ async fn a_removed_profile_finishes_what_it_has_and_a_new_one_works_at_once() {
         (applied.added, applied.removed),
         (vec!["iot".to_owned()], vec!["corp".to_owned()])
     );
-    assert!(running.house.directory.find("corp").is_none());
+    assert!(running.runtime.directory.find("corp").is_none());
     assert!(matches!(
         under_way.await.unwrap().unwrap().outcome,
         Outcome::CertRep(_)
     ));
     ended(&removed).await;
-    device.enroll(&world, &running, "iot").await;
+    device.enroll(&env, &running, "iot").await;
 }
 
 /// Until the actor is gone. Whoever asks must not hold its address.
 async fn ended(actor: &actix::WeakAddr<actors::ProfileActor>) {
-    let begun = Instant::now();
+    let started = Instant::now();
     while actor.upgrade().is_some() {
         assert!(
-            begun.elapsed() < Duration::from_secs(10),
+            started.elapsed() < Duration::from_secs(10),
             "a profile that was removed lives on"
         );
         tokio::task::yield_now().await;
@@ -84,22 +97,22 @@ async fn ended(actor: &actix::WeakAddr<actors::ProfileActor>) {
 
 #[actix::test]
 async fn a_profile_that_comes_and_goes_leaves_nothing_behind() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("iot")]).await;
-    let device = Device::new(&world, "laptop-1");
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("iot")]).await;
+    let device = Device::new(&env, "laptop-1");
     for _ in 0..3 {
         for specs in [vec!["iot", "corp"], vec!["iot"]] {
-            let before = running.house.directory.find("corp");
+            let before = running.runtime.directory.find("corp");
             let before = before.map(|profile| profile.actor.downgrade());
-            let specs = specs.into_iter().map(|path_id| world.spec(path_id));
+            let specs = specs.into_iter().map(|path_id| env.spec(path_id));
             let apply = ApplyProfiles(specs.collect());
-            let applied = running.house.supervisor.send(apply).await.unwrap();
+            let applied = running.runtime.supervisor.send(apply).await.unwrap();
             applied.unwrap();
             match before {
                 Some(removed) => ended(&removed).await,
                 None => {
-                    let request = device.pkcs_req(&world, CHALLENGE);
-                    issued(ask(&world, &running, "corp", &request).await);
+                    let request = device.pkcs_req(&env, CHALLENGE);
+                    issued(ask(&env, &running, "corp", &request).await);
                 }
             }
         }
@@ -108,35 +121,33 @@ async fn a_profile_that_comes_and_goes_leaves_nothing_behind() {
 
 #[actix::test]
 async fn a_reload_keeps_the_actor_and_a_bad_one_changes_nothing() {
-    let world = World::new();
-    let running = world.open(vec![world.spec("corp")]).await;
-    let actor = running.house.directory.find("corp").unwrap().actor.clone();
-    let twice = vec![world.spec("corp"), world.spec("corp")];
+    let env = TestEnv::new();
+    let running = env.open(vec![env.spec("corp")]).await;
+    let actor = running
+        .runtime
+        .directory
+        .find("corp")
+        .unwrap()
+        .actor
+        .clone();
+    let twice = vec![env.spec("corp"), env.spec("corp")];
     running
-        .house
+        .runtime
         .supervisor
         .send(ApplyProfiles(twice))
         .await
         .unwrap()
         .unwrap_err();
-    let mut spec = world.spec("corp");
+    let mut spec = env.spec("corp");
     spec.challenge = Some(challenge::StaticChallenges::only("another"));
     running
-        .house
+        .runtime
         .supervisor
         .send(ApplyProfiles(vec![spec]))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(running.house.directory.find("corp").unwrap().actor, actor);
-    let device = Device::new(&world, "laptop-1");
-    issued(
-        ask(
-            &world,
-            &running,
-            "corp",
-            &device.pkcs_req(&world, "another"),
-        )
-        .await,
-    );
+    assert_eq!(running.runtime.directory.find("corp").unwrap().actor, actor);
+    let device = Device::new(&env, "laptop-1");
+    issued(ask(&env, &running, "corp", &device.pkcs_req(&env, "another")).await);
 }

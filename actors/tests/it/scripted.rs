@@ -1,7 +1,7 @@
 //! A validator and an issuer that are somewhere else and do what they are told. What they keep, they keep in a directory:
 //! it outlives whoever asks them.
 
-use crate::house::{Breakable, World};
+use crate::test_env::{Breakable, TestEnv};
 use actors::Clock;
 use challenge::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,
@@ -78,16 +78,16 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     pub fn new(
-        world: &World,
+        env: &TestEnv,
         clock: Arc<dyn Clock>,
         directory: &Path,
         script: Script,
     ) -> Arc<Self> {
-        Self::saying(world, clock, directory, script, |_| {})
+        Self::saying(env, clock, directory, script, |_| {})
     }
 
     pub fn saying(
-        world: &World,
+        env: &TestEnv,
         clock: Arc<dyn Clock>,
         directory: &Path,
         script: Script,
@@ -98,7 +98,7 @@ impl Elsewhere {
         Arc::new(Self {
             script,
             clock,
-            ca: Arc::clone(&world.issuer),
+            ca: Arc::clone(&env.issuer),
             directory,
             say,
         })
@@ -171,12 +171,12 @@ impl Elsewhere {
                 let mut policy = issuer::CertificatePolicy::new("meddling");
                 policy.max_ttl = TimeDelta::days(3650);
                 let csr = pki::Csr::from_der(&order.csr).unwrap();
-                let wish = issuer::Wish {
+                let request = issuer::CertificateRequest {
                     csr: &csr,
                     vouched_sid: None,
                     previous: None,
                 };
-                let longer = policy.approve(wish, order.at).unwrap();
+                let longer = policy.approve(request, order.at).unwrap();
                 Ok(Issuance::Issued(self.make(order, &longer, "meddled")))
             }
             Act::Hangs => std::future::pending().await,

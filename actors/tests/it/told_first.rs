@@ -1,9 +1,9 @@
 //! Certificates that leave only once whoever vouched knows of them.
 
 use crate::device::{Device, issued, words};
-use crate::house::Running;
 use crate::outside::{ASK, Scene, one_certificate, poll};
 use crate::scripted::{Act, Oracle, Script};
+use crate::test_env::Running;
 use actors::OutsideRules;
 use challenge::NoticeOf;
 use scep::client::{Reply, Request};
@@ -17,7 +17,7 @@ fn oracle(scene: &Scene, notifying: impl IntoIterator<Item = Act>) -> Arc<Oracle
 /// Polls until the request has an end.
 async fn end(scene: &Scene, running: &Running, device: &Device, request: &Request) -> Reply {
     for _ in 0..400 {
-        let poll = poll(&scene.world, device, request);
+        let poll = poll(&scene.env, device, request);
         match scene.reply(running, &poll).await {
             Reply::Pending => {}
             reply => return reply,
@@ -40,7 +40,7 @@ fn revoked(running: &Running) -> u64 {
         status: Some(store::CertificateStatus::Revoked),
         ..store::CertificateQuery::default()
     };
-    let now = running.house.services.clock.now();
+    let now = running.runtime.services.clock.now();
     running.store.certificates(&query, now).unwrap().total
 }
 
@@ -49,8 +49,8 @@ async fn a_certificate_waits_until_whoever_vouched_knows_of_it() {
     let scene = Scene::new();
     let oracle = oracle(&scene, std::iter::repeat_n(Act::Breaks, 8));
     let running = scene.open(&scene.hasty(None, Some(&oracle))).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -80,8 +80,8 @@ async fn a_certificate_of_which_nobody_could_be_told_is_revoked_and_never_leaves
         ..OutsideRules::default()
     };
     let running = scene.open(&spec).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -117,8 +117,8 @@ async fn after_a_restart_the_same_certificate_is_told_of_and_delivered() {
     let scene = Scene::new();
     let hanging = oracle(&scene, std::iter::repeat_n(Act::Breaks, 100));
     let running = scene.open(&scene.hasty(None, Some(&hanging))).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     assert!(matches!(
         scene.reply(&running, &request).await,
         Reply::Pending
@@ -145,10 +145,10 @@ async fn of_its_own_refusal_nobody_is_told() {
     let scene = Scene::new();
     let oracle = scene.oracle([Act::Refuses]);
     let running = scene.open(&scene.spec(None, Some(&oracle))).await;
-    let device = Device::new(&scene.world, "laptop-1");
-    let request = device.pkcs_req(&scene.world, ASK);
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
     let refused = words(&scene.reply(&running, &request).await);
     assert!(refused.starts_with("FAILURE"), "{refused}");
-    let time = running.house.services.time.now();
+    let time = running.runtime.services.time.now();
     assert!(running.store.due_notices(time, 10).unwrap().is_empty());
 }

@@ -74,3 +74,48 @@ fn every_label_has_its_place_in_the_troubleshooting() {
         );
     }
 }
+
+/// The blocks of Rust in a document of `docs`, each with the file that is named last before it.
+fn quotes(document: &str) -> Vec<(String, Vec<String>)> {
+    let mut quotes: Vec<(String, Vec<String>)> = Vec::new();
+    let (mut file, mut inside) = (String::new(), false);
+    for line in document.lines() {
+        match (line, inside) {
+            ("```rust", _) => {
+                quotes.push((file.clone(), Vec::new()));
+                inside = true;
+            }
+            ("```", _) => inside = false,
+            (line, true) => quotes.last_mut().unwrap().1.push(line.trim().to_owned()),
+            (line, false) => {
+                let link = line
+                    .rsplit_once("](../")
+                    .and_then(|(_, link)| link.split_once(')'));
+                if let Some((path, _)) = link {
+                    file = path.to_owned();
+                }
+            }
+        }
+    }
+    quotes
+}
+
+#[test]
+fn the_code_in_the_guide_stands_in_the_files_that_it_names() {
+    let quotes = quotes(&read("docs/extending.md"));
+    assert!(quotes.len() >= 8, "{}", quotes.len());
+    for (file, lines) in quotes {
+        let source = read(&file);
+        let mut rest = source.lines().map(str::trim);
+        // What is left out stands as three dots.
+        for line in lines
+            .iter()
+            .filter(|line| *line != "..." && !line.is_empty())
+        {
+            assert!(
+                rest.any(|one| one == line),
+                "{file} has no line `{line}`, or in another place"
+            );
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub enum Error {
         /// Subject of the certificate that was found there.
         issuer: String,
     },
-    /// The CA certificate has ended or has not begun.
+    /// The CA certificate has ended or has not started.
     #[error("the CA certificate `{subject}` is valid from {not_before} to {not_after} only")]
     CaNotValid {
         /// Subject of the CA certificate.

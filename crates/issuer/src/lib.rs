@@ -2,9 +2,9 @@
 //!
 //! Two doors, passed in this order:
 //!
-//! 1. [`CertificatePolicy::approve`] looks at what a CSR wishes for and answers with an [`Approved`] or a
+//! 1. [`CertificatePolicy::approve`] looks at what a CSR asks for and answers with an [`Approved`] or a
 //!    [`PolicyRefusal`] that names the rule. Nothing else makes an [`Approved`].
-//! 2. [`Issuer::issue`] takes the [`Approved`] and has it signed; what a CSR wishes for beside it counts nothing.
+//! 2. [`Issuer::issue`] takes the [`Approved`] and has it signed; what a CSR asks for beside it counts nothing.
 //!
 //! What an issuer elsewhere sends back is held against the approval, field by field, by [`Approved::matches`].
 //!
@@ -45,7 +45,7 @@ pub use local::{LocalCa, LocalCaParts, NextCa, PreviousCa, certify_root, create_
 pub use matching::Difference;
 pub use pattern::Pattern;
 pub use policy::{
-    CertificatePolicy, KeyRules, LegibleRules, NameRule, PolicyProblem, SanRules, SubjectRules,
-    Wish,
+    AuthorityNames, CertificatePolicy, CertificateRequest, KeyRules, NameRule, PolicyProblem,
+    ReadableRules, SanRules, SubjectRules,
 };
 pub use remote::{Health, Inexpressible, Objection, RemoteCa};

@@ -135,6 +135,18 @@ impl Name {
         !self.matches(other) && same_sequence(self.rdns(), reversed)
     }
 
+    /// What names that [match](Self::matches) have in common and no others have: to look a name up among many.
+    #[must_use]
+    pub fn match_key(&self) -> String {
+        key_of_sequence(self.rdns().into_iter())
+    }
+
+    /// The [`match_key`](Self::match_key) of this name with its RelativeDistinguishedNames in reverse order.
+    #[must_use]
+    pub fn reversed_match_key(&self) -> String {
+        key_of_sequence(self.rdns().into_iter().rev())
+    }
+
     /// The attributes of each RelativeDistinguishedName.
     fn rdns(&self) -> Vec<&[NameAttribute]> {
         if self.groups.is_empty() {
@@ -149,6 +161,20 @@ impl Name {
         }
         rdns
     }
+}
+
+fn key_of_sequence<'a>(rdns: impl Iterator<Item = &'a [NameAttribute]>) -> String {
+    let mut key = String::new();
+    for rdn in rdns {
+        let mut attributes: Vec<_> = rdn.iter().map(text::key).collect();
+        attributes.sort_unstable();
+        // With their lengths, so that no value can pass for two.
+        key.push_str(&format!("{}:", attributes.len()));
+        for (oid, is_text, value) in attributes {
+            key.push_str(&format!("{oid}/{is_text}/{}={value};", value.len()));
+        }
+    }
+    key
 }
 
 fn same_sequence(one: Vec<&[NameAttribute]>, other: Vec<&[NameAttribute]>) -> bool {

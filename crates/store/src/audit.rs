@@ -239,7 +239,7 @@ pub enum AuditFault {
     },
     /// The file beside the database that says how far the chain had come is not what was written.
     #[error("the witness of the chain's end, a file in the store's directory, cannot be read")]
-    Witness,
+    HighWaterMark,
     /// Older events are gone, and none of those kept says that they were let go.
     #[error("the events up to {id} are gone, and no event says that they were let go")]
     Unrecorded {

@@ -44,7 +44,7 @@ pub struct EnrollmentRecord {
     pub due: Option<DateTime<Utc>>,
     /// How often the present stage was tried.
     pub attempts: u32,
-    /// Who works on it.
+    /// Who works on it; `None` where nobody does, or where it is at its end.
     pub lease: Option<Lease>,
     /// When what happened.
     pub times: Times,
@@ -58,6 +58,14 @@ impl EnrollmentRecord {
             Stage::AwaitingApproval { until } => until,
             _ => None,
         }
+    }
+
+    /// Whether another node than this one has the right to work on it, once so much time has passed.
+    #[must_use]
+    pub fn is_held_by_another(&self, node: &str, passed: DateTime<Utc>) -> bool {
+        self.lease
+            .as_ref()
+            .is_some_and(|lease| lease.node != node && passed < lease.until)
     }
 }
 
@@ -164,13 +172,14 @@ pub struct Grounds {
     pub renews: Option<Vec<u8>>,
 }
 
-/// The right of one node to work on an enrollment. It binds by the record's version: who takes it
-/// over puts a record with another lease.
+/// The right of one node to work on an enrollment, and to ask others outside for it. Every put of an open stage renews it.
+/// It binds by the record's version: who takes it over puts a record with another lease, and what its former holder puts
+/// then is refused. Within a node the profile's actor sees to it that one piece of work is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Which node.
     pub node: String,
-    /// From then on others may take it over.
+    /// From then on others may take it over: a time of the store's, which has really passed.
     pub until: DateTime<Utc>,
 }
 

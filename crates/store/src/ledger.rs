@@ -64,9 +64,14 @@ pub trait Ledger: Send + Sync + 'static {
     /// The enrollments of a profile or, without one, of all, that wait for an operator; oldest first.
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>>;
 
-    /// Up to `limit` open enrollments that are due at `time` and that nobody holds a lease on then;
-    /// the longest due first.
-    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>>;
+    /// Up to `limit` open enrollments that are due at `time`, the longest due first. For a node: those that no other node
+    /// holds a lease on then; for `None`: all.
+    fn due(
+        &self,
+        time: StoreTime,
+        node: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EnrollmentRecord>>;
 
     /// Up to `limit` notices that are due at `time`, the longest due first.
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>>;

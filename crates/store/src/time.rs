@@ -186,7 +186,7 @@ mod tests {
     const HOUR: i64 = 3600;
 
     struct Clocks {
-        begun: Instant,
+        started: Instant,
         passing: Passing,
     }
 
@@ -197,7 +197,7 @@ mod tests {
 
         fn after(noted: Option<Noted>) -> Self {
             Self {
-                begun: Instant::now(),
+                started: Instant::now(),
                 passing: Passing::after(noted),
             }
         }
@@ -211,7 +211,7 @@ mod tests {
         fn look(&mut self, wall: i64, counted: i64) -> i64 {
             let reading = ClockReading {
                 wall: at(wall),
-                monotonic: self.begun + Duration::from_secs(counted.unsigned_abs()),
+                monotonic: self.started + Duration::from_secs(counted.unsigned_abs()),
             };
             let time = self.passing.look(reading);
             assert_eq!(time.wall(), at(wall));

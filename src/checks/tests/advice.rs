@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl House {
+impl TestEnv {
     /// The warnings that are left, as text.
     fn warnings(&self) -> Vec<String> {
         let outcome = self.load();
@@ -20,13 +20,13 @@ impl House {
 
 #[test]
 fn a_challenge_that_clients_cannot_send_is_warned_of_and_not_quoted() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     for good in [
         "open sesame-2931",
         "a'b(c)d+e,f-g.h/i:j=k?l",
         &"x".repeat(64),
     ] {
-        assert_eq!(house.warnings_with_challenge(good), [""; 0], "{good}");
+        assert_eq!(env.warnings_with_challenge(good), [""; 0], "{good}");
     }
     for (bad, words) in [
         ("open_sesame_2931", "holds a sign that"),
@@ -34,7 +34,7 @@ fn a_challenge_that_clients_cannot_send_is_warned_of_and_not_quoted() {
         ("open-sesame-\t2931", "a control character"),
         (&"x".repeat(65), "longer than 64 characters"),
     ] {
-        let [said] = &house.warnings_with_challenge(bad)[..] else {
+        let [said] = &env.warnings_with_challenge(bad)[..] else {
             panic!("{bad}: one warning")
         };
         assert!(said.contains(words), "{said}");
@@ -44,40 +44,40 @@ fn a_challenge_that_clients_cannot_send_is_warned_of_and_not_quoted() {
 
 #[test]
 fn an_issuer_without_a_place_of_revocation_is_warned_of() {
-    let mut house = House::new();
-    let issuer = house.config.issuers.first_mut().unwrap();
+    let mut env = TestEnv::new();
+    let issuer = env.config.issuers.first_mut().unwrap();
     issuer.cdp_urls.clear();
-    let said = house.warnings();
+    let said = env.warnings();
     assert!(said.len() == 1 && said[0].contains("OCSP"), "{said:?}");
-    let issuer = house.config.issuers.first_mut().unwrap();
+    let issuer = env.config.issuers.first_mut().unwrap();
     issuer.ocsp_urls = vec!["http://ocsp.example.com".to_owned()];
-    assert_eq!(house.warnings(), [""; 0]);
+    assert_eq!(env.warnings(), [""; 0]);
 }
 
 #[test]
 fn a_profile_with_mtls_that_is_open_beside_it_is_warned_of() {
-    let mut house = House::new();
-    house.profile().mtls.required = false;
-    let said = house.warnings();
+    let mut env = TestEnv::new();
+    env.profile().mtls.required = false;
+    let said = env.warnings();
     assert!(
         said.len() == 1 && said[0].contains("/scep/corp is open to clients without a certificate"),
         "{said:?}"
     );
-    house.profile().mtls.enabled = false;
-    house.config.server.mtls_listen = None;
-    assert_eq!(house.warnings(), [""; 0]);
-    house.profile().mtls.required = true;
-    assert!(house.failure().contains("served nowhere"));
+    env.profile().mtls.enabled = false;
+    env.config.server.mtls_listen = None;
+    assert_eq!(env.warnings(), [""; 0]);
+    env.profile().mtls.required = true;
+    assert!(env.failure().contains("served nowhere"));
 }
 
 #[test]
 fn the_file_of_the_access_log_must_be_writable() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let access = crate::config::Access::File;
-    house.config.log.access = access(house.path("access.log"));
-    assert_eq!(house.warnings(), [""; 0]);
-    house.config.log.access = access(house.directory.path().to_owned());
-    assert!(house.failure().contains("it is a directory"));
-    house.config.log.access = access(house.path("nowhere/access.log"));
-    assert!(house.failure().contains("it cannot be made"));
+    env.config.log.access = access(env.path("access.log"));
+    assert_eq!(env.warnings(), [""; 0]);
+    env.config.log.access = access(env.directory.path().to_owned());
+    assert!(env.failure().contains("it is a directory"));
+    env.config.log.access = access(env.path("nowhere/access.log"));
+    assert!(env.failure().contains("it cannot be made"));
 }

@@ -5,20 +5,20 @@ use super::*;
 
 const OVERLAP: Duration = Duration::days(7);
 
-fn kept(house: &House, at: DateTime<Utc>) -> Kept {
-    accepted(look(house, at, false), at)
+fn kept(env: &TestEnv, at: DateTime<Utc>) -> Kept {
+    accepted(look(env, at, false), at)
 }
 
 /// As the checks do.
-fn look(house: &House, at: DateTime<Utc>, split: bool) -> Kept {
-    let (directory, new_keys) = (house.path("ra"), NewKeys::default());
+fn look(env: &TestEnv, at: DateTime<Utc>, split: bool) -> Kept {
+    let (directory, new_keys) = (env.path("ra"), NewKeys::default());
     let keeping = Keeping {
         split,
-        ..keeping(&directory, &house.ca, &new_keys)
+        ..keeping(&directory, &env.ca, &new_keys)
     };
-    let spot = Spot::one_of("profile", "corp").at("ra");
+    let location = Location::one_of("profile", "corp").at("ra");
     let mut findings = Findings::default();
-    let kept = keep(&keeping, at, &spot, &mut findings);
+    let kept = keep(&keeping, at, &location, &mut findings);
     assert_eq!(findings.0, []);
     kept.unwrap()
 }
@@ -51,30 +51,30 @@ fn current(kept: &Kept) -> &Certificate {
 
 #[test]
 fn a_pair_is_made_once_and_found_again() {
-    let house = House::new();
-    let first = kept(&house, now());
+    let env = TestEnv::new();
+    let first = kept(&env, now());
     assert_eq!(first.ras.len(), 1);
     let usage = current(&first).key_usage().unwrap();
-    assert!(usage.contains(ra_usage()) && house.ca.authority().issued(current(&first)));
-    let again = kept(&house, now() + Duration::days(100));
+    assert!(usage.contains(ra_usage()) && env.ca.authority().issued(current(&first)));
+    let again = kept(&env, now() + Duration::days(100));
     assert_eq!(current(&again), current(&first));
-    let files = files(&house);
+    let files = files(&env);
     assert_eq!(files.len(), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(files.keys().next().unwrap()), 0o600);
-    assert_eq!(mode(&house.path("ra")), 0o700);
+    assert_eq!(mode(&env.path("ra")), 0o700);
 }
 
 #[test]
 fn pairs_of_one_run_share_a_key_and_no_certificate() {
-    let mut house = House::new();
-    let first = house.profile();
+    let mut env = TestEnv::new();
+    let first = env.profile();
     first.ra = crate::config::Ra::Auto;
     (first.ra_cert_path, first.ra_key_path) = (None, None);
     let mut second = first.clone();
     second.path_id = "iot".to_owned();
-    house.config.profiles.push(second);
-    let loaded = house.load().loaded.unwrap();
+    env.config.profiles.push(second);
+    let loaded = env.load().loaded.unwrap();
     let [corp, iot] = loaded.profiles.as_slice() else {
         panic!("two profiles")
     };
@@ -90,15 +90,15 @@ fn pairs_of_one_run_share_a_key_and_no_certificate() {
 
 #[test]
 fn it_is_renewed_in_time_with_an_overlap() {
-    let house = House::new();
-    let first = kept(&house, now());
+    let env = TestEnv::new();
+    let first = kept(&env, now());
     let due = first.look_again_at.unwrap();
     assert!(
         due < current(&first).not_after() - Duration::days(100),
         "{due}"
     );
 
-    let renewed = kept(&house, due);
+    let renewed = kept(&env, due);
     assert_ne!(current(&renewed), current(&first));
     assert_eq!(renewed.ras.len(), 2);
     assert_eq!(
@@ -108,20 +108,20 @@ fn it_is_renewed_in_time_with_an_overlap() {
     assert_eq!(renewed.ras.last().unwrap().until, Some(due + OVERLAP));
     assert_eq!(renewed.look_again_at, Some(due + OVERLAP));
 
-    let in_overlap = kept(&house, due + OVERLAP - Duration::seconds(1));
+    let in_overlap = kept(&env, due + OVERLAP - Duration::seconds(1));
     assert_eq!(in_overlap.ras.len(), 2);
-    let over = kept(&house, due + OVERLAP);
+    let over = kept(&env, due + OVERLAP);
     assert_eq!(over.ras.len(), 1);
     assert_eq!(current(&over), current(&renewed));
-    assert_eq!(fs::read_dir(house.path("ra")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(env.path("ra")).unwrap().count(), 1);
 }
 
 #[test]
 fn another_ca_gets_another_pair_at_once() {
-    let house = House::new();
-    let first = kept(&house, now());
-    let mut other = House::new();
-    other.directory = house.directory;
+    let env = TestEnv::new();
+    let first = kept(&env, now());
+    let mut other = TestEnv::new();
+    other.directory = env.directory;
     let second = kept(&other, now());
     assert_ne!(current(&second), current(&first));
     assert_eq!(second.ras.len(), 2);
@@ -129,19 +129,19 @@ fn another_ca_gets_another_pair_at_once() {
 
 #[test]
 fn a_pair_that_ends_with_its_ca_is_not_renewed_again_and_again() {
-    let house = House::new();
-    let end = house.ca.ca_certificate().not_after();
-    let last = kept(&house, end - Duration::days(20));
+    let env = TestEnv::new();
+    let end = env.ca.ca_certificate().not_after();
+    let last = kept(&env, end - Duration::days(20));
     assert_eq!(current(&last).not_after(), end);
-    let again = kept(&house, end - Duration::days(1));
+    let again = kept(&env, end - Duration::days(1));
     assert_eq!(current(&again), current(&last));
 }
 
 #[test]
 fn a_damaged_or_open_pair_is_named_and_not_replaced() {
-    let house = House::new();
-    kept(&house, now());
-    let file = fs::read_dir(house.path("ra"))
+    let env = TestEnv::new();
+    kept(&env, now());
+    let file = fs::read_dir(env.path("ra"))
         .unwrap()
         .next()
         .unwrap()
@@ -150,12 +150,12 @@ fn a_damaged_or_open_pair_is_named_and_not_replaced() {
     let whole = fs::read(&file).unwrap();
     let refused = || {
         let mut findings = Findings::default();
-        let spot = Spot::one_of("profile", "corp").at("ra");
+        let location = Location::one_of("profile", "corp").at("ra");
         assert!(
             keep(
-                &keeping(&house.path("ra"), &house.ca, &NewKeys::default()),
+                &keeping(&env.path("ra"), &env.ca, &NewKeys::default()),
                 now(),
-                &spot,
+                &location,
                 &mut findings
             )
             .is_none()
@@ -171,22 +171,22 @@ fn a_damaged_or_open_pair_is_named_and_not_replaced() {
     write(&file, &whole[..whole.len() / 2]);
     assert!(refused().contains(file.to_str().unwrap()));
     write(&file, &whole);
-    assert_eq!(kept(&house, now()).ras.len(), 1);
+    assert_eq!(kept(&env, now()).ras.len(), 1);
 }
 
 #[test]
 fn a_crash_while_writing_leaves_no_trace() {
-    let house = House::new();
-    fs::create_dir(house.path("ra")).unwrap();
+    let env = TestEnv::new();
+    fs::create_dir(env.path("ra")).unwrap();
     let name = format!("{:012}.new", now().timestamp());
-    write(&house.path("ra").join(name), b"half");
-    assert_eq!(kept(&house, now()).ras.len(), 1);
-    assert_eq!(fs::read_dir(house.path("ra")).unwrap().count(), 1);
+    write(&env.path("ra").join(name), b"half");
+    assert_eq!(kept(&env, now()).ras.len(), 1);
+    assert_eq!(fs::read_dir(env.path("ra")).unwrap().count(), 1);
 }
 
 /// Names and octets of the files of RAs.
-fn files(house: &House) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(house.path("ra")).unwrap();
+fn files(env: &TestEnv) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(env.path("ra")).unwrap();
     entries
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.clone(), fs::read(path).unwrap()))
@@ -195,32 +195,32 @@ fn files(house: &House) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn looking_changes_no_file_whatever_the_clock_says() {
-    let house = House::new();
-    let first = kept(&house, now());
-    let before = files(&house);
+    let env = TestEnv::new();
+    let first = kept(&env, now());
+    let before = files(&env);
     for days in [250, 400, 3000] {
-        let later = look(&house, now() + Duration::days(days), false);
+        let later = look(&env, now() + Duration::days(days), false);
         assert!(later.new.is_some(), "{days} days later one is due");
-        assert_eq!(files(&house), before);
+        assert_eq!(files(&env), before);
     }
-    let after = kept(&house, now());
+    let after = kept(&env, now());
     assert_eq!(current(&after), current(&first));
-    assert_eq!(files(&house), before);
+    assert_eq!(files(&env), before);
 }
 
 #[test]
 fn a_start_under_a_clock_ahead_loses_nothing_when_it_is_right_again() {
-    let house = House::new();
-    let first = kept(&house, now());
+    let env = TestEnv::new();
+    let first = kept(&env, now());
     let ahead = now() + Duration::days(400);
     // Accepted, but no time has passed: the files of before stay.
-    let wrong = look(&house, ahead, false);
+    let wrong = look(&env, ahead, false);
     let new: Vec<NewRa> = wrong.new.iter().cloned().collect();
     WrittenRas::write(&new).unwrap().keep();
     remove_over(&wrong.over, now());
     assert_ne!(current(&wrong), current(&first));
 
-    let right = kept(&house, now() + Duration::hours(1));
+    let right = kept(&env, now() + Duration::hours(1));
     assert!(right.new.is_none());
     assert_eq!(current(&right), current(&first));
     // Who saw the one of then can still be answered.
@@ -234,33 +234,31 @@ fn a_start_under_a_clock_ahead_loses_nothing_when_it_is_right_again() {
 
 #[test]
 fn what_was_written_for_a_start_that_failed_is_taken_back() {
-    let house = House::new();
-    kept(&house, now());
-    let before = files(&house);
-    let due = look(&house, now() + Duration::days(300), false);
+    let env = TestEnv::new();
+    kept(&env, now());
+    let before = files(&env);
+    let due = look(&env, now() + Duration::days(300), false);
     let written = WrittenRas::write(&[due.new.unwrap()]).unwrap();
-    assert_eq!(files(&house).len(), 2);
+    assert_eq!(files(&env).len(), 2);
     drop(written);
-    assert_eq!(files(&house), before);
+    assert_eq!(files(&env), before);
 
     // Where one of several cannot be written, none is.
-    let later = look(&house, now() + Duration::days(300), false)
-        .new
-        .unwrap();
+    let later = look(&env, now() + Duration::days(300), false).new.unwrap();
     let nowhere = NewRa {
-        file: house.path("tls.pem").join("0.pem"),
+        file: env.path("tls.pem").join("0.pem"),
         ..later.clone()
     };
     let refused = WrittenRas::write(&[later, nowhere]).unwrap_err();
     assert!(refused.to_string().contains("tls.pem/0.pem"), "{refused}");
-    assert_eq!(files(&house), before);
+    assert_eq!(files(&env), before);
 }
 
 #[test]
 fn a_split_ra_is_two_pairs_in_one_file_and_both_are_renewed_with_an_overlap() {
-    let house = House::new();
-    let whole = kept(&house, now());
-    let split = accepted(look(&house, now(), true), now());
+    let env = TestEnv::new();
+    let whole = kept(&env, now());
+    let split = accepted(look(&env, now(), true), now());
     let usage = |certificate: &Certificate| certificate.key_usage().unwrap();
     let ra = &split.ras.first().unwrap().ra;
     assert!(ra.is_split());
@@ -277,14 +275,14 @@ fn a_split_ra_is_two_pairs_in_one_file_and_both_are_renewed_with_an_overlap() {
     assert_eq!(before.ra.opens.certificate, *current(&whole));
     assert!(!before.ra.is_split() && before.until.is_some());
 
-    let again = look(&house, now() + Duration::days(100), true);
+    let again = look(&env, now() + Duration::days(100), true);
     assert!(again.new.is_none());
     let found = &again.ras.first().unwrap().ra;
     assert_eq!(found.opens.certificate, ra.opens.certificate);
     assert_eq!(found.signs.certificate, ra.signs.certificate);
 
     let due = again.look_again_at.unwrap();
-    let renewed = accepted(look(&house, due, true), due);
+    let renewed = accepted(look(&env, due, true), due);
     let new = &renewed.ras.first().unwrap().ra;
     assert_ne!(new.opens.certificate, ra.opens.certificate);
     assert_ne!(new.signs.certificate, ra.signs.certificate);
@@ -292,6 +290,6 @@ fn a_split_ra_is_two_pairs_in_one_file_and_both_are_renewed_with_an_overlap() {
     assert_eq!(old.ra.opens.certificate, ra.opens.certificate);
     assert_eq!(old.ra.signs.certificate, ra.signs.certificate);
     assert_eq!(old.until, Some(due + OVERLAP));
-    let over = accepted(look(&house, due + OVERLAP, true), due + OVERLAP);
-    assert_eq!((over.ras.len(), files(&house).len()), (1, 1));
+    let over = accepted(look(&env, due + OVERLAP, true), due + OVERLAP);
+    assert_eq!((over.ras.len(), files(&env).len()), (1, 1));
 }

@@ -18,11 +18,11 @@ fn each_kind_of_bad_file_is_named() {
         _ => "profile corp: intune.connector_cert_path",
     };
     for file in certificates.into_iter().chain(keys) {
-        let house = House::new();
-        let path = house.path(file);
+        let env = TestEnv::new();
+        let path = env.path(file);
         let whole = fs::read(&path).unwrap();
         let said = |kind: &str| {
-            let outcome = house.load();
+            let outcome = env.load();
             let text: Vec<String> = outcome.failures().map(ToString::to_string).collect();
             let named = format!("{} ({})", setting(file), path.display());
             assert!(outcome.loaded.is_none(), "{file} {kind}");
@@ -41,7 +41,7 @@ fn each_kind_of_bad_file_is_named() {
         write(&path, &whole[..whole.len() / 2]);
         said("truncated");
         write(&path, &whole);
-        assert!(house.load().loaded.is_some(), "{file} whole again");
+        assert!(env.load().loaded.is_some(), "{file} whole again");
     }
 }
 
@@ -52,12 +52,12 @@ fn keys_of_other_certificates_are_refused() {
         ("tls.key", "tls.pem"),
         ("ra.key", "ra.pem"),
     ] {
-        let house = House::new();
+        let env = TestEnv::new();
         write_key(
-            &house.path(key),
+            &env.path(key),
             &PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap(),
         );
-        let text = house
+        let text = env
             .load()
             .failures()
             .map(ToString::to_string)
@@ -77,9 +77,9 @@ fn open_keys_and_secrets_are_refused() {
         ("ra.key", "profile corp: ra_key_path"),
         ("challenge", "profile corp: challenge_password_file"),
     ] {
-        let house = House::new();
-        fs::set_permissions(house.path(file), Permissions::from_mode(0o640)).unwrap();
-        let text = house.failure();
+        let env = TestEnv::new();
+        fs::set_permissions(env.path(file), Permissions::from_mode(0o640)).unwrap();
+        let text = env.failure();
         assert!(
             text.starts_with(setting) && text.contains("mode 0640") && text.contains("chmod 600"),
             "{text}"

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_ca_that_may_not_sign_crls_is_a_warning() {
-    let house = House::new();
+    let env = TestEnv::new();
     let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
     let name = Name::parse("O=Test, CN=Test CA").unwrap();
     for (usage, warns) in [
@@ -25,9 +25,9 @@ fn a_ca_that_may_not_sign_crls_is_a_warning() {
         }
         .sign(&key, &key.scheme(Digest::Sha256).unwrap())
         .unwrap();
-        write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-        write_key(&house.path("ca.key"), &key);
-        let warned = house
+        write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+        write_key(&env.path("ca.key"), &key);
+        let warned = env
             .load()
             .warnings()
             .any(|problem| problem.to_string().contains("cRLSign"));
@@ -37,7 +37,7 @@ fn a_ca_that_may_not_sign_crls_is_a_warning() {
 
 #[test]
 fn the_next_ca_is_read_with_or_without_its_key() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let (next, key) = create_root(
         &Name::parse("CN=Next CA").unwrap(),
         KeyKind::Ec(Curve::P256),
@@ -45,14 +45,13 @@ fn the_next_ca_is_read_with_or_without_its_key() {
         20,
     )
     .unwrap();
-    write(&house.path("next.pem"), next.to_pem().as_bytes());
-    write_key(&house.path("next.key"), &key);
-    let (certificate, key) = (house.path("next.pem"), house.path("next.key"));
-    let issuer = house.config.issuers.first_mut().unwrap();
+    write(&env.path("next.pem"), next.to_pem().as_bytes());
+    write_key(&env.path("next.key"), &key);
+    let (certificate, key) = (env.path("next.pem"), env.path("next.key"));
+    let issuer = env.config.issuers.first_mut().unwrap();
     issuer.next_ca_cert_path = Some(certificate);
-    let next_of = |house: &House| {
-        house
-            .load()
+    let next_of = |env: &TestEnv| {
+        env.load()
             .loaded
             .unwrap()
             .issuers
@@ -63,22 +62,22 @@ fn the_next_ca_is_read_with_or_without_its_key() {
             .unwrap()
             .to_vec()
     };
-    assert_eq!(next_of(&house), [next]);
-    house.config.issuers.first_mut().unwrap().next_ca_key_path = Some(key);
-    assert_eq!(next_of(&house).len(), 1);
-    house.config.issuers.first_mut().unwrap().next_ca_cert_path = None;
-    assert!(house.failure().contains("there is no next_ca_cert_path"));
+    assert_eq!(next_of(&env), [next]);
+    env.config.issuers.first_mut().unwrap().next_ca_key_path = Some(key);
+    assert_eq!(next_of(&env).len(), 1);
+    env.config.issuers.first_mut().unwrap().next_ca_cert_path = None;
+    assert!(env.failure().contains("there is no next_ca_cert_path"));
 }
 
 #[test]
 fn a_neighbour_that_is_no_ca_is_named_with_its_own_setting_and_file() {
     let expect = |setting: &str, file: &str, set: fn(&mut crate::config::Issuer, PathBuf)| {
-        let mut house = House::new();
+        let mut env = TestEnv::new();
         // The RA's certificate is good, and no CA's.
-        let path = house.path(file);
-        fs::copy(house.path("ra.pem"), &path).unwrap();
-        set(house.config.issuers.first_mut().unwrap(), path.clone());
-        let said = house.failure();
+        let path = env.path(file);
+        fs::copy(env.path("ra.pem"), &path).unwrap();
+        set(env.config.issuers.first_mut().unwrap(), path.clone());
+        let said = env.failure();
         let start = format!("issuer local: {setting} ({}): ", path.display());
         assert!(said.starts_with(&start), "{said}");
         assert!(!said.contains("ca_cert_path and its key"), "{said}");
@@ -96,13 +95,13 @@ fn a_neighbour_that_is_no_ca_is_named_with_its_own_setting_and_file() {
 
 #[test]
 fn the_next_chain_is_named_when_it_does_not_fit_the_next_ca() {
-    let mut house = House::new();
-    fs::copy(house.path("ca.pem"), house.path("next.pem")).unwrap();
-    fs::copy(house.path("ra.pem"), house.path("next-chain.pem")).unwrap();
-    let (next, chain) = (house.path("next.pem"), house.path("next-chain.pem"));
-    let issuer = house.config.issuers.first_mut().unwrap();
+    let mut env = TestEnv::new();
+    fs::copy(env.path("ca.pem"), env.path("next.pem")).unwrap();
+    fs::copy(env.path("ra.pem"), env.path("next-chain.pem")).unwrap();
+    let (next, chain) = (env.path("next.pem"), env.path("next-chain.pem"));
+    let issuer = env.config.issuers.first_mut().unwrap();
     (issuer.next_ca_cert_path, issuer.next_chain_path) = (Some(next), Some(chain.clone()));
-    let said = house.failure();
+    let said = env.failure();
     let start = format!("issuer local: next_chain_path ({}): ", chain.display());
     assert!(said.starts_with(&start), "{said}");
 }

@@ -1,4 +1,4 @@
-//! A whole good house of files, broken one way at a time: the house is here, what is broken in the modules.
+//! A whole good set of files, broken one way at a time: the set is here, what is broken in the modules.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs::{self, Permissions};
@@ -36,13 +36,13 @@ fn now() -> DateTime<Utc> {
 }
 
 /// A directory with everything that the configuration names.
-struct House {
+struct TestEnv {
     directory: tempfile::TempDir,
     ca: LocalCa,
     config: Config,
 }
 
-impl House {
+impl TestEnv {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().to_owned();
@@ -143,7 +143,7 @@ impl House {
         failures.concat()
     }
 
-    /// An end-entity certificate of the house's CA or of a stranger.
+    /// An end-entity certificate of the environment's CA or of a stranger.
     fn certificate(
         key: &PrivateKey,
         from: DateTime<Utc>,

@@ -4,35 +4,34 @@ use super::*;
 
 #[test]
 fn an_ra_must_be_rsa_and_usable() {
-    let house = House::new();
+    let env = TestEnv::new();
     let ec = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
     let (from, until) = (now() - Duration::days(1), now() + Duration::days(90));
-    write_key(&house.path("ra.key"), &ec);
+    write_key(&env.path("ra.key"), &ec);
     write(
-        &house.path("ra.pem"),
-        House::certificate(&ec, from, until, ra_usage())
+        &env.path("ra.pem"),
+        TestEnv::certificate(&ec, from, until, ra_usage())
             .to_pem()
             .as_bytes(),
     );
     assert!(
-        house.failure().contains("it must be RSA"),
+        env.failure().contains("it must be RSA"),
         "{}",
-        house.failure()
+        env.failure()
     );
 
     let rsa = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    write_key(&house.path("ra.key"), &rsa);
-    let signs_only = House::certificate(&rsa, from, until, KeyUsage::DIGITAL_SIGNATURE);
-    write(&house.path("ra.pem"), signs_only.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &rsa);
+    let signs_only = TestEnv::certificate(&rsa, from, until, KeyUsage::DIGITAL_SIGNATURE);
+    write(&env.path("ra.pem"), signs_only.to_pem().as_bytes());
     assert!(
-        house
-            .failure()
+        env.failure()
             .contains("an RA needs digitalSignature and keyEncipherment")
     );
 
-    let stranger = House::certificate(&rsa, from, until, ra_usage());
-    write(&house.path("ra.pem"), stranger.to_pem().as_bytes());
-    let outcome = house.load();
+    let stranger = TestEnv::certificate(&rsa, from, until, ra_usage());
+    write(&env.path("ra.pem"), stranger.to_pem().as_bytes());
+    let outcome = env.load();
     assert!(outcome.loaded.is_some());
     assert!(
         outcome
@@ -62,30 +61,29 @@ fn rsa_ca(key: &PrivateKey, usage: KeyUsage) -> Certificate {
 
 #[test]
 fn a_split_ra_from_files_has_a_pair_for_each_of_its_roles() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let keys = [0, 1].map(|_| PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap());
     let [opens, signs] =
         [(RaRole::Encryption, &keys[0]), (RaRole::Signing, &keys[1])].map(|(role, key)| {
-            house
-                .ca
+            env.ca
                 .certify_ra_for(role, key.public_key(), "corp", now())
                 .unwrap()
         });
-    write(&house.path("ra.pem"), opens.to_pem().as_bytes());
-    write_key(&house.path("ra.key"), &keys[0]);
+    write(&env.path("ra.pem"), opens.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &keys[0]);
     // Alone it is half an RA.
     assert!(
-        house.failure().contains(
+        env.failure().contains(
             "the keyUsage of the RA certificate is keyEncipherment; an RA needs digitalSignature and keyEncipherment"
         )
     );
-    let (certificate, key) = (house.path("sign.pem"), house.path("sign.key"));
+    let (certificate, key) = (env.path("sign.pem"), env.path("sign.key"));
     write(&certificate, signs.to_pem().as_bytes());
     write_key(&key, &keys[1]);
-    house.profile().ra_sign_cert_path = Some(certificate.clone());
-    assert!(house.failure().contains("ra_sign_key_path: it is not set"));
-    house.profile().ra_sign_key_path = Some(key.clone());
-    let outcome = house.load();
+    env.profile().ra_sign_cert_path = Some(certificate.clone());
+    assert!(env.failure().contains("ra_sign_key_path: it is not set"));
+    env.profile().ra_sign_key_path = Some(key.clone());
+    let outcome = env.load();
     assert_eq!(outcome.problems, []);
     let ras = outcome
         .loaded
@@ -103,11 +101,11 @@ fn a_split_ra_from_files_has_a_pair_for_each_of_its_roles() {
     );
 
     // The two of them the wrong way round.
-    write(&house.path("ra.pem"), signs.to_pem().as_bytes());
-    write_key(&house.path("ra.key"), &keys[1]);
+    write(&env.path("ra.pem"), signs.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &keys[1]);
     write(&certificate, opens.to_pem().as_bytes());
     write_key(&key, &keys[0]);
-    let outcome = house.load();
+    let outcome = env.load();
     let said: String = outcome.failures().map(ToString::to_string).collect();
     assert!(
         said.contains("an RA that devices encrypt to needs keyEncipherment"),
@@ -117,8 +115,8 @@ fn a_split_ra_from_files_has_a_pair_for_each_of_its_roles() {
         said.contains("an RA that signs needs digitalSignature"),
         "{said}"
     );
-    house.profile().ra_split = true;
-    let outcome = house.load();
+    env.profile().ra_split = true;
+    let outcome = env.load();
     let said: String = outcome.failures().map(ToString::to_string).collect();
     assert!(
         said.contains("ra_split: the server makes split RA certificates with ra = \"auto\" only"),
@@ -128,15 +126,14 @@ fn a_split_ra_from_files_has_a_pair_for_each_of_its_roles() {
 
 #[test]
 fn a_ca_that_opens_for_its_ra_is_rsa_and_signs_where_it_may() {
-    let mut house = House::new();
-    house.profile().open_for_ca = true;
+    let mut env = TestEnv::new();
+    env.profile().open_for_ca = true;
     assert!(
-        house
-            .failure()
+        env.failure()
             .contains("open_for_ca: the CA has a key of the type EC P-256")
     );
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    write_key(&house.path("ca.key"), &key);
+    write_key(&env.path("ca.key"), &key);
     for (usage, by_ca) in [
         (KeyUsage::KEY_CERT_SIGN, false),
         (
@@ -145,8 +142,8 @@ fn a_ca_that_opens_for_its_ra_is_rsa_and_signs_where_it_may() {
         ),
     ] {
         let certificate = rsa_ca(&key, usage);
-        write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-        let loaded = house.load().loaded.unwrap();
+        write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+        let loaded = env.load().loaded.unwrap();
         let profile = loaded.profiles.first().unwrap();
         let ca = profile.ca.clone().unwrap();
         assert_eq!(ca.opens.certificate, certificate);
@@ -156,13 +153,12 @@ fn a_ca_that_opens_for_its_ra_is_rsa_and_signs_where_it_may() {
 
 #[test]
 fn the_ca_can_be_its_own_ra_when_it_is_rsa_and_may_do_both() {
-    let mut house = House::new();
-    let profile = house.profile();
+    let mut env = TestEnv::new();
+    let profile = env.profile();
     profile.ra = crate::config::Ra::Ca;
     (profile.ra_cert_path, profile.ra_key_path) = (None, None);
     assert!(
-        house
-            .failure()
+        env.failure()
             .contains("the CA has a key of the type EC P-256")
     );
 
@@ -174,9 +170,9 @@ fn the_ca_can_be_its_own_ra_when_it_is_rsa_and_may_do_both() {
         10,
     )
     .unwrap();
-    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-    write_key(&house.path("ca.key"), &key);
-    let refused = house.failure();
+    write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&env.path("ca.key"), &key);
+    let refused = env.failure();
     assert!(
         refused.contains("the keyUsage of the CA is digitalSignature, keyCertSign, cRLSign; an RA needs digitalSignature and keyEncipherment"),
         "{refused}"
@@ -185,13 +181,13 @@ fn the_ca_can_be_its_own_ra_when_it_is_rsa_and_may_do_both() {
         &key,
         KeyUsage::KEY_CERT_SIGN.union(KeyUsage::KEY_ENCIPHERMENT),
     );
-    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-    assert!(house.failure().contains("an RA needs digitalSignature"));
+    write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+    assert!(env.failure().contains("an RA needs digitalSignature"));
 
     let certificate = rsa_ca(&key, KeyUsage::KEY_CERT_SIGN.union(ra_usage()));
-    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-    write_key(&house.path("ca.key"), &key);
-    let loaded = house.load().loaded.unwrap();
+    write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&env.path("ca.key"), &key);
+    let loaded = env.load().loaded.unwrap();
     assert_eq!(
         loaded
             .profiles
@@ -208,18 +204,15 @@ fn the_ca_can_be_its_own_ra_when_it_is_rsa_and_may_do_both() {
 
 #[test]
 fn a_replaced_ra_pair_is_held_for_its_overlap() {
-    let mut house = House::new();
-    house.profile().ra_overlap = Span::hours(2);
-    let before = house.load().loaded.unwrap();
+    let mut env = TestEnv::new();
+    env.profile().ra_overlap = Span::hours(2);
+    let before = env.load().loaded.unwrap();
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
-    let certificate = house
-        .ca
-        .certify_ra(key.public_key(), "corp", now())
-        .unwrap();
-    write(&house.path("ra.pem"), certificate.to_pem().as_bytes());
-    write_key(&house.path("ra.key"), &key);
+    let certificate = env.ca.certify_ra(key.public_key(), "corp", now()).unwrap();
+    write(&env.path("ra.pem"), certificate.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &key);
 
-    let mut after = house.load().loaded.unwrap();
+    let mut after = env.load().loaded.unwrap();
     after.carry_over(&before, now());
     let corp = after.profiles.first().unwrap();
     assert_eq!(corp.ras_at(now()).len(), 2);
@@ -230,7 +223,7 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
     assert_eq!(corp.ras_at(now() + Duration::hours(2)).len(), 1);
     assert_eq!(after.reload_at, Some(now() + Duration::hours(2)));
 
-    let mut again = house.load().loaded.unwrap();
+    let mut again = env.load().loaded.unwrap();
     again.carry_over(&after, now() + Duration::hours(1));
     assert_eq!(
         again
@@ -241,7 +234,7 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
             .len(),
         2
     );
-    let mut later = house.load().loaded.unwrap();
+    let mut later = env.load().loaded.unwrap();
     later.carry_over(&again, now() + Duration::hours(3));
     assert_eq!(
         later
@@ -256,7 +249,7 @@ fn a_replaced_ra_pair_is_held_for_its_overlap() {
 
 #[test]
 fn an_ra_of_a_ca_of_the_past_is_a_warning() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let (certificate, key) = create_root(
         &Name::parse("CN=New CA").unwrap(),
         KeyKind::Ec(Curve::P256),
@@ -264,17 +257,16 @@ fn an_ra_of_a_ca_of_the_past_is_a_warning() {
         10,
     )
     .unwrap();
-    fs::copy(house.path("ca.pem"), house.path("old-ca.pem")).unwrap();
-    write(&house.path("ca.pem"), certificate.to_pem().as_bytes());
-    write_key(&house.path("ca.key"), &key);
-    let old = house.path("old-ca.pem");
-    house
-        .config
+    fs::copy(env.path("ca.pem"), env.path("old-ca.pem")).unwrap();
+    write(&env.path("ca.pem"), certificate.to_pem().as_bytes());
+    write_key(&env.path("ca.key"), &key);
+    let old = env.path("old-ca.pem");
+    env.config
         .issuers
         .first_mut()
         .unwrap()
         .previous_ca_cert_paths = vec![old];
-    let outcome = house.load();
+    let outcome = env.load();
     assert!(outcome.loaded.is_some());
     let said: Vec<String> = outcome.warnings().map(ToString::to_string).collect();
     let [said] = said.as_slice() else {
@@ -290,20 +282,20 @@ fn an_ra_of_a_ca_of_the_past_is_a_warning() {
     let ra_key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
     let new = LocalCa::from_parts("local", LocalCaParts::new(certificate, key)).unwrap();
     let ra = new.certify_ra(ra_key.public_key(), "corp", now()).unwrap();
-    let (old, old_key) = (house.path("old-ra.pem"), house.path("old-ra.key"));
-    fs::rename(house.path("ra.pem"), &old).unwrap();
-    fs::rename(house.path("ra.key"), &old_key).unwrap();
-    write(&house.path("ra.pem"), ra.to_pem().as_bytes());
-    write_key(&house.path("ra.key"), &ra_key);
-    let profile = house.profile();
+    let (old, old_key) = (env.path("old-ra.pem"), env.path("old-ra.key"));
+    fs::rename(env.path("ra.pem"), &old).unwrap();
+    fs::rename(env.path("ra.key"), &old_key).unwrap();
+    write(&env.path("ra.pem"), ra.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &ra_key);
+    let profile = env.profile();
     (profile.ra_previous_cert_path, profile.ra_previous_key_path) = (Some(old), Some(old_key));
-    assert_eq!(house.load().problems, []);
+    assert_eq!(env.load().problems, []);
 }
 
 #[test]
 fn an_ra_that_is_a_sub_ca_of_the_issuer_is_of_the_issuer() {
-    let house = House::new();
-    let ca_key = PrivateKey::from_pem(&fs::read(house.path("ca.key")).unwrap()).unwrap();
+    let env = TestEnv::new();
+    let ca_key = PrivateKey::from_pem(&fs::read(env.path("ca.key")).unwrap()).unwrap();
     let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
     let certificate = CertificateBuilder {
         subject: Name::parse("CN=sub CA").unwrap(),
@@ -319,9 +311,9 @@ fn an_ra_that_is_a_sub_ca_of_the_issuer_is_of_the_issuer() {
     }
     .sign(&ca_key, &ca_key.scheme(Digest::Sha256).unwrap())
     .unwrap();
-    write(&house.path("ra.pem"), certificate.to_pem().as_bytes());
-    write_key(&house.path("ra.key"), &key);
-    let outcome = house.load();
+    write(&env.path("ra.pem"), certificate.to_pem().as_bytes());
+    write_key(&env.path("ra.key"), &key);
+    let outcome = env.load();
     assert!(
         !outcome
             .warnings()

@@ -5,18 +5,18 @@ use super::*;
 /// Only root can give files away; for others there is nothing to look at.
 #[test]
 fn a_store_of_another_user_is_not_opened() {
-    let house = House::new();
-    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
-    assert_eq!(check_store(&house.config, now()), []);
-    let data = house.config.store_path().join("db");
+    let env = TestEnv::new();
+    drop(open_store(&env.config).unwrap_or_else(|problem| panic!("{problem}")));
+    assert_eq!(check_store(&env.config, now()), []);
+    let data = env.config.store_path().join("db");
     if std::os::unix::fs::chown(&data, Some(54_321), None).is_err() {
         return;
     }
     let before = fs::metadata(&data).unwrap().modified().unwrap();
     for problem in [
-        check_store(&house.config, now()).pop(),
-        probe_store(&house.config).err().map(|problem| *problem),
-        open_store(&house.config).err().map(|problem| *problem),
+        check_store(&env.config, now()).pop(),
+        probe_store(&env.config).err().map(|problem| *problem),
+        open_store(&env.config).err().map(|problem| *problem),
     ] {
         let problem = problem.unwrap();
         assert_eq!(problem.severity, Severity::Failure);
@@ -30,33 +30,33 @@ fn a_store_of_another_user_is_not_opened() {
 
 #[test]
 fn a_store_that_is_no_store_is_named() {
-    let house = House::new();
+    let env = TestEnv::new();
     assert_eq!(
-        check_store(&house.config, now()),
+        check_store(&env.config, now()),
         [],
         "one that is still to be made is fine"
     );
-    fs::create_dir_all(house.config.server.data_dir.clone()).unwrap();
+    fs::create_dir_all(env.config.server.data_dir.clone()).unwrap();
     write(
-        &house.config.store_path(),
+        &env.config.store_path(),
         b"a file where the directory should be",
     );
     assert!(
-        open_store(&house.config)
+        open_store(&env.config)
             .is_err_and(|problem| problem.to_string().starts_with("store: path ("))
     );
 }
 
 #[test]
 fn a_store_that_others_may_read_is_warned_of() {
-    let house = House::new();
-    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
-    let directory = house.config.store_path();
+    let env = TestEnv::new();
+    drop(open_store(&env.config).unwrap_or_else(|problem| panic!("{problem}")));
+    let directory = env.config.store_path();
     let data = directory.join("db");
     let said = |of_directory, of_data| {
         fs::set_permissions(&directory, Permissions::from_mode(of_directory)).unwrap();
         fs::set_permissions(&data, Permissions::from_mode(of_data)).unwrap();
-        open_to_others(&house.config).map(|problem| {
+        open_to_others(&env.config).map(|problem| {
             assert_eq!(problem.severity, Severity::Warning);
             problem.to_string()
         })
@@ -79,18 +79,18 @@ fn a_store_that_others_may_read_is_warned_of() {
 
 #[test]
 fn a_store_that_is_still_to_be_made_is_open_to_nobody() {
-    assert_eq!(open_to_others(&House::new().config), None);
+    assert_eq!(open_to_others(&TestEnv::new().config), None);
 }
 
 #[test]
 fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_called_so() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let marks = |profile: &str| ::store::Reservation::Once {
         scope: profile.to_owned(),
         key: [7; 16],
         until: now() + Duration::hours(1),
     };
-    let opened = open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let opened = open_store(&env.config).unwrap_or_else(|problem| panic!("{problem}"));
     for profile in ["corp", "sales", ""] {
         let change = ::store::Change::new().with(marks(profile));
         let time = opened.time(::store::ClockReading {
@@ -100,12 +100,12 @@ fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_call
         opened.commit(&[change], time).unwrap();
     }
     drop(opened);
-    let said = |house: &House, at| -> Vec<String> {
-        let problems = check_store(&house.config, at);
+    let said = |env: &TestEnv, at| -> Vec<String> {
+        let problems = check_store(&env.config, at);
         assert!(problems.iter().all(|p| p.severity == Severity::Warning));
         problems.iter().map(ToString::to_string).collect()
     };
-    let all = said(&house, now());
+    let all = said(&env, now());
     let [root, sales] = all.as_slice() else {
         panic!("{all:#?}")
     };
@@ -119,59 +119,59 @@ fn a_profile_that_is_in_the_store_alone_is_warned_of_unless_another_one_was_call
             && sales.contains("set formerly = \"sales\" there"),
         "{sales}"
     );
-    house.profile().formerly = vec!["sales".to_owned(), String::new()];
-    assert!(said(&house, now()).is_empty());
+    env.profile().formerly = vec!["sales".to_owned(), String::new()];
+    assert!(said(&env, now()).is_empty());
     // What decides nothing any more is no matter.
-    house.profile().formerly.clear();
-    assert!(said(&house, now() + Duration::hours(2)).is_empty());
+    env.profile().formerly.clear();
+    assert!(said(&env, now() + Duration::hours(2)).is_empty());
 }
 
 /// What a start and a check say of a store that is not there; nothing is made meanwhile.
-fn refused(house: &House) -> String {
+fn refused(env: &TestEnv) -> String {
     let said = |problem: &Problem| {
         assert_eq!(problem.severity, Severity::Failure);
         problem.to_string()
     };
-    let checked: Vec<String> = check_store(&house.config, now()).iter().map(said).collect();
-    let probed = probe_store(&house.config).unwrap_err();
-    let opened = open_store(&house.config).err().unwrap();
+    let checked: Vec<String> = check_store(&env.config, now()).iter().map(said).collect();
+    let probed = probe_store(&env.config).unwrap_err();
+    let opened = open_store(&env.config).err().unwrap();
     assert_eq!(checked, [said(&probed)]);
     assert_eq!(probed, opened, "the same words");
-    assert!(!house.config.store_path().join("db").exists());
+    assert!(!env.config.store_path().join("db").exists());
     said(&opened)
 }
 
 #[test]
 fn a_store_that_was_there_is_missed() {
-    let house = House::new();
-    let (path, data_dir) = (house.config.store_path(), &house.config.server.data_dir);
-    make_data_dir(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
-    let lock = DataDir::take(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
-    drop(open_store(&house.config).unwrap_or_else(|problem| panic!("{problem}")));
+    let env = TestEnv::new();
+    let (path, data_dir) = (env.config.store_path(), &env.config.server.data_dir);
+    make_data_dir(&env.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let lock = DataDir::take(&env.config).unwrap_or_else(|problem| panic!("{problem}"));
+    drop(open_store(&env.config).unwrap_or_else(|problem| panic!("{problem}")));
     lock.note(&path)
         .unwrap_or_else(|problem| panic!("{problem}"));
     drop(lock);
-    assert_eq!(check_store(&house.config, now()), []);
+    assert_eq!(check_store(&env.config, now()), []);
 
     let mut restoring = path.clone().into_os_string();
     restoring.push(".restoring");
     fs::remove_file(path.join("db")).unwrap();
-    let said = refused(&house);
+    let said = refused(&env);
     assert!(said.contains("has lost its data"), "{said}");
 
     fs::rename(&path, &restoring).unwrap();
-    let said = refused(&house);
+    let said = refused(&env);
     assert!(said.contains("a restore into it was broken off"), "{said}");
 
     fs::remove_dir_all(&restoring).unwrap();
-    let said = refused(&house);
+    let said = refused(&env);
     assert!(said.contains("the store that was here is gone"), "{said}");
     let mark = data_dir.join("scepd.lock");
     assert!(
         said.contains("to begin with an empty store") && said.contains(&mark.display().to_string())
     );
 
-    let mut elsewhere = house;
+    let mut elsewhere = env;
     let data_dir = elsewhere.config.server.data_dir.clone();
     elsewhere.config.store.path = Some(data_dir.join("other"));
     let said = refused(&elsewhere);
@@ -196,14 +196,14 @@ fn a_store_that_was_there_is_missed() {
 
 #[test]
 fn a_data_directory_is_one_servers() {
-    let house = House::new();
-    make_data_dir(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
-    let first = DataDir::take(&house.config).unwrap_or_else(|problem| panic!("{problem}"));
-    let store = house.config.store_path();
+    let env = TestEnv::new();
+    make_data_dir(&env.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let first = DataDir::take(&env.config).unwrap_or_else(|problem| panic!("{problem}"));
+    let store = env.config.store_path();
     first
         .note(&store)
         .unwrap_or_else(|problem| panic!("{problem}"));
-    let problem = DataDir::take(&house.config).unwrap_err();
+    let problem = DataDir::take(&env.config).unwrap_err();
     let said = problem.to_string();
     assert!(
         said.contains("another scepd serves from this directory"),
@@ -211,5 +211,5 @@ fn a_data_directory_is_one_servers() {
     );
     assert!(said.contains(&store.display().to_string()), "{said}");
     drop(first);
-    assert!(DataDir::take(&house.config).is_ok());
+    assert!(DataDir::take(&env.config).is_ok());
 }

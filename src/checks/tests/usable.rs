@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_tls_key_that_tls_cannot_use_is_named() {
-    let mut house = House::new();
+    let mut env = TestEnv::new();
     let usage = ra_usage();
     for group in [openssl::nid::Nid::SECP521R1, openssl::nid::Nid::SECP256K1] {
         let group = openssl::ec::EcGroup::from_curve_name(group).unwrap();
@@ -13,21 +13,21 @@ fn a_tls_key_that_tls_cannot_use_is_named() {
             .unwrap()
             .private_key_to_pem_pkcs8()
             .unwrap();
-        refused(&mut house, &pem, usage);
+        refused(&mut env, &pem, usage);
     }
     let weak = openssl::rsa::Rsa::generate(1024).unwrap();
     let pem = openssl::pkey::PKey::from_rsa(weak)
         .unwrap()
         .private_key_to_pem_pkcs8()
         .unwrap();
-    refused(&mut house, &pem, usage);
+    refused(&mut env, &pem, usage);
 }
 
-fn refused(house: &mut House, pem: &[u8], usage: KeyUsage) {
-    write(&house.path("tls.key"), pem);
+fn refused(env: &mut TestEnv, pem: &[u8], usage: KeyUsage) {
+    write(&env.path("tls.key"), pem);
     // A key that cannot even be read is named already.
     let Ok(key) = PrivateKey::from_pem(pem) else {
-        assert!(house.failure().contains("tls_key_path"));
+        assert!(env.failure().contains("tls_key_path"));
         return;
     };
     let year = Duration::days(365);
@@ -46,8 +46,8 @@ fn refused(house: &mut House, pem: &[u8], usage: KeyUsage) {
     }
     .sign(&key, &scheme)
     .unwrap();
-    write(&house.path("tls.pem"), certificate.to_pem().as_bytes());
-    let failure = house.failure();
+    write(&env.path("tls.pem"), certificate.to_pem().as_bytes());
+    let failure = env.failure();
     assert!(
         failure.starts_with("server: tls_key_path (") && failure.contains("P-384"),
         "{failure}"
@@ -56,8 +56,8 @@ fn refused(house: &mut House, pem: &[u8], usage: KeyUsage) {
 
 #[test]
 fn a_tls_certificate_that_tls_cannot_use_is_named() {
-    let house = House::new();
-    let pem = fs::read(house.path("tls.key")).unwrap();
+    let env = TestEnv::new();
+    let pem = fs::read(env.path("tls.key")).unwrap();
     let key = openssl::pkey::PKey::private_key_from_pem(&pem).unwrap();
     let mut builder = openssl::x509::X509::builder().unwrap();
     builder.set_version(0).unwrap();
@@ -69,8 +69,8 @@ fn a_tls_certificate_that_tls_cannot_use_is_named() {
     builder
         .sign(&key, openssl::hash::MessageDigest::sha256())
         .unwrap();
-    write(&house.path("tls.pem"), &builder.build().to_pem().unwrap());
-    let failure = house.failure();
+    write(&env.path("tls.pem"), &builder.build().to_pem().unwrap());
+    let failure = env.failure();
     assert!(
         failure.starts_with("server: tls_cert_path (")
             && failure.contains("UnsupportedCertVersion")
@@ -81,12 +81,12 @@ fn a_tls_certificate_that_tls_cannot_use_is_named() {
 
 #[test]
 fn a_tls_chain_in_the_wrong_order_is_the_fault_of_its_file() {
-    let house = House::new();
-    let [ca, leaf] = ["ca.pem", "tls.pem"].map(|file| fs::read(house.path(file)).unwrap());
-    write(&house.path("tls.pem"), &[leaf.clone(), ca.clone()].concat());
-    assert!(house.load().loaded.is_some());
-    write(&house.path("tls.pem"), &[ca, leaf].concat());
-    let failure = house.failure();
+    let env = TestEnv::new();
+    let [ca, leaf] = ["ca.pem", "tls.pem"].map(|file| fs::read(env.path(file)).unwrap());
+    write(&env.path("tls.pem"), &[leaf.clone(), ca.clone()].concat());
+    assert!(env.load().loaded.is_some());
+    write(&env.path("tls.pem"), &[ca, leaf].concat());
+    let failure = env.failure();
     assert!(
         failure.starts_with("server: tls_cert_path (")
             && failure.contains("tls.key")
@@ -97,23 +97,23 @@ fn a_tls_chain_in_the_wrong_order_is_the_fault_of_its_file() {
 
 #[test]
 fn a_tls_certificate_in_der_just_works() {
-    let house = House::new();
-    let pem = fs::read(house.path("tls.pem")).unwrap();
+    let env = TestEnv::new();
+    let pem = fs::read(env.path("tls.pem")).unwrap();
     let certificate = Certificate::from_pem(&pem).unwrap();
-    write(&house.path("tls.pem"), certificate.der());
-    let loaded = house.load().loaded.unwrap();
+    write(&env.path("tls.pem"), certificate.der());
+    let loaded = env.load().loaded.unwrap();
     assert_eq!(loaded.tls.certificate, certificate);
 }
 
 #[test]
 fn a_key_set_without_a_usable_key_is_named() {
-    let mut house = House::new();
-    let keys = house.path("keys.json");
+    let mut env = TestEnv::new();
+    let keys = env.path("keys.json");
     write(&keys, br#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#);
-    let oidc = &mut house.config.admin.oidc;
+    let oidc = &mut env.config.admin.oidc;
     oidc.issuer = Some("https://login".to_owned());
     oidc.audience = Some("scepd".to_owned());
     oidc.keys_file = Some(keys);
-    let failure = house.failure();
+    let failure = env.failure();
     assert!(failure.starts_with("admin: oidc.keys_file ("), "{failure}");
 }

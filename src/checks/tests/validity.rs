@@ -10,12 +10,12 @@ fn expired_certificates_are_named_with_their_date() {
         ("mtls.pem", "ra.key"),
         ("connector.pem", "ra.key"),
     ] {
-        let house = House::new();
-        let key = PrivateKey::from_pem(&fs::read(house.path(key_file)).unwrap()).unwrap();
+        let env = TestEnv::new();
+        let key = PrivateKey::from_pem(&fs::read(env.path(key_file)).unwrap()).unwrap();
         let (from, until) = (now() - Duration::days(30), now() - Duration::days(1));
-        let expired = House::certificate(&key, from, until, ra_usage());
-        write(&house.path(file), expired.to_pem().as_bytes());
-        let text = house
+        let expired = TestEnv::certificate(&key, from, until, ra_usage());
+        write(&env.path(file), expired.to_pem().as_bytes());
+        let text = env
             .load()
             .failures()
             .map(ToString::to_string)
@@ -25,8 +25,8 @@ fn expired_certificates_are_named_with_their_date() {
             "{text}"
         );
     }
-    let house = House::new();
-    let late = load(&house.config, now() + Duration::days(4000));
+    let env = TestEnv::new();
+    let late = load(&env.config, now() + Duration::days(4000));
     assert!(
         late.failures()
             .any(|found| found.to_string().starts_with("issuer local: ca_cert_path"))
@@ -35,22 +35,22 @@ fn expired_certificates_are_named_with_their_date() {
 
 #[test]
 fn a_certificate_of_tomorrow_is_refused() {
-    let house = House::new();
-    let key = PrivateKey::from_pem(&fs::read(house.path("ra.key")).unwrap()).unwrap();
-    let early = House::certificate(
+    let env = TestEnv::new();
+    let key = PrivateKey::from_pem(&fs::read(env.path("ra.key")).unwrap()).unwrap();
+    let early = TestEnv::certificate(
         &key,
         now() + Duration::days(1),
         now() + Duration::days(90),
         ra_usage(),
     );
-    write(&house.path("ra.pem"), early.to_pem().as_bytes());
-    assert!(house.failure().contains("is not valid before 2025-06-02"));
+    write(&env.path("ra.pem"), early.to_pem().as_bytes());
+    assert!(env.failure().contains("is not valid before 2025-06-02"));
 }
 
 #[test]
 fn what_ends_within_thirty_days_is_a_warning() {
-    let house = House::new();
-    let outcome = load(&house.config, now() + Duration::days(350));
+    let env = TestEnv::new();
+    let outcome = load(&env.config, now() + Duration::days(350));
     assert!(outcome.loaded.is_some());
     let warned: Vec<String> = outcome.warnings().map(ToString::to_string).collect();
     assert!(

@@ -15,13 +15,13 @@ struct Command {
 }
 
 /// A connector, a challenge for device D, the device's CSR with it, and a configuration.
-struct Desk {
+struct TestEnv {
     directory: tempfile::TempDir,
     challenge: String,
     now: DateTime<Utc>,
 }
 
-impl Desk {
+impl TestEnv {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let now = Utc::now();
@@ -89,25 +89,25 @@ impl Desk {
 
 #[test]
 fn the_challenge_comes_from_argument_file_or_csr() {
-    let desk = Desk::new();
+    let env = TestEnv::new();
     for args in [
         &["@challenge text"][..],
         &["--file", "@challenge"],
         &["--csr", "@csr.der"],
     ] {
-        let args = desk.args(args);
+        let args = env.args(args);
         let csr = args
             .csr
             .as_deref()
             .map(|file| intune_files::read_csr(file).unwrap());
-        assert_eq!(args.challenge(csr.as_ref()).unwrap(), desk.challenge);
+        assert_eq!(args.challenge(csr.as_ref()).unwrap(), env.challenge);
     }
 }
 
 #[test]
 fn passes_and_refusals_have_their_exit_codes() {
-    let desk = Desk::new();
-    desk.run(&[
+    let env = TestEnv::new();
+    env.run(&[
         "--csr",
         "@csr.der",
         "--anchors",
@@ -116,8 +116,8 @@ fn passes_and_refusals_have_their_exit_codes() {
         "here",
     ])
     .unwrap();
-    desk.run(&["--csr", "@csr.der"]).unwrap();
-    let refused = desk
+    env.run(&["--csr", "@csr.der"]).unwrap();
+    let refused = env
         .run(&[
             "--csr",
             "@csr.der",
@@ -135,15 +135,13 @@ fn passes_and_refusals_have_their_exit_codes() {
             .contains("gate 5, audience: wrong_audience, failInfo 1"),
         "{refused}"
     );
-    let later = (desk.now + Duration::hours(1)).to_rfc3339();
-    let refused = desk
-        .run(&["--csr", "@csr.der", "--at", &later])
-        .unwrap_err();
+    let later = (env.now + Duration::hours(1)).to_rfc3339();
+    let refused = env.run(&["--csr", "@csr.der", "--at", &later]).unwrap_err();
     assert!(
         refused.to_string().contains("gate 4, time: expired"),
         "{refused}"
     );
-    let refused = desk.run(&["secret"]).unwrap_err();
+    let refused = env.run(&["secret"]).unwrap_err();
     assert!(
         refused.to_string().contains("static challenge"),
         "{refused}"
@@ -152,8 +150,8 @@ fn passes_and_refusals_have_their_exit_codes() {
 
 #[test]
 fn a_profile_gives_anchors_and_settings() {
-    let desk = Desk::new();
-    desk.run(&[
+    let env = TestEnv::new();
+    env.run(&[
         "--csr",
         "@csr.der",
         "--config",
@@ -162,7 +160,7 @@ fn a_profile_gives_anchors_and_settings() {
         "corp",
     ])
     .unwrap();
-    let args = desk.args(&[
+    let args = env.args(&[
         "--csr",
         "@csr.der",
         "--config",
@@ -172,12 +170,12 @@ fn a_profile_gives_anchors_and_settings() {
     ]);
     let (settings, file) = args.basis().unwrap();
     assert_eq!(settings.audience.as_deref(), Some("here"));
-    assert_eq!(file, Some(desk.directory.path().join("anchors.pem")));
-    let unknown = desk
+    assert_eq!(file, Some(env.directory.path().join("anchors.pem")));
+    let unknown = env
         .run(&["x", "--config", "@scepd.toml", "--profile", "iot"])
         .unwrap_err();
     assert!(unknown.to_string().contains("corp"), "{unknown}");
-    let flags = desk.args(&[
+    let flags = env.args(&[
         "x",
         "--challenge-validity",
         "0",
@@ -192,11 +190,11 @@ fn a_profile_gives_anchors_and_settings() {
 
 #[test]
 fn an_anchor_that_expired_is_told_and_judged() {
-    let desk = Desk::new();
-    let later = desk.now + Duration::days(31);
-    let anchors = read_anchors(Path::new(&desk.file("anchors.pem")), later).unwrap();
+    let env = TestEnv::new();
+    let later = env.now + Duration::days(31);
+    let anchors = read_anchors(Path::new(&env.file("anchors.pem")), later).unwrap();
     let report = inspect(
-        &desk.challenge,
+        &env.challenge,
         Some(&anchors),
         &IntuneSettings::default(),
         None,
@@ -207,23 +205,23 @@ fn an_anchor_that_expired_is_told_and_judged() {
         (Some(2), Some(Label::Expired))
     );
     assert!(read_anchors(Path::new("/nonexistent"), later).is_err());
-    assert!(read_anchors(Path::new(&desk.file("challenge")), later).is_err());
+    assert!(read_anchors(Path::new(&env.file("challenge")), later).is_err());
 }
 
 #[test]
 fn the_text_shows_every_gate_and_no_raw_control_character() {
-    let desk = Desk::new();
-    let anchors = read_anchors(Path::new(&desk.file("anchors.pem")), desk.now).unwrap();
+    let env = TestEnv::new();
+    let anchors = read_anchors(Path::new(&env.file("anchors.pem")), env.now).unwrap();
     let csr = CsrFacts {
         common_names: vec!["\u{1b}[2J\u{202e}D\r\n".into()],
         ..CsrFacts::default()
     };
     let report = inspect(
-        &desk.challenge,
+        &env.challenge,
         Some(&anchors),
         &IntuneSettings::default(),
         Some(&csr),
-        desk.now,
+        env.now,
     );
     let text = printable(&as_text(&report));
     for (gate, name) in [(1, "shape"), (6, "CSR binding"), (9, "compliance")] {
@@ -239,11 +237,11 @@ fn the_text_shows_every_gate_and_no_raw_control_character() {
         "{text:?}"
     );
     let stranger = inspect(
-        &desk.challenge,
+        &env.challenge,
         None,
         &IntuneSettings::default(),
         None,
-        desk.now,
+        env.now,
     );
     assert!(as_text(&stranger).contains("NOT AUTHENTICATED"));
 }

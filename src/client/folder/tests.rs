@@ -1,4 +1,4 @@
-//! A pair is whole and its own wherever a run is killed, and the next one finishes what was begun.
+//! A pair is whole and its own wherever a run is killed, and the next one finishes what was started.
 
 use std::sync::LazyLock;
 

@@ -31,7 +31,7 @@ pub(super) async fn list(
         per_page,
         ..store::AuditQuery::default()
     };
-    let store = context.house().services.store.clone();
+    let store = context.runtime().services.store.clone();
     let found = blocking(move || Ok(store.audit(&query)?)).await?;
     reply::ok::<ListAuditEvents>(&List {
         data: found.data.into_iter().map(shown).collect(),

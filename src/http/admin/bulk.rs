@@ -29,7 +29,7 @@ pub(super) async fn change(
         BulkAction::Release => Act::Release,
     };
     let selection = selection(context, request.selection)?;
-    let services = &context.house().services;
+    let services = &context.runtime().services;
     let Some(expected) = request.expected else {
         return preview(context, selection, act).await;
     };
@@ -56,7 +56,7 @@ async fn preview(
     selection: Selection,
     act: Act,
 ) -> Result<Response, Problem> {
-    let services = context.house().services.clone();
+    let services = context.runtime().services.clone();
     let now = services.clock.now();
     let found = tokio::task::spawn_blocking(move || select(&*services.store, &selection, act, now));
     let found = found.await.map_err(Problem::fault)?.map_err(problem)?;

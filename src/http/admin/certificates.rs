@@ -49,7 +49,7 @@ pub(super) async fn list(
         per_page,
         ..store::CertificateQuery::default()
     };
-    let services = context.house().services.clone();
+    let services = context.runtime().services.clone();
     let now = services.clock.now();
     let found = blocking(move || Ok(serials::search(&*services.store, query, now)?)).await?;
     reply::ok::<ListCertificates>(&List {
@@ -98,7 +98,7 @@ pub(super) async fn show(
     let certificate = Certificate::from_der(&record.der).map_err(Problem::fault)?;
     let name = |oid: &String| eku_short_name(oid).map_or_else(|| oid.clone(), str::to_owned);
     reply::ok::<ShowCertificate>(&CertificateDetail {
-        certificate: shown(&record, context.house().services.clock.now()),
+        certificate: shown(&record, context.runtime().services.clock.now()),
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
         public_key: certificate.public_key().kind().to_string(),
@@ -139,7 +139,7 @@ pub(super) async fn revoke(
         note: why,
         request_id: asked.origin.request_id.clone(),
     };
-    let services = &context.house().services;
+    let services = &context.runtime().services;
     let ordered_at = services.clock.now();
     let answer = |waits: Option<String>, revoked_at| RevokeReply {
         revoked: waits.is_none(),
@@ -168,7 +168,7 @@ pub(super) async fn release(
     let why = note(why)?;
     let record = find(context, asked).await?;
     let serial = Serial::new(record.serial.clone());
-    let services = &context.house().services;
+    let services = &context.runtime().services;
     let by = by(admin, why, asked);
     match actors::release(services, record.ca, &serial, by).await {
         Ok(released_at) => reply::ok::<ReleaseCertificate>(&ReleaseReply {
@@ -239,7 +239,7 @@ pub(super) async fn download(
 
 /// The CA of the issuer that the configuration calls so, as far as a profile uses it.
 pub(super) fn ca_named(context: &AdminContext, issuer_id: &str) -> Option<CaId> {
-    let profiles = context.house().directory.all();
+    let profiles = context.runtime().directory.all();
     let mut profiles = profiles.values().map(|entry| entry.current());
     let named = profiles.find(|current| current.spec.issuer.id() == issuer_id)?;
     Some(CaId::of_ca(named.spec.issuer.authority().certificate()))
@@ -251,14 +251,14 @@ async fn find(context: &AdminContext, asked: &Asked) -> Result<CertificateRecord
     let digits = asked.parameter(1)?.to_owned();
     let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
     let ca = ca_named(context, &issuer_id);
-    let store = context.house().services.store.clone();
+    let store = context.runtime().services.store.clone();
     let found = blocking(move || Ok(serials::find(&*store, (&issuer_id, ca), &digits)?)).await?;
     found.ok_or_else(|| Problem::not_found(unknown))
 }
 
 /// The CA's chain, as far as a profile still uses it and it is the one that signed.
 fn chain_of(context: &AdminContext, ca: &CaId, certificate: &Certificate) -> Vec<Certificate> {
-    let profiles = context.house().directory.all();
+    let profiles = context.runtime().directory.all();
     let chain = profiles
         .values()
         .map(|entry| entry.current())

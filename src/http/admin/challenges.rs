@@ -29,14 +29,14 @@ pub(super) async fn create(
         note: note(wanted.note)?,
         ..wanted
     };
-    let house = context.house();
+    let runtime = context.runtime();
     let interface = match asked.cookie() {
         Some(_) if asked.presented().authorization.is_none() => "page",
         _ => "api",
     };
-    let challenges = &house.services.challenges;
+    let challenges = &runtime.services.challenges;
     let by = minter(maker, asked);
-    match make(&house.directory, challenges, wanted, interface, &by).await {
+    match make(&runtime.directory, challenges, wanted, interface, &by).await {
         Ok(made) => reply::ok::<CreateChallenge>(&made),
         Err(error) => Err(problem(&error)),
     }
@@ -69,7 +69,7 @@ pub(super) async fn list(
         let words = "before must be what an earlier page gave as next";
         return Err(Problem::bad_request(words));
     }
-    let challenges = &context.house().services.challenges;
+    let challenges = &context.runtime().services.challenges;
     let found = challenges
         .list(ChallengeQuery {
             profile: profile.clone(),
@@ -82,7 +82,7 @@ pub(super) async fn list(
         .await
         .map_err(|error| failed(&error))?;
     let mut profiles = Vec::new();
-    for (path_id, entry) in context.house().directory.all().iter() {
+    for (path_id, entry) in context.runtime().directory.all().iter() {
         let current = entry.current();
         let Some(rules) = &current.spec.one_time else {
             continue;
@@ -125,7 +125,7 @@ pub(super) async fn withdraw(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let id = asked.parameter(0)?;
-    let challenges = &context.house().services.challenges;
+    let challenges = &context.runtime().services.challenges;
     let known = challenges.show(id).await;
     let known = known.map_err(|error| problem(&error.into()))?;
     if maker.profile().is_some_and(|own| own != known.profile) {
@@ -169,7 +169,7 @@ fn problem(error: &NotMade) -> Problem {
             ChallengeError::TooOften { after, .. } => {
                 Problem::too_many(words, Duration::from_secs(*after))
             }
-            ChallengeError::Wish(_) => Problem::bad_request(words),
+            ChallengeError::Request(_) => Problem::bad_request(words),
             ChallengeError::Unknown => Problem::not_found(words),
             ChallengeError::Ended(_) => Problem::conflict(words),
             ChallengeError::Failed(_) => Problem::busy(words, Duration::from_secs(1)),

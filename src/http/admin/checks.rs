@@ -27,7 +27,7 @@ pub(super) async fn run(
     let mut profiles_checked = checked.profiles.len();
     if let Some(wanted) = &profile {
         let in_file = checked.profiles.iter().any(|path_id| path_id == wanted);
-        if !in_file && context.house().directory.find(wanted).is_none() {
+        if !in_file && context.runtime().directory.find(wanted).is_none() {
             return Err(Problem::not_found(format!(
                 "there is no profile `{wanted}`"
             )));
@@ -46,7 +46,7 @@ pub(super) async fn run(
             .all(|finding| finding.level != CheckLevel::Error),
         findings,
         profiles_checked,
-        generated_at: context.house().services.clock.now(),
+        generated_at: context.runtime().services.clock.now(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::House;
+use actors::Runtime;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ use crate::telemetry::metrics::Registry;
 /// The running server, as far as the admin side is concerned. A handler that needs something more gets a field here.
 pub struct AdminContext {
     /// The profiles and what runs behind them.
-    pub(crate) house: Arc<House>,
+    pub(crate) runtime: Arc<Runtime>,
     /// The configuration in force.
     pub(crate) in_force: Arc<InForce>,
     /// Who may call.
@@ -33,8 +33,8 @@ pub struct AdminContext {
 }
 
 impl AdminContext {
-    pub(super) fn house(&self) -> &House {
-        &self.house
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// The configuration in force.

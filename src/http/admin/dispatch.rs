@@ -34,7 +34,7 @@ where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
-    let begun = Instant::now();
+    let started = Instant::now();
     let origin = arrived.origin(&context);
     let request_id = origin.request_id.clone();
     let (method, path) = (arrived.method.clone(), arrived.path.clone());
@@ -77,7 +77,7 @@ where
             problem.into_response(&request_id)
         }
     };
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(request_id, %method, path, status = response.status().as_u16(), milliseconds, "admin request");
     reply::finish(response, &request_id)
 }
@@ -100,14 +100,14 @@ fn find(arrived: &Arrived) -> Result<(&'static Route, Vec<String>), Problem> {
 }
 
 /// What the caller has shown, as far as the route asks for it.
-enum Standing {
+enum Authority {
     Anyone,
     SignedIn(SignedIn),
     Admin(Admin),
     ChallengeMaker(ChallengeMaker),
 }
 
-impl Standing {
+impl Authority {
     async fn of(context: &AdminContext, route: &Route, asked: &Asked) -> Result<Self, Problem> {
         Ok(match route.permission {
             Permission::Public => Self::Anyone,
@@ -153,7 +153,7 @@ async fn carry_out(
     route: &Route,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let by = Standing::of(context, route, &asked).await?;
+    let by = Authority::of(context, route, &asked).await?;
     match route.operation {
         Operation::CheckAuth => session::check(&by.signed_in()?),
         Operation::SignIn => session::sign_in(context, &asked).await,

@@ -46,11 +46,11 @@ async fn waiting(
     context: &AdminContext,
     profile: Option<String>,
 ) -> Result<Vec<EnrollmentRecord>, Problem> {
-    let store = context.house().services.store.clone();
+    let store = context.runtime().services.store.clone();
     let Some(path_id) = profile else {
         return blocking(move || Ok(store.pending(None)?)).await;
     };
-    let current = context.house().directory.find(&path_id);
+    let current = context.runtime().directory.find(&path_id);
     let formerly = current.map(|current| current.spec.formerly.clone());
     let names = std::iter::once(path_id).chain(formerly.unwrap_or_default());
     let names: Vec<String> = names.collect();
@@ -66,7 +66,10 @@ async fn waiting(
 }
 
 fn shown(context: &AdminContext, record: &EnrollmentRecord) -> PendingRequest {
-    let profile = context.house().directory.find_by_any_name(&record.profile);
+    let profile = context
+        .runtime()
+        .directory
+        .find_by_any_name(&record.profile);
     let csr = record
         .csr
         .as_deref()
@@ -110,9 +113,9 @@ pub(super) async fn decide<E: Endpoint<Body = Decision, Reply = DecisionReply>>(
     let (path_id, key) = key_of(id).ok_or_else(unknown)?;
     let Decision { note: why } = asked.body_or_default::<E>()?;
     let why = note(why)?;
-    let Some(profile) = context.house().directory.find_by_any_name(path_id) else {
+    let Some(profile) = context.runtime().directory.find_by_any_name(path_id) else {
         // Listed all the same: with the profile configured again it can be decided.
-        let (store, of) = (context.house().services.store.clone(), path_id.to_owned());
+        let (store, of) = (context.runtime().services.store.clone(), path_id.to_owned());
         let known = blocking(move || Ok(store.enrollment(&of, &key)?)).await?;
         return Err(match known {
             Some(record) if record.stage.awaits_approval() => {
@@ -140,7 +143,7 @@ pub(super) async fn decide<E: Endpoint<Body = Decision, Reply = DecisionReply>>(
                 RequestState::Denied
             },
             decided_by: admin.caller().name.clone(),
-            decided_at: context.house().services.clock.now(),
+            decided_at: context.runtime().services.clock.now(),
         }),
         Ok(Ok(Err(error))) => Err(match error {
             DecideError::Unknown => unknown(),

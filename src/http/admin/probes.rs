@@ -22,7 +22,7 @@ pub(super) fn about(context: &AdminContext, _: &SignedIn) -> Result<Response, Pr
         version: env!("CARGO_PKG_VERSION").to_owned(),
         openssl: pki::openssl_version(),
         started_at: context.started_at,
-        now: context.house().services.clock.now(),
+        now: context.runtime().services.clock.now(),
     })
 }
 
@@ -55,14 +55,14 @@ fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {
 }
 
 async fn store(context: &AdminContext) -> Result<(), String> {
-    if !context.house().is_writable() {
+    if !context.runtime().is_writable() {
         return Err(
             "a write failed and the store takes no more: see to its disk; the server ends by itself, to be started \
              anew, once the disk takes writes again"
                 .to_owned(),
         );
     }
-    let store = context.house().services.store.clone();
+    let store = context.runtime().services.store.clone();
     let read = blocking(move || Ok(store.setting("readiness")?));
     match tokio::time::timeout(PATIENCE, read).await {
         Ok(Ok(_)) => Ok(()),
@@ -78,7 +78,7 @@ fn profiles(context: &AdminContext) -> Result<(), String> {
     if context.is_draining() {
         return Err("the server is shutting down".to_owned());
     }
-    let profiles = context.house().directory.all();
+    let profiles = context.runtime().directory.all();
     let down: Vec<&str> = profiles
         .iter()
         .filter(|(_, entry)| !entry.current().actor.connected())
@@ -107,7 +107,7 @@ pub(super) async fn metrics(context: &AdminContext, peer: Channel) -> Result<Res
     Ok(reply::file(
         "text/plain; version=0.0.4; charset=utf-8",
         registry
-            .render(context.house(), context.in_force.tls_expiry())
+            .render(context.runtime(), context.in_force.tls_expiry())
             .await,
     ))
 }

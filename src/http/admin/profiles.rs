@@ -34,7 +34,7 @@ const TRIES: usize = 10;
 const SHOWN: usize = 64;
 
 pub(super) async fn list(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
-    let now = context.house().services.clock.now();
+    let now = context.runtime().services.clock.now();
     let seen = all(context, now).await?;
     let profiles = seen
         .into_iter()
@@ -44,7 +44,7 @@ pub(super) async fn list(context: &AdminContext, _: &Admin) -> Result<Response, 
 }
 
 pub(super) async fn intune_stats(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
-    let now = context.house().services.clock.now();
+    let now = context.runtime().services.clock.now();
     let rows: Vec<IntuneRow> = all(context, now)
         .await?
         .into_iter()
@@ -79,7 +79,7 @@ async fn all(context: &AdminContext, now: DateTime<Utc>) -> Result<Vec<Seen>, Pr
         .iter()
         .map(|profile| (profile.path_id.as_str(), profile))
         .collect();
-    let profiles = context.house().directory.all();
+    let profiles = context.runtime().directory.all();
     let asked = profiles
         .iter()
         .map(|(path_id, entry)| see(entry, settings.get(path_id.as_str()).copied(), now));

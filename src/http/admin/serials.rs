@@ -35,12 +35,23 @@ pub(super) fn find(
 /// What a text may mean as a SHA-1 or SHA-256 thumbprint.
 fn thumbprints(text: &str) -> Vec<Vec<u8>> {
     let text = text.trim();
-    // OpenSSL writes `sha256 Fingerprint=AB:CD:...`.
+    // OpenSSL writes `sha256 Fingerprint=AB:CD:...`; this page's links and many tools `sha256:abcd...`.
     let digits = text.rsplit('=').next().unwrap_or(text);
+    let digits = match digits.split_once(':') {
+        Some((name, rest)) if is_digest(name) => rest,
+        _ => digits,
+    };
     let read = Serial::readings(digits).into_iter();
     read.map(|number| number.as_bytes().to_vec())
         .filter(|octets| matches!(octets.len(), 20 | 32))
         .collect()
+}
+
+/// Whether it names the digest of a thumbprint.
+fn is_digest(name: &str) -> bool {
+    ["sha1", "sha-1", "sha256", "sha-256"]
+        .iter()
+        .any(|digest| name.trim().eq_ignore_ascii_case(digest))
 }
 
 /// Whether a certificate that was found by its thumbprint is among those that a query wants.
@@ -101,4 +112,40 @@ pub(super) fn search(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbprints_are_read_however_they_are_written() {
+        let (sha1, sha256) = ("ab".repeat(20), "0f".repeat(32));
+        let colons = |hex: &str| {
+            let pairs: Vec<_> = hex
+                .as_bytes()
+                .chunks(2)
+                .map(String::from_utf8_lossy)
+                .collect();
+            pairs.join(":").to_uppercase()
+        };
+        for (text, octets) in [
+            (sha1.clone(), 20),
+            (format!("sha1:{sha1}"), 20),
+            (format!("SHA-1: {sha1}"), 20),
+            (colons(&sha1), 20),
+            (sha256.clone(), 32),
+            (format!("sha256:{sha256}"), 32),
+            (format!("SHA256:{}", colons(&sha256)), 32),
+            (format!("sha256 Fingerprint={}", colons(&sha256)), 32),
+        ] {
+            let read = thumbprints(&text);
+            assert!(
+                read.iter().any(|one| one.len() == octets),
+                "{text}: {read:?}"
+            );
+        }
+        assert!(thumbprints(&format!("md5:{sha256}")).is_empty());
+        assert!(thumbprints("sha256:abcd").is_empty());
+    }
 }

@@ -24,15 +24,15 @@ pub(super) fn check(caller: &SignedIn) -> Result<Response, Problem> {
 pub(super) async fn sign_in(context: &AdminContext, asked: &Asked) -> Result<Response, Problem> {
     let api::SignIn { token } = asked.body::<SignIn>()?;
     let token = zeroize::Zeroizing::new(token);
-    let begun = context.gate.begin_session(&token, &asked.origin).await?;
+    let started = context.gate.begin_session(&token, &asked.origin).await?;
     tracing::info!(
         request_id = asked.origin.request_id,
-        user = begun.session.user,
+        user = started.session.user,
         source = %asked.origin.source,
         "signed in to the page"
     );
-    let mut response = reply::ok::<SignIn>(&begun.session)?;
-    set_cookie(&mut response, begun.cookie.expose(), "")?;
+    let mut response = reply::ok::<SignIn>(&started.session)?;
+    set_cookie(&mut response, started.cookie.expose(), "")?;
     Ok(response)
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn show(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let query = asked.query::<ShowTimeline>()?;
-    let now = context.house().services.clock.now();
+    let now = context.runtime().services.clock.now();
     let asked_for = [
         &query.device,
         &query.transaction_id,
@@ -35,7 +35,7 @@ pub(super) async fn show(
             generated_at: now,
         });
     }
-    let services = context.house().services.clone();
+    let services = context.runtime().services.clone();
     let (events, certificates, truncated) = blocking(move || {
         let certificates = serials::search(&*services.store, certificates_of(&query), now)?;
         let mut query = query;
@@ -124,6 +124,7 @@ fn stage(event: &AuditEvent) -> Stage {
     let renewal = event.action.starts_with("scep_renewalreq");
     let enrollment = renewal || event.action.starts_with("scep_pkcsreq");
     match (event.action.as_str(), event.details.outcome) {
+        ("scep_outside_attempt", _) => Stage::Asked,
         ("scep_request_approve", _) => Stage::Approved,
         ("scep_request_deny", _) => Stage::Denied,
         ("cert_revoke", _) => Stage::Revoked,
@@ -208,6 +209,7 @@ mod tests {
                 "approval_timeout",
                 Stage::Lapsed,
             ),
+            ("scep_outside_attempt", Some(Pending), "", Stage::Asked),
             ("scep_request_approve", Some(Success), "", Stage::Approved),
             ("scep_request_deny", Some(Success), "", Stage::Denied),
             (

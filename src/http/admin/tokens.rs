@@ -13,7 +13,7 @@ use crate::control::{Answer, Order};
 
 pub(super) fn list(context: &AdminContext, _: &Admin) -> Result<Response, Problem> {
     let mut tokens: Vec<api::Token> = context
-        .house()
+        .runtime()
         .services
         .store
         .tokens()
@@ -59,7 +59,7 @@ pub(super) async fn revoke(
     asked: &Asked,
 ) -> Result<Response, Problem> {
     let id = asked.parameter(0)?;
-    let store = &context.house().services.store;
+    let store = &context.runtime().services.store;
     if !store.tokens().iter().any(|token| token.id == id) {
         return Err(Problem::not_found(format!(
             "there is no token with the id {id:?}"
@@ -86,7 +86,7 @@ async fn order(
     asked: &Asked,
     order: Order,
 ) -> Result<Answer, Problem> {
-    let services = &context.house().services;
+    let services = &context.runtime().services;
     let by = By {
         name: admin.caller().name.clone(),
         kind: admin.caller().kind.as_str(),

@@ -45,7 +45,7 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: &str) -> Answer {
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
     let answer = match asked.shows(&hook.credentials) {
-        Err(locked_out) => locked_out,
+        Err(locked_out) => *locked_out,
         Ok(Shown::Right) if asked.method != Method::POST => Answer::not_allowed("POST"),
         Ok(Shown::Right) => made(asked, hook, path_id).await,
         Ok(shown) => Answer::unauthenticated(asked, shown == Shown::Wrong),
@@ -69,7 +69,7 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         Ok(event) => event,
         Err(words) => return Answer::words(StatusCode::BAD_REQUEST, "unreadable", &words),
     };
-    let house = asked.house;
+    let runtime = asked.runtime;
     let binding = match hook.binding {
         Held::Off => Binding::default(),
         held => Binding {
@@ -93,8 +93,8 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };
-    let made = match profile(&house.directory, path_id) {
-        Ok((_, rules)) => house.services.challenges.make(&rules, &wish, &by).await,
+    let made = match profile(&runtime.directory, path_id) {
+        Ok((_, rules)) => runtime.services.challenges.make(&rules, &wish, &by).await,
         Err(NotMade::Challenge(error)) => Err(error),
         Err(error) => return Answer::words(StatusCode::NOT_FOUND, "not_found", &error.to_string()),
     };

@@ -23,7 +23,7 @@ use super::{Channel, Peer, target};
 use crate::auth::limit::WrongCredentials;
 use crate::config::Cidr;
 use crate::telemetry::access::{AccessLog, Line};
-use actors::{House, Origin};
+use actors::{Origin, Runtime};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub(super) struct Settings {
 
 /// What the interfaces work with.
 pub(super) struct Room {
-    pub(super) house: Arc<House>,
+    pub(super) runtime: Arc<Runtime>,
     pub(super) access: Arc<AccessLog>,
     /// What they go by at this moment.
     pub(super) settings: Box<dyn Fn() -> Settings + Send + Sync>,
@@ -113,7 +113,7 @@ fn place(path: &str) -> Option<Place<'_>> {
 
 /// One request to an interface.
 struct Asked<'a> {
-    house: &'a House,
+    runtime: &'a Runtime,
     interfaces: &'a Interfaces,
     method: Method,
     headers: HeaderMap,
@@ -127,12 +127,12 @@ impl Asked<'_> {
     /// # Errors
     /// The answer to a source that presented too many wrong ones: what it shows now is not looked at, since a password can
     /// be guessed.
-    fn shows(&self, credentials: &Credentials) -> Result<Shown, Answer> {
-        let now = self.house.services.clock.instant();
+    fn shows(&self, credentials: &Credentials) -> Result<Shown, Box<Answer>> {
+        let now = self.runtime.services.clock.instant();
         match credentials.shown(&self.headers) {
             Shown::Nothing => Ok(Shown::Nothing),
             shown => match self.interfaces.wrong.waits(self.origin.source, now) {
-                Some(wait) => Err(Answer::locked_out(wait)),
+                Some(wait) => Err(Box::new(Answer::locked_out(wait))),
                 None => Ok(shown),
             },
         }
@@ -192,7 +192,7 @@ impl Answer {
                 source = %origin.source,
                 "wrong credentials for a challenge interface"
             );
-            let now = asked.house.services.clock.instant();
+            let now = asked.runtime.services.clock.instant();
             if let Err(wait) = asked.interfaces.wrong.count(origin.source, now) {
                 return Self::locked_out(wait);
             }
@@ -254,8 +254,8 @@ where
 {
     let settings = (room.settings)();
     let origin = origin(peer, &headers, &settings.trusted_proxies);
-    let clock = &room.house.services.clock;
-    let begun = clock.instant();
+    let clock = &room.runtime.services.clock;
+    let started = clock.instant();
     let (source, request_id) = (origin.source, origin.request_id.clone());
     let (user_agent, shown_method) = (origin.user_agent.clone(), method.clone());
     let place = place(path).unwrap_or(Place::NdesAtRoot);
@@ -272,7 +272,7 @@ where
         ),
         Ok(Some(body)) => {
             let asked = Asked {
-                house: &room.house,
+                runtime: &room.runtime,
                 interfaces: &settings.interfaces,
                 method,
                 headers,
@@ -286,7 +286,7 @@ where
             }
         }
     };
-    let took = clock.instant().saturating_duration_since(begun);
+    let took = clock.instant().saturating_duration_since(started);
     let line = Line {
         operation: place.operation(),
         profile: answer.profile.as_deref(),

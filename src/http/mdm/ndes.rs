@@ -69,7 +69,7 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: Option<&str>) -> Answer {
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
     let answer = match asked.shows(&page.credentials) {
-        Err(locked_out) => locked_out,
+        Err(locked_out) => *locked_out,
         Ok(Shown::Right) => for_caller(asked, path_id, page).await,
         Ok(Shown::Wrong) if is_known_elsewhere(asked) => {
             shown(&format!("{HEAD}{FORBIDDEN}{FOOT}"), page, "forbidden")
@@ -100,8 +100,8 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         }
         _ => return Answer::not_allowed("GET, HEAD, OPTIONS"),
     }
-    let house = asked.house;
-    let (current, rules) = match profile(&house.directory, path_id) {
+    let runtime = asked.runtime;
+    let (current, rules) = match profile(&runtime.directory, path_id) {
         Ok(found) => found,
         Err(NotMade::Challenge(_) | NotMade::NoProfile(_) | NotMade::Off(_)) => {
             let words = "there is no NDES page here";
@@ -122,7 +122,7 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };
-    match house.services.challenges.make(&rules, &wish, &by).await {
+    match runtime.services.challenges.make(&rules, &wish, &by).await {
         Ok(new) => {
             let thumbprint = thumbprint(current.spec.issuer.authority().certificate());
             let minutes = rules.lifetime.as_secs().div_ceil(60);

@@ -4,11 +4,11 @@ use scep::client::Content;
 use serde_json::json;
 
 use crate::device::{Device, refused};
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn enrollments_and_refusals_are_events_in_plain_words() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .profile("", "")
         .start()

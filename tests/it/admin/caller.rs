@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use store::TokenRole;
 
 use super::operator::{Answer, Operator};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_wrong_tokens_are_429_and_good_ones_still_pass() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .with("[admin]\nbad_token_limit = 5")
         .start()
@@ -63,7 +63,7 @@ async fn with_cookie(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_reads_by_cookie_and_changes_by_cookie_and_csrf_token() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let token = server.token("ops", TokenRole::Admin).await;
     let (answer, cookie, csrf) = sign_in(&server, &token).await;
     let set = answer.header("set-cookie");
@@ -124,7 +124,7 @@ async fn a_session_reads_by_cookie_and_changes_by_cookie_and_csrf_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revoking_a_token_ends_its_sessions() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let token = server.token("laptop", TokenRole::Viewer).await;
     let (_, cookie, _) = sign_in(&server, &token).await;
     let admin = server.admin().await;
@@ -164,7 +164,7 @@ async fn revoking_a_token_ends_its_sessions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_when_idle() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .with("[admin]\nsession_idle = '1m'\nsession_lifetime = '1m'")
         .start()
@@ -176,16 +176,16 @@ async fn sessions_end_when_idle() {
         .unwrap()
         .parse()
         .unwrap();
-    let left = end - actors::Clock::now(server.house.clock.as_ref());
+    let left = end - actors::Clock::now(server.env.clock.as_ref());
     assert!((55..=60).contains(&left.num_seconds()), "{left}");
 }
 
-/// A house that knows a provider by a file of keys, and a way to make the provider's tokens.
-fn with_provider() -> (House, impl Fn(Value) -> String) {
+/// An environment that knows a provider by a file of keys, and a way to make the provider's tokens.
+fn with_provider() -> (TestEnv, impl Fn(Value) -> String) {
     let pair = ES256.generate_key_pair().unwrap();
     let keys = json!({"keys": [pair.to_jwk_public_key().as_ref()]}).to_string();
-    let house = House::new().profile("corp", "");
-    let file = house.file("keys.json", keys.as_bytes());
+    let env = TestEnv::new().profile("corp", "");
+    let file = env.file("keys.json", keys.as_bytes());
     let settings = format!(
         "[admin]\nbad_token_limit = 2\n[admin.oidc]\nissuer = 'https://id.example.com'\naudience = 'scepd'\nkeys_file = '{}'\nuser_claim = 'name'",
         file.display()
@@ -199,13 +199,13 @@ fn with_provider() -> (House, impl Fn(Value) -> String) {
         let payload = JwtPayload::from_map(claims.as_object().unwrap().clone()).unwrap();
         jwt::encode_with_signer(&payload, &JwsHeader::new(), &signer).unwrap()
     };
-    (house.with(&settings), token)
+    (env.with(&settings), token)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_jwt_of_the_provider_is_a_token() {
-    let (house, token) = with_provider();
-    let server = house.start().await;
+    let (env, token) = with_provider();
+    let server = env.start().await;
     let alice = server.with_token(&token(json!(["scepd-admin"])));
     let check = alice.read("/api/v1/auth/check").await;
     assert_eq!(
@@ -239,7 +239,7 @@ async fn a_jwt_of_the_provider_is_a_token() {
     .await;
     assert_eq!(answer.status, 200);
 
-    server.house.clock.advance(chrono::Duration::minutes(10));
+    server.env.clock.advance(chrono::Duration::minutes(10));
     let answer = with_cookie(
         &server.nobody(),
         Method::GET,
@@ -256,8 +256,8 @@ async fn a_jwt_of_the_provider_is_a_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_the_configuration_that_let_it_in() {
-    let (house, token) = with_provider();
-    let mut server = house.start().await;
+    let (env, token) = with_provider();
+    let mut server = env.start().await;
     let (_, by_jwt, _) = sign_in(&server, &token(json!("scepd-admin"))).await;
     let by_token = server.token("ops", TokenRole::Admin).await;
     let (_, by_token, _) = sign_in(&server, &by_token).await;
@@ -279,10 +279,10 @@ async fn a_session_ends_with_the_configuration_that_let_it_in() {
             None => drop(oidc.remove("admin_roles")),
         }
     };
-    server.house.edit(|config| admin(config, Some(other)));
+    server.env.edit(|config| admin(config, Some(other)));
     server.server.reload("test").await.unwrap();
     // Also where nobody has asked in between.
-    server.house.edit(|config| admin(config, None));
+    server.env.edit(|config| admin(config, None));
     server.server.reload("test").await.unwrap();
     assert_eq!(status(&server, &by_jwt).await, 401);
     assert_eq!(status(&server, &by_token).await, 200);

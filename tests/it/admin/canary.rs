@@ -9,17 +9,17 @@ use super::operator::Operator;
 use crate::crash::Process;
 use crate::device::{Device, refused};
 use crate::fleet::device_key;
-use crate::house::{CHALLENGE, House, trusting};
+use crate::test_env::{CHALLENGE, TestEnv, trusting};
 
 /// Everything at the most talkative level, libraries too.
 const LOUD: &str = "trace,hyper=trace,hyper_util=trace,rustls=trace,sled=trace,mio=trace,actix=trace,actix_rt=trace,reqwest=trace";
 
 /// A new admin token, made while no server holds the store.
-fn token(house: &House) -> String {
+fn token(env: &TestEnv) -> String {
     let made = Command::new(env!("CARGO_BIN_EXE_scepd"))
         .args(["token", "create", "--name", "ops", "--role", "admin"])
         .arg("--config")
-        .arg(house.dir().join("scepd.toml"))
+        .arg(env.dir().join("scepd.toml"))
         .env_clear()
         .output()
         .unwrap();
@@ -32,13 +32,13 @@ fn token(house: &House) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_reply_and_no_log_line_holds_a_secret() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let house = House::new().profile("corp", "").with(&format!(
+    let env = TestEnv::new().profile("corp", "").with(&format!(
         "[log]\nlevel = '{LOUD}'\n[admin]\nmetrics_token = 'canary-metrics-token-77'\nbad_token_limit = 0"
     ));
-    let config = house.write_config();
-    let token = token(&house);
+    let config = env.write_config();
+    let token = token(&env);
     let process = Process::start(&config);
-    let http = trusting(&house.ca).build().unwrap();
+    let http = trusting(&env.ca).build().unwrap();
     let with_token =
         |token: &str| Operator::at(&*process.https, http.clone(), Some(token.to_owned()));
     let admin = with_token(&token);
@@ -47,7 +47,7 @@ async fn no_reply_and_no_log_line_holds_a_secret() {
     let csr = device.csr(Some("canary-wrong-guess-31"));
     refused(device.post(&device.request(Content::PkcsReq(&csr))).await);
 
-    let ca_key = std::fs::read_to_string(house.dir().join("ca.key")).unwrap();
+    let ca_key = std::fs::read_to_string(env.dir().join("ca.key")).unwrap();
     let key_line = ca_key.lines().nth(1).unwrap().to_owned();
     let digest = hex::encode(pki::sha256(token.as_bytes()));
     let secrets = [
@@ -103,7 +103,7 @@ async fn no_reply_and_no_log_line_holds_a_secret() {
         .unwrap()
         .to_owned();
     let csrf = signed_in.json()["csrf_token"].as_str().unwrap().to_owned();
-    house.replace("ca.key", b"canary-wrong-guess-31");
+    env.replace("ca.key", b"canary-wrong-guess-31");
     let mut log = process.first_lines.clone();
     log.extend(process.hang_up("reload refused"));
     // The event of the reload is written after its lines.

@@ -6,10 +6,10 @@ use scep::client::Content;
 use serde_json::json;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 async fn server() -> Running {
-    House::new()
+    TestEnv::new()
         .profile("corp", "")
         .profile("iot", "")
         .start()
@@ -112,7 +112,7 @@ async fn detail_and_downloads_are_the_certificate() {
     let chain = admin.get(&format!("{path}/download?format=chain")).await;
     let chain = Certificate::bundle_from_pem(chain.text.as_bytes()).unwrap();
     assert_eq!(chain.len(), 2);
-    assert_eq!(chain[1].der(), server.house.ca.der());
+    assert_eq!(chain[1].der(), server.env.ca.der());
     let der = admin.get(&format!("{path}/download?format=der")).await;
     assert_eq!(
         (der.status, der.header("content-type")),
@@ -204,7 +204,9 @@ async fn a_timeline_tells_the_whole_story() {
     assert_eq!(admin.post(&revoke, "").await.status, 200);
     let another = issued(
         device
-            .post(&device.request(Content::PkcsReq(&device.csr(Some(crate::house::CHALLENGE)))))
+            .post(&device.request(Content::PkcsReq(
+                &device.csr(Some(crate::test_env::CHALLENGE)),
+            )))
             .await,
     );
 
@@ -267,11 +269,11 @@ async fn a_timeline_tells_the_whole_story() {
 async fn a_story_is_found_however_many_have_a_name_that_holds_its_own() {
     let server = server().await;
     Device::of(&server, "corp").await.enroll().await;
-    let journal = &server.server.house().services.journal;
+    let journal = &server.server.runtime().services.journal;
     for number in 0..600 {
         let mut change = store::Change::new();
         change.push(store::AuditEvent {
-            timestamp: server.house.clock.now(),
+            timestamp: server.env.clock.now(),
             actor: "other".to_owned(),
             actor_type: "Device".to_owned(),
             action: "scep_pkcsreq".to_owned(),
@@ -298,7 +300,7 @@ async fn a_story_is_found_however_many_have_a_name_that_holds_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_found_by_its_number_however_it_was_printed() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let device = Device::of(&server, "corp").await;
     let (certificate, other) = (device.enroll().await, device.enroll().await);
     let admin = server.admin().await;

@@ -7,7 +7,7 @@ use scep::client::Content;
 use serde_json::{Map, Value, json};
 
 use crate::device::{Device, issued, refused};
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 const RELOAD: &str = "/api/v1/admin/scep/intune/reload-trust";
 const AUDIENCE: &str = "https://scep.example.com/scep/corp";
@@ -17,21 +17,21 @@ struct Fleet {
     connector: Connector,
 }
 
-fn connector(house: &House, name: &str) -> Connector {
+fn connector(env: &TestEnv, name: &str) -> Connector {
     use actors::Clock;
-    Connector::throwaway(Algorithm::Rs256, name, house.clock.now(), 40).unwrap()
+    Connector::throwaway(Algorithm::Rs256, name, env.clock.now(), 40).unwrap()
 }
 
 /// Profile `corp` with Intune on, `iot` and the root profile with Intune off.
 async fn fleet() -> Fleet {
-    let house = House::new();
-    let connector = connector(&house, "Intune Connector");
-    let file = house.file("connector.pem", connector.certificate.to_pem().as_bytes());
+    let env = TestEnv::new();
+    let connector = connector(&env, "Intune Connector");
+    let file = env.file("connector.pem", connector.certificate.to_pem().as_bytes());
     let settings = format!(
         "[intune]\nenabled = true\nconnector_cert_path = '{}'\naudience = '{AUDIENCE}'",
         file.display()
     );
-    let server = house
+    let server = env
         .profile("corp", &settings)
         .profile("iot", "")
         .profile("", "")
@@ -54,7 +54,7 @@ fn challenge(fleet: &Fleet, connector: &Connector, device_name: &str) -> String 
         claims,
         &connector.key,
         Duration::minutes(30),
-        fleet.server.house.clock.now(),
+        fleet.server.env.clock.now(),
     )
     .unwrap()
 }
@@ -191,8 +191,8 @@ async fn profiles_omit_what_is_off() {
 async fn a_reload_takes_the_new_anchors_and_a_bad_file_leaves_the_old() {
     let fleet = fleet().await;
     let admin = fleet.server.admin().await;
-    let file = fleet.server.house.dir().join("connector.pem");
-    let next = connector(&fleet.server.house, "Next Connector");
+    let file = fleet.server.env.dir().join("connector.pem");
+    let next = connector(&fleet.server.env, "Next Connector");
     let device = Device::of(&fleet.server, "corp").await;
     let ask = async |by: &Connector| {
         let challenge = challenge(&fleet, by, "box-4");
@@ -278,7 +278,7 @@ async fn a_reload_says_what_it_cannot_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_anchor_that_expires_is_shown_as_such() {
     let fleet = fleet().await;
-    fleet.server.house.clock.advance(Duration::days(41));
+    fleet.server.env.clock.advance(Duration::days(41));
     let list = fleet
         .server
         .admin()
@@ -300,7 +300,7 @@ async fn checks_name_profile_setting_and_file() {
     let good = admin.post(path, "").await.json();
     assert_eq!(good["ok"], true, "{good}");
     assert_eq!(good["profiles_checked"], 3);
-    std::fs::write(fleet.server.house.dir().join("connector.pem"), "").unwrap();
+    std::fs::write(fleet.server.env.dir().join("connector.pem"), "").unwrap();
     let bad = admin.post(path, r#"{"profile":"corp"}"#).await.json();
     assert_eq!(
         (&bad["ok"], &bad["profiles_checked"]),
@@ -325,25 +325,25 @@ async fn checks_name_profile_setting_and_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_profiles_answer_in_one_request_however_many() {
     const PROFILES: usize = 200;
-    let mut house = House::new();
-    let connector = connector(&house, "Intune Connector");
-    let file = house.file("connector.pem", connector.certificate.to_pem().as_bytes());
+    let mut env = TestEnv::new();
+    let connector = connector(&env, "Intune Connector");
+    let file = env.file("connector.pem", connector.certificate.to_pem().as_bytes());
     let settings = format!(
         "[intune]\nenabled = true\nconnector_cert_path = '{}'\naudience = '{AUDIENCE}'",
         file.display()
     );
     for number in 0..PROFILES {
-        house = house.profile(&format!("fleet-{number}"), &settings);
+        env = env.profile(&format!("fleet-{number}"), &settings);
     }
-    let server = house.start().await;
+    let server = env.start().await;
     let admin = server.admin().await;
     for path in [
         "/api/v1/admin/scep/profiles",
         "/api/v1/admin/scep/intune/stats",
     ] {
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let list = admin.read(path).await;
-        let took = begun.elapsed();
+        let took = started.elapsed();
         assert_eq!(list["profile_count"], PROFILES);
         assert_eq!(list["profiles"].as_array().unwrap().len(), PROFILES);
         // Far below a second alone; tests run side by side.

@@ -8,7 +8,7 @@ use scepd::auth::tokens::{By, Wanted, mint};
 use serde_json::Value;
 use store::TokenRole;
 
-use crate::house::Running;
+use crate::test_env::Running;
 
 /// A caller of the admin API.
 pub(crate) struct Operator<'a> {
@@ -53,7 +53,7 @@ impl Answer {
 impl Running {
     /// The secret of a new token.
     pub(crate) async fn token(&self, name: &str, role: TokenRole) -> String {
-        let services = &self.server.house().services;
+        let services = &self.server.runtime().services;
         let wanted = Wanted {
             name: name.to_owned(),
             role,

@@ -4,10 +4,10 @@ use scep::client::{Content, Reply};
 use serde_json::json;
 
 use crate::device::{Device, issued, refused};
-use crate::house::{CHALLENGE, House, Running};
+use crate::test_env::{CHALLENGE, Running, TestEnv};
 
 async fn server() -> Running {
-    House::new()
+    TestEnv::new()
         .profile("corp", "approval = true")
         .profile("", "approval = true")
         .start()
@@ -134,7 +134,7 @@ async fn a_request_whose_profile_is_not_configured_waits_and_says_so() {
         Reply::Pending
     ));
     let removed = std::cell::RefCell::new(None);
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         let corp = profiles
             .iter()
@@ -156,7 +156,7 @@ async fn a_request_whose_profile_is_not_configured_waits_and_says_so() {
     let other = path.replace(&id[5..9], "0000");
     assert_eq!(admin.post(&other, "").await.status, 404);
 
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.extend(removed.take());
     });

@@ -4,10 +4,10 @@ use api::{Method, Permission, ROUTES};
 use reqwest::Method as HttpMethod;
 use store::TokenRole;
 
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 async fn server() -> Running {
-    House::new()
+    TestEnv::new()
         .profile("corp", "")
         .with("[admin]\nbad_token_limit = 0")
         .start()

@@ -5,11 +5,11 @@ use serde_json::json;
 use store::TokenRole;
 
 use crate::device::Device;
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_readiness_need_no_token() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let anyone = server.nobody();
     assert_eq!(anyone.get("/healthz").await.text, r#"{"status":"ok"}"#);
     let ready = anyone.read("/readyz").await;
@@ -25,7 +25,7 @@ async fn health_and_readiness_need_no_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_write_says_so_and_sends_devices_away() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let anyone = server.nobody();
     let stopped = |metrics: &str| {
         metrics
@@ -37,7 +37,7 @@ async fn a_server_that_cannot_write_says_so_and_sends_devices_away() {
         Some("0")
     );
 
-    let journal = server.server.house().services.journal.clone();
+    let journal = server.server.runtime().services.journal.clone();
     tokio::task::spawn_blocking(move || journal.close())
         .await
         .unwrap();
@@ -67,7 +67,7 @@ async fn a_server_that_cannot_write_says_so_and_sends_devices_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_prometheus_text() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     Device::of(&server, "corp").await.enroll().await;
     let answer = server.nobody().get("/metrics").await;
     assert_eq!(answer.status, 200);
@@ -110,7 +110,7 @@ async fn metrics_are_prometheus_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_can_ask_for_a_token() {
-    let server = House::new()
+    let server = TestEnv::new()
         .profile("corp", "")
         .with("[admin]\nmetrics_token = 'scrape-me-5521'\nbad_token_limit = 0")
         .start()
@@ -144,7 +144,7 @@ async fn metrics_can_ask_for_a_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn about_names_version_and_clock() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let viewer = server.with_token(&server.token("dashboards", TokenRole::Viewer).await);
     let about = viewer.read("/api/v1/about").await;
     assert_eq!(
@@ -159,8 +159,8 @@ async fn about_names_version_and_clock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gauges_of_a_profile_that_was_removed_go() {
-    let house = House::new().profile("stays", "").profile("leaves", "");
-    let mut server = house.start().await;
+    let env = TestEnv::new().profile("stays", "").profile("leaves", "");
+    let mut server = env.start().await;
     let tls = r#"scepd_certificate_expiry_seconds{profile="",kind="tls"} "#;
     let value = |text: &str, begin: &str| -> Option<f64> {
         let line = text.lines().find_map(|line| line.strip_prefix(begin));
@@ -179,7 +179,7 @@ async fn gauges_of_a_profile_that_was_removed_go() {
             "{name}\n{before}"
         );
     }
-    server.house.edit(|config| {
+    server.env.edit(|config| {
         let profiles = config["profile"].as_array_mut().unwrap();
         profiles.retain(|profile| profile["path_id"].as_str() != Some("leaves"));
     });

@@ -6,13 +6,13 @@ use futures_util::future::join_all;
 use scepd::control::{Answer, ControlError, Order, SOCKET, ask};
 use serde_json::json;
 
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_made_used_listed_and_revoked() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let admin = server.admin().await;
-    server.house.clock.advance(chrono::Duration::seconds(1));
+    server.env.clock.advance(chrono::Duration::seconds(1));
     let path = "/api/v1/admin/tokens";
     let made = admin
         .post(
@@ -87,7 +87,7 @@ async fn a_token_is_made_used_listed_and_revoked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_use_is_noted() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let admin = server.admin().await;
     let mut last_used = json!(null);
     // The note is written behind the request.
@@ -102,8 +102,8 @@ async fn the_last_use_is_noted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_reaches_a_running_server() {
-    let server = House::new().profile("corp", "").start().await;
-    let data_dir = server.house.dir().join("data");
+    let server = TestEnv::new().profile("corp", "").start().await;
+    let data_dir = server.env.dir().join("data");
     let tell = |order: Order| {
         let data_dir = data_dir.clone();
         async move {
@@ -159,8 +159,8 @@ async fn the_command_line_reaches_a_running_server() {
         401
     );
 
-    let house = server.stop().await;
-    let data_dir = house.dir().join("data");
+    let env = server.stop().await;
+    let data_dir = env.dir().join("data");
     let gone =
         tokio::task::spawn_blocking(move || ask(&data_dir, &Order::ListTokens, &mut |_| Ok(())))
             .await
@@ -170,7 +170,7 @@ async fn the_command_line_reaches_a_running_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_calls_at_once_one_makes_and_one_revokes() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let admin = server.admin().await;
     let path = "/api/v1/admin/tokens";
     let wanted = r#"{"name":"dashboards","role":"viewer"}"#;
@@ -196,7 +196,7 @@ async fn of_calls_at_once_one_makes_and_one_revokes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_goes_by_its_id_also_when_another_is_named_so() {
-    let server = House::new().profile("corp", "").start().await;
+    let server = TestEnv::new().profile("corp", "").start().await;
     let admin = server.admin().await;
     let path = "/api/v1/admin/tokens";
     let make = async |name: &str| {

@@ -9,7 +9,7 @@ use scep::get;
 use super::{Cloud, after, csr, fake_of, request, tenant};
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 fn code(code: &str) -> Fault {
     Fault::Code {
@@ -386,11 +386,11 @@ async fn who_is_silent_is_given_up_on_and_asked_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_its_own_refusals_it_tells_intune() {
-    let house = House::new()
+    let env = TestEnv::new()
         .with("[[certificate_profile]]\nid = 'device'\n[certificate_profile.san]\ntypes = ['dns']");
-    let fake = fake_of(&house.clock).await;
+    let fake = fake_of(&env.clock).await;
     let tenant = tenant(&fake);
-    let cloud = Cloud::of(house.with(&tenant), fake, "").await;
+    let cloud = Cloud::of(env.with(&tenant), fake, "").await;
     let challenge = cloud.fake.mint(Mint::default()).unwrap();
     let csr = csr(&cloud.device, &challenge, "email:box-4@example.org");
     let request = cloud.device.request(Content::PkcsReq(&csr));
@@ -413,12 +413,12 @@ async fn a_certificate_that_intune_never_knows_of_never_leaves() {
     let request = cloud.request();
     let (fail_info, _) = refused(cloud.end(&request).await);
     assert_eq!(fail_info, FailInfo::BadRequest);
-    let store = &cloud.server.server.house().services.store;
+    let store = &cloud.server.server.runtime().services.store;
     let query = store::CertificateQuery {
         status: Some(store::CertificateStatus::Revoked),
         ..store::CertificateQuery::default()
     };
-    let now = actors::Clock::now(&*cloud.server.house.clock);
+    let now = actors::Clock::now(&*cloud.server.env.clock);
     assert_eq!(store.certificates(&query, now).unwrap().total, 1);
     let revoked = cloud.server.events("cert_revoke");
     assert_eq!(revoked.len(), 1);
@@ -434,10 +434,10 @@ async fn a_certificate_that_intune_never_knows_of_never_leaves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_waiting_the_certificate_leaves_first() {
-    let house = House::new();
-    let fake = fake_of(&house.clock).await;
+    let env = TestEnv::new();
+    let fake = fake_of(&env.clock).await;
     let tenant = tenant(&fake);
-    let server = house
+    let server = env
         .with(&tenant)
         .profile(
             "corp",
@@ -484,13 +484,13 @@ async fn one_device_waits_for_what_fails_and_another_does_not() {
 async fn a_recorded_message_is_validated_and_told_of() {
     let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vectors");
     let read = |name: &str| std::fs::read(vectors.join(name)).unwrap();
-    let house = House::new();
-    let fake = fake_of(&house.clock).await;
+    let env = TestEnv::new();
+    let fake = fake_of(&env.clock).await;
     fake.settings(|settings| settings.any_challenge = true);
     let (certificate, key, chain) = (
-        house.file("vectors.pem", &read("keys/ca.pem")),
-        house.file("vectors.key", &read("keys/ca.key")),
-        house.file("vectors-root.pem", &read("keys/root.pem")),
+        env.file("vectors.pem", &read("keys/ca.pem")),
+        env.file("vectors.key", &read("keys/ca.key")),
+        env.file("vectors-root.pem", &read("keys/root.pem")),
     );
     let issuer = format!(
         "[[issuer]]\nid = 'local'\nca_cert_path = '{}'\nca_key_path = '{}'\nchain_path = '{}'\n",
@@ -500,12 +500,12 @@ async fn a_recorded_message_is_validated_and_told_of() {
     );
     let tenant = tenant(&fake);
     let settings = "ra = 'ca'\n[intune_cloud]\ntenants = ['contoso']";
-    let mut house = house.with(&issuer).with(&tenant).profile("corp", settings);
-    house.edit(|config| {
+    let mut env = env.with(&issuer).with(&tenant).profile("corp", settings);
+    env.edit(|config| {
         let profile = config["profile"][0].as_table_mut().unwrap();
         profile.remove("challenge_password");
     });
-    let server = house.start().await;
+    let server = env.start().await;
     for name in ["jscep-pkcsreq-post", "strongswan-pkcsreq-post"] {
         let sent = server.client().post(server.http("corp"));
         let sent = sent.body(read(&format!("{name}.p7")));
@@ -525,8 +525,8 @@ async fn a_recorded_message_is_validated_and_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_tenants_are_told_apart() {
-    let house = House::new();
-    let mut options = super::options_of(&house.clock);
+    let env = TestEnv::new();
+    let mut options = super::options_of(&env.clock);
     options.tenants.push(intune_fake::Tenant::named("fabrikam"));
     let fake = intune_fake::Fake::start(options).await.unwrap();
     let (urls, tenants) = (fake.urls(), fake.tenants());
@@ -541,7 +541,7 @@ async fn several_tenants_are_told_apart() {
             )
         })
         .collect();
-    let server = house
+    let server = env
         .with(&sections.concat())
         .profile("corp", "[intune_cloud]\ntenants = ['contoso', 'fabrikam']")
         .start()

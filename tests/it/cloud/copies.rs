@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Cloud, PROFILE, fake_of, request, tenant};
 use crate::device::{Device, issued};
 use crate::fleet::device_key;
-use crate::house::House;
+use crate::test_env::TestEnv;
 
 /// How many rounds; the number of `SCEPD_TEST_ROUNDS` where it is set.
 fn rounds(default: u64) -> u64 {
@@ -43,10 +43,10 @@ async fn of_64_copies_one_is_validated_issued_and_told_of() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_devices_wait_for_intune_and_nobody_else_does() {
     const DEVICES: usize = 100;
-    let house = House::new();
-    let fake = fake_of(&house.clock).await;
+    let env = TestEnv::new();
+    let fake = fake_of(&env.clock).await;
     let tenant = tenant(&fake);
-    let server = house
+    let server = env
         .with(&tenant)
         .profile("corp", &format!("answer_within = '60s'\n{PROFILE}"))
         .profile("other", "")

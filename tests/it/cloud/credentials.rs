@@ -12,14 +12,14 @@ use super::{Cloud, PROFILE, fake_of, options_of, request, tenant, tenant_with};
 use crate::crash::Process;
 use crate::device::{Device, issued, refused};
 use crate::fleet::device_key;
-use crate::house::{House, trusting};
+use crate::test_env::{TestEnv, trusting};
 
 /// A device enrolls with this credential; the fake.
-async fn enrolls(credential: impl FnOnce(&House, &Fake) -> String) -> Fake {
-    let house = House::new();
-    let fake = fake_of(&house.clock).await;
-    let section = tenant_with(&fake, &credential(&house, &fake));
-    let cloud = Cloud::of(house.with(&section), fake, "").await;
+async fn enrolls(credential: impl FnOnce(&TestEnv, &Fake) -> String) -> Fake {
+    let env = TestEnv::new();
+    let fake = fake_of(&env.clock).await;
+    let section = tenant_with(&fake, &credential(&env, &fake));
+    let cloud = Cloud::of(env.with(&section), fake, "").await;
     let request = cloud.request();
     let certificate = issued(cloud.device.post(&request).await);
     cloud.told_of(&request, &certificate);
@@ -28,16 +28,16 @@ async fn enrolls(credential: impl FnOnce(&House, &Fake) -> String) -> Fake {
 }
 
 /// A self-signed RSA certificate, registered on the app.
-fn app_certificate(house: &House, fake: &Fake) -> String {
+fn app_certificate(env: &TestEnv, fake: &Fake) -> String {
     let name = Name::parse("CN=scepd").unwrap();
-    let now = house.clock.now();
+    let now = env.clock.now();
     let (certificate, key) = create_root(&name, KeyKind::Rsa { bits: 2048 }, now, 1).unwrap();
     let pem = certificate.to_pem();
     let tenant = fake.tenants().remove(0).id;
     fake.tenant(&tenant, |tenant| tenant.certificates = vec![pem.clone()]);
     let (certificate, key) = (
-        house.file("app.pem", pem.as_bytes()),
-        house.file("app.key", key.to_pkcs8_pem().unwrap().as_bytes()),
+        env.file("app.pem", pem.as_bytes()),
+        env.file("app.key", key.to_pkcs8_pem().unwrap().as_bytes()),
     );
     format!(
         "client_cert_path = '{}'\nclient_key_path = '{}'",
@@ -49,11 +49,8 @@ fn app_certificate(house: &House, fake: &Fake) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_signs_in_both_forms() {
     for (assertion, algorithm) in [("ps256", "PS256"), ("rs256", "RS256")] {
-        let fake = enrolls(|house, fake| {
-            format!(
-                "{}\nassertion = '{assertion}'",
-                app_certificate(house, fake)
-            )
+        let fake = enrolls(|env, fake| {
+            format!("{}\nassertion = '{assertion}'", app_certificate(env, fake))
         })
         .await;
         let call = fake.calls_of(Operation::Token).remove(0);
@@ -70,8 +67,8 @@ async fn a_certificate_signs_in_both_forms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_may_stand_in_a_file() {
-    enrolls(|house, _| {
-        let path = house.file("secret", b"contoso-secret\n");
+    enrolls(|env, _| {
+        let path = env.file("secret", b"contoso-secret\n");
         format!("client_secret_file = '{}'", path.display())
     })
     .await;
@@ -79,21 +76,21 @@ async fn a_secret_may_stand_in_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_providers_token_is_read_anew() {
-    let house = House::new();
-    let fake = fake_of(&house.clock).await;
+    let env = TestEnv::new();
+    let fake = fake_of(&env.clock).await;
     let tenant = fake.tenants().remove(0).id;
     let token = fake.foreign_token(&tenant, 600).unwrap();
-    let path = house.file("token", token.as_bytes());
+    let path = env.file("token", token.as_bytes());
     let section = tenant_with(
         &fake,
         &format!("federated_token_file = '{}'", path.display()),
     );
-    let cloud = Cloud::of(house.with(&section), fake, "").await;
+    let cloud = Cloud::of(env.with(&section), fake, "").await;
     issued(cloud.device.post(&cloud.request()).await);
     // An hour later the file has another token.
     cloud.pass(3700);
     let token = cloud.fake.foreign_token(&tenant, 600).unwrap();
-    cloud.server.house.replace("token", token.as_bytes());
+    cloud.server.env.replace("token", token.as_bytes());
     issued(cloud.device.post(&cloud.request()).await);
     // Intune's services are known already.
     assert_eq!(cloud.fake.count(Operation::Token), 3);
@@ -107,10 +104,10 @@ async fn enrolls_in(environment: impl FnOnce(&Fake) -> Vec<(&'static str, String
         .await
         .unwrap();
     let section = tenant_with(&fake, "managed_identity = true");
-    let house = House::new().with(&section).profile("corp", PROFILE);
-    let (config, environment) = (house.write_config(), environment(&fake));
+    let env = TestEnv::new().with(&section).profile("corp", PROFILE);
+    let (config, environment) = (env.write_config(), environment(&fake));
     let process = tokio::task::block_in_place(|| Process::start_in(&config, &environment));
-    let http = trusting(&house.ca).build().unwrap();
+    let http = trusting(&env.ca).build().unwrap();
     let device = Device::at(process.url.clone(), http, device_key()).await;
     let request = request(&device, &fake.mint(Mint::default()).unwrap());
     let certificate = issued(device.post(&request).await);
@@ -141,15 +138,12 @@ async fn a_virtual_machine_gives_tokens() {
 
 /// A tenant of one of Microsoft's clouds, all of it behind a proxy that asks nobody else and is all these hosts.
 async fn proxied(cloud: &str, further: &str, hosts: &str, base: &str, settings: &str) -> Cloud {
-    let house = House::new();
+    let env = TestEnv::new();
     let key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
     let names = SubjectAltNames::parse(hosts).unwrap();
-    let now = house.clock.now();
-    let chain = house
-        .local
-        .issue_tls(key.public_key(), &names, now)
-        .unwrap();
-    let mut options = options_of(&house.clock);
+    let now = env.clock.now();
+    let chain = env.local.issue_tls(key.public_key(), &names, now).unwrap();
+    let mut options = options_of(&env.clock);
     options.tls = Some((chain.to_pem(), key.to_pkcs8_pem().unwrap().to_string()));
     let fake = Fake::start(options).await.unwrap();
     fake.settings(|settings| settings.services_base = Some(base.to_owned()));
@@ -160,9 +154,9 @@ async fn proxied(cloud: &str, further: &str, hosts: &str, base: &str, settings: 
         tenant.domain,
         tenant.client_id,
         fake.urls().proxy,
-        house.dir().join("ca.pem").display()
+        env.dir().join("ca.pem").display()
     );
-    Cloud::of(house.with(&section), fake, settings).await
+    Cloud::of(env.with(&section), fake, settings).await
 }
 
 /// A list of services that names somebody else: no challenge goes there, whoever made the list.
@@ -241,13 +235,13 @@ async fn nothing_that_was_given_to_it_is_written() {
         .await
         .unwrap();
     let section = tenant(&fake);
-    let house = House::new()
+    let env = TestEnv::new()
         .with(&section)
         .with("[log]\nlevel = 'trace,hyper=trace,hyper_util=trace,rustls=trace,reqwest=trace,sled=info'")
         .profile("corp", PROFILE);
-    let config = house.write_config();
+    let config = env.write_config();
     let process = tokio::task::block_in_place(|| Process::start(&config));
-    let http = trusting(&house.ca).build().unwrap();
+    let http = trusting(&env.ca).build().unwrap();
     let device = Device::at(process.url.clone(), http, device_key()).await;
     let mut challenges = Vec::new();
     let fresh = || fake.mint(Mint::default()).unwrap();
@@ -297,7 +291,7 @@ async fn nothing_that_was_given_to_it_is_written() {
     let mut lines = process.first_lines.clone();
     lines.extend(process.end());
     assert!(lines.len() > 100, "the log is read");
-    let store = files_of(&house.dir().join("data"));
+    let store = files_of(&env.dir().join("data"));
     for secret in &secrets {
         // A part of it would do.
         let part = &secret[..secret.len().min(60)];

@@ -22,7 +22,7 @@ use scep::client::{Content, Reply, Request};
 use crate::clock::TestClock;
 use crate::device::Device;
 use crate::fleet::device_key;
-use crate::house::{House, Running};
+use crate::test_env::{Running, TestEnv};
 
 /// `[profile.intune_cloud]` of tests.
 const PROFILE: &str = "[intune_cloud]\ntenants = ['contoso']\nper_device_rate_limit_24h = 0\n";
@@ -34,7 +34,7 @@ struct Cloud {
     device: Device,
 }
 
-/// A fake that has a house's time.
+/// A fake that has a env's time.
 async fn fake_of(clock: &Arc<TestClock>) -> Fake {
     Fake::start(options_of(clock)).await.unwrap()
 }
@@ -66,14 +66,14 @@ impl Cloud {
 
     /// With further settings of the profile.
     async fn with(settings: &str) -> Cloud {
-        let house = House::new();
-        let fake = fake_of(&house.clock).await;
+        let env = TestEnv::new();
+        let fake = fake_of(&env.clock).await;
         let tenant = tenant(&fake);
-        Cloud::of(house.with(&tenant), fake, settings).await
+        Cloud::of(env.with(&tenant), fake, settings).await
     }
 
-    async fn of(house: House, fake: Fake, settings: &str) -> Cloud {
-        let server = house
+    async fn of(env: TestEnv, fake: Fake, settings: &str) -> Cloud {
+        let server = env
             .profile("corp", &format!("{settings}\n{PROFILE}"))
             .start()
             .await;
@@ -107,7 +107,7 @@ impl Cloud {
 
     /// Lets so many seconds pass.
     fn pass(&self, seconds: i64) {
-        self.server.house.clock.advance(Duration::seconds(seconds));
+        self.server.env.clock.advance(Duration::seconds(seconds));
     }
 
     /// Sends what waits in the outbox.
@@ -128,9 +128,9 @@ impl Cloud {
 
     /// How many certificates the store has.
     fn certificates(&self) -> u64 {
-        let store = &self.server.server.house().services.store;
+        let store = &self.server.server.runtime().services.store;
         let query = store::CertificateQuery::default();
-        let now = self.server.house.clock.now();
+        let now = self.server.env.clock.now();
         store.certificates(&query, now).unwrap().total
     }
 

@@ -27,6 +27,7 @@ const KINDS: Readonly<Record<Subject["kind"], string>> = {
 const STAGES: Readonly<Record<Stage, { tone: Tone; name: string }>> = {
   refused: { tone: "bad", name: "Refused" },
   pending: { tone: "warn", name: "Waiting for approval" },
+  asked: { tone: "warn", name: "Asked again" },
   approved: { tone: "good", name: "Approved" },
   denied: { tone: "bad", name: "Denied" },
   lapsed: { tone: "warn", name: "Lapsed" },

@@ -441,7 +441,7 @@ mod tests {
     #[test]
     fn no_circle_reaches_across_folders() -> Result<(), String> {
         let repo = Repo::locate()?;
-        let files = super::super::house::tracked(&repo)?;
+        let files = super::super::layering::tracked(&repo)?;
         let faults = faults(&repo, &files);
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         Ok(())

@@ -3,8 +3,8 @@
 mod admin_api;
 mod circles;
 pub(crate) mod fuzz;
-mod house;
 mod interop;
+mod layering;
 mod lints;
 mod page;
 mod readme;
@@ -18,9 +18,9 @@ pub(crate) fn all() -> Vec<Suite> {
     vec![
         suite("fmt", "rustfmt would change nothing", lints::fmt),
         suite(
-            "house",
-            "arrows between rooms, file lengths, links in the documents",
-            house::check,
+            "layering",
+            "arrows between crates, file lengths, links in the documents",
+            layering::check,
         ),
         suite("deny", "licences, sources and banned crates", lints::deny),
         suite(

@@ -90,7 +90,7 @@ impl Claim {
     }
 
     /// What can be read of claims that are refused: whatever has the right name and type.
-    pub(crate) fn legible(object: &Object) -> Self {
+    pub(crate) fn readable(object: &Object) -> Self {
         let text = |name| {
             text(object, name)
                 .ok()

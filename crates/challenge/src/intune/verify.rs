@@ -83,5 +83,5 @@ pub fn verify(
 fn said(facts: Facts<'_>) -> Option<Claim> {
     facts
         .claim
-        .or_else(|| facts.jws.and_then(|jws| version::legible(&jws.payload)))
+        .or_else(|| facts.jws.and_then(|jws| version::readable(&jws.payload)))
 }

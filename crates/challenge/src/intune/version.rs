@@ -35,9 +35,9 @@ pub(crate) fn known(payload: &[u8]) -> Result<Readable, Refused> {
 }
 
 /// What can be read of a payload that is refused, whatever its version.
-pub(crate) fn legible(payload: &[u8]) -> Option<Claim> {
+pub(crate) fn readable(payload: &[u8]) -> Option<Claim> {
     let object = json::object(payload).ok()?;
-    Some(Claim::legible(&object))
+    Some(Claim::readable(&object))
 }
 
 fn malformed(reason: String) -> Refused {

@@ -2,7 +2,7 @@
 
 use pki::Csr;
 
-use super::legible::quoted;
+use super::readable::quoted;
 use crate::approved::{PolicyRefusal, Rule};
 
 /// What becomes of a requested extension.

@@ -1,4 +1,4 @@
-//! The certificate policy: what a CSR may wish for.
+//! The certificate policy: what a CSR may ask for.
 //!
 //! A certificate is built from the policy; the CSR is only asked for its key, its names, and a choice among the
 //! usages and lifetimes that the policy offers. What goes beyond is refused by name, not dropped.
@@ -9,24 +9,25 @@
 //! | [`extensions`] | which requested extensions are read, ignored, or refused |
 //! | [`usage`] | key usages and extended key usages |
 //! | [`names`] | subject and alternative names |
-//! | [`legible`] | placeholders and invisible characters in names |
+//! | [`readable`] | placeholders and invisible characters in names |
 //! | [`apart`] | names and keys of the CA and the RA |
 //! | [`lifetime`] | validity |
 
 pub mod apart;
 pub mod extensions;
 pub mod keys;
-pub mod legible;
 pub mod lifetime;
 pub mod names;
+pub mod readable;
 pub mod usage;
 
 use chrono::{DateTime, Duration, Utc};
 use pki::{Certificate, Csr, Curve, KeyUsage, SubjectAltNames, oid};
 
+pub use apart::AuthorityNames;
 pub use keys::KeyRules;
-pub use legible::LegibleRules;
 pub use names::{IpRange, IpRule, NameRule, SanRules, SubjectRules};
+pub use readable::ReadableRules;
 
 use crate::approved::{Approved, PolicyRefusal, Rule};
 
@@ -60,7 +61,7 @@ pub struct CertificatePolicy {
     /// Rules for alternative names.
     pub sans: SanRules,
     /// Rules for the wording of both.
-    pub legible: LegibleRules,
+    pub readable: ReadableRules,
     /// Extended key usages, dotted, for a CSR that asks for none.
     pub ekus_default: Vec<String>,
     /// Extended key usages, dotted, that a CSR may choose from; the defaults are always among them.
@@ -85,9 +86,9 @@ pub struct CertificatePolicy {
     pub renewal_sans_may_change: bool,
 }
 
-/// One enrollment's wish, as far as the certificate goes.
+/// One enrollment's request, as far as the certificate goes.
 #[derive(Clone, Copy)]
-pub struct Wish<'a> {
+pub struct CertificateRequest<'a> {
     /// The CSR, its own signature already verified.
     pub csr: &'a Csr,
     /// The security identifier that the challenge vouches for: the `S-1-...` form, or the whole tag URI.
@@ -106,7 +107,7 @@ impl CertificatePolicy {
             key_types: KeyRules::default(),
             subject: SubjectRules::default(),
             sans: SanRules::default(),
-            legible: LegibleRules::default(),
+            readable: ReadableRules::default(),
             ekus_default: vec![usage::CLIENT_AUTH.to_owned()],
             ekus_allowed: vec![usage::CLIENT_AUTH.to_owned()],
             key_usage_default: usage::device_default(),
@@ -131,12 +132,16 @@ impl CertificatePolicy {
         extensions::check_count(csr)
     }
 
-    /// Decides on a wish. Everything that the certificate will say is in the answer, but for the CA's own fields.
+    /// Decides on a request. Everything that the certificate will say is in the answer, but for the CA's own fields.
     ///
     /// # Errors
     /// [`PolicyRefusal`], naming what was asked for and the rule against it.
-    pub fn approve(&self, wish: Wish<'_>, now: DateTime<Utc>) -> Result<Approved, PolicyRefusal> {
-        let csr = wish.csr;
+    pub fn approve(
+        &self,
+        request: CertificateRequest<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Approved, PolicyRefusal> {
+        let csr = request.csr;
         let mut notes = Vec::new();
 
         Self::bounds(csr)?;
@@ -144,11 +149,12 @@ impl CertificatePolicy {
         extensions::check(csr, &mut notes)?;
         let key_usage = self.key_usage_for(csr, &mut notes)?;
         let ekus = self.ekus_for(csr)?;
-        let (subject, sans) = self.names_for(&wish)?;
+        let (subject, sans) = self.names_for(&request)?;
         let subject = self.subject.certified(subject)?;
-        self.legible.check_subject(&subject, wish.previous)?;
-        self.legible.check_sans(sans, wish.previous)?;
-        self.sans.check(sans, wish.vouched_sid, wish.previous)?;
+        self.readable.check_subject(&subject, request.previous)?;
+        self.readable.check_sans(sans, request.previous)?;
+        self.sans
+            .check(sans, request.vouched_sid, request.previous)?;
         if subject.is_empty() && sans.is_empty() {
             return Err(PolicyRefusal::new(
                 Rule::Subject,

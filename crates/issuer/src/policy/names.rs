@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use pki::{Certificate, Name, SubjectAltNames, oid};
 
-use super::legible::{quoted, quoted_up_to};
-use super::{CertificatePolicy, Wish};
+use super::readable::{quoted, quoted_up_to};
+use super::{CertificatePolicy, CertificateRequest};
 use crate::approved::{PolicyRefusal, Rule};
 use crate::pattern::Pattern;
 
@@ -367,10 +367,10 @@ impl CertificatePolicy {
     /// the same names may allow it another spelling.
     pub(super) fn names_for<'a>(
         &self,
-        wish: &Wish<'a>,
+        request: &CertificateRequest<'a>,
     ) -> Result<(&'a Name, &'a SubjectAltNames), PolicyRefusal> {
-        let (mut subject, mut sans) = (wish.csr.subject(), wish.csr.sans());
-        let Some(previous) = wish.previous else {
+        let (mut subject, mut sans) = (request.csr.subject(), request.csr.sans());
+        let Some(previous) = request.previous else {
             return Ok((subject, sans));
         };
         let refused = |reason: String| Err(PolicyRefusal::new(Rule::Renewal, reason));

@@ -11,6 +11,12 @@ pub const CLIENT_AUTH: &str = oid::EKU_CLIENT_AUTH;
 /// Purposes by which clients know an RA: Microsoft's Certificate Request Agent, and id-kp-cmcRA (RFC 6402, section 2.10).
 pub(super) const ONLY_FOR_RAS: [&str; 2] = [oid::EKU_REQUEST_AGENT, "1.3.6.1.5.5.7.3.28"];
 
+/// Whether an extended key usage, a dotted identifier, is one by which clients know an RA: no device has it.
+#[must_use]
+pub fn is_for_ras(usage: &str) -> bool {
+    ONLY_FOR_RAS.contains(&usage)
+}
+
 /// What may never be in a device's certificate, whatever a policy says.
 pub(super) const ONLY_FOR_CAS: KeyUsage = KeyUsage::KEY_CERT_SIGN.union(KeyUsage::CRL_SIGN);
 

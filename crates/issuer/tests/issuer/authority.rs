@@ -124,7 +124,7 @@ fn what_it_issues_ends_with_it() {
     let approved = approve(&policy(), &csr("", &[])).unwrap();
     let late = end - Duration::days(10);
     let approved_late = policy()
-        .approve(crate::support::wish(&csr("", &[])), late)
+        .approve(crate::support::request(&csr("", &[])), late)
         .unwrap();
     assert_eq!(
         ca.sign_approved(&approved_late, late).unwrap().not_after(),

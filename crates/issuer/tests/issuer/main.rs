@@ -10,6 +10,7 @@
 
 mod authority;
 mod encodings;
+mod extending;
 mod judges;
 mod matching;
 mod names;

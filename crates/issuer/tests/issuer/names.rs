@@ -1,6 +1,9 @@
 //! Names that deceive, or that nobody meant; names of the CA; and names at renewal.
 
-use issuer::{CertificatePolicy, Issuer, LocalSigner, RaCertifier, Rule, Wish, create_root};
+use issuer::{
+    AuthorityNames, CertificatePolicy, CertificateRequest, Issuer, LocalSigner, RaCertifier, Rule,
+    create_root,
+};
 use openssl::bn::BigNum;
 use pki::{Csr, Curve, KeyKind, SubjectAltNames, der, oid};
 use proptest::prelude::*;
@@ -75,7 +78,7 @@ fn placeholders_that_nobody_filled_in_need_leave() {
             "placeholder that nobody filled in",
         );
     }
-    policy.legible.allow_placeholders = true;
+    policy.readable.allow_placeholders = true;
     for subject in subjects {
         assert!(approve(&policy, &csr_for(subject, "", &[], &RSA)).is_ok());
     }
@@ -120,7 +123,7 @@ fn invisible_characters_and_blanks_at_the_ends_need_leave() {
     ] {
         assert!(approve(&policy, &named(&der::utf8_string(fine))).is_ok());
     }
-    policy.legible.allow_invisible = true;
+    policy.readable.allow_invisible = true;
     for (text, _) in texts {
         assert!(approve(&policy, &named(&der::utf8_string(text))).is_ok());
         assert!(approve(&policy, &upn(&format!("{text}@x"))).is_ok());
@@ -322,6 +325,11 @@ fn nobody_gets_the_cas_key_or_name_nor_the_ras() {
             Rule::Subject,
             "is that of the RA",
         ),
+        (
+            csr_for("CN=Root, O=Example, C=US", "", &[], &RSA),
+            Rule::Subject,
+            "is that of a CA",
+        ),
     ] {
         let refusal = check(&csr).unwrap_err();
         assert_eq!(refusal.rule, rule, "{refusal}");
@@ -330,20 +338,43 @@ fn nobody_gets_the_cas_key_or_name_nor_the_ras() {
 }
 
 #[test]
+fn no_device_has_the_name_of_another_profiles_authority() {
+    let mut names = AuthorityNames::default();
+    let ca = ca();
+    names.add_authority(&ca.authority());
+    let ra = ca.certify_ra(EC.public_key(), "other", now()).unwrap();
+    names.add_ra(&ra);
+    let check = |subject: &str| {
+        let approved = approve(&policy(), &csr_for(subject, "", &[], &RSA)).unwrap();
+        names.check(&approved)
+    };
+    assert!(check("CN=device").is_ok());
+    for (subject, whose) in [
+        ("C=US, O=EXAMPLE, CN=root", "a CA of this server"),
+        ("CN=Root, O=Example, C=US", "a CA of this server"),
+        (&ra.subject().to_string(), "an RA of this server"),
+    ] {
+        let refusal = check(subject).unwrap_err();
+        assert_eq!(refusal.rule, Rule::Subject);
+        assert!(refusal.reason.contains(whose), "{refusal}");
+    }
+}
+
+#[test]
 fn a_renewal_keeps_names_that_are_refused_today() {
     let mut lenient = policy();
-    lenient.legible.allow_placeholders = true;
-    lenient.legible.allow_invisible = true;
+    lenient.readable.allow_placeholders = true;
+    lenient.readable.allow_invisible = true;
     lenient.sans.uri_schemes = Vec::new();
     let csr = csr_for("CN={{DeviceName}}, OU=x\\ ", "uri:javascript:x", &[], &RSA);
     let previous = issue(&lenient, &csr);
     assert!(approve(&policy(), &csr).is_err());
-    let wish = Wish {
+    let request = CertificateRequest {
         csr: &csr,
         vouched_sid: None,
         previous: Some(&previous),
     };
-    assert!(policy().approve(wish, now()).is_ok());
+    assert!(policy().approve(request, now()).is_ok());
 }
 
 #[test]
@@ -353,21 +384,21 @@ fn a_renewal_may_turn_its_subject_round_and_keeps_the_certificates_order() {
     for may_change in [false, true] {
         let mut policy = policy();
         policy.renewal_subject_may_change = may_change;
-        let wish = Wish {
+        let request = CertificateRequest {
             csr: &turned,
             vouched_sid: None,
             previous: Some(&previous),
         };
-        let approved = policy.approve(wish, now()).unwrap();
+        let approved = policy.approve(request, now()).unwrap();
         assert_eq!(approved.subject(), previous.subject());
     }
     let other = csr_for("CN=device, C=DE, O=Big", "", &[], &RSA);
-    let wish = Wish {
+    let request = CertificateRequest {
         csr: &other,
         vouched_sid: None,
         previous: Some(&previous),
     };
-    assert!(policy().approve(wish, now()).is_err());
+    assert!(policy().approve(request, now()).is_err());
 }
 
 fn values() -> impl Strategy<Value = Vec<u8>> {
@@ -412,8 +443,8 @@ proptest! {
         lenient: bool,
     ) {
         let mut policy = policy();
-        policy.legible.allow_placeholders = lenient;
-        policy.legible.allow_invisible = lenient;
+        policy.readable.allow_placeholders = lenient;
+        policy.readable.allow_invisible = lenient;
         policy.sans.upn = issuer::NameRule::Any;
         let sans = SubjectAltNames { dns, upn, ..SubjectAltNames::default() };
         let attributes = match sans.to_extension_der() {
@@ -425,8 +456,8 @@ proptest! {
             let previous = issue(&policy, &csr);
             prop_assert!(csr.subject().matches(previous.subject()), "{} {}", csr.subject(), previous.subject());
             prop_assert!(csr.sans().same_names(previous.sans()));
-            let wish = Wish { csr: &csr, vouched_sid: None, previous: Some(&previous) };
-            let renewed = policy.approve(wish, now());
+            let request = CertificateRequest { csr: &csr, vouched_sid: None, previous: Some(&previous) };
+            let renewed = policy.approve(request, now());
             prop_assert!(renewed.is_ok(), "{:?}", renewed.err());
             let renewed = ca().sign_approved(&renewed.unwrap(), now()).unwrap();
             prop_assert_eq!(renewed.subject(), previous.subject());

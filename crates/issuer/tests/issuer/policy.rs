@@ -3,7 +3,8 @@
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use issuer::policy::{IpRange, IpRule};
 use issuer::{
-    CertificatePolicy, KeyRules, LocalSigner, NameRule, Pattern, PolicyRefusal, Rule, Wish,
+    CertificatePolicy, CertificateRequest, KeyRules, LocalSigner, NameRule, Pattern, PolicyRefusal,
+    Rule,
 };
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
@@ -11,7 +12,7 @@ use pki::{Csr, Curve, Extension, KeyKind, KeyUsage, PrivateKey, der, oid};
 
 use crate::support::{
     EC, RSA, approve, attribute, ca, csr, csr_for, csr_with_attributes, extension,
-    extension_request, issue, name, now, policy, wish,
+    extension_request, issue, name, now, policy, request,
 };
 
 const SID_URI: &str = "tag:microsoft.com,2022-09-14:sid:S-1-5-21-1-2-3-1104";
@@ -333,7 +334,7 @@ fn a_sid_uri_needs_a_challenge_that_vouches_for_it() {
 
     let with = |vouched: &str, policy: &CertificatePolicy| {
         policy.approve(
-            Wish {
+            CertificateRequest {
                 csr: &csr,
                 vouched_sid: Some(vouched),
                 previous: None,
@@ -698,9 +699,9 @@ fn a_renewal_keeps_its_names() {
     let renew = |policy: &CertificatePolicy, csr: &Csr| {
         policy
             .approve(
-                Wish {
+                CertificateRequest {
                     previous: Some(&before),
-                    ..wish(csr)
+                    ..request(csr)
                 },
                 now(),
             )
@@ -733,9 +734,9 @@ fn a_renewal_keeps_its_names() {
     let as_root = csr_for("C=US, O=Example, CN=Root", "", &[], &EC);
     let refused = renaming
         .approve(
-            Wish {
+            CertificateRequest {
                 previous: Some(&root),
-                ..wish(&as_root)
+                ..request(&as_root)
             },
             now(),
         )
@@ -759,11 +760,11 @@ fn a_renewal_keeps_its_names_to_the_letter() {
     );
     let renew = |policy: &CertificatePolicy, subject: &str, sans: &str| {
         let csr = csr_for(subject, sans, &[], &EC);
-        let wish = Wish {
+        let request = CertificateRequest {
             previous: Some(&before),
-            ..wish(&csr)
+            ..request(&csr)
         };
-        let approved = policy.approve(wish, now());
+        let approved = policy.approve(request, now());
         approved.map(|approved| ca().sign_approved(&approved, now()).unwrap())
     };
     let spelling = ("O=EXAMPLE, CN=kiosk", "upn:K@X,dns:KIOSK.example.com");
@@ -798,9 +799,9 @@ fn a_vouched_sid_lives_on_in_renewals() {
     let csr = csr_with_uri(SID_URI);
     let first = policy()
         .approve(
-            Wish {
+            CertificateRequest {
                 vouched_sid: Some(SID),
-                ..wish(&csr)
+                ..request(&csr)
             },
             now(),
         )
@@ -808,9 +809,9 @@ fn a_vouched_sid_lives_on_in_renewals() {
     let before = ca().sign_approved(&first, now()).unwrap();
     let renewed = policy()
         .approve(
-            Wish {
+            CertificateRequest {
                 previous: Some(&before),
-                ..wish(&csr)
+                ..request(&csr)
             },
             now(),
         )
@@ -866,12 +867,13 @@ fn dates_at_the_end_of_time_are_refused_and_do_not_panic() {
     let mut policy = policy();
     policy.max_ttl = Duration::MAX;
     assert_refused(&policy, &csr("", &[]), Rule::Validity, "out of range");
-    let result = CertificatePolicy::new("x").approve(wish(&csr("", &[])), DateTime::<Utc>::MAX_UTC);
+    let result =
+        CertificatePolicy::new("x").approve(request(&csr("", &[])), DateTime::<Utc>::MAX_UTC);
     assert!(result.is_err());
     let far = Utc.with_ymd_and_hms(9000, 1, 1, 0, 0, 0).unwrap();
     assert!(
         CertificatePolicy::new("x")
-            .approve(wish(&csr("", &[])), far)
+            .approve(request(&csr("", &[])), far)
             .is_ok()
     );
 }

@@ -6,7 +6,7 @@ use pki::{Csr, Extension, KeyUsage, SubjectAltNames, oid};
 use proptest::prelude::*;
 
 use crate::judges::{Purpose, openssl_accepts, webpki_accepts};
-use crate::support::{EC, RSA, ca, extension, name, now, wish};
+use crate::support::{EC, RSA, ca, extension, name, now, request};
 
 fn bits(mask: u16) -> KeyUsage {
     KeyUsage::NAMES
@@ -129,7 +129,7 @@ proptest! {
         let csr = Csr::build(&subject.unwrap(), &sans, None, &extensions, key);
         prop_assume!(csr.is_ok());
         let csr = csr.unwrap();
-        let Ok(approved) = policy.approve(wish(&csr), now()) else { return Ok(()) };
+        let Ok(approved) = policy.approve(request(&csr), now()) else { return Ok(()) };
 
         let certificate = ca().sign_approved(&approved, now()).unwrap();
         prop_assert!(!certificate.is_ca());
@@ -181,9 +181,9 @@ proptest! {
         let renamed = renamed.unwrap();
         let csr_renamed = Csr::build(&renamed, &SubjectAltNames::default(), None, &[], &EC).unwrap();
         let mut policy = CertificatePolicy::new("x");
-        policy.legible.allow_invisible = true;
-        policy.legible.allow_placeholders = true;
-        let certificate = ca().sign_approved(&policy.approve(wish(&csr_renamed), now()).unwrap(), now()).unwrap();
+        policy.readable.allow_invisible = true;
+        policy.readable.allow_placeholders = true;
+        let certificate = ca().sign_approved(&policy.approve(request(&csr_renamed), now()).unwrap(), now()).unwrap();
         prop_assert_eq!(certificate.subject().der(), renamed.der());
         prop_assert_ne!(csr.subject().der(), renamed.der());
     }

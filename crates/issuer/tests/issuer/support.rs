@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use issuer::{
-    Approved, CertificatePolicy, LocalCa, LocalCaParts, LocalSigner, PolicyRefusal, Wish,
-    create_root, create_sub,
+    Approved, CertificatePolicy, CertificateRequest, LocalCa, LocalCaParts, LocalSigner,
+    PolicyRefusal, create_root, create_sub,
 };
 use pki::{
     Certificate, Csr, Curve, Digest, Extension, KeyKind, Name, PrivateKey, SubjectAltNames, der,
@@ -146,8 +146,8 @@ pub fn policy() -> CertificatePolicy {
     CertificatePolicy::new("device")
 }
 
-pub fn wish(csr: &Csr) -> Wish<'_> {
-    Wish {
+pub fn request(csr: &Csr) -> CertificateRequest<'_> {
+    CertificateRequest {
         csr,
         vouched_sid: None,
         previous: None,
@@ -155,7 +155,7 @@ pub fn wish(csr: &Csr) -> Wish<'_> {
 }
 
 pub fn approve(policy: &CertificatePolicy, csr: &Csr) -> Result<Approved, PolicyRefusal> {
-    policy.approve(wish(csr), now())
+    policy.approve(request(csr), now())
 }
 
 /// Approves and issues by the root CA.

@@ -149,6 +149,29 @@ fn a_name_turned_round_is_known_as_such() {
 }
 
 #[test]
+fn names_that_match_have_the_same_key_and_others_have_not() {
+    let names = [
+        "C=DE, O=Big, OU=a+UID=b, CN=x",
+        "c=de, O=big, UID=B+OU=A, CN= X ",
+        "CN=x, UID=b+OU=a, O=Big, C=DE",
+        "C=DE, O=Big, OU=a, UID=b, CN=x",
+        "CN=x",
+        "CN=x, O=y, CN=x",
+        "",
+    ]
+    .map(|text| Name::parse(text).unwrap());
+    for one in &names {
+        for other in &names {
+            let same = one.match_key() == other.match_key();
+            assert_eq!(same, one.matches(other), "{one} {other}");
+            let turned = one.reversed_match_key() == other.match_key();
+            let expected = one.matches_reversed(other) || same && turned;
+            assert_eq!(turned, expected, "{one} {other}");
+        }
+    }
+}
+
+#[test]
 fn text_may_begin_with_a_number_sign_in_any_string_type() {
     let cn = crate::oid::COMMON_NAME;
     let utf8 = name_of(&[(cn, der::utf8_string("#4711"))]);

@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use issuer::{Approved, CertificatePolicy, Issuance, IssueError, NameRule, Order, Wish};
+use issuer::{
+    Approved, CertificatePolicy, CertificateRequest, Issuance, IssueError, NameRule, Order,
+};
 use outbound::{Client, Options, Trust, endpoint};
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use remote_issuers::vault::{Login, Settings, Vault};
@@ -46,7 +48,7 @@ pub(crate) fn csr(subject: &str, sans: &SubjectAltNames) -> Csr {
 }
 
 pub(crate) fn approve_as(policy: &CertificatePolicy, csr: &Csr, now: DateTime<Utc>) -> Approved {
-    let wish = Wish {
+    let wish = CertificateRequest {
         csr,
         vouched_sid: None,
         previous: None,

@@ -8,7 +8,7 @@ use pki::{
 use scep::client::{CaCertificates, open_next_ca};
 use scep::{Error, ca_cert_body, content_type, next_ca_body};
 
-use crate::world::{Pair, WORLD, issue, now, own, rsa};
+use crate::test_env::{Pair, WORLD, issue, now, own, rsa};
 
 fn chain() -> Vec<Certificate> {
     vec![WORLD.ca.certificate.clone(), WORLD.root.certificate.clone()]

@@ -5,7 +5,7 @@ use openssl::symm::{Cipher, Crypter, Mode};
 use pki::der::{self, tag};
 use pki::{Certificate, Digest, Name, PrivateKey, SignatureScheme, oid};
 
-use crate::world::WORLD;
+use crate::test_env::WORLD;
 
 /// A SignedData put together by hand.
 #[derive(Clone)]

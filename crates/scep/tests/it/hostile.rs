@@ -8,8 +8,8 @@ use scep::client::{CaCertificates, open_next_ca};
 use scep::{Answer, CryptoMode, OpenError};
 
 use crate::forge::{Envelope, Forge};
+use crate::test_env::{WORLD, now, open};
 use crate::vectors;
-use crate::world::{WORLD, now, open};
 
 /// Whatever came out can be answered.
 fn answerable(result: Result<scep::Opened, OpenError>) {

@@ -14,6 +14,6 @@ mod oracle;
 mod outside;
 mod refusals;
 mod round_trip;
+mod test_env;
 mod unusable;
 mod vectors;
-mod world;

@@ -8,7 +8,7 @@ use scep::client::self_signed;
 use scep::{CryptoMode, FailInfo};
 
 use crate::forge::{Envelope, Forge, issuer_and_serial};
-use crate::world::{WORLD, failure, now, open, refused};
+use crate::test_env::{WORLD, failure, now, open, refused};
 
 fn turned(name: &str) -> Name {
     let mut parts: Vec<&str> = name.split(", ").collect();
@@ -151,7 +151,7 @@ fn with_long_exponent() -> PrivateKey {
 #[test]
 fn exponents_of_more_than_64_bits_are_refused_by_name() {
     let key = with_long_exponent();
-    let csr = crate::world::csr(&key, None);
+    let csr = crate::test_env::csr(&key, None);
     // In the request alone: its own signature is good.
     let content = Some(Envelope::new(csr.der()).build());
     let got = refused(&Forge::new(content.clone()).build(), CryptoMode::Compatible);

@@ -5,7 +5,7 @@ use pki::{Csr, der, oid};
 use scep::{CryptoMode, FailInfo};
 
 use crate::forge::{CONTENT_KEY, Envelope, Forge, cbc, padded, wrap};
-use crate::world::{Refused, WORLD, failure, refused};
+use crate::test_env::{Refused, WORLD, failure, refused};
 
 /// Every class of ciphertext that does not become a request, by name.
 pub fn broken() -> Vec<(&'static str, Envelope)> {
@@ -157,7 +157,7 @@ fn all_classes_of_broken_ciphertext_get_one_and_the_same_answer() {
     let csr = WORLD.csr(Some("s3cret"));
     let good = Forge::new(Some(Envelope::new(csr.der()).build())).build();
     assert!(
-        crate::world::open(&good, CryptoMode::Modern).is_ok(),
+        crate::test_env::open(&good, CryptoMode::Modern).is_ok(),
         "the message around it must be right"
     );
 
@@ -286,7 +286,7 @@ fn a_changed_envelope_that_can_be_read_names_no_issuer() {
             oid::SCEP_MESSAGE_TYPE,
             vec![der::printable_string(message_type)],
         );
-        let Ok(opened) = crate::world::open(&forge.build(), CryptoMode::Modern) else {
+        let Ok(opened) = crate::test_env::open(&forge.build(), CryptoMode::Modern) else {
             panic!("the attack is not the one that is meant")
         };
         let (scep::Body::GetCert { issuer, serial } | scep::Body::GetCrl { issuer, serial }) =
@@ -317,7 +317,7 @@ fn timing_of_the_classes() {
     for _ in 0..rounds {
         for ((_, message), times) in classes.iter().zip(&mut times) {
             let start = std::time::Instant::now();
-            let _ = std::hint::black_box(crate::world::open(message, CryptoMode::Modern));
+            let _ = std::hint::black_box(crate::test_env::open(message, CryptoMode::Modern));
             times.push(start.elapsed());
         }
     }

@@ -12,7 +12,7 @@ use pki::der::{Tlv, tag};
 use pki::{Certificate, oid};
 use scep::{Answer, CryptoMode, FailInfo, ca_cert_body, next_ca_body};
 
-use crate::world::{WORLD, now, open};
+use crate::test_env::{WORLD, now, open};
 
 fn x509(certificate: &Certificate) -> X509 {
     X509::from_der(certificate.der()).unwrap()

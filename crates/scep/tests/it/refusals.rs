@@ -4,7 +4,7 @@ use pki::{Digest, SignatureScheme, der, oid};
 use scep::{Answer, CryptoMode, Error, FailInfo, OpenError};
 
 use crate::forge::{Envelope, Forge, algorithm};
-use crate::world::{WORLD, failure, now, open, own, refused, rsa};
+use crate::test_env::{WORLD, failure, now, open, own, refused, rsa};
 
 fn right() -> Forge<'static> {
     let csr = WORLD.csr(Some("s3cret"));

@@ -6,7 +6,7 @@ use scep::client::{Content, Reply, Request, RequestBuilder};
 use scep::{Answer, Body, CryptoMode, FailInfo, MessageType, Opened, can_encrypt_to};
 
 use crate::forge::{Envelope, Forge, algorithm, indefinite};
-use crate::world::{WORLD, now, open, own, rsa, short_rsa};
+use crate::test_env::{WORLD, now, open, own, rsa, short_rsa};
 
 fn reply(opened: &Opened, answer: &Answer<'_>, mode: CryptoMode) -> Vec<u8> {
     scep::cert_rep(&opened.reply, answer, &WORLD.ra, mode, now()).unwrap()
@@ -59,12 +59,12 @@ proptest! {
         nonce in prop::option::of(prop::collection::vec(any::<u8>(), 0..=64)),
         challenge in prop::option::of("[ -~]{1,40}"),
     ) {
-        let world = &*WORLD;
-        let csr = world.csr(challenge.as_deref());
-        let recipient = if to_old_ra { &world.old_ra.certificate } else { &world.ra.certificate };
+        let env = &*WORLD;
+        let csr = env.csr(challenge.as_deref());
+        let recipient = if to_old_ra { &env.old_ra.certificate } else { &env.ra.certificate };
         let content = if renewal { Content::RenewalReq(&csr) } else { Content::PkcsReq(&csr) };
-        let recipients = [&world.ca.certificate, recipient];
-        let request = world.builder(content, &recipients)
+        let recipients = [&env.ca.certificate, recipient];
+        let request = env.builder(content, &recipients)
             .cipher(cipher).digest(digest).key_transport(transport)
             .transaction_id(transaction_id.clone()).sender_nonce(nonce.clone())
             .build().unwrap();
@@ -81,8 +81,8 @@ proptest! {
         prop_assert_eq!(got.challenge_password(), challenge.as_deref());
         prop_assert_eq!(matches!(opened.body, Body::RenewalReq(_)), renewal);
 
-        let leaf = world.certify("O=Test, CN=device-1", csr.public_key());
-        let certificates = [leaf.clone(), world.ca.certificate.clone()];
+        let leaf = env.certify("O=Test, CN=device-1", csr.public_key());
+        let certificates = [leaf.clone(), env.ca.certificate.clone()];
         let body = reply(&opened, &Answer::Success { certificates: &certificates }, CryptoMode::Compatible);
         let signed = pki::cms::Signed::parse(&body).unwrap();
         prop_assert_eq!(signed.digest().unwrap(), digest);
@@ -161,15 +161,15 @@ fn pending_and_failure_carry_an_empty_content_and_their_words() {
 
 #[test]
 fn polls_certificates_and_crls() {
-    let world = &*WORLD;
-    let issuer = world.ca.certificate.subject();
+    let env = &*WORLD;
+    let issuer = env.ca.certificate.subject();
     let subject = Name::parse("O=Test, CN=device-1").unwrap();
-    let key = world.device.key.public_key();
-    let recipients = [&world.ra.certificate];
-    let leaf = world.certify("O=Test, CN=device-1", key);
+    let key = env.device.key.public_key();
+    let recipients = [&env.ra.certificate];
+    let leaf = env.certify("O=Test, CN=device-1", key);
     let certificates = [leaf.clone()];
 
-    let poll = world.builder(
+    let poll = env.builder(
         Content::CertPoll {
             issuer,
             subject: &subject,
@@ -195,7 +195,7 @@ fn polls_certificates_and_crls() {
     );
     assert!(matches!(read(&poll, &body), Reply::Certificate { leaf: got, .. } if got == leaf));
 
-    let get = world
+    let get = env
         .builder(
             Content::GetCert {
                 issuer,
@@ -217,7 +217,7 @@ fn polls_certificates_and_crls() {
     assert!(matches!(read(&get, &body), Reply::Certificate { leaf: got, .. } if got == leaf));
 
     let crl = crl();
-    let get = world
+    let get = env
         .builder(
             Content::GetCrl {
                 issuer,
@@ -369,11 +369,11 @@ fn who_can_be_answered() {
 
 #[test]
 fn the_client_refuses_replies_that_are_not_for_it() {
-    let world = &*WORLD;
-    let (csr, request) = world.pkcs_req();
+    let env = &*WORLD;
+    let (csr, request) = env.pkcs_req();
     let got = opened(request.message(), CryptoMode::Modern);
-    let leaf = world.certify("O=Test, CN=device-1", csr.public_key());
-    let foreign = world.certify("O=Test, CN=device-1", rsa().public_key());
+    let leaf = env.certify("O=Test, CN=device-1", csr.public_key());
+    let foreign = env.certify("O=Test, CN=device-1", rsa().public_key());
     let good = [leaf];
     let body = reply(
         &got,
@@ -388,27 +388,27 @@ fn the_client_refuses_replies_that_are_not_for_it() {
         Ok(_) => panic!("it was taken"),
         Err(error) => error.to_string(),
     };
-    let ra = [&world.ra.certificate];
+    let ra = [&env.ra.certificate];
 
-    assert!(complaint(&request, &body, &[&world.old_ra.certificate]).contains("signer"));
+    assert!(complaint(&request, &body, &[&env.old_ra.certificate]).contains("signer"));
     let mut changed = body.clone();
     *changed.last_mut().unwrap() ^= 1;
     assert!(complaint(&request, &changed, &ra).contains("signature"));
     assert!(complaint(&request, b"<html>", &ra).contains("PKIMessage"));
     // A request is no reply.
-    let own = world.builder(Content::PkcsReq(&csr), &ra);
+    let own = env.builder(Content::PkcsReq(&csr), &ra);
     assert!(
         complaint(
             &request,
             own.build().unwrap().message(),
-            &[&world.device.certificate]
+            &[&env.device.certificate]
         )
         .contains("CertRep")
     );
 
-    let (_, other) = world.pkcs_req();
+    let (_, other) = env.pkcs_req();
     assert!(complaint(&other, &body, &ra).contains("transactionID"));
-    let same_id = world
+    let same_id = env
         .builder(Content::PkcsReq(&csr), &ra)
         .transaction_id(request.transaction_id())
         .build()
@@ -432,7 +432,7 @@ fn the_client_refuses_replies_that_are_not_for_it() {
         &Answer::Success {
             certificates: &good,
         },
-        &world.ra,
+        &env.ra,
         CryptoMode::Modern,
         now(),
     );
@@ -445,11 +445,11 @@ fn own_certificate() -> pki::Certificate {
 
 #[test]
 fn the_client_says_when_the_leaf_is_not_first() {
-    let world = &*WORLD;
-    let (csr, request) = world.pkcs_req();
+    let env = &*WORLD;
+    let (csr, request) = env.pkcs_req();
     let got = opened(request.message(), CryptoMode::Modern);
-    let leaf = world.certify("O=Test, CN=device-1", csr.public_key());
-    let certificates = [world.ca.certificate.clone(), leaf.clone()];
+    let leaf = env.certify("O=Test, CN=device-1", csr.public_key());
+    let certificates = [env.ca.certificate.clone(), leaf.clone()];
     let body = reply(
         &got,
         &Answer::Success {
@@ -469,16 +469,16 @@ fn the_client_says_when_the_leaf_is_not_first() {
 
 #[test]
 fn a_message_type_can_be_forced_and_numbers_compare_as_numbers() {
-    let world = &*WORLD;
-    let issuer = world.ca.certificate.subject();
+    let env = &*WORLD;
+    let issuer = env.ca.certificate.subject();
     let serial = Serial::new([0, 0x12]);
     let request = RequestBuilder::new(
         Content::GetCert {
             issuer,
             serial: &serial,
         },
-        (&world.device.certificate, &world.device.key),
-        &[&world.ra.certificate],
+        (&env.device.certificate, &env.device.key),
+        &[&env.ra.certificate],
     )
     .message_type(MessageType::GetCrl)
     .build()

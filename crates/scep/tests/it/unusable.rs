@@ -11,7 +11,7 @@ use pki::{Csr, Name, der, oid};
 use scep::{CryptoMode, FailInfo};
 
 use crate::forge::{Envelope, Forge, algorithm};
-use crate::world::{Refused, WORLD, refused};
+use crate::test_env::{Refused, WORLD, refused};
 
 fn info(spki: &[u8], attributes: &[u8]) -> Vec<u8> {
     der::seq(&[
@@ -189,7 +189,7 @@ fn a_part_that_cannot_be_read_is_named() {
 #[test]
 fn a_signer_whose_key_is_too_short_for_the_reply_is_told_so_first() {
     use pki::{ContentCipher, Digest, KeyTransport};
-    let device = crate::world::own("CN=short", crate::world::short_rsa());
+    let device = crate::test_env::own("CN=short", crate::test_env::short_rsa());
     let csr = WORLD.csr(None);
     let recipients = [&WORLD.ra.certificate];
     for (digest, fits) in [(Digest::Sha256, true), (Digest::Sha512, false)] {
@@ -203,7 +203,7 @@ fn a_signer_whose_key_is_too_short_for_the_reply_is_told_so_first() {
         .build()
         .unwrap();
         if fits {
-            assert!(crate::world::open(request.message(), CryptoMode::Modern).is_ok());
+            assert!(crate::test_env::open(request.message(), CryptoMode::Modern).is_ok());
         } else {
             let got = refused(request.message(), CryptoMode::Modern);
             assert_eq!(got.fail_info, FailInfo::BadAlg, "{}", got.detail);

@@ -79,13 +79,13 @@ fn enroll(dir: &Path, count: u64, batch: u64, sync: bool) -> Done {
         };
         let end = (done + size).min(count);
         let changes = (done..end).map(enrollment).collect::<Result<Vec<_>, _>>()?;
-        let begun = Watch::start();
+        let started = Watch::start();
         for answer in store.commit(&changes, time(&store, end))? {
             answer?;
         }
-        times.push(begun.begun.elapsed());
-        spent += begun.begun.elapsed();
-        busied += busy().saturating_sub(begun.busy);
+        times.push(started.started.elapsed());
+        spent += started.started.elapsed();
+        busied += busy().saturating_sub(started.busy);
         done = end;
     }
     times.sort_unstable();
@@ -112,18 +112,18 @@ fn enroll(dir: &Path, count: u64, batch: u64, sync: bool) -> Done {
         sizes.index_bytes / 1024
     );
     drop(store);
-    let begun = Watch::start();
+    let started = Watch::start();
     let store = SledStore::open(dir, &SledOptions::default())?;
-    println!("opened again in {}, {}", begun, memory());
+    println!("opened again in {}, {}", started, memory());
     println!(
         "disk after closing: {} octets an enrollment",
         store.sizes()?.disk_bytes / count
     );
-    let begun = Watch::start();
+    let started = Watch::start();
     let report = store.verify()?;
     println!(
         "verified in {}: good {}, {}",
-        begun,
+        started,
         report.is_good(),
         memory()
     );
@@ -136,7 +136,7 @@ fn search(dir: &Path, count: u64) -> Done {
         ..SledOptions::default()
     };
     let store = SledStore::open(dir, &quick)?;
-    let begun = Watch::start();
+    let started = Watch::start();
     for first in (0..count).step_by(500) {
         let changes = (first..(first + 500).min(count))
             .map(|n| {
@@ -154,23 +154,23 @@ fn search(dir: &Path, count: u64) -> Done {
     println!(
         "{count} events and {} certificates written in {}",
         count / 2,
-        begun
+        started
     );
     let sizes = store.sizes()?;
     println!("disk {} MB", sizes.disk_bytes >> 20);
     drop(store);
     println!("before opening: {}", memory());
-    let begun = Watch::start();
+    let started = Watch::start();
     let store = SledStore::open(dir, &quick)?;
-    println!("opened in {}, {}", begun, memory());
+    println!("opened in {}, {}", started, memory());
     let sizes = store.sizes()?;
     println!("indexes: {} MB", sizes.index_bytes >> 20);
     searches(&store, count)?;
     println!("after searching: {}", memory());
-    let begun = Watch::start();
+    let started = Watch::start();
     let check = store.audit_verify()?;
     println!(
-        "chain of {} checked in {begun}, {}",
+        "chain of {} checked in {started}, {}",
         check.checked,
         memory()
     );
@@ -271,10 +271,10 @@ fn searches(store: &SledStore, count: u64) -> Done {
         let (mut times, mut busied) = (Vec::new(), Vec::new());
         let mut total = 0;
         for _ in 0..9 {
-            let begun = Watch::start();
+            let started = Watch::start();
             total = store.audit(&query)?.total;
-            times.push(begun.begun.elapsed());
-            busied.push(busy().saturating_sub(begun.busy));
+            times.push(started.started.elapsed());
+            busied.push(busy().saturating_sub(started.busy));
         }
         busied.sort_unstable();
         times.sort_unstable();
@@ -322,9 +322,9 @@ fn searches(store: &SledStore, count: u64) -> Done {
             },
         ),
     ] {
-        let begun = Watch::start();
+        let started = Watch::start();
         let total = store.certificates(&query, at(count))?.total;
-        println!("certificates by {name}: {total} found, {}", begun);
+        println!("certificates by {name}: {total} found, {}", started);
     }
     Ok(())
 }
@@ -335,7 +335,7 @@ fn marks(dir: &Path, count: u64) -> Done {
         ..SledOptions::default()
     };
     let store = SledStore::open(dir, &quick)?;
-    let begun = Watch::start();
+    let started = Watch::start();
     for first in (0..count).step_by(1000) {
         let changes = (first..(first + 1000).min(count))
             .map(|n| {
@@ -351,23 +351,23 @@ fn marks(dir: &Path, count: u64) -> Done {
             answer?;
         }
     }
-    println!("{count} marks written in {}, {}", begun, memory());
+    println!("{count} marks written in {}, {}", started, memory());
     println!("disk: {} octets a mark", store.sizes()?.disk_bytes / count);
     drop(store);
     println!("before opening: {}", memory());
-    let begun = Watch::start();
+    let started = Watch::start();
     let store = SledStore::open(dir, &quick)?;
-    println!("opened in {}, {}", begun, memory());
-    let begun = Watch::start();
+    println!("opened in {}, {}", started, memory());
+    let started = Watch::start();
     let mut seen = 0_u64;
     store.replay_marks("corp", time(&store, 0), &mut |_| seen += 1)?;
-    println!("{seen} marks visited in {}, {}", begun, memory());
-    let begun = Watch::start();
+    println!("{seen} marks visited in {}, {}", started, memory());
+    let started = Watch::start();
     let state = store.profile_state("corp", time(&store, 0))?;
     println!(
         "{} marks listed in {}, {}",
         state.replay.len(),
-        begun,
+        started,
         memory()
     );
     Ok(())
@@ -390,7 +390,7 @@ fn fill(dir: &Path, count: u64) -> Done {
         ..SledOptions::default()
     };
     let store = SledStore::open(dir, &quick)?;
-    let begun = Watch::start();
+    let started = Watch::start();
     for first in (0..count).step_by(500) {
         let end = (first + 500).min(count);
         let changes = (first..end)
@@ -400,7 +400,7 @@ fn fill(dir: &Path, count: u64) -> Done {
             answer?;
         }
     }
-    println!("{count} enrollments written in {begun}, {}", memory());
+    println!("{count} enrollments written in {started}, {}", memory());
     let octets = store.sizes()?.disk_bytes;
     println!("disk: {} octets an enrollment", octets / count);
     Ok(())
@@ -408,22 +408,22 @@ fn fill(dir: &Path, count: u64) -> Done {
 
 fn ready(dir: &Path) -> Done {
     println!("before opening: {}", memory());
-    let begun = Watch::start();
+    let started = Watch::start();
     let store = SledStore::open(dir, &SledOptions::default())?;
-    println!("opened in {begun}, {}", memory());
+    println!("opened in {started}, {}", memory());
     let sizes = store.sizes()?;
     let now = time(&store, sizes.certificates);
     for profile in PROFILES {
-        let begun = Watch::start();
+        let started = Watch::start();
         let state = store.profile_state(profile, now)?;
         println!(
-            "{profile}: {} used challenges, {} enrollments that count, in {begun}, {}",
+            "{profile}: {} used challenges, {} enrollments that count, in {started}, {}",
             state.replay.len(),
             state.rate.len(),
             memory()
         );
     }
-    println!("ready in {begun}, {}", memory());
+    println!("ready in {started}, {}", memory());
     println!(
         "{} certificates, {} events, disk {} octets an enrollment, indexes {} MB",
         sizes.certificates,
@@ -446,12 +446,12 @@ fn more(dir: &Path, count: u64, sync: bool) -> Done {
     for from in (first..first + count).step_by(16) {
         let end = (from + 16).min(first + count);
         let changes = (from..end).map(remembered).collect::<Result<Vec<_>, _>>()?;
-        let begun = Watch::start();
+        let started = Watch::start();
         for answer in store.commit(&changes, time(&store, end))? {
             answer?;
         }
-        spent += begun.begun.elapsed();
-        busied += busy().saturating_sub(begun.busy);
+        spent += started.started.elapsed();
+        busied += busy().saturating_sub(started.busy);
     }
     println!(
         "{count} enrollments beside {first}, sync {sync}: {:.0}/s, busy {:?} an enrollment, {}",
@@ -471,16 +471,16 @@ fn time(store: &SledStore, seconds: u64) -> StoreTime {
 }
 
 fn reopen(dir: &Path) -> Done {
-    let begun = Watch::start();
+    let started = Watch::start();
     let store = SledStore::open(dir, &SledOptions::default())?;
-    println!("opened in {begun}, {}", memory());
+    println!("opened in {started}, {}", memory());
     println!("{:?}", store.sizes()?);
     for profile in PROFILES {
-        let begun = Watch::start();
+        let started = Watch::start();
         let mut seen = 0_u64;
         store.replay_marks(profile, time(&store, 0), &mut |_| seen += 1)?;
         println!(
-            "{profile}: {seen} replay marks visited in {begun}, {}",
+            "{profile}: {seen} replay marks visited in {started}, {}",
             memory()
         );
     }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 /// Time gone by, and time spent on a processor.
 pub(super) struct Watch {
-    pub(super) begun: Instant,
+    pub(super) started: Instant,
     pub(super) busy: Duration,
 }
 
 impl Watch {
     pub(super) fn start() -> Self {
         Self {
-            begun: Instant::now(),
+            started: Instant::now(),
             busy: busy(),
         }
     }
@@ -21,7 +21,7 @@ impl Watch {
 impl std::fmt::Display for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let busy = busy().saturating_sub(self.busy);
-        write!(f, "{:.1?} (busy {busy:.1?})", self.begun.elapsed())
+        write!(f, "{:.1?} (busy {busy:.1?})", self.started.elapsed())
     }
 }
 

@@ -152,7 +152,7 @@ const RECORDED_SINCE: u32 = 2;
 
 /// What the kept events say of the chain's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beginning {
+pub(super) enum ChainStart {
     /// It is event 1, or an event says that those before it were let go.
     Told,
     /// Events were let go by a scepd that did not write such events, and no other was at work since.
@@ -195,11 +195,11 @@ impl Evidence {
         self.named_by
     }
 
-    pub(super) const fn beginning(&self) -> Beginning {
+    pub(super) const fn chain_start(&self) -> ChainStart {
         match (self.anchor, self.named_by) {
-            (None, _) | (_, Some(_)) => Beginning::Told,
-            (Some(anchor), None) if self.recorded => Beginning::Untold(anchor.id),
-            (Some(_), None) => Beginning::Old,
+            (None, _) | (_, Some(_)) => ChainStart::Told,
+            (Some(anchor), None) if self.recorded => ChainStart::Untold(anchor.id),
+            (Some(_), None) => ChainStart::Old,
         }
     }
 }
@@ -236,7 +236,7 @@ pub(super) fn check(
     let noted = match noted {
         Ok(noted) => noted,
         Err(Error::Corrupt { .. }) => {
-            faults.push(AuditFault::Witness);
+            faults.push(AuditFault::HighWaterMark);
             None
         }
         Err(error) => return Err(error),
@@ -282,7 +282,7 @@ pub(super) fn check(
             to: noted.id,
         });
     }
-    if let Beginning::Untold(id) = walk.evidence.beginning() {
+    if let ChainStart::Untold(id) = walk.evidence.chain_start() {
         // Before all others: it is about the oldest events.
         walk.faults.truncate(FAULTS_MAX - 1);
         walk.faults.insert(0, AuditFault::Unrecorded { id });

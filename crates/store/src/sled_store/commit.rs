@@ -3,14 +3,14 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::chain::{Beginning, Head};
+use super::chain::{ChainStart, Head};
 use super::clock;
 use super::engine::encoded;
-use super::sheets::Sheets;
+use super::high_water_mark::HighWaterMark;
+use super::mark_pages::MarkPages;
 use super::stage::{Refusal, Stage};
-use super::staged::{Next, Staged};
+use super::staged::{Next, StagedWrites};
 use super::wire::{self, CertificateFacts};
-use super::witness::Witness;
 use super::{SledStore, State};
 use crate::time::Noted;
 use crate::{Change, Committed, Conflict, Result, SCHEMA_VERSION, StoreTime};
@@ -19,14 +19,14 @@ use crate::{Change, Committed, Conflict, Result, SCHEMA_VERSION, StoreTime};
 pub(super) struct Writer {
     pub(super) next: Next,
     /// None in a store that is only looked at.
-    pub(super) witness: Option<Witness>,
+    pub(super) mark: Option<HighWaterMark>,
     /// The time that is on disk.
     pub(super) noted: Option<Noted>,
-    pub(super) sheets: Sheets,
+    pub(super) pages: MarkPages,
     /// The layout's version when the chain's end was written, as far as the rules of the chain go.
     pub(super) chain_schema: u32,
     /// What the kept audit events say of the chain's beginning.
-    pub(super) beginning: Beginning,
+    pub(super) chain_start: ChainStart,
 }
 
 impl SledStore {
@@ -36,7 +36,7 @@ impl SledStore {
         time: StoreTime,
     ) -> Result<Vec<std::result::Result<Committed, Conflict>>> {
         let mut writer = self.writer()?;
-        let mut all = Staged::new(writer.next);
+        let mut all = StagedWrites::new(writer.next);
         let mut answers = Vec::with_capacity(changes.len());
         let upgrade;
         {
@@ -45,7 +45,7 @@ impl SledStore {
             upgrade = all.writes.len();
             for change in changes {
                 let passed = wire::micros(time.passed());
-                match Stage::change(&self.engine, &state, &writer.sheets, &all, change, passed) {
+                match Stage::change(&self.engine, &state, &writer.pages, &all, change, passed) {
                     Ok((staged, done)) => {
                         all.absorb(staged);
                         answers.push(Ok(done));
@@ -58,14 +58,14 @@ impl SledStore {
         if all.writes.len() == upgrade {
             return Ok(answers);
         }
-        // Should what follows fail, a sheet that is not on disk counts as empty.
-        writer.sheets.advance(&all.sheets, &all.marks);
+        // Should what follows fail, a page that is not on disk counts as empty.
+        writer.pages.advance(&all.pages, &all.marks);
         writer
-            .sheets
+            .pages
             .sweep(&self.engine, &mut all, wire::micros(time.passed()))?;
         self.finish(&mut writer, all, |_| ())?;
-        if writer.beginning == Beginning::Old {
-            writer.beginning = Beginning::Told;
+        if writer.chain_start == ChainStart::Old {
+            writer.chain_start = ChainStart::Told;
         }
         Ok(answers)
     }
@@ -73,7 +73,7 @@ impl SledStore {
     /// Writes how much time has passed, where that is news.
     pub(super) fn note_time(&self) -> Result<()> {
         let mut writer = self.writer()?;
-        let all = Staged::new(writer.next);
+        let all = StagedWrites::new(writer.next);
         match self.clock.noted() {
             // A change has to bring the chain's rules up to this version first.
             Some(now)
@@ -91,7 +91,7 @@ impl SledStore {
     pub(super) fn finish(
         &self,
         writer: &mut Writer,
-        mut all: Staged,
+        mut all: StagedWrites,
         shown: impl FnOnce(&mut State),
     ) -> Result<()> {
         if all.next.head != writer.next.head {
@@ -113,10 +113,10 @@ impl SledStore {
             }
         }
         self.write(batch, records)?;
-        if let Some(witness) = &writer.witness
+        if let Some(mark) = &writer.mark
             && all.next.head != writer.next.head
         {
-            let noted = witness.note(&all.next.head);
+            let noted = mark.note(&all.next.head);
             noted.inspect_err(|_| self.stopped.store(true, Ordering::Release))?;
         }
         writer.next = all.next;
@@ -142,7 +142,7 @@ impl SledStore {
     }
 }
 
-fn apply(state: &mut State, staged: Staged) -> Result<()> {
+fn apply(state: &mut State, staged: StagedWrites) -> Result<()> {
     for octets in &staged.events {
         state.push_event(&wire::event_view(octets)?, octets);
     }

@@ -47,18 +47,18 @@ mod tests {
     #[test]
     fn digests_that_are_alike_are_spread() {
         let folding = Folding::default();
-        let (mut whole, mut low, mut begun) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut whole, mut low, mut prefixes) = (HashSet::new(), HashSet::new(), HashSet::new());
         for n in 0..4096_u32 {
             let mut digest = [0; 16];
             digest[12..].copy_from_slice(&n.to_be_bytes());
             let hash = folding.digest(&digest);
             whole.insert(hash);
             low.insert(hash & 0xffff);
-            begun.insert(folding.beginning(n.to_be_bytes()) & 0xffff);
+            prefixes.insert(folding.beginning(n.to_be_bytes()) & 0xffff);
         }
         assert_eq!(whole.len(), 4096);
         // Of 65,536 places random ones would take some 3,970.
         assert!(low.len() > 3000, "{}", low.len());
-        assert!(begun.len() > 3000, "{}", begun.len());
+        assert!(prefixes.len() > 3000, "{}", prefixes.len());
     }
 }

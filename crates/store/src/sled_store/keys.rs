@@ -11,8 +11,8 @@
 //! | `e` | enrollment id | an enrollment |
 //! | `u` | enrollment id | nothing: the enrollment is not at its end |
 //! | `o` | notice id | a notice to be sent |
-//! | `r` | profile, sheet number | a sheet of replay marks |
-//! | `d` | profile, sheet number | a sheet of rate marks |
+//! | `r` | profile, page number | a page of replay marks |
+//! | `d` | profile, page number | a page of rate marks |
 //! | `n` | profile | counters |
 //! | `h` | digest | a challenge |
 //! | `q` | challenge number | its digest |

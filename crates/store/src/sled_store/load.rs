@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chain::{self, Anchor, Beginning, Evidence, Head};
+use super::chain::{self, Anchor, ChainStart, Evidence, Head};
 use super::engine::Engine;
 use super::index::{BLOCK_ROWS, Row, Shelf};
 use super::keys::{Kind, earlier_chain_key, id_of, name_of, schema_key};
-use super::sheets::Sheets;
+use super::mark_pages::MarkPages;
 use super::stage::last_notice_key;
 use super::staged::Next;
 use super::state::{State, key_of, serial_of};
@@ -60,8 +60,8 @@ pub(super) fn chain_schema(engine: &Engine) -> Result<u32> {
 pub(super) struct Loaded {
     pub(super) state: State,
     pub(super) next: Next,
-    pub(super) sheets: Sheets,
-    pub(super) beginning: Beginning,
+    pub(super) pages: MarkPages,
+    pub(super) chain_start: ChainStart,
     /// Records that cannot be read, events aside: those are for the chain's check.
     pub(super) faults: Vec<Fault>,
 }
@@ -92,7 +92,7 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
         faults,
         ..
     } = load;
-    let sheets = Sheets::load(engine)?;
+    let pages = MarkPages::load(engine)?;
     let next = Next {
         head,
         event,
@@ -104,8 +104,8 @@ pub(super) fn load(engine: &Engine, chain_schema: u32, shelf: Option<Shelf>) -> 
     Ok(Loaded {
         state,
         next,
-        sheets,
-        beginning: evidence.beginning(),
+        pages,
+        chain_start: evidence.chain_start(),
         faults,
     })
 }

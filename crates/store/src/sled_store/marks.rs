@@ -1,8 +1,8 @@
-//! Replay and rate marks, by the sheet.
+//! Replay and rate marks, by the page.
 //!
 //! A mark is small and there may be a million of them, while sled keeps at most 16 records on a
-//! page and spends a good deal of memory on each page. So marks are kept in sheets of a few, one
-//! record each, numbered from 1 for every profile; a new mark goes on the newest sheet.
+//! page and spends a good deal of memory on each page. So marks are kept in pages of a few, one
+//! record each, numbered from 1 for every profile; a new mark goes on the newest page.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sled::IVec;
@@ -13,13 +13,13 @@ use super::tables::Digest;
 use super::wire::{self, corrupt};
 use crate::{Conflict, Result};
 
-/// Marks on a sheet.
-pub(super) const SHEET_MARKS: usize = 16;
+/// Marks on a page.
+pub(super) const PAGE_MARKS: usize = 16;
 
-/// The longest profile name that fits a sheet's key, in octets.
+/// The longest profile name that fits a page's key, in octets.
 const PROFILE_MAX: usize = 255;
 
-/// Whose marks: the first part of a sheet's key.
+/// Whose marks: the first part of a page's key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
     prefix: Vec<u8>,
@@ -39,8 +39,8 @@ impl Owner {
         Ok(Self { prefix })
     }
 
-    /// The owner and the number of the sheet with this key.
-    pub(super) fn of_sheet(key: &[u8]) -> Option<(Self, u64)> {
+    /// The owner and the number of the page with this key.
+    pub(super) fn of_page(key: &[u8]) -> Option<(Self, u64)> {
         let length = usize::from(*key.get(1)?);
         let (prefix, number) = key.split_at_checked(2 + length)?;
         Some((
@@ -56,12 +56,12 @@ impl Owner {
         std::str::from_utf8(self.prefix.get(2..)?).ok()
     }
 
-    /// What the keys of all its sheets begin with.
+    /// What the keys of all its pages begin with.
     pub(super) fn prefix(&self) -> &[u8] {
         &self.prefix
     }
 
-    pub(super) fn sheet(&self, number: u64) -> Vec<u8> {
+    pub(super) fn page(&self, number: u64) -> Vec<u8> {
         let mut key = Vec::with_capacity(self.prefix.len() + 8);
         key.extend_from_slice(&self.prefix);
         key.extend_from_slice(&number.to_be_bytes());
@@ -73,9 +73,9 @@ impl Owner {
     }
 }
 
-/// A mark on a sheet. Times are microseconds since 1970.
+/// A mark on a page. Times are microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SheetMark {
+pub(super) struct PageMark {
     pub(super) digest: [u8; 16],
     /// From then on it is void.
     pub(super) until: i64,
@@ -83,20 +83,20 @@ pub(super) struct SheetMark {
     pub(super) at: i64,
 }
 
-/// The marks on a sheet of this kind.
-pub(super) fn read_sheet(rate: bool, octets: &[u8]) -> Result<Vec<SheetMark>> {
-    let mut marks = Vec::with_capacity(SHEET_MARKS);
+/// The marks on a page of this kind.
+pub(super) fn read_page(rate: bool, octets: &[u8]) -> Result<Vec<PageMark>> {
+    let mut marks = Vec::with_capacity(PAGE_MARKS);
     let mut rest = octets;
     while !rest.is_empty() {
         let (mark, after) =
-            take(rate, rest).ok_or_else(|| corrupt("a sheet of marks", "it is cut short"))?;
+            take(rate, rest).ok_or_else(|| corrupt("a page of marks", "it is cut short"))?;
         marks.push(mark);
         rest = after;
     }
     Ok(marks)
 }
 
-fn take(rate: bool, octets: &[u8]) -> Option<(SheetMark, &[u8])> {
+fn take(rate: bool, octets: &[u8]) -> Option<(PageMark, &[u8])> {
     let (digest, rest) = octets.split_first_chunk::<16>()?;
     let (until, rest) = rest.split_first_chunk::<8>()?;
     let (at, rest) = match rate {
@@ -107,7 +107,7 @@ fn take(rate: bool, octets: &[u8]) -> Option<(SheetMark, &[u8])> {
         }
     };
     Some((
-        SheetMark {
+        PageMark {
             digest: *digest,
             until: i64::from_be_bytes(*until),
             at,
@@ -116,7 +116,7 @@ fn take(rate: bool, octets: &[u8]) -> Option<(SheetMark, &[u8])> {
     ))
 }
 
-fn write_sheet(rate: bool, marks: &[SheetMark]) -> Vec<u8> {
+fn write_page(rate: bool, marks: &[PageMark]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(marks.len() * 32);
     for mark in marks {
         octets.extend_from_slice(&mark.digest);
@@ -128,21 +128,21 @@ fn write_sheet(rate: bool, marks: &[SheetMark]) -> Vec<u8> {
     octets
 }
 
-/// The newest sheet with one more mark on it, or a new sheet: its number and octets. `last` is
-/// the newest sheet's number, 0 when there is none.
+/// The newest page with one more mark on it, or a new page: its number and octets. `last` is
+/// the newest page's number, 0 when there is none.
 pub(super) fn added(
     owner: &Owner,
     last: u64,
-    sheet: Option<&[u8]>,
-    mark: SheetMark,
+    page: Option<&[u8]>,
+    mark: PageMark,
 ) -> Result<(u64, Vec<u8>)> {
     let rate = owner.is_rate();
-    let mut marks = read_sheet(rate, sheet.unwrap_or_default())?;
-    if last == 0 || marks.len() >= SHEET_MARKS {
-        return Ok((last.saturating_add(1), write_sheet(rate, &[mark])));
+    let mut marks = read_page(rate, page.unwrap_or_default())?;
+    if last == 0 || marks.len() >= PAGE_MARKS {
+        return Ok((last.saturating_add(1), write_page(rate, &[mark])));
     }
     marks.push(mark);
-    Ok((last, write_sheet(rate, &marks)))
+    Ok((last, write_page(rate, &marks)))
 }
 
 /// Whether one more may be taken `at` a time, given the times (microseconds since 1970) at which it was
@@ -182,10 +182,10 @@ pub(super) fn each_live(
     engine: &Engine,
     owner: &Owner,
     now: i64,
-    visit: &mut dyn FnMut(SheetMark) -> Result<()>,
+    visit: &mut dyn FnMut(PageMark) -> Result<()>,
 ) -> Result<()> {
     engine.scan(owner.prefix(), |_: &IVec, octets| {
-        for mark in read_sheet(owner.is_rate(), octets)? {
+        for mark in read_page(owner.is_rate(), octets)? {
             if mark.until > now {
                 visit(mark)?;
             }
@@ -203,42 +203,42 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sheets_come_back(marks in prop::collection::vec(any::<([u8; 16], i64, i64)>(), 0..20), rate: bool) {
-            let marks: Vec<SheetMark> = marks.into_iter()
-                .map(|(digest, until, at)| SheetMark { digest, until, at: if rate { at } else { 0 } })
+        fn pages_come_back(marks in prop::collection::vec(any::<([u8; 16], i64, i64)>(), 0..20), rate: bool) {
+            let marks: Vec<PageMark> = marks.into_iter()
+                .map(|(digest, until, at)| PageMark { digest, until, at: if rate { at } else { 0 } })
                 .collect();
-            prop_assert_eq!(read_sheet(rate, &write_sheet(rate, &marks)).unwrap(), marks);
+            prop_assert_eq!(read_page(rate, &write_page(rate, &marks)).unwrap(), marks);
         }
 
         #[test]
         fn any_octets_are_read_or_refused(octets: Vec<u8>, rate: bool) {
             let each = if rate { 32 } else { 24 };
-            prop_assert_eq!(read_sheet(rate, &octets).is_ok(), octets.len().is_multiple_of(each));
-            let _ = Owner::of_sheet(&octets);
+            prop_assert_eq!(read_page(rate, &octets).is_ok(), octets.len().is_multiple_of(each));
+            let _ = Owner::of_page(&octets);
         }
 
         #[test]
         fn keys_come_back(profile in "[a-z0-9-]{0,40}", number: u64, rate: bool) {
             let kind = if rate { Kind::Rate } else { Kind::Replay };
             let owner = Owner::new(kind, &profile).unwrap();
-            prop_assert_eq!(Owner::of_sheet(&owner.sheet(number)), Some((owner, number)));
+            prop_assert_eq!(Owner::of_page(&owner.page(number)), Some((owner, number)));
         }
     }
 
     #[test]
-    fn a_sheet_takes_so_many_marks_and_then_a_new_one_begins() {
+    fn a_page_takes_so_many_marks_and_then_a_new_one_begins() {
         let owner = Owner::new(Kind::Replay, "corp").unwrap();
-        let mark = |n: u8| SheetMark {
+        let mark = |n: u8| PageMark {
             digest: [n; 16],
             until: 9,
             at: 0,
         };
-        let (mut last, mut sheet) = added(&owner, 0, None, mark(0)).unwrap();
-        for n in 1..=SHEET_MARKS as u8 {
+        let (mut last, mut page) = added(&owner, 0, None, mark(0)).unwrap();
+        for n in 1..=PAGE_MARKS as u8 {
             assert_eq!(last, 1);
-            (last, sheet) = added(&owner, last, Some(&sheet), mark(n)).unwrap();
+            (last, page) = added(&owner, last, Some(&page), mark(n)).unwrap();
         }
-        assert_eq!((last, read_sheet(false, &sheet).unwrap().len()), (2, 1));
+        assert_eq!((last, read_page(false, &page).unwrap().len()), (2, 1));
     }
 
     #[test]

@@ -9,14 +9,14 @@
 //! | `stage`, `staged`, `commit` | the way of changes to disk |
 //! | `migrate` | from earlier layouts to this one |
 //! | `prune` | letting audit events go, and the events that say so |
-//! | `marks`, `sheets` | replay and rate marks, and where they are |
+//! | `marks`, `mark_pages` | replay and rate marks, and where they are |
 //! | `challenges` | which challenges are open, and searches in them |
 //! | `clock` | how much time has passed |
 //! | `state`, `classes`, `tables`, `digest_map`, `hash`, `index` | what is held in memory to find things |
 //! | `load` | the way from disk to memory at the start |
 //! | `records`, `query`, `thumbprints` | what is looked at, and searches |
 //! | `verify`, `backup` | reading all of it |
-//! | `witness` | what shows that the newest of it is gone |
+//! | `high_water_mark` | what shows that the newest of it is gone |
 
 mod absent;
 #[cfg(test)]
@@ -30,16 +30,17 @@ mod commit;
 mod digest_map;
 mod engine;
 mod hash;
+mod high_water_mark;
 mod index;
 mod keys;
 mod load;
+mod mark_pages;
 mod marks;
 mod migrate;
 mod prune;
 mod query;
 mod records;
 mod retention;
-mod sheets;
 mod stage;
 mod staged;
 mod state;
@@ -49,7 +50,6 @@ mod tests;
 mod thumbprints;
 mod verify;
 mod wire;
-mod witness;
 
 pub use backup::BackupSummary;
 pub use migrate::Migration;
@@ -64,14 +64,14 @@ use chrono::{DateTime, Utc};
 use clock::Clock;
 use commit::Writer;
 use engine::Engine;
+use high_water_mark::HighWaterMark;
 use index::Shelf;
 use keys::Kind;
-use marks::{Owner, SheetMark};
+use marks::{Owner, PageMark};
 use state::State;
 use tables::enrollment_digest;
 use thumbprints::Thumbprints;
 use wire::CertificateFacts;
-use witness::Witness;
 
 use crate::{
     CertificateRecord, ChallengeRecord, Change, ClockReading, Committed, Conflict,
@@ -150,18 +150,18 @@ impl SledStore {
                 what: format!("{record}: {problem}"),
             });
         }
-        let witness = match options.lenient {
+        let mark = match options.lenient {
             true => None,
-            false => Some(Witness::of(engine.dir(), &loaded.next.head)?),
+            false => Some(HighWaterMark::of(engine.dir(), &loaded.next.head)?),
         };
         let noted = clock::read(&engine, &loaded.next.head)?;
         let writer = Writer {
             next: loaded.next,
-            witness,
+            mark,
             noted,
-            sheets: loaded.sheets,
+            pages: loaded.pages,
             chain_schema,
-            beginning: loaded.beginning,
+            chain_start: loaded.chain_start,
         };
         Ok(Self {
             engine,
@@ -239,7 +239,7 @@ impl SledStore {
         kind: Kind,
         profile: &str,
         time: StoreTime,
-        visit: &mut dyn FnMut(SheetMark) -> Result<()>,
+        visit: &mut dyn FnMut(PageMark) -> Result<()>,
     ) -> Result<()> {
         // A name that is too long for a key was refused when marks were put.
         let Ok(owner) = Owner::new(kind, profile) else {
@@ -319,7 +319,12 @@ impl Ledger for SledStore {
             .collect()
     }
 
-    fn due(&self, time: StoreTime, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+    fn due(
+        &self,
+        time: StoreTime,
+        node: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EnrollmentRecord>> {
         let now = time.passed();
         let numbers: Vec<u64> = self.state().enrollments.due(wire::micros(now)).collect();
         let mut due = Vec::new();
@@ -328,7 +333,7 @@ impl Ledger for SledStore {
                 break;
             }
             let record = self.enrollment_by_number(number)?;
-            let held = record.lease.as_ref().is_some_and(|lease| now < lease.until);
+            let held = node.is_some_and(|node| record.is_held_by_another(node, now));
             // It may have moved on since the numbers were taken.
             if !held && record.stage.is_open() && record.due.is_some_and(|due| due <= now) {
                 due.push(record);
@@ -407,10 +412,10 @@ impl Ledger for SledStore {
         let now = wire::micros(now);
         for kind in [Kind::Replay, Kind::Rate] {
             self.engine.scan(&[kind.letter()], |key, octets| {
-                if let Some((owner, _)) = Owner::of_sheet(key)
+                if let Some((owner, _)) = Owner::of_page(key)
                     && let Some(profile) = owner.profile()
                     && !live.contains(profile)
-                    && marks::read_sheet(kind == Kind::Rate, octets)?
+                    && marks::read_page(kind == Kind::Rate, octets)?
                         .iter()
                         .any(|mark| mark.until > now)
                 {

@@ -10,13 +10,13 @@ use std::sync::PoisonError;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::chain::{
-    self, ACTION, Anchor, Beginning, LAST_DIGEST, LAST_ID, UNRECORDED_TO, is_pruning,
+    self, ACTION, Anchor, ChainStart, LAST_DIGEST, LAST_ID, UNRECORDED_TO, is_pruning,
 };
 use super::commit::Writer;
 use super::engine::encoded;
 use super::keys::{Kind, earlier_chain_key};
 use super::stage::{Refusal, Stage};
-use super::staged::Staged;
+use super::staged::StagedWrites;
 use super::wire;
 use super::{SledStore, State};
 use crate::{AuditDetails, AuditEvent, Change, Error, Outcome, Result, SCHEMA_VERSION, StoreTime};
@@ -58,8 +58,8 @@ impl SledStore {
             digest: going.digest,
             pruned_at: wire::micros(now),
         };
-        let mut all = Staged::new(writer.next);
-        let event = going.event(retention, writer.beginning, now);
+        let mut all = StagedWrites::new(writer.next);
+        let event = going.event(retention, writer.chain_start, now);
         all.absorb(self.appended(&self.state(), &writer, &all, event)?);
         let gone = (going.first.0..=last).map(|id| (Kind::Audit.id(id), None));
         all.writes.extend(gone);
@@ -69,7 +69,7 @@ impl SledStore {
         self.finish(&mut writer, all, |state| {
             state.prune_events(last.saturating_add(1));
         })?;
-        writer.beginning = Beginning::Told;
+        writer.chain_start = ChainStart::Told;
         Ok(going.events)
     }
 
@@ -112,14 +112,14 @@ impl SledStore {
         &self,
         state: &State,
         writer: &Writer,
-        all: &mut Staged,
+        all: &mut StagedWrites,
         now: DateTime<Utc>,
     ) -> Result<()> {
         if writer.chain_schema >= SCHEMA_VERSION {
             return Ok(());
         }
         all.writes.insert(earlier_chain_key(), None);
-        if let (Some(anchor), Beginning::Old) = (Anchor::read(&self.engine)?, writer.beginning) {
+        if let (Some(anchor), ChainStart::Old) = (Anchor::read(&self.engine)?, writer.chain_start) {
             let event = earlier(&anchor, now)?;
             all.absorb(self.appended(state, writer, all, event)?);
         }
@@ -130,12 +130,12 @@ impl SledStore {
         &self,
         state: &State,
         writer: &Writer,
-        earlier: &Staged,
+        earlier: &StagedWrites,
         event: AuditEvent,
-    ) -> Result<Staged> {
+    ) -> Result<StagedWrites> {
         let now = wire::micros(event.timestamp);
         let change = Change::new().with(event);
-        match Stage::change(&self.engine, state, &writer.sheets, earlier, &change, now) {
+        match Stage::change(&self.engine, state, &writer.pages, earlier, &change, now) {
             Ok((staged, _)) => Ok(staged),
             Err(Refusal::Failed(error)) => Err(error),
             Err(Refusal::Conflict(conflict)) => Err(Error::Engine {
@@ -147,7 +147,12 @@ impl SledStore {
 }
 
 impl Going {
-    fn event(&self, retention: TimeDelta, beginning: Beginning, now: DateTime<Utc>) -> AuditEvent {
+    fn event(
+        &self,
+        retention: TimeDelta,
+        chain_start: ChainStart,
+        now: DateTime<Utc>,
+    ) -> AuditEvent {
         let ((first, since), (last, until)) = (self.first, self.last);
         let (since, until, retention) = (shown(since), shown(until), length(retention));
         let mut message = if first == last {
@@ -169,7 +174,7 @@ impl Going {
             (LAST_DIGEST, hex::encode(self.digest)),
             ("retention", retention),
         ];
-        if let Beginning::Untold(id) = beginning {
+        if let ChainStart::Untold(id) = chain_start {
             message.push_str(&format!(
                 "; those up to {id} were gone already, and no event said why"
             ));

@@ -7,10 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::SledStore;
 use super::chain;
+use super::high_water_mark;
 use super::keys::{self, Kind, name_of};
 use super::tables::certificate_digest;
 use super::wire::{self, CertificateFacts};
-use super::witness;
 use crate::{
     Accounts, AuditCheck, AuditQuery, CaId, CertificateQuery, CertificateRecord, ChallengeCounts,
     ChallengeQuery, Challenges, CrlRecord, Error, Page, Records, Result, RevokedCertificate, Sizes,
@@ -137,7 +137,7 @@ impl Records for SledStore {
         let _guard = self.pruning.lock().unwrap_or_else(PoisonError::into_inner);
         let (head, noted, schema) = {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let noted = witness::read(self.engine.dir());
+            let noted = high_water_mark::read(self.engine.dir());
             (writer.next.head, noted, writer.chain_schema)
         };
         chain::check(&self.engine, &head, noted, schema)

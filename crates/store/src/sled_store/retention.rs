@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::SledStore;
 use super::keys::Kind;
 use super::prune::length;
-use super::staged::Staged;
+use super::staged::StagedWrites;
 use super::tables::{Digest, certificate_digest};
 use super::wire::{self, CertificateFacts};
 use crate::{AuditDetails, AuditEvent, Outcome, Result, StoreTime};
@@ -55,7 +55,7 @@ impl SledStore {
             wire::time("a certificate's end", first)?,
             wire::time("a certificate's end", last)?,
         );
-        let mut all = Staged::new(writer.next);
+        let mut all = StagedWrites::new(writer.next);
         {
             let state = self.state();
             let event = event(count, span, retention, time.wall());

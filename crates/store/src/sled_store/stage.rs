@@ -11,9 +11,9 @@ use sled::IVec;
 use super::chain;
 use super::engine::Engine;
 use super::keys::Kind;
-use super::marks::{self, Owner, SheetMark};
-use super::sheets::Sheets;
-use super::staged::{Staged, StagedMark};
+use super::mark_pages::MarkPages;
+use super::marks::{self, Owner, PageMark};
+use super::staged::{StagedMark, StagedWrites};
 use super::state::State;
 use super::tables::{Digest, EnrollmentEntry, certificate_digest, enrollment_digest};
 use super::wire;
@@ -48,11 +48,11 @@ type Step<T> = std::result::Result<T, Refusal>;
 pub(super) struct Stage<'a> {
     engine: &'a Engine,
     state: &'a State,
-    sheets: &'a Sheets,
-    earlier: &'a Staged,
+    pages: &'a MarkPages,
+    earlier: &'a StagedWrites,
     /// Microseconds since 1970.
     now: i64,
-    own: Staged,
+    own: StagedWrites,
     done: Committed,
 }
 
@@ -62,16 +62,16 @@ impl<'a> Stage<'a> {
     pub(super) fn change(
         engine: &'a Engine,
         state: &'a State,
-        sheets: &'a Sheets,
-        earlier: &'a Staged,
+        pages: &'a MarkPages,
+        earlier: &'a StagedWrites,
         change: &Change,
         now: i64,
-    ) -> Step<(Staged, Committed)> {
-        let own = Staged::new(earlier.next);
+    ) -> Step<(StagedWrites, Committed)> {
+        let own = StagedWrites::new(earlier.next);
         let mut stage = Self {
             engine,
             state,
-            sheets,
+            pages,
             earlier,
             now,
             own,
@@ -317,7 +317,7 @@ impl<'a> Stage<'a> {
                     }
                     .into());
                 }
-                let mark = SheetMark {
+                let mark = PageMark {
                     digest: *key,
                     until: wire::micros(*until),
                     at: 0,
@@ -338,7 +338,7 @@ impl<'a> Stage<'a> {
                     marks::has_room(scope, key, taken, *at, *limit, *window)?;
                 }
                 let until = at.checked_add_signed(*window);
-                let mark = SheetMark {
+                let mark = PageMark {
                     digest: *key,
                     until: wire::micros(until.unwrap_or(DateTime::<Utc>::MAX_UTC)),
                     at: wire::micros(*at),
@@ -349,42 +349,42 @@ impl<'a> Stage<'a> {
     }
 
     /// The marks with this digest, those staged before included.
-    fn marks_of(&self, owner: &Owner, digest: &Digest) -> crate::Result<Vec<SheetMark>> {
-        let mut sheets: BTreeSet<u64> = self.sheets.with(owner, digest).collect();
+    fn marks_of(&self, owner: &Owner, digest: &Digest) -> crate::Result<Vec<PageMark>> {
+        let mut pages: BTreeSet<u64> = self.pages.with(owner, digest).collect();
         for staged in [&self.own, self.earlier] {
             let staged = staged.marks.iter();
-            sheets.extend(
+            pages.extend(
                 staged
                     .filter(|mark| mark.digest == *digest && mark.owner == *owner)
-                    .map(|mark| mark.sheet),
+                    .map(|mark| mark.page),
             );
         }
         let mut found = Vec::new();
-        for number in sheets {
-            if let Some(sheet) = self.read(&owner.sheet(number))? {
-                let marks = marks::read_sheet(owner.is_rate(), &sheet)?;
+        for number in pages {
+            if let Some(page) = self.read(&owner.page(number))? {
+                let marks = marks::read_page(owner.is_rate(), &page)?;
                 found.extend(marks.into_iter().filter(|mark| mark.digest == *digest));
             }
         }
         Ok(found)
     }
 
-    fn put_mark(&mut self, owner: Owner, mark: SheetMark) -> Step<()> {
+    fn put_mark(&mut self, owner: Owner, mark: PageMark) -> Step<()> {
         let staged = [&self.own, self.earlier];
         let last = staged
             .iter()
-            .find_map(|staged| staged.sheets.get(&owner).copied());
-        let last = last.unwrap_or_else(|| self.sheets.last(&owner));
-        let sheet = self.read(&owner.sheet(last))?;
-        let (number, octets) = marks::added(&owner, last, sheet.as_deref(), mark)?;
-        self.put(owner.sheet(number), octets);
+            .find_map(|staged| staged.pages.get(&owner).copied());
+        let last = last.unwrap_or_else(|| self.pages.last(&owner));
+        let page = self.read(&owner.page(last))?;
+        let (number, octets) = marks::added(&owner, last, page.as_deref(), mark)?;
+        self.put(owner.page(number), octets);
         self.own.marks.push(StagedMark {
             owner: owner.clone(),
             digest: mark.digest,
-            sheet: number,
+            page: number,
             until: mark.until,
         });
-        self.own.sheets.insert(owner, number);
+        self.own.pages.insert(owner, number);
         Ok(())
     }
 

@@ -19,18 +19,18 @@ pub(super) struct Next {
     pub(super) challenge: u64,
 }
 
-/// A new mark, and on which sheet it is.
+/// A new mark, and on which page it is.
 #[derive(Debug)]
 pub(super) struct StagedMark {
     pub(super) owner: Owner,
     pub(super) digest: Digest,
-    pub(super) sheet: u64,
+    pub(super) page: u64,
     /// From then on it is void (microseconds since 1970).
     pub(super) until: i64,
 }
 
 /// What a number of changes write, and what the indexes must learn once that is on disk.
-pub(super) struct Staged {
+pub(super) struct StagedWrites {
     pub(super) next: Next,
     /// `None` = removed.
     pub(super) writes: HashMap<Vec<u8>, Option<Vec<u8>>>,
@@ -46,15 +46,15 @@ pub(super) struct Staged {
     /// Challenges that are open now, or (`None`) are no longer; in order.
     pub(super) challenges: Vec<(Digest, Option<Open>)>,
     pub(super) tokens: Vec<TokenRecord>,
-    /// The newest sheets of those that got marks.
-    pub(super) sheets: BTreeMap<Owner, u64>,
+    /// The newest pages of those that got marks.
+    pub(super) pages: BTreeMap<Owner, u64>,
     pub(super) marks: Vec<StagedMark>,
     pub(super) certificate_numbers: HashMap<Digest, u64>,
     /// Number and version.
     pub(super) enrollment_numbers: HashMap<Digest, (u64, u64)>,
 }
 
-impl Staged {
+impl StagedWrites {
     pub(super) fn new(next: Next) -> Self {
         Self {
             next,
@@ -66,7 +66,7 @@ impl Staged {
             notices: Vec::new(),
             challenges: Vec::new(),
             tokens: Vec::new(),
-            sheets: BTreeMap::new(),
+            pages: BTreeMap::new(),
             marks: Vec::new(),
             certificate_numbers: HashMap::new(),
             enrollment_numbers: HashMap::new(),
@@ -84,7 +84,7 @@ impl Staged {
         self.notices.extend(later.notices);
         self.challenges.extend(later.challenges);
         self.tokens.extend(later.tokens);
-        self.sheets.extend(later.sheets);
+        self.pages.extend(later.pages);
         self.marks.extend(later.marks);
         self.certificate_numbers.extend(later.certificate_numbers);
         self.enrollment_numbers.extend(later.enrollment_numbers);

@@ -15,7 +15,7 @@ use super::keys::Kind;
 use crate::Result;
 
 /// The first octets of a digest.
-type Beginning = [u8; 8];
+type Prefix = [u8; 8];
 
 /// Of both digests, one after the other.
 type Beginnings = [u8; 16];
@@ -49,7 +49,7 @@ impl Thumbprints {
             return Ok(None);
         };
         let algorithm = DIGESTS[which];
-        let wanted = beginning(thumbprint);
+        let wanted = prefix_of(thumbprint);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.learn(engine, &mut known)?;
         for (place, beginnings) in known.iter().enumerate() {
@@ -107,13 +107,13 @@ fn shelve(shelf: &Shelf, known: &[Beginnings]) {
 
 fn beginnings(der: &[u8]) -> Beginnings {
     let mut both = Beginnings::default();
-    let halves = both.chunks_exact_mut(size_of::<Beginning>());
+    let halves = both.chunks_exact_mut(size_of::<Prefix>());
     for (half, algorithm) in halves.zip(DIGESTS) {
-        half.copy_from_slice(&beginning(digest(algorithm, der).as_ref()));
+        half.copy_from_slice(&prefix_of(digest(algorithm, der).as_ref()));
     }
     both
 }
 
-fn beginning(digest: &[u8]) -> Beginning {
+fn prefix_of(digest: &[u8]) -> Prefix {
     digest.first_chunk().copied().unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use super::clock;
 use super::engine::Engine;
 use super::keys::{Kind, ca_of, earlier_chain_key, name_of, schema_key};
 use super::load::FAULTS_MAX;
-use super::marks::{Owner, read_sheet};
+use super::marks::{Owner, read_page};
 use super::stage::last_notice_key;
 use super::tables::{Digest, certificate_digest};
 use super::wire::{self, CertificateFacts};
@@ -247,11 +247,11 @@ impl Reading<'_> {
             let mut count = 0;
             store.engine.scan(&[kind.letter()], |key, octets| {
                 self.records += 1;
-                let marks = read_sheet(kind == Kind::Rate, octets);
-                match (Owner::of_sheet(key), marks) {
+                let marks = read_page(kind == Kind::Rate, octets);
+                match (Owner::of_page(key), marks) {
                     (Some(_), Ok(marks)) => count += marks.len() as u64,
                     _ => {
-                        let name = format!("sheet of marks {}", hex::encode(key));
+                        let name = format!("page of marks {}", hex::encode(key));
                         self.fault(name, "it cannot be read".to_owned());
                     }
                 }

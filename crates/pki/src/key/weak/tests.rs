@@ -107,7 +107,11 @@ fn a_key_of_the_broken_library_is_found() {
         let base = BigNum::from_u32(65_537).unwrap();
         let exponent = BigNum::from_u32(exponent).unwrap();
         rest.mod_exp(&base, &exponent, &m, &mut context).unwrap();
-        &(&BigNum::from_hex_str(&k.repeat(100)).unwrap() * &m) + &rest
+        let mut factor = &(&BigNum::from_hex_str(&k.repeat(100)).unwrap() * &m) + &rest;
+        while is_easily_divided(&factor.to_vec()) {
+            factor = &factor + &m;
+        }
+        factor
     };
     let modulus = product(&factor(12_345, "9a"), &factor(54_321, "f3"));
     assert_eq!(weakness(&modulus), Some(RsaWeakness::Roca));
@@ -116,14 +120,23 @@ fn a_key_of_the_broken_library_is_found() {
 #[test]
 fn small_factors_are_found_and_large_primes_pass() {
     assert!(is_easily_divided(&[0x12, 0x34]), "even");
-    for prime in SMALL_PRIMES.concat() {
+    let groups = &SMALL_PRIMES.groups;
+    let primes: Vec<u64> = groups.iter().flat_map(|(_, group)| group.clone()).collect();
+    assert_eq!((primes.len(), primes.last()), (132, Some(&751)));
+    for prime in &primes {
         let odd_multiple = prime * 1_000_003;
         assert!(is_easily_divided(&odd_multiple.to_be_bytes()), "{prime}");
+        let mut long = half();
+        long.mul_word(u32::try_from(*prime).unwrap()).unwrap();
+        assert!(is_easily_divided(&long.to_vec()), "{prime}");
     }
+    let mut other = half();
+    other.mul_word(757).unwrap();
+    assert!(!is_easily_divided(&other.to_vec()), "the next prime");
     // 2^61 - 1 is prime.
     assert!(!is_easily_divided(&((1_u64 << 61) - 1).to_be_bytes()));
-    for group in SMALL_PRIMES {
-        assert!(group.iter().product::<u64>() < 1 << 32);
+    for (product, group) in groups {
+        assert!(group.iter().product::<u64>() == *product && *product < 1 << 32);
     }
 }
 

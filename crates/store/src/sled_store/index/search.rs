@@ -33,7 +33,7 @@ pub(in crate::sled_store) struct Found {
     pub(in crate::sled_store) total: u64,
 }
 
-/// A search begun under the lock, to be finished without it.
+/// A search started under the lock, to be finished without it.
 pub(in crate::sled_store) struct Snapshot {
     filter: Filter,
     window: Window,

@@ -140,7 +140,7 @@ fn a_store_without_its_data_is_no_new_store() {
     SledStore::restore(&path, &mut Cursor::new(&file)).unwrap();
 
     // A start that ended before there was anything.
-    let begun = dir.path().join("begun");
-    std::fs::create_dir_all(begun.join("blobs")).unwrap();
-    drop(open(&begun));
+    let started = dir.path().join("begun");
+    std::fs::create_dir_all(started.join("blobs")).unwrap();
+    drop(open(&started));
 }

@@ -160,7 +160,7 @@ fn what_is_swept_may_be_taken_again_and_leaves_nothing_in_memory() {
         store
             .writer()
             .unwrap()
-            .sheets
+            .pages
             .with(&owner, &digest(n))
             .count()
     };
@@ -257,7 +257,7 @@ fn void_marks_are_swept_a_few_with_each_commit_also_of_quiet_profiles() {
     let (replays, rates) = counts(&store);
     assert!(
         (61..=76).contains(&replays),
-        "live ones and what shares a sheet with them: {replays}"
+        "live ones and what shares a page with them: {replays}"
     );
     assert_eq!(rates, 0);
     assert_eq!(

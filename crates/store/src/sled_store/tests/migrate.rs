@@ -95,7 +95,7 @@ fn is_all_there(store: &SledStore) {
     let polled = store.enrollment_by_poll("corp", &[11 | 0x80; 16]).unwrap();
     assert_eq!(polled.unwrap().key, [11; 16]);
     assert_eq!(store.pending(Some("corp")).unwrap().len(), 3);
-    assert_eq!(store.due(time_at(week), 10).unwrap().len(), 2);
+    assert_eq!(store.due(time_at(week), None, 10).unwrap().len(), 2);
 
     let state = store.profile_state("corp", time_at(after(300))).unwrap();
     assert_eq!((state.replay.len(), state.rate.len()), (4, 4));

@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod challenges;
 mod damage;
+mod high_water_mark;
 mod marks;
 mod migrate;
 mod notices;
@@ -13,7 +14,6 @@ mod retention;
 mod shelf;
 mod time;
 mod tokens;
-mod witness;
 
 use std::path::Path;
 

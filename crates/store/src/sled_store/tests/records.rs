@@ -433,14 +433,21 @@ fn what_is_due_comes_in_order_and_what_somebody_holds_does_not() {
     over.stage = Stage::Refused(Refusal::ApprovalExpired);
     put(&store, over);
     let check = |store: &SledStore| {
-        let numbers = |now, limit| -> Vec<String> {
-            let found = store.due(time_at(after(now)), limit).unwrap();
+        let of = |node: Option<&str>, now, limit| -> Vec<String> {
+            let found = store.due(time_at(after(now)), node, limit).unwrap();
             found
                 .into_iter()
                 .map(|record| record.transaction_id)
                 .collect()
         };
+        let numbers = |now, limit| of(Some("b"), now, limit);
         assert!(numbers(9, 10).is_empty());
+        assert_eq!(
+            of(Some("a"), 9, 10),
+            ["TX4"],
+            "its own lease holds nobody up"
+        );
+        assert_eq!(of(None, 9, 10), ["TX4"], "whoever holds it");
         assert_eq!(numbers(10, 10), ["TX2"]);
         assert_eq!(numbers(20, 10), ["TX4", "TX2"], "the lease has run out");
         assert_eq!(numbers(30, 10), ["TX4", "TX2", "TX1"]);
@@ -457,7 +464,7 @@ fn what_is_due_comes_in_order_and_what_somebody_holds_does_not() {
     let mut later = at_version(1, due(2, Some(100)));
     later.attempts = 1;
     put(&store, later);
-    assert_eq!(store.due(time_at(after(30)), 10).unwrap().len(), 2);
+    assert_eq!(store.due(time_at(after(30)), None, 10).unwrap().len(), 2);
 }
 
 #[test]

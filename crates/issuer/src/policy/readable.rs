@@ -12,7 +12,7 @@ const SHORTEST_PLACEHOLDER: usize = 2;
 /// Whether names may be what nobody means to write. A renewal keeps the names that its certificate has, whatever stands
 /// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LegibleRules {
+pub struct ReadableRules {
     /// Names that look like a variable of a device management that was never replaced: `{{DeviceName}}`,
     /// `%HardwareUUID%`, `$UDID`, `${name}`.
     pub allow_placeholders: bool,
@@ -21,7 +21,7 @@ pub struct LegibleRules {
     pub allow_invisible: bool,
 }
 
-impl LegibleRules {
+impl ReadableRules {
     /// Refuses a subject with a value that cannot be meant; not one that `previous` has already.
     pub(super) fn check_subject(
         &self,

@@ -2,15 +2,16 @@
 //! cost RSA time or a look into the store, and nothing here changes anything.
 
 use crate::enrollment::{
-    BY_CERTIFICATE, Candidate, Evidence, Key, Known, Question, Rejected, Waiting, digest, poll_key,
+    BY_CERTIFICATE, EnrollmentRequest, Evidence, Key, PriorResult, Question, Rejected, Waiting,
+    digest, poll_key,
 };
 use crate::judge;
 use crate::refusal::Refusal;
-use crate::renewal::{self, Standing};
+use crate::renewal::{self, SignerStatus};
 use crate::shared::Shared;
 use challenge::{Check, CsrFacts, NotVouched, Request, Validator};
 use chrono::{DateTime, Utc};
-use issuer::{CertificatePolicy, Wish};
+use issuer::{CertificatePolicy, CertificateRequest};
 use pki::{Certificate, Csr, Serial};
 use scep::{Body, FailInfo, MessageType, OpenError, Opened, ReplyTo};
 use std::net::IpAddr;
@@ -23,7 +24,7 @@ pub(crate) enum Read {
     Unreadable(String),
     /// A PKIMessage that is refused before it is known what it asks for.
     Refused(Box<Rejected>),
-    Enrollment(Arc<Candidate>),
+    Enrollment(Arc<EnrollmentRequest>),
     Query {
         reply: Box<ReplyTo>,
         question: Question,
@@ -81,8 +82,8 @@ pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTim
     match body {
         Body::PkcsReq(csr) | Body::RenewalReq(csr) => {
             let keys = (poll_key, digest(&[message]));
-            match candidate(shared, reply, csr, keys, source, findings, now) {
-                Ok(candidate) => Read::Enrollment(Arc::new(candidate)),
+            match asked(shared, reply, csr, keys, source, findings, now) {
+                Ok(asked) => Read::Enrollment(Arc::new(asked)),
                 Err(error) => Read::Unavailable(error),
             }
         }
@@ -104,7 +105,7 @@ pub(crate) fn read(shared: &Shared, message: &[u8], source: IpAddr, now: DateTim
     }
 }
 
-fn candidate(
+fn asked(
     shared: &Shared,
     reply: ReplyTo,
     csr: Csr,
@@ -112,7 +113,7 @@ fn candidate(
     source: IpAddr,
     mut findings: Vec<String>,
     now: DateTime<Utc>,
-) -> store::Result<Candidate> {
+) -> store::Result<EnrollmentRequest> {
     let spec = &shared.spec;
     let key = digest(&[
         reply.message_type.as_text().as_bytes(),
@@ -131,8 +132,8 @@ fn candidate(
     };
     let (renews, evidence) = match bounds {
         Ok(()) => {
-            let standing = renewal::standing(shared, &reply.signer, now)?;
-            if let Standing::Holder { former, .. } = &standing {
+            let status = renewal::signer_status(shared, &reply.signer, now)?;
+            if let SignerStatus::Active { former, .. } = &status {
                 by_holder = true;
                 notes.extend(former.clone());
             }
@@ -143,7 +144,7 @@ fn candidate(
                 csr: csr.der(),
                 source: Some(source),
             };
-            authenticate(shared, &reply, &csr, &request, validator, standing, now)
+            authenticate(shared, &reply, &csr, &request, validator, status, now)
         }
         Err(refused) => (None, Err(refused.anonymous())),
     };
@@ -169,12 +170,12 @@ fn candidate(
             "nobody has vouched for this request yet",
         )),
         Ok(evidence) => {
-            let wish = Wish {
+            let request = CertificateRequest {
                 csr: &csr,
                 vouched_sid: evidence.proven.grounds.sid.as_deref(),
                 previous: renews.as_ref().map(|_| &reply.signer),
             };
-            judge::approve_first(shared, wish, now).map_err(Refusal::from)
+            judge::approve_first(shared, request, now).map_err(Refusal::from)
         }
         Err(refusal) => Err(refusal.clone()),
     };
@@ -187,7 +188,7 @@ fn candidate(
         ),
         false => (evidence, approval),
     };
-    Ok(Candidate {
+    Ok(EnrollmentRequest {
         key,
         poll_key,
         message,
@@ -196,7 +197,7 @@ fn candidate(
         intune,
         by_holder,
         notes,
-        known: record.as_ref().map(Known::from),
+        known: record.as_ref().map(PriorResult::from),
         evidence,
         approval,
         findings,
@@ -219,7 +220,7 @@ fn authenticate(
     csr: &Csr,
     request: &Request<'_>,
     validator: Option<&dyn Validator>,
-    standing: Standing,
+    status: SignerStatus,
     now: DateTime<Utc>,
 ) -> (Option<Serial>, Result<Box<Evidence>, Refusal>) {
     let spec = &shared.spec;
@@ -228,20 +229,20 @@ fn authenticate(
     let renewal_message = reply.message_type == MessageType::RenewalReq;
     // Signed by a certificate that this profile issued, and for its names, a PKCSReq is a renewal too. Any other
     // certificate proves nothing and harms nothing there: a key like any other.
-    let must_renew = match &standing {
-        Standing::Revoked(_) => true,
-        Standing::Expired(_) => renewal_message && !rules.expired_with_challenge,
+    let must_renew = match &status {
+        SignerStatus::Revoked(_) => true,
+        SignerStatus::Expired(_) => renewal_message && !rules.expired_with_challenge,
         _ => renewal_message,
     };
-    let renewal = match standing {
-        Standing::Holder { through_gates, .. } => {
+    let renewal = match status {
+        SignerStatus::Active { through_gates, .. } => {
             Some(renewal::same_names(shared, csr, &reply.signer).map(|()| through_gates))
         }
-        Standing::Expired(refusal) | Standing::Unfit(refusal) | Standing::Revoked(refusal) => {
-            Some(Err(refusal))
-        }
-        Standing::Foreign if renewal_message => Some(Err(renewal::foreign())),
-        Standing::Foreign => None,
+        SignerStatus::Expired(refusal)
+        | SignerStatus::NotEligible(refusal)
+        | SignerStatus::Revoked(refusal) => Some(Err(refusal)),
+        SignerStatus::Unknown if renewal_message => Some(Err(renewal::foreign())),
+        SignerStatus::Unknown => None,
     };
     if must_renew
         && renewal_message

@@ -11,33 +11,33 @@ struct State {
     inside: usize,
 }
 
-/// One per life of a profile actor.
+/// One for each instance of a profile actor.
 #[derive(Clone, Default)]
-pub(crate) struct Fence {
+pub(crate) struct CommitBarrier {
     state: Arc<Mutex<State>>,
     emptied: Arc<Notify>,
 }
 
-/// Held while an enrollment commits. Dropping it leaves the fence.
-pub(crate) struct Inside {
-    fence: Fence,
+/// Held while an enrollment commits. Dropping it leaves the barrier.
+pub(crate) struct CommitGuard {
+    barrier: CommitBarrier,
 }
 
-impl Fence {
+impl CommitBarrier {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters, unless the fence is closed.
+    /// Enters, unless the barrier is closed.
     #[must_use]
-    pub(crate) fn enter(&self) -> Option<Inside> {
+    pub(crate) fn enter(&self) -> Option<CommitGuard> {
         let mut state = self.lock();
         if state.closed {
             return None;
         }
         state.inside += 1;
-        Some(Inside {
-            fence: self.clone(),
+        Some(CommitGuard {
+            barrier: self.clone(),
         })
     }
 
@@ -67,12 +67,12 @@ impl Fence {
     }
 }
 
-impl Drop for Inside {
+impl Drop for CommitGuard {
     fn drop(&mut self) {
-        let mut state = self.fence.lock();
+        let mut state = self.barrier.lock();
         state.inside -= 1;
         if state.inside == 0 {
-            self.fence.emptied.notify_waiters();
+            self.barrier.emptied.notify_waiters();
         }
     }
 }
@@ -84,21 +84,21 @@ mod tests {
 
     #[tokio::test]
     async fn closed_means_nobody_new_and_drained_waits_for_the_rest() {
-        let fence = Fence::default();
-        let inside = fence.enter().unwrap();
+        let barrier = CommitBarrier::default();
+        let guard = barrier.enter().unwrap();
         let waiting = tokio::spawn({
-            let fence = fence.clone();
-            async move { fence.drained().await }
+            let barrier = barrier.clone();
+            async move { barrier.drained().await }
         });
-        while !fence.lock().closed {
+        while !barrier.lock().closed {
             tokio::task::yield_now().await;
         }
-        assert!(fence.enter().is_none());
+        assert!(barrier.enter().is_none());
         assert!(!waiting.is_finished());
-        drop(inside);
+        drop(guard);
         waiting.await.unwrap();
-        assert!(fence.enter().is_none());
-        fence.reopen();
-        assert!(fence.enter().is_some());
+        assert!(barrier.enter().is_none());
+        barrier.reopen();
+        assert!(barrier.enter().is_some());
     }
 }

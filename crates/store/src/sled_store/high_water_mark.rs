@@ -1,4 +1,4 @@
-//! A witness, beside the database, of how far the audit chain had come.
+//! The high-water mark, beside the database, of how far the audit chain had come.
 //!
 //! sled takes a fault in what it wrote last for a write that a power cut cut short: it goes back to
 //! what was before, without a word. Every change that matters has an audit event, so the end of the
@@ -19,11 +19,11 @@ const NAME: &str = "witness";
 const PREFIX: &str = "scepd audit chain up to ";
 
 /// The file. Its one line always has the same length, so that it is written over in one step.
-pub(super) struct Witness {
+pub(super) struct HighWaterMark {
     file: File,
 }
 
-/// Where the witness of the store in `dir` is.
+/// Where the high-water mark of the store in `dir` is.
 pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
@@ -54,8 +54,8 @@ pub(super) fn read(dir: &Path) -> Result<Option<Head>> {
     }
 }
 
-impl Witness {
-    /// Takes over the witness of the store in `dir`, whose chain ends with `head`, or makes one.
+impl HighWaterMark {
+    /// Takes over the high-water mark of the store in `dir`, whose chain ends with `head`, or makes one.
     ///
     /// # Errors
     ///
@@ -73,13 +73,13 @@ impl Witness {
         let mut options = File::options();
         let opened = options.write(true).create(true).truncate(false).mode(0o600);
         let file = opened.open(path(dir)).map_err(failed)?;
-        let witness = Self { file };
-        witness.note(head)?;
-        witness.file.sync_all().map_err(failed)?;
+        let mark = Self { file };
+        mark.note(head)?;
+        mark.file.sync_all().map_err(failed)?;
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(failed)?;
-        Ok(witness)
+        Ok(mark)
     }
 
     /// Notes that the chain up to `head` is on disk.
@@ -94,7 +94,7 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
+impl Drop for HighWaterMark {
     fn drop(&mut self) {
         // Should it fail, the note is older, which does no harm.
         let _ = self.file.sync_data();

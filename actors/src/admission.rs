@@ -1,7 +1,7 @@
-//! What an enrollment asks its actor, what the actor says, and the ticket in between.
+//! What an enrollment asks its actor, what the actor says, and the guard in between.
 
 use crate::answer::Answer;
-use crate::enrollment::{Key, Known, Marks, Waiting};
+use crate::enrollment::{Key, PriorResult, Reserved, Waiting};
 use actix::{Actor, Addr, Context, Handler, MailboxError, Message, Recipient};
 use challenge::{Label, RateLimited, Reservation};
 use chrono::{DateTime, Utc};
@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 /// Asks whether an enrollment may go on, and reserves what it takes.
 #[derive(Message)]
-#[rtype(result = "Decision")]
-pub(crate) struct Decide {
+#[rtype(result = "Admission")]
+pub(crate) struct Admit {
     pub(crate) key: Key,
     /// A digest of the PKIMessage as it came.
     pub(crate) message: Key,
     /// What it is told apart by where it is to wait for an operator.
     pub(crate) waiting: Option<Arc<Waiting>>,
     /// What the store knew of the same request, looked up off the actor.
-    pub(crate) known: Option<Known>,
-    pub(crate) asks: Asks,
+    pub(crate) known: Option<PriorResult>,
+    pub(crate) judged: Judged,
     pub(crate) source: IpAddr,
     /// Whether it is signed with a certificate of the profile that is in force: then a lock-out of its source does not
     /// hold for it.
@@ -28,7 +28,7 @@ pub(crate) struct Decide {
 }
 
 /// What a request has shown so far.
-pub(crate) enum Asks {
+pub(crate) enum Judged {
     /// The device may enroll, if this can be reserved.
     Proven {
         reservations: Vec<Reservation>,
@@ -42,7 +42,7 @@ pub(crate) enum Asks {
     },
 }
 
-impl Asks {
+impl Judged {
     /// Whether its outcome moves one of the eleven counters.
     pub(crate) fn is_counted(&self) -> bool {
         match self {
@@ -54,51 +54,51 @@ impl Asks {
 /// Gate 7, in words.
 pub(crate) const USED_BEFORE: &str = "this challenge was used before";
 
-/// What the actor says to [`Decide`].
-pub(crate) enum Decision {
-    /// Go on; the tickets must be settled. The second is for a request that waits, and ends when this one begins to.
-    Proceed(Ticket, Option<Box<Ticket>>),
-    /// Wait together with the request of the second ticket, which asks for the same.
-    WaitWith(Ticket, Box<Ticket>),
+/// What the actor says to [`Admit`].
+pub(crate) enum Admission {
+    /// Go on; the guards must be completed. The second is for a request that waits, and ends when this one begins to.
+    Proceed(AdmissionGuard, Option<Box<AdmissionGuard>>),
+    /// Wait together with the request of the second guard, which asks for the same.
+    WaitWith(AdmissionGuard, Box<AdmissionGuard>),
     /// It joined a request that waits.
     Waits,
     /// As many wait for an operator as may, or the request in whose place it belongs is being decided on.
     Full,
     /// The same request was decided before.
-    Known(Known),
+    Prior(PriorResult),
     /// The same request is under way; its answer comes here.
     Join(tokio::sync::oneshot::Receiver<Answer>),
     /// As the request's own evidence says.
     Refused,
     /// Others of its source, which came in together with it, were wrong too often.
-    Guessing,
+    Throttled,
     /// Gate 7.
     Replay,
     /// Gate 8.
     RateLimited(RateLimited),
 }
 
-/// The right to finish one enrollment. Dropped without being settled (a panic, a cancelled task),
+/// The right to finish one enrollment. Dropped without being completed (a panic, a cancelled task),
 /// it gives everything back.
-pub(crate) struct Ticket {
+pub(crate) struct AdmissionGuard {
     key: Key,
-    pub(crate) marks: Marks,
+    pub(crate) reserved: Reserved,
     /// Whether the request waits for an operator, as before, when it is dropped.
     waits: bool,
-    me: Option<Recipient<Settle>>,
+    me: Option<Recipient<Complete>>,
 }
 
-impl Ticket {
+impl AdmissionGuard {
     /// Whose it is.
     pub(crate) fn key(&self) -> Key {
         self.key
     }
 
-    /// For an enrollment that took `marks`.
-    pub(crate) fn new(key: Key, marks: Marks, me: Recipient<Settle>) -> Self {
+    /// For an enrollment that took `reserved`.
+    pub(crate) fn new(key: Key, reserved: Reserved, me: Recipient<Complete>) -> Self {
         Self {
             key,
-            marks,
+            reserved,
             waits: false,
             me: Some(me),
         }
@@ -106,10 +106,10 @@ impl Ticket {
 
     /// For an operator's decision, or the end of a request's time: without it, the request waits
     /// as before.
-    pub(crate) fn claimed(key: Key, me: Recipient<Settle>, now: DateTime<Utc>) -> Self {
-        let mut ticket = Self::new(key, Marks::none(now), me);
-        ticket.waits = true;
-        ticket
+    pub(crate) fn claimed(key: Key, me: Recipient<Complete>, now: DateTime<Utc>) -> Self {
+        let mut guard = Self::new(key, Reserved::none(now), me);
+        guard.waits = true;
+        guard
     }
 
     /// From now on its record is durable: dropped, it is gone on with later.
@@ -118,45 +118,45 @@ impl Ticket {
     }
 
     /// Ends the enrollment.
-    pub(crate) fn settle(mut self, settlement: Settlement) {
+    pub(crate) fn complete(mut self, completion: Completion) {
         if let Some(me) = self.me.take() {
-            me.do_send(Settle {
+            me.do_send(Complete {
                 key: self.key,
-                settlement,
+                completion,
             });
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for AdmissionGuard {
     fn drop(&mut self) {
         if let Some(me) = self.me.take() {
-            let settlement = match self.waits {
-                true => Settlement::Paused,
-                false => Settlement::Failed {
+            let completion = match self.waits {
+                true => Completion::Paused,
+                false => Completion::Failed {
                     answer: Answer::Busy,
                     label: None,
                 },
             };
-            me.do_send(Settle {
+            me.do_send(Complete {
                 key: self.key,
-                settlement,
+                completion,
             });
         }
     }
 }
 
 /// How an enrollment ended.
-pub(crate) enum Settlement {
+pub(crate) enum Completion {
     /// Durable: issued, waiting, denied or expired.
     Durable {
-        known: Known,
+        known: PriorResult,
         answer: Answer,
         label: Option<Label>,
     },
     /// Durable: refused for good. What was taken goes back.
     Refused {
-        known: Known,
+        known: PriorResult,
         answer: Answer,
         label: Option<Label>,
     },
@@ -174,23 +174,44 @@ pub(crate) enum Settlement {
 /// Tells the actor how an enrollment ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Settle {
+pub(crate) struct Complete {
     pub(crate) key: Key,
-    pub(crate) settlement: Settlement,
+    pub(crate) completion: Completion,
 }
 
 /// Claims a pending request for an operator's decision or for its expiry.
 #[derive(Message)]
-#[rtype(result = "Option<Ticket>")]
-pub(crate) struct Claim(pub(crate) Key);
+#[rtype(result = "Option<AdmissionGuard>")]
+pub(crate) struct Acquire(pub(crate) Key);
 
 /// Takes more for an enrollment that is under way: who vouches for it said so only now.
 #[derive(Message)]
-#[rtype(result = "Result<Marks, (Label, String)>")]
+#[rtype(result = "Result<Reserved, (Label, String)>")]
 pub(crate) struct Reserve {
     pub(crate) key: Key,
     pub(crate) reservations: Vec<Reservation>,
     pub(crate) now: DateTime<Utc>,
+}
+
+/// Asks where a request belongs that is to wait for an operator now, after somebody outside vouched for it: of one key at
+/// most one waits, and only so many do.
+#[derive(Message)]
+#[rtype(result = "Waits")]
+pub(crate) struct Wait {
+    pub(crate) key: Key,
+    pub(crate) waiting: Arc<Waiting>,
+}
+
+/// What the actor says to [`Wait`].
+pub(crate) enum Waits {
+    /// In a row of its own, which is kept for it; the guard is of the row in whose place it comes, if it comes in one's.
+    Alone(Option<Box<AdmissionGuard>>),
+    /// Together with this one, which asks for the same.
+    With(Box<AdmissionGuard>),
+    /// The row that it belongs to is being written or decided on: ask again.
+    NotNow,
+    /// As many wait as may.
+    Full,
 }
 
 /// Says what an enrollment that is gone on with took before: it is given back with it.
@@ -198,7 +219,7 @@ pub(crate) struct Reserve {
 #[rtype(result = "()")]
 pub(crate) struct Hold {
     pub(crate) key: Key,
-    pub(crate) marks: Marks,
+    pub(crate) reserved: Reserved,
 }
 
 /// Notes that a device was told, by a CertPoll, that its request was not approved.
@@ -215,59 +236,62 @@ pub(crate) struct WaitsWith(pub(crate) Key);
 /// envelope holds. The answer is whether the source has been wrong too often already.
 #[derive(Message)]
 #[rtype(result = "bool")]
-pub(crate) struct Guess {
+pub(crate) struct RecordFailure {
     pub(crate) source: IpAddr,
 }
 
 /// The way to the profile's actor for what runs beside it: what can be asked, not who is asked.
 #[derive(Clone)]
-pub(crate) struct Desk {
-    decide: Recipient<Decide>,
-    claim: Recipient<Claim>,
-    guess: Recipient<Guess>,
+pub(crate) struct ActorHandle {
+    decide: Recipient<Admit>,
+    acquire: Recipient<Acquire>,
+    guess: Recipient<RecordFailure>,
     told: Recipient<Told>,
     waits_with: Recipient<WaitsWith>,
     reserve: Recipient<Reserve>,
     hold: Recipient<Hold>,
+    wait: Recipient<Wait>,
 }
 
-impl Desk {
+impl ActorHandle {
     /// The way to this actor.
     pub(crate) fn of<A>(actor: &Addr<A>) -> Self
     where
         A: Actor<Context = Context<A>>
-            + Handler<Decide>
-            + Handler<Claim>
-            + Handler<Guess>
+            + Handler<Admit>
+            + Handler<Acquire>
+            + Handler<RecordFailure>
             + Handler<Told>
             + Handler<WaitsWith>
             + Handler<Reserve>
-            + Handler<Hold>,
+            + Handler<Hold>
+            + Handler<Wait>,
     {
         Self {
             decide: actor.clone().recipient(),
-            claim: actor.clone().recipient(),
+            acquire: actor.clone().recipient(),
             guess: actor.clone().recipient(),
             told: actor.clone().recipient(),
             waits_with: actor.clone().recipient(),
             reserve: actor.clone().recipient(),
             hold: actor.clone().recipient(),
+            wait: actor.clone().recipient(),
         }
     }
 
     /// Asks for a decision.
-    pub(crate) async fn decide(&self, ask: Decide) -> Result<Decision, MailboxError> {
+    pub(crate) async fn decide(&self, ask: Admit) -> Result<Admission, MailboxError> {
         self.decide.send(ask).await
     }
 
     /// Asks for the right to end what waits.
-    pub(crate) async fn claim(&self, key: Key) -> Result<Option<Ticket>, MailboxError> {
-        self.claim.send(Claim(key)).await
+    pub(crate) async fn acquire(&self, key: Key) -> Result<Option<AdmissionGuard>, MailboxError> {
+        self.acquire.send(Acquire(key)).await
     }
 
     /// Counts a message that could not be opened.
     pub(crate) async fn guess(&self, source: IpAddr) -> Result<bool, MailboxError> {
-        self.guess.send(Guess { source }).await
+        self.guess.send(RecordFailure { source }).await
     }
 
     /// Takes more for an enrollment that is under way.
@@ -276,7 +300,7 @@ impl Desk {
         key: Key,
         reservations: Vec<Reservation>,
         now: DateTime<Utc>,
-    ) -> Result<Result<Marks, (Label, String)>, MailboxError> {
+    ) -> Result<Result<Reserved, (Label, String)>, MailboxError> {
         self.reserve
             .send(Reserve {
                 key,
@@ -287,8 +311,17 @@ impl Desk {
     }
 
     /// Says what an enrollment that is gone on with took before.
-    pub(crate) async fn hold(&self, key: Key, marks: Marks) -> Result<(), MailboxError> {
-        self.hold.send(Hold { key, marks }).await
+    pub(crate) async fn hold(&self, key: Key, reserved: Reserved) -> Result<(), MailboxError> {
+        self.hold.send(Hold { key, reserved }).await
+    }
+
+    /// Asks where a request belongs that is to wait now.
+    pub(crate) async fn wait(
+        &self,
+        key: Key,
+        waiting: Arc<Waiting>,
+    ) -> Result<Waits, MailboxError> {
+        self.wait.send(Wait { key, waiting }).await
     }
 
     /// Notes that a device was told that its request was not approved.

@@ -30,10 +30,10 @@ pub(super) struct Limits {
 const LEAST_RATE: u64 = 4096;
 
 /// What a connection is about. Kept by the I/O, which sees octets, and by the service, which sees requests.
-pub(super) struct Pace {
-    begun: Instant,
-    turn: AtomicU8,
-    /// When the turn began, in milliseconds after `begun`.
+pub(super) struct Progress {
+    started: Instant,
+    exchange: AtomicU8,
+    /// When the turn began, in milliseconds after `started`.
     since: AtomicU64,
     /// How much of the request body has come, in octets.
     body: AtomicU64,
@@ -41,7 +41,7 @@ pub(super) struct Pace {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Exchange {
     /// The client's: nothing of a request has come.
     Idle,
     /// The client's: some of a request head has come.
@@ -52,36 +52,36 @@ pub(super) enum Turn {
     Request,
 }
 
-impl Pace {
-    /// Of a connection that has just begun.
-    pub(super) fn new(turn: Turn) -> Arc<Self> {
+impl Progress {
+    /// Of a connection that has just started.
+    pub(super) fn new(exchange: Exchange) -> Arc<Self> {
         Arc::new(Self {
-            begun: Instant::now(),
-            turn: AtomicU8::new(turn as u8),
+            started: Instant::now(),
+            exchange: AtomicU8::new(exchange as u8),
             since: AtomicU64::new(0),
             body: AtomicU64::new(0),
         })
     }
 
-    pub(super) fn set(&self, turn: Turn) {
-        let since = Instant::now().duration_since(self.begun).as_millis();
+    pub(super) fn set(&self, exchange: Exchange) {
+        let since = Instant::now().duration_since(self.started).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX);
         self.since.store(since, Ordering::Relaxed);
         self.body.store(0, Ordering::Relaxed);
-        self.turn.store(turn as u8, Ordering::Relaxed);
+        self.exchange.store(exchange as u8, Ordering::Relaxed);
     }
 
-    fn turn(&self) -> Turn {
-        match self.turn.load(Ordering::Relaxed) {
-            0 => Turn::Idle,
-            1 => Turn::Head,
-            2 => Turn::Body,
-            _ => Turn::Request,
+    fn exchange(&self) -> Exchange {
+        match self.exchange.load(Ordering::Relaxed) {
+            0 => Exchange::Idle,
+            1 => Exchange::Head,
+            2 => Exchange::Body,
+            _ => Exchange::Request,
         }
     }
 
     fn since(&self) -> Instant {
-        self.begun + Duration::from_millis(self.since.load(Ordering::Relaxed))
+        self.started + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
 
     /// Some of a request's body has come.
@@ -92,18 +92,18 @@ impl Pace {
 
     /// All of a request's body has come, or nobody wants the rest.
     pub(super) fn body_ended(&self) {
-        if self.turn() == Turn::Body {
-            self.set(Turn::Request);
+        if self.exchange() == Exchange::Body {
+            self.set(Exchange::Request);
         }
     }
 
     /// For how long the server has waited for a request, or how far behind a request's body is; zero while it answers
     /// one.
     pub(super) fn waited(&self) -> Duration {
-        match self.turn() {
-            Turn::Request => Duration::ZERO,
-            Turn::Idle | Turn::Head => self.since().elapsed(),
-            Turn::Body => behind(self.since().elapsed(), self.body.load(Ordering::Relaxed)),
+        match self.exchange() {
+            Exchange::Request => Duration::ZERO,
+            Exchange::Idle | Exchange::Head => self.since().elapsed(),
+            Exchange::Body => behind(self.since().elapsed(), self.body.load(Ordering::Relaxed)),
         }
     }
 }
@@ -116,9 +116,9 @@ fn behind(passed: Duration, came: u64) -> Duration {
 }
 
 /// A connection that ends with [`io::ErrorKind::TimedOut`] when its client is too slow.
-pub(super) struct Paced<I> {
+pub(super) struct TimeoutStream<I> {
     io: I,
-    pace: Arc<Pace>,
+    progress: Arc<Progress>,
     limits: Limits,
     reading: Timer,
     writing: Timer,
@@ -126,11 +126,11 @@ pub(super) struct Paced<I> {
     stalled: Option<Instant>,
 }
 
-impl<I> Paced<I> {
-    pub(super) fn new(io: I, pace: Arc<Pace>, limits: Limits) -> Self {
+impl<I> TimeoutStream<I> {
+    pub(super) fn new(io: I, progress: Arc<Progress>, limits: Limits) -> Self {
         Self {
             io,
-            pace,
+            progress,
             limits,
             reading: Timer::default(),
             writing: Timer::default(),
@@ -154,7 +154,7 @@ impl<I> Paced<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for TimeoutStream<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -163,24 +163,24 @@ impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.io).poll_read(cx, buffer);
-        let turn = this.pace.turn();
+        let exchange = this.progress.exchange();
         if read.is_ready() {
-            if turn == Turn::Idle && buffer.filled().len() > before {
-                this.pace.set(Turn::Head);
+            if exchange == Exchange::Idle && buffer.filled().len() > before {
+                this.progress.set(Exchange::Head);
             }
             return read;
         }
-        let limit = match turn {
-            Turn::Idle => this.limits.idle,
-            Turn::Head => this.limits.head,
-            Turn::Body | Turn::Request => return Poll::Pending,
+        let limit = match exchange {
+            Exchange::Idle => this.limits.idle,
+            Exchange::Head => this.limits.head,
+            Exchange::Body | Exchange::Request => return Poll::Pending,
         };
-        ready!(this.reading.poll_at(cx, this.pace.since() + limit));
+        ready!(this.reading.poll_at(cx, this.progress.since() + limit));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -241,17 +241,21 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
     const SHORT: Duration = Duration::from_millis(1);
 
-    fn paced(limits: Limits) -> (DuplexStream, Paced<DuplexStream>, Arc<Pace>) {
+    fn paced(limits: Limits) -> (DuplexStream, TimeoutStream<DuplexStream>, Arc<Progress>) {
         let (client, server) = duplex(16);
-        let pace = Pace::new(Turn::Idle);
-        (client, Paced::new(server, Arc::clone(&pace), limits), pace)
+        let progress = Progress::new(Exchange::Idle);
+        (
+            client,
+            TimeoutStream::new(server, Arc::clone(&progress), limits),
+            progress,
+        )
     }
 
     fn limits(idle: Duration, head: Duration, stall: Duration) -> Limits {
         Limits { idle, head, stall }
     }
 
-    async fn kind(server: &mut Paced<DuplexStream>) -> io::ErrorKind {
+    async fn kind(server: &mut TimeoutStream<DuplexStream>) -> io::ErrorKind {
         server.read(&mut [0; 8]).await.unwrap_err().kind()
     }
 
@@ -263,20 +267,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_that_has_begun_must_end_whatever_still_comes() {
-        let (mut client, mut server, pace) = paced(limits(LONG, SHORT, LONG));
+        let (mut client, mut server, progress) = paced(limits(LONG, SHORT, LONG));
         client.write_all(b"G").await.unwrap();
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
-        let begun = pace.since();
+        let started = progress.since();
         client.write_all(b"E").await.unwrap();
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 1);
-        assert_eq!(pace.since(), begun, "another octet starts no new count");
+        assert_eq!(
+            progress.since(),
+            started,
+            "another octet starts no new count"
+        );
         assert_eq!(kind(&mut server).await, io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn the_client_is_not_timed_while_its_request_is_answered() {
-        let (mut client, mut server, pace) = paced(limits(SHORT, SHORT, LONG));
-        pace.set(Turn::Request);
+        let (mut client, mut server, progress) = paced(limits(SHORT, SHORT, LONG));
+        progress.set(Exchange::Request);
         let mut octets = [0; 8];
         let reading = server.read(&mut octets);
         let sending = async {
@@ -284,7 +292,7 @@ mod tests {
             tokio::time::timeout(20 * SHORT, std::future::pending::<()>())
                 .await
                 .unwrap_err();
-            assert_eq!(pace.waited(), Duration::ZERO);
+            assert_eq!(progress.waited(), Duration::ZERO);
             client.write_all(b"body").await.unwrap();
         };
         let (read, ()) = tokio::join!(reading, sending);
@@ -306,13 +314,13 @@ mod tests {
 
     #[test]
     fn a_body_that_has_come_gives_the_turn_to_the_server() {
-        let pace = Pace::new(Turn::Body);
-        pace.body_came(9);
-        pace.body_ended();
-        assert_eq!(pace.turn(), Turn::Request);
-        pace.set(Turn::Idle);
-        pace.body_ended();
-        assert_eq!(pace.turn(), Turn::Idle, "there was none");
+        let progress = Progress::new(Exchange::Body);
+        progress.body_came(9);
+        progress.body_ended();
+        assert_eq!(progress.exchange(), Exchange::Request);
+        progress.set(Exchange::Idle);
+        progress.body_ended();
+        assert_eq!(progress.exchange(), Exchange::Idle, "there was none");
     }
 
     #[tokio::test]

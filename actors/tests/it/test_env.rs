@@ -1,10 +1,10 @@
-//! A house on a temporary store, with a clock that tests set and an issuer that can be broken.
+//! A runtime on a temporary store, with a clock that tests set and an issuer that can be broken.
 
 use crate::hindered::{Door, HinderedStore, Hindrance};
 use actors::{
-    ApplyProfiles, ChainSettings, Clock, House, HouseSettings, Intune, Metrics, Origin, Outcome,
-    OutsideRules, PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Status,
-    Sweep,
+    ApplyProfiles, ChainSettings, Clock, Intune, Metrics, Origin, Outcome, OutsideRules,
+    PendingLimits, PkiOperation, ProfileSpec, RenewalRules, RequestLimits, Runtime, RuntimeConfig,
+    Status, Sweep,
 };
 use challenge::{IntuneSettings, SignedChallenges, StaticChallenges, TrustAnchors};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -149,7 +149,7 @@ impl CrlSigner for Breakable {
 }
 
 /// What outlives a restart: the store's directory, the CA, the RA, the connector, the clock.
-pub struct World {
+pub struct TestEnv {
     directory: PathBuf,
     /// Removed at the end, unless somebody else keeps it.
     _temporary: Option<TempDir>,
@@ -160,7 +160,7 @@ pub struct World {
     pub connector: challenge::mint::Connector,
 }
 
-impl World {
+impl TestEnv {
     pub fn new() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().to_owned();
@@ -208,6 +208,19 @@ impl World {
             }),
             ra: RaIdentity { certificate, key },
             connector,
+        }
+    }
+
+    /// Another RA of the same CA, for a profile of this name.
+    pub fn ra_of(&self, path_id: &str) -> RaIdentity {
+        let key = PrivateKey::generate(KeyKind::Rsa { bits: 2048 }).unwrap();
+        let certified = self
+            .issuer
+            .ca
+            .certify_ra(key.public_key(), path_id, self.clock.now());
+        RaIdentity {
+            certificate: certified.unwrap(),
+            key,
         }
     }
 
@@ -272,7 +285,7 @@ impl World {
         }
     }
 
-    /// Opens the house on what the directory holds.
+    /// Opens the runtime on what the directory holds.
     pub async fn open(&self, specs: Vec<ProfileSpec>) -> Running {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         self.open_by(specs, clock).await
@@ -280,23 +293,35 @@ impl World {
 
     /// The same by another clock.
     pub async fn open_by(&self, specs: Vec<ProfileSpec>, clock: Arc<dyn Clock>) -> Running {
+        self.open_as("a", specs, clock).await
+    }
+
+    /// The same as the node of this name.
+    pub async fn open_as(
+        &self,
+        node: &str,
+        specs: Vec<ProfileSpec>,
+        clock: Arc<dyn Clock>,
+    ) -> Running {
         let store: Arc<dyn Store> = Arc::new(HinderedStore {
             store: open_store(&self.directory),
             hindrance: Arc::clone(&self.hindrance),
         });
-        let settings = HouseSettings {
+        let settings = RuntimeConfig {
             compute_threads: 2,
             compute_queue: 1024,
             arbiters: 2,
+            node: node.to_owned(),
         };
-        let house = House::open(Arc::clone(&store), clock, settings, Metrics::default()).unwrap();
-        house
+        let runtime =
+            Runtime::open(Arc::clone(&store), clock, settings, Metrics::default()).unwrap();
+        runtime
             .supervisor
             .send(ApplyProfiles(specs))
             .await
             .unwrap()
             .unwrap();
-        Running { house, store }
+        Running { runtime, store }
     }
 }
 
@@ -327,14 +352,14 @@ fn open_store(path: &Path) -> SledStore {
 }
 
 pub struct Running {
-    pub house: House,
+    pub runtime: Runtime,
     pub store: Arc<dyn Store>,
 }
 
 impl Running {
     /// Sends a PKIMessage to a profile.
     pub async fn send(&self, path_id: &str, message: Vec<u8>) -> Outcome {
-        let profile = self.house.directory.find(path_id).unwrap();
+        let profile = self.runtime.directory.find(path_id).unwrap();
         let origin = Origin {
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
             user_agent: Some("test".to_owned()),
@@ -353,12 +378,12 @@ impl Running {
 
     /// Has a profile let go of what has passed its time, as it does every 30 seconds.
     pub async fn sweep(&self, path_id: &str) {
-        let profile = self.house.directory.find(path_id).unwrap();
+        let profile = self.runtime.directory.find(path_id).unwrap();
         profile.actor.send(Sweep).await.unwrap();
     }
 
     pub async fn status(&self, path_id: &str) -> actors::ProfileStatus {
-        self.house
+        self.runtime
             .directory
             .find(path_id)
             .unwrap()
@@ -393,10 +418,10 @@ impl Running {
         self.store.certificates(&query, Utc::now()).unwrap().total
     }
 
-    /// Shuts the house down and gives the store back to the disk.
+    /// Shuts the runtime down and gives the store back to the disk.
     pub fn close(self) {
-        assert!(self.house.close(), "all that was under way is durable");
-        drop(self.house);
+        assert!(self.runtime.close(), "all that was under way is durable");
+        drop(self.runtime);
         assert_eq!(
             Arc::strong_count(&self.store),
             1,

@@ -7,46 +7,46 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most orders of one batch. More would only make the first ones wait.
-const BATCH: usize = 128;
+const MAX_BATCH: usize = 128;
 
 /// While messages wait for RSA, a batch waits for this many changes,
-const COMPANY: usize = 20;
+const MIN_BATCH: usize = 20;
 
 /// but no longer than this. A flush costs about as much for many changes as for one; as long as
 /// the compute pool is the bottleneck, waiting for company costs nothing.
-const GATHER: Duration = Duration::from_millis(16);
+const MAX_DELAY: Duration = Duration::from_millis(16);
 
 /// What the thread sleeps for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sleeps {
+enum WaitsFor {
     /// It is at work, or has been woken.
-    Awake,
+    Nothing,
     /// The first order.
     First,
     /// Company for those that are there.
-    Company,
+    More,
 }
 
 struct State {
     orders: VecDeque<Entry>,
-    sleeps: Sleeps,
+    sleeps: WaitsFor,
     closed: bool,
 }
 
-pub(super) struct Inbox {
+pub(super) struct Queue {
     state: Mutex<State>,
     wake: Condvar,
     /// Whether RSA is what enrollments wait for.
     busy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-impl Inbox {
+impl Queue {
     /// `busy` says whether more orders may be expected soon.
     pub(super) fn new(busy: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
             state: Mutex::new(State {
                 orders: VecDeque::new(),
-                sleeps: Sleeps::Awake,
+                sleeps: WaitsFor::Nothing,
                 closed: false,
             }),
             wake: Condvar::new(),
@@ -59,7 +59,7 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the order was taken: `false` once the inbox is closed.
+    /// Whether the order was taken: `false` once the queue is closed.
     pub(super) fn send(&self, order: Entry) -> bool {
         let mut state = self.lock();
         if state.closed {
@@ -67,19 +67,19 @@ impl Inbox {
         }
         state.orders.push_back(order);
         let wake = match state.sleeps {
-            Sleeps::Awake => false,
-            Sleeps::First => true,
-            Sleeps::Company => state.orders.len() >= COMPANY || !(self.busy)(),
+            WaitsFor::Nothing => false,
+            WaitsFor::First => true,
+            WaitsFor::More => state.orders.len() >= MIN_BATCH || !(self.busy)(),
         };
         if wake {
-            state.sleeps = Sleeps::Awake;
+            state.sleeps = WaitsFor::Nothing;
             drop(state);
             self.wake.notify_one();
         }
         true
     }
 
-    /// The next batch, in the order in which it was sent. Waits for it; `None` once the inbox is
+    /// The next batch, in the order in which it was sent. Waits for it; `None` once the queue is
     /// closed and empty.
     pub(super) fn take(&self) -> Option<Vec<Entry>> {
         let mut state = self.lock();
@@ -87,30 +87,30 @@ impl Inbox {
             if state.closed {
                 return None;
             }
-            state = self.sleep(state, Sleeps::First, Duration::MAX);
+            state = self.sleep(state, WaitsFor::First, Duration::MAX);
         }
-        let begun = Instant::now();
-        while state.orders.len() < COMPANY && !state.closed && (self.busy)() {
-            let left = GATHER.saturating_sub(begun.elapsed());
+        let started = Instant::now();
+        while state.orders.len() < MIN_BATCH && !state.closed && (self.busy)() {
+            let left = MAX_DELAY.saturating_sub(started.elapsed());
             if left.is_zero() {
                 break;
             }
-            state = self.sleep(state, Sleeps::Company, left);
+            state = self.sleep(state, WaitsFor::More, left);
         }
-        let size = state.orders.len().min(BATCH);
+        let size = state.orders.len().min(MAX_BATCH);
         Some(state.orders.drain(..size).collect())
     }
 
     fn sleep<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        sleeps: Sleeps,
+        sleeps: WaitsFor,
         longest: Duration,
     ) -> MutexGuard<'a, State> {
         state.sleeps = sleeps;
         let slept = self.wake.wait_timeout(state, longest);
         let (mut state, _) = slept.unwrap_or_else(PoisonError::into_inner);
-        state.sleeps = Sleeps::Awake;
+        state.sleeps = WaitsFor::Nothing;
         state
     }
 
@@ -144,78 +144,78 @@ mod tests {
     fn order() -> Entry {
         Entry {
             change: store::Change::new(),
-            then: Box::new(|_| ()),
+            on_commit: Box::new(|_| ()),
         }
     }
 
     /// Until the thread sleeps for this.
-    fn until(inbox: &Inbox, sleeps: Sleeps) {
-        while inbox.lock().sleeps != sleeps {
+    fn until(queue: &Queue, sleeps: WaitsFor) {
+        while queue.lock().sleeps != sleeps {
             std::thread::yield_now();
         }
     }
 
     #[test]
     fn a_lone_order_is_given_out_at_once_and_the_end_comes_after_the_last() {
-        let inbox = Arc::new(Inbox::new(|| false));
+        let queue = Arc::new(Queue::new(|| false));
         let taking = std::thread::spawn({
-            let inbox = Arc::clone(&inbox);
+            let queue = Arc::clone(&queue);
             move || {
                 (
-                    inbox.take().map(|batch| batch.len()),
-                    inbox.take().is_none(),
+                    queue.take().map(|batch| batch.len()),
+                    queue.take().is_none(),
                 )
             }
         });
-        until(&inbox, Sleeps::First);
-        assert!(inbox.send(order()));
-        until(&inbox, Sleeps::First);
-        inbox.close();
+        until(&queue, WaitsFor::First);
+        assert!(queue.send(order()));
+        until(&queue, WaitsFor::First);
+        queue.close();
         assert_eq!(taking.join().unwrap(), (Some(1), true));
-        assert!(!inbox.send(order()));
+        assert!(!queue.send(order()));
     }
 
     #[test]
     fn while_rsa_is_awaited_a_batch_gathers_company_and_no_longer() {
         let busy = Arc::new(AtomicBool::new(true));
-        let inbox = Arc::new(Inbox::new({
+        let queue = Arc::new(Queue::new({
             let busy = Arc::clone(&busy);
             move || busy.load(Ordering::SeqCst)
         }));
-        for _ in 0..COMPANY + BATCH {
-            assert!(inbox.send(order()));
+        for _ in 0..MIN_BATCH + MAX_BATCH {
+            assert!(queue.send(order()));
         }
-        assert_eq!(inbox.take().unwrap().len(), BATCH);
-        assert_eq!(inbox.take().unwrap().len(), COMPANY);
+        assert_eq!(queue.take().unwrap().len(), MAX_BATCH);
+        assert_eq!(queue.take().unwrap().len(), MIN_BATCH);
         // Nobody else comes: time alone ends the wait.
-        assert!(inbox.send(order()));
-        assert_eq!(inbox.take().unwrap().len(), 1);
+        assert!(queue.send(order()));
+        assert_eq!(queue.take().unwrap().len(), 1);
         // Nobody else can come: the one who sees that ends it.
-        let begun = Instant::now();
-        assert!(inbox.send(order()));
+        let started = Instant::now();
+        assert!(queue.send(order()));
         let taking = std::thread::spawn({
-            let inbox = Arc::clone(&inbox);
-            move || inbox.take().map(|batch| batch.len())
+            let queue = Arc::clone(&queue);
+            move || queue.take().map(|batch| batch.len())
         });
         busy.store(false, Ordering::SeqCst);
-        assert!(inbox.send(order()));
+        assert!(queue.send(order()));
         assert!(matches!(taking.join().unwrap(), Some(1 | 2)));
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(10));
     }
 
     #[test]
     fn whoever_waits_for_what_is_abandoned_is_told() {
-        let inbox = Inbox::new(|| false);
+        let queue = Queue::new(|| false);
         let (told, mut answer) = tokio::sync::oneshot::channel();
-        inbox.send(Entry {
+        queue.send(Entry {
             change: store::Change::new(),
-            then: Box::new(move |done| told.send(done).unwrap_or_default()),
+            on_commit: Box::new(move |done| told.send(done).unwrap_or_default()),
         });
-        inbox.abandon();
+        queue.abandon();
         assert!(matches!(
             answer.try_recv(),
             Err(tokio::sync::oneshot::error::TryRecvError::Closed)
         ));
-        assert!(!inbox.is_open());
+        assert!(!queue.is_open());
     }
 }

@@ -11,7 +11,7 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The open connections by source. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Sources(Arc<Mutex<Open>>);
+pub(super) struct PerSourceLimit(Arc<Mutex<Open>>);
 
 #[derive(Default)]
 struct Open {
@@ -22,9 +22,9 @@ struct Open {
 }
 
 /// One connection's part of its source's share; given back when dropped.
-pub(super) struct Share(Option<(Sources, IpAddr)>);
+pub(super) struct Share(Option<(PerSourceLimit, IpAddr)>);
 
-impl Sources {
+impl PerSourceLimit {
     /// One more connection from `source`, unless it has `limit` of them; 0 = no limit. IPv6 sources
     /// count by their /64.
     pub(super) fn enter(&self, source: IpAddr, limit: usize) -> Option<Share> {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_source_has_its_limit_and_gets_it_back() {
-        let sources = Sources::default();
+        let sources = PerSourceLimit::default();
         let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let first = sources.enter(a, 2).unwrap();
         let second = sources.enter(a, 2).unwrap();

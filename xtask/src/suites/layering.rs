@@ -1,4 +1,4 @@
-//! Rules of the house that no compiler keeps: which room may know which, no circles of imports, short files, links that
+//! Rules that no compiler keeps: which crate may know which, no circles of imports, short files, links that
 //! lead somewhere.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::check::Done;
 use crate::command::Run;
 use crate::repo::Repo;
 
-/// A room, the rooms it may know, and the outside crates it must not know. `docs/architecture.md` says why.
+/// A crate, the crates it may know, and the outside crates it must not know. `docs/architecture.md` says why.
 type Arrow = (
     &'static str,
     &'static [&'static str],
@@ -129,7 +129,7 @@ pub(super) fn check(context: &Context) -> Result<Done, String> {
     }
 }
 
-/// Dependencies between rooms that point the wrong way.
+/// Dependencies between crates that point the wrong way.
 fn arrows(repo: &Repo) -> Result<Vec<String>, String> {
     let text = Run::cargo(
         repo,
@@ -142,17 +142,17 @@ fn arrows(repo: &Repo) -> Result<Vec<String>, String> {
         .get("packages")
         .and_then(Value::as_array)
         .ok_or("cargo metadata lists no packages")?;
-    let rooms: BTreeMap<&str, Vec<&str>> = packages.iter().filter_map(room).collect();
+    let crates: BTreeMap<&str, Vec<&str>> = packages.iter().filter_map(layer).collect();
     let mut faults = Vec::new();
-    for (name, dependencies) in &rooms {
-        let Some((_, may, must_not)) = ARROWS.iter().find(|(room, ..)| room == name) else {
+    for (name, dependencies) in &crates {
+        let Some((_, may, must_not)) = ARROWS.iter().find(|(layer, ..)| layer == name) else {
             faults.push(format!(
-                "the room {name} stands nowhere in the list of arrows (xtask/src/suites/house.rs)"
+                "the crate {name} stands nowhere in the list of arrows (xtask/src/suites/layering.rs)"
             ));
             continue;
         };
         for dependency in dependencies {
-            let wrong = if rooms.contains_key(dependency) {
+            let wrong = if crates.contains_key(dependency) {
                 !may.contains(dependency)
             } else {
                 must_not.contains(dependency)
@@ -166,7 +166,7 @@ fn arrows(repo: &Repo) -> Result<Vec<String>, String> {
 }
 
 /// A package and what it depends on outside its tests.
-fn room(package: &Value) -> Option<(&str, Vec<&str>)> {
+fn layer(package: &Value) -> Option<(&str, Vec<&str>)> {
     let name = package.get("name")?.as_str()?;
     let dependencies = package.get("dependencies")?.as_array()?;
     let known = dependencies

@@ -23,16 +23,16 @@ impl Handler<ActorStopped> for Supervisor {
         ctx: &mut Context<Self>,
     ) {
         let Some(current) = self
-            .lives
+            .instances
             .get(&path_id)
             .filter(|current| current.number == instance)
         else {
             if self
-                .retired
+                .draining
                 .get(&path_id)
-                .is_some_and(|retired| retired.number == instance)
+                .is_some_and(|draining| draining.number == instance)
             {
-                self.retired.remove(&path_id);
+                self.draining.remove(&path_id);
             }
             tracing::debug!(
                 profile = path_id,
@@ -45,16 +45,16 @@ impl Handler<ActorStopped> for Supervisor {
             "the profile's actor panicked; it is started again from the store"
         );
         restarts(&self.services.metrics, &path_id).increment(1);
-        let fence = current.fence.clone();
+        let barrier = current.barrier.clone();
         let services = self.services.clone();
         let spec = self
             .directory
             .find(&path_id)
             .map(|current| Arc::clone(&current.spec));
         let Some(spec) = spec else { return };
-        let revive = async move {
+        let restart = async move {
             // Whatever the dead actor let through must be in the store before it is read.
-            fence.drained().await;
+            barrier.drained().await;
             let event = restart_event(&path_id, services.clock.now());
             if let Err(error) = services
                 .journal
@@ -67,9 +67,9 @@ impl Handler<ActorStopped> for Supervisor {
             let state = tokio::task::spawn_blocking(load).await;
             (path_id, state.unwrap_or(Err(ApplyError::Stopped)))
         };
-        ctx.spawn(revive.into_actor(self).map(move |(path_id, state), this, ctx| {
+        ctx.spawn(restart.into_actor(self).map(move |(path_id, state), this, ctx| {
             match state {
-                Ok(state) => this.revive(&path_id, instance, state, ctx),
+                Ok(state) => this.restart(&path_id, instance, state, ctx),
                 Err(error) => {
                     tracing::error!(profile = path_id, %error, "the profile cannot be started again yet");
                     ctx.notify_later(ActorStopped { path_id, instance }, AGAIN);
@@ -80,10 +80,10 @@ impl Handler<ActorStopped> for Supervisor {
 }
 
 impl Supervisor {
-    fn revive(&mut self, path_id: &str, instance: u64, state: Start, ctx: &mut Context<Self>) {
+    fn restart(&mut self, path_id: &str, instance: u64, state: Start, ctx: &mut Context<Self>) {
         // Removed or replaced meanwhile: nothing to bring back.
         if self
-            .lives
+            .instances
             .get(path_id)
             .is_none_or(|current| current.number != instance)
         {

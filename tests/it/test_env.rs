@@ -1,7 +1,7 @@
 //! A CA, a configuration and a running server in a temporary directory.
 //!
 //! ```ignore
-//! let server = House::new().profile("corp", "approval = true").start().await;
+//! let server = TestEnv::new().profile("corp", "approval = true").start().await;
 //! let device = Device::of(&server, "corp").await;
 //! ```
 
@@ -24,7 +24,7 @@ use crate::clock::TestClock;
 pub(crate) const CHALLENGE: &str = "open-sesame-2931";
 
 /// Everything a server needs, not yet started.
-pub(crate) struct House {
+pub(crate) struct TestEnv {
     dir: TempDir,
     config: toml::Table,
     /// The root: issues devices' certificates and the server's own.
@@ -38,17 +38,17 @@ pub(crate) struct House {
 /// A running server. `stop` it where a test goes on with its store.
 pub(crate) struct Running {
     pub(crate) server: Arc<Server>,
-    pub(crate) house: House,
+    pub(crate) env: TestEnv,
 }
 
-impl House {
+impl TestEnv {
     /// With an EC P-256 CA and no profile yet.
-    pub(crate) fn new() -> House {
-        House::with_ca(KeyKind::Ec(Curve::P256))
+    pub(crate) fn new() -> TestEnv {
+        TestEnv::with_ca(KeyKind::Ec(Curve::P256))
     }
 
     /// With a CA of this kind.
-    pub(crate) fn with_ca(kind: KeyKind) -> House {
+    pub(crate) fn with_ca(kind: KeyKind) -> TestEnv {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(TestClock::new());
         let now = clock.now();
@@ -66,7 +66,7 @@ impl House {
         write(path, "tls.pem", tls.to_pem().as_bytes());
         write(path, "tls.key", tls_key.to_pkcs8_pem().unwrap().as_bytes());
         let config = BASE.replace("DIR", path.to_str().unwrap()).parse().unwrap();
-        House {
+        TestEnv {
             dir,
             config,
             ca,
@@ -78,7 +78,7 @@ impl House {
 
     /// One more profile: `settings` is TOML laid over the defaults (static [`CHALLENGE`], automatic RA, no limits).
     #[must_use]
-    pub(crate) fn profile(mut self, path_id: &str, settings: &str) -> House {
+    pub(crate) fn profile(mut self, path_id: &str, settings: &str) -> TestEnv {
         let mut profile: toml::Table = PROFILE.parse().unwrap();
         profile.insert("path_id".to_owned(), path_id.into());
         merge(&mut profile, settings.parse().unwrap());
@@ -93,7 +93,7 @@ impl House {
     /// Further settings, TOML, laid over the configuration as a whole.
     #[allow(dead_code, reason = "for tests of settings outside profiles")]
     #[must_use]
-    pub(crate) fn with(mut self, settings: &str) -> House {
+    pub(crate) fn with(mut self, settings: &str) -> TestEnv {
         merge(&mut self.config, settings.parse().unwrap());
         self
     }
@@ -156,14 +156,11 @@ impl House {
     pub(crate) async fn start(self) -> Running {
         let server = self.try_start().await;
         let server = server.unwrap_or_else(|error| panic!("the server does not start: {error}"));
-        Running {
-            server,
-            house: self,
-        }
+        Running { server, env: self }
     }
 }
 
-impl House {
+impl TestEnv {
     /// Writes the configuration and starts, or says why not.
     pub(crate) async fn try_start(&self) -> Result<Arc<Server>, ServerError> {
         // Other tests of this process may have been first.
@@ -204,12 +201,12 @@ impl Running {
 
     /// The same, to be set up further.
     pub(crate) fn client_builder(&self) -> reqwest::ClientBuilder {
-        trusting(&self.house.ca)
+        trusting(&self.env.ca)
     }
 
     /// The specification and actor of a profile, as of now.
     pub(crate) fn profile(&self, path_id: &str) -> Arc<actors::Current> {
-        self.server.house().directory.find(path_id).unwrap()
+        self.server.runtime().directory.find(path_id).unwrap()
     }
 
     /// How a profile stands.
@@ -229,7 +226,7 @@ impl Running {
             ..store::AuditQuery::default()
         };
         self.server
-            .house()
+            .runtime()
             .services
             .store
             .audit(&query)
@@ -238,13 +235,13 @@ impl Running {
     }
 
     /// Drains; what is left starts again with the same keys and store.
-    pub(crate) async fn stop(self) -> House {
+    pub(crate) async fn stop(self) -> TestEnv {
         assert!(
             self.server.stop(Duration::from_secs(20)).await.in_time,
             "the server drains in time"
         );
-        let Running { server, house } = self;
-        let store = Arc::clone(&server.house().services.store);
+        let Running { server, env } = self;
+        let store = Arc::clone(&server.runtime().services.store);
         drop(server);
         let let_go = async {
             while Arc::strong_count(&store) > 1 {
@@ -253,7 +250,7 @@ impl Running {
         };
         let let_go = tokio::time::timeout(Duration::from_secs(20), let_go).await;
         assert!(let_go.is_ok(), "a stopped server holds its store");
-        house
+        env
     }
 }
 

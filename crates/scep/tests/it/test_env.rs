@@ -15,7 +15,7 @@ pub struct Pair {
     pub key: PrivateKey,
 }
 
-pub struct World {
+pub struct TestEnv {
     pub root: Pair,
     pub ca: Pair,
     pub ra: RaIdentity,
@@ -24,7 +24,7 @@ pub struct World {
     pub ec_device: Pair,
 }
 
-pub static WORLD: LazyLock<World> = LazyLock::new(World::make);
+pub static WORLD: LazyLock<TestEnv> = LazyLock::new(TestEnv::make);
 
 pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap()
@@ -41,8 +41,8 @@ pub fn short_rsa() -> PrivateKey {
     PrivateKey::from_pkcs8_der(&key.private_key_to_pkcs8().unwrap()).unwrap()
 }
 
-impl World {
-    fn make() -> World {
+impl TestEnv {
+    fn make() -> TestEnv {
         let root_key = rsa();
         let root = issue(
             "O=Test, CN=Root",
@@ -66,7 +66,7 @@ impl World {
         };
         let device_key = rsa();
         let ec_key = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
-        World {
+        TestEnv {
             ra: ra("O=Test, CN=RA"),
             old_ra: ra("O=Test, CN=Old RA"),
             device: own("O=Test, CN=device-1", device_key),

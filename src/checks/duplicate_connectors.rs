@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::problem::{Findings, Spot};
+use super::problem::{Findings, Location};
 use super::{Run, trust};
 
 /// Two profiles that trust the same connector take each other's challenges unless both name an
-/// audience, and not the same. Used challenges are remembered for each profile, so one challenge
-/// gets a certificate from each of them.
+/// audience, and not the same. Then they share what was used, and a device chooses the profile.
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
     let mut seen: BTreeMap<Vec<u8>, Vec<(&str, Option<&str>)>> = BTreeMap::new();
     for profile in run.config.profiles.iter().filter(|p| p.intune.enabled) {
-        let spot = Spot::one_of("profile", &profile.path_id);
+        let location = Location::one_of("profile", &profile.path_id);
         // What is wrong with the file is said where the profile itself is checked.
         let mut said_elsewhere = Findings::default();
-        let Some(anchors) = trust::anchors(profile, run.files, run.now, &spot, &mut said_elsewhere)
+        let Some(anchors) =
+            trust::anchors(profile, run.files, run.now, &location, &mut said_elsewhere)
         else {
             continue;
         };
@@ -36,15 +36,15 @@ pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
         }
         if let Some(path_id) = twin {
             let what = format!(
-                "nothing tells its challenges from those of {}, which trusts the same connector: one challenge gets a \
-                 certificate from each",
+                "nothing tells its challenges from those of {}, which trusts the same connector: a challenge gets one \
+                 certificate, from whichever of the two its device asks",
                 match path_id {
                     "" => "the root profile".to_owned(),
                     path_id => format!("profile {path_id}"),
                 }
             );
             findings.warn(
-                &spot.at("intune.audience"),
+                &location.at("intune.audience"),
                 what,
                 "give each of them an audience of its own",
             );

@@ -1,9 +1,9 @@
 //! What an enrollment takes, and its end: what it took is kept, or given back.
 
 use super::ProfileActor;
+use crate::admission::{Admission, Complete, Completion, Hold, Reserve, USED_BEFORE};
 use crate::answer::Answer;
-use crate::decision::{Decision, Hold, Reserve, Settle, Settlement, USED_BEFORE};
-use crate::enrollment::{Key, Marks, digest};
+use crate::enrollment::{Key, Reserved, digest};
 use actix::Handler;
 use challenge::{DeviceKey, Label, ReplayKey, Reservation};
 use chrono::{DateTime, Utc};
@@ -15,19 +15,19 @@ impl ProfileActor {
         &mut self,
         reservations: &[Reservation],
         now: DateTime<Utc>,
-    ) -> Result<Marks, Decision> {
+    ) -> Result<Reserved, Admission> {
         // What is live stays, however the wall clock is set.
         self.replay.expire(self.shared.passed());
-        let mut marks = Marks::none(now);
-        marks.limit = self.rate.limit();
+        let mut reserved = Reserved::none(now);
+        reserved.limit = self.rate.limit();
         for reservation in reservations {
             let refused = match *reservation {
                 Reservation::Once { key, until } => {
                     if self.replay.insert(ReplayKey(key), until) {
-                        marks.once.push((ReplayKey(key), until));
+                        reserved.once.push((ReplayKey(key), until));
                         continue;
                     }
-                    Decision::Replay
+                    Admission::Replay
                 }
                 Reservation::OneOf { key, places, until } => {
                     let place = (0..places).find_map(|place| {
@@ -35,34 +35,34 @@ impl ProfileActor {
                         self.replay.insert(place, until).then_some(place)
                     });
                     if let Some(place) = place {
-                        marks.once.push((place, until));
-                        marks.used = Some(Box::new(key));
+                        reserved.once.push((place, until));
+                        reserved.used = Some(Box::new(key));
                         continue;
                     }
-                    Decision::Replay
+                    Admission::Replay
                 }
                 Reservation::Quota { key, .. } => match self.rate.try_take(DeviceKey(key), now) {
                     Ok(_) => {
                         if self.rate.limit() > 0 {
-                            marks.quota.push(DeviceKey(key));
+                            reserved.quota.push(DeviceKey(key));
                         }
                         continue;
                     }
-                    Err(limited) => Decision::RateLimited(limited),
+                    Err(limited) => Admission::RateLimited(limited),
                 },
             };
-            self.give_back(&marks);
+            self.give_back(&reserved);
             return Err(refused);
         }
-        Ok(marks)
+        Ok(reserved)
     }
 
-    fn give_back(&mut self, marks: &Marks) {
-        for (key, _) in &marks.once {
+    fn give_back(&mut self, reserved: &Reserved) {
+        for (key, _) in &reserved.once {
             self.replay.remove(key);
         }
-        for device in &marks.quota {
-            self.rate.give_back(device, marks.at);
+        for device in &reserved.quota {
+            self.rate.give_back(device, reserved.at);
         }
     }
 }
@@ -75,59 +75,60 @@ fn place_of(key: Key, place: u32) -> Key {
     }
 }
 
-impl Handler<Settle> for ProfileActor {
+impl Handler<Complete> for ProfileActor {
     type Result = ();
 
-    fn handle(&mut self, settle: Settle, _: &mut Self::Context) {
-        let (answer, label) = match settle.settlement {
-            Settlement::Durable {
+    fn handle(&mut self, done: Complete, _: &mut Self::Context) {
+        let (answer, label) = match done.completion {
+            Completion::Durable {
                 known,
                 answer,
                 label,
             } => {
-                self.transactions.end(&settle.key, &answer);
+                self.transactions.end(&done.key, &answer);
                 let instant = self.shared.services.clock.instant();
                 if let Some(waiting) = &known.waiting {
                     let waiting = Arc::clone(waiting);
                     self.pending
-                        .insert(settle.key, waiting, known.approval_ends());
-                    self.told.forget(&settle.key);
+                        .insert(done.key, waiting, known.approval_ends());
+                    self.told.forget(&done.key);
                 } else {
                     self.said_full = false;
-                    for joined in self.pending.remove(&settle.key) {
+                    for joined in self.pending.remove(&done.key) {
                         self.transactions.remember(joined, known.clone(), instant);
                     }
                 }
-                self.transactions.remember(settle.key, known, instant);
+                self.transactions.remember(done.key, known, instant);
                 (None, label)
             }
-            Settlement::Refused {
+            Completion::Refused {
                 known,
                 answer,
                 label,
             } => {
                 let instant = self.shared.services.clock.instant();
-                self.pending.remove(&settle.key);
-                self.transactions.remember(settle.key, known, instant);
+                self.pending.remove(&done.key);
+                self.transactions.remember(done.key, known, instant);
                 (Some(answer), label)
             }
-            Settlement::Paused => {
-                self.transactions.end(&settle.key, &Answer::Pending);
+            Completion::Paused => {
+                self.pending.release(&done.key);
+                self.transactions.end(&done.key, &Answer::Pending);
                 (None, None)
             }
-            Settlement::Joined => {
-                self.transactions.end(&settle.key, &Answer::Pending);
+            Completion::Joined => {
+                self.transactions.end(&done.key, &Answer::Pending);
                 (None, None)
             }
-            Settlement::Failed { answer, label } => {
-                self.pending.release(&settle.key);
+            Completion::Failed { answer, label } => {
+                self.pending.release(&done.key);
                 (Some(answer), label)
             }
         };
         if let Some(answer) = answer
-            && let Some(marks) = self.transactions.end(&settle.key, &answer)
+            && let Some(reserved) = self.transactions.end(&done.key, &answer)
         {
-            self.give_back(&marks);
+            self.give_back(&reserved);
         }
         if let Some(label) = label {
             self.counters.add(label);
@@ -137,16 +138,16 @@ impl Handler<Settle> for ProfileActor {
 }
 
 impl Handler<Reserve> for ProfileActor {
-    type Result = Result<Marks, (Label, String)>;
+    type Result = Result<Reserved, (Label, String)>;
 
     fn handle(&mut self, ask: Reserve, _: &mut Self::Context) -> Self::Result {
         match self.reserve(&ask.reservations, ask.now) {
-            Ok(marks) => {
-                self.transactions.hold(&ask.key, marks.clone());
-                Ok(marks)
+            Ok(reserved) => {
+                self.transactions.hold(&ask.key, reserved.clone());
+                Ok(reserved)
             }
             // Its counter goes up when the refusal is durable.
-            Err(Decision::RateLimited(limited)) => Err((Label::RateLimited, limited.to_string())),
+            Err(Admission::RateLimited(limited)) => Err((Label::RateLimited, limited.to_string())),
             Err(_) => Err((Label::Replay, USED_BEFORE.to_owned())),
         }
     }
@@ -155,7 +156,7 @@ impl Handler<Reserve> for ProfileActor {
 impl Handler<Hold> for ProfileActor {
     type Result = ();
 
-    fn handle(&mut self, Hold { key, marks }: Hold, _: &mut Self::Context) {
-        self.transactions.hold(&key, marks);
+    fn handle(&mut self, Hold { key, reserved }: Hold, _: &mut Self::Context) {
+        self.transactions.hold(&key, reserved);
     }
 }

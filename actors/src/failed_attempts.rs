@@ -27,7 +27,7 @@ impl Minute {
 }
 
 /// One profile's count of wrong challenges a minute by source. IPv6 sources count by their /64.
-pub(crate) struct Guesses {
+pub(crate) struct FailedAttempts {
     limit: u32,
     sources: HashMap<IpAddr, Minute>,
     /// Those for whom there was no room.
@@ -35,7 +35,7 @@ pub(crate) struct Guesses {
     swept: Option<Instant>,
 }
 
-impl Guesses {
+impl FailedAttempts {
     /// `limit` wrong challenges a minute; 0 = no limit.
     pub(crate) fn new(limit: u32) -> Self {
         Self {
@@ -56,15 +56,15 @@ impl Guesses {
             return false;
         }
         let source = network_of(source);
-        let begun = Minute {
+        let started = Minute {
             since: now,
             wrong: 0,
         };
         if !self.has_room_for(source, now) {
-            let others = self.others.get_or_insert(begun);
-            return count(others, begun) == self.limit;
+            let others = self.others.get_or_insert(started);
+            return count(others, started) == self.limit;
         }
-        count(self.sources.entry(source).or_insert(begun), begun) == self.limit
+        count(self.sources.entry(source).or_insert(started), started) == self.limit
     }
 
     fn has_room_for(&mut self, source: IpAddr, now: Instant) -> bool {
@@ -100,9 +100,9 @@ impl Guesses {
 }
 
 /// One more, in the same minute or in one that begins now; how many there are.
-fn count(minute: &mut Minute, begun: Minute) -> u32 {
-    if minute.is_over(begun.since) {
-        *minute = begun;
+fn count(minute: &mut Minute, started: Minute) -> u32 {
+    if minute.is_over(started.since) {
+        *minute = started;
     }
     minute.wrong = minute.wrong.saturating_add(1);
     minute.wrong
@@ -119,75 +119,81 @@ mod tests {
 
     #[test]
     fn a_guesser_is_blocked_for_a_minute_and_others_are_not() {
-        let mut guesses = Guesses::new(3);
+        let mut failed_attempts = FailedAttempts::new(3);
         let now = Instant::now();
         for _ in 0..3 {
-            assert!(!guesses.is_blocked(A, now));
-            let last = guesses.note(A, now);
-            assert_eq!(last, guesses.is_blocked(A, now));
+            assert!(!failed_attempts.is_blocked(A, now));
+            let last = failed_attempts.note(A, now);
+            assert_eq!(last, failed_attempts.is_blocked(A, now));
         }
-        assert!(guesses.is_blocked(A, now));
-        assert!(!guesses.note(A, now), "that is told once");
-        assert!(!guesses.is_blocked(B, now));
-        assert!(!guesses.is_blocked(A, now + MINUTE));
-        guesses.sweep(now + MINUTE);
-        assert!(guesses.sources.is_empty());
+        assert!(failed_attempts.is_blocked(A, now));
+        assert!(!failed_attempts.note(A, now), "that is told once");
+        assert!(!failed_attempts.is_blocked(B, now));
+        assert!(!failed_attempts.is_blocked(A, now + MINUTE));
+        failed_attempts.sweep(now + MINUTE);
+        assert!(failed_attempts.sources.is_empty());
     }
 
     #[test]
     fn no_limit_blocks_nobody() {
-        let mut guesses = Guesses::new(0);
+        let mut failed_attempts = FailedAttempts::new(0);
         let now = Instant::now();
-        guesses.note(A, now);
-        assert!(!guesses.is_blocked(A, now));
+        failed_attempts.note(A, now);
+        assert!(!failed_attempts.is_blocked(A, now));
     }
 
     #[test]
     fn a_guesser_cannot_hide_in_its_own_64() {
-        let mut guesses = Guesses::new(3);
+        let mut failed_attempts = FailedAttempts::new(3);
         let now = Instant::now();
         let host = |n| IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | n));
         for n in 0..3 {
-            guesses.note(host(n), now);
+            failed_attempts.note(host(n), now);
         }
-        assert!(guesses.is_blocked(host(4), now));
-        assert!(!guesses.is_blocked(host(1 << 64), now));
+        assert!(failed_attempts.is_blocked(host(4), now));
+        assert!(!failed_attempts.is_blocked(host(1 << 64), now));
     }
 
     #[test]
     fn more_sources_than_there_is_room_for_count_together() {
-        let mut guesses = Guesses::new(3);
+        let mut failed_attempts = FailedAttempts::new(3);
         let now = Instant::now();
         let host = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(n));
         let full = u32::try_from(SOURCES).unwrap();
         for n in 0..full {
-            guesses.note(host(n), now);
+            failed_attempts.note(host(n), now);
         }
         for n in full..full + 3 {
-            assert!(!guesses.is_blocked(host(n), now));
-            guesses.note(host(n), now);
+            assert!(!failed_attempts.is_blocked(host(n), now));
+            failed_attempts.note(host(n), now);
         }
-        assert_eq!(guesses.sources.len(), SOURCES);
-        assert!(guesses.is_blocked(host(full + 3), now), "fails closed");
-        assert!(!guesses.is_blocked(host(0), now), "counted by itself");
+        assert_eq!(failed_attempts.sources.len(), SOURCES);
+        assert!(
+            failed_attempts.is_blocked(host(full + 3), now),
+            "fails closed"
+        );
+        assert!(
+            !failed_attempts.is_blocked(host(0), now),
+            "counted by itself"
+        );
         let later = now + MINUTE;
-        assert!(!guesses.is_blocked(host(full + 3), later));
-        guesses.note(A, later);
-        assert_eq!(guesses.sources.len(), 1, "there is room again");
+        assert!(!failed_attempts.is_blocked(host(full + 3), later));
+        failed_attempts.note(A, later);
+        assert_eq!(failed_attempts.sources.len(), 1, "there is room again");
     }
 
     #[test]
     fn a_flood_is_swept_once_a_second() {
-        let mut guesses = Guesses::new(3);
+        let mut failed_attempts = FailedAttempts::new(3);
         let now = Instant::now();
         let host = |n: u32| IpAddr::V4(Ipv4Addr::from_bits(n));
         for n in 0..u32::try_from(SOURCES).unwrap() {
-            guesses.note(host(n), now);
+            failed_attempts.note(host(n), now);
         }
         let mut sweeps = Vec::new();
         for millis in 0..2_500 {
-            guesses.note(A, now + Duration::from_millis(millis));
-            sweeps.push(guesses.swept);
+            failed_attempts.note(A, now + Duration::from_millis(millis));
+            sweeps.push(failed_attempts.swept);
         }
         sweeps.dedup();
         assert_eq!(sweeps.len(), 3);

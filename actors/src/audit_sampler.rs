@@ -12,13 +12,13 @@ const REFUSAL_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(199);
 const REFUSAL_PERIOD: Duration = Duration::from_millis(200);
 
 /// One profile's gate before the audit.
-pub(crate) struct Noise {
+pub(crate) struct AuditSampler {
     limiter: Option<DefaultDirectRateLimiter>,
     muted: bool,
-    left_out: AtomicU64,
+    suppressed: AtomicU64,
 }
 
-impl Noise {
+impl AuditSampler {
     /// For refusals of requests that could be read.
     pub(crate) fn of_refusals() -> Self {
         let quota = Quota::with_period(REFUSAL_PERIOD).map(|q| q.allow_burst(REFUSAL_BURST));
@@ -38,7 +38,7 @@ impl Noise {
         Self {
             limiter: quota.map(RateLimiter::direct),
             muted: false,
-            left_out: AtomicU64::new(0),
+            suppressed: AtomicU64::new(0),
         }
     }
 
@@ -47,9 +47,9 @@ impl Noise {
     pub(crate) fn admit(&self) -> Option<u64> {
         let admitted = |limiter: &DefaultDirectRateLimiter| limiter.check().is_ok();
         if !self.muted && self.limiter.as_ref().is_none_or(admitted) {
-            Some(self.left_out.swap(0, Ordering::Relaxed))
+            Some(self.suppressed.swap(0, Ordering::Relaxed))
         } else {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
             None
         }
     }
@@ -61,23 +61,23 @@ mod tests {
 
     #[test]
     fn garbage_is_written_once_and_then_counted() {
-        let noise = Noise::of_garbage(1);
-        assert_eq!(noise.admit(), Some(0));
-        assert_eq!(noise.admit(), None);
-        assert_eq!(noise.left_out.load(Ordering::Relaxed), 1);
+        let sampler = AuditSampler::of_garbage(1);
+        assert_eq!(sampler.admit(), Some(0));
+        assert_eq!(sampler.admit(), None);
+        assert_eq!(sampler.suppressed.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn muted_garbage_is_only_counted() {
-        let noise = Noise::of_garbage(0);
-        assert_eq!(noise.admit(), None);
-        assert_eq!(noise.left_out.load(Ordering::Relaxed), 1);
+        let sampler = AuditSampler::of_garbage(0);
+        assert_eq!(sampler.admit(), None);
+        assert_eq!(sampler.suppressed.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn a_burst_of_refusals_is_written_one_by_one() {
-        let noise = Noise::of_refusals();
-        let written = (0..1000).filter(|_| noise.admit().is_some()).count();
+        let sampler = AuditSampler::of_refusals();
+        let written = (0..1000).filter(|_| sampler.admit().is_some()).count();
         assert!((200..300).contains(&written), "{written}");
     }
 }

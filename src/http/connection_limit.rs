@@ -7,7 +7,7 @@
 //! One source has a share of the places, and some are kept for the admin side: connections of the https listener take
 //! them when there is no other, and a SCEP request on one of them waits for an ordinary place.
 
-use super::sources::Sources;
+use super::per_source::PerSourceLimit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -33,12 +33,12 @@ const MOST_KEPT: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The places.
-pub(crate) struct Places {
+pub(crate) struct ConnectionLimit {
     ordinary: Free,
     kept: Free,
-    crowded: watch::Sender<Duration>,
+    eviction: watch::Sender<Duration>,
     /// Connections by source.
-    pub(super) sources: Sources,
+    pub(super) sources: PerSourceLimit,
 }
 
 /// Places of one kind.
@@ -70,15 +70,15 @@ pub(super) enum Place {
     Kept(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit),
 }
 
-impl Places {
+impl ConnectionLimit {
     pub(crate) fn new(all: usize) -> Arc<Self> {
         let all = all.clamp(1, Semaphore::MAX_PERMITS);
         let kept = (all / ONE_IN).min(MOST_KEPT);
         Arc::new(Self {
             ordinary: Free::new(all - kept),
             kept: Free::new(kept),
-            crowded: watch::Sender::new(Duration::MAX),
-            sources: Sources::default(),
+            eviction: watch::Sender::new(Duration::MAX),
+            sources: PerSourceLimit::default(),
         })
     }
 
@@ -95,7 +95,7 @@ impl Places {
         let mut longest = STEPS[0];
         loop {
             longest = steps.next().copied().unwrap_or(longest);
-            self.crowded.send_replace(longest);
+            self.eviction.send_replace(longest);
             let next = async {
                 tokio::select! {
                     biased;
@@ -110,8 +110,8 @@ impl Places {
     }
 
     /// Told, when room is needed, how long a connection may have waited and still stay.
-    pub(super) fn crowded(&self) -> watch::Receiver<Duration> {
-        self.crowded.subscribe()
+    pub(super) fn eviction(&self) -> watch::Receiver<Duration> {
+        self.eviction.subscribe()
     }
 
     /// Waits until every connection has ended.
@@ -124,12 +124,12 @@ impl Places {
 
 /// What a connection holds: its place, which it may exchange.
 pub(super) struct Seat {
-    places: Arc<Places>,
+    places: Arc<ConnectionLimit>,
     place: Mutex<Place>,
 }
 
 impl Seat {
-    pub(super) fn new(places: &Arc<Places>, place: Place) -> Arc<Self> {
+    pub(super) fn new(places: &Arc<ConnectionLimit>, place: Place) -> Arc<Self> {
         Arc::new(Self {
             places: Arc::clone(places),
             place: Mutex::new(place),
@@ -167,13 +167,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_when_all_is_taken_asks_the_longest_waiting_first() {
-        let places = Places::new(1);
+        let places = ConnectionLimit::new(1);
         let held = places.take(false).await.unwrap();
-        let mut crowded = places.crowded();
+        let mut eviction = places.eviction();
         let asked = async {
             for step in STEPS {
-                crowded.changed().await.unwrap();
-                assert_eq!(*crowded.borrow_and_update(), step);
+                eviction.changed().await.unwrap();
+                assert_eq!(*eviction.borrow_and_update(), step);
             }
             drop(held);
         };
@@ -184,7 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn some_places_are_kept_for_the_admin_side_and_scep_gets_none_of_them() {
-        let places = Places::new(32);
+        let places = ConnectionLimit::new(32);
         let mut held = Vec::new();
         for _ in 0..30 {
             held.push(places.take(false).await.unwrap());

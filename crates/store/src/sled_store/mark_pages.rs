@@ -1,11 +1,11 @@
 //! Where marks are, and their sweeping.
 //!
-//! On which sheets a digest may be is known in memory by eight octets a mark, so that a reservation
-//! reads only sheets that hold it, or hold something that begins with the same 32 bits.
+//! On which pages a digest may be is known in memory by eight octets a mark, so that a reservation
+//! reads only pages that hold it, or hold something that begins with the same 32 bits.
 //!
-//! Sheets whose marks have all passed their time are removed on the way: every commit looks at some
-//! sheets, always going on where it stopped, and removes a few. When a sheet's last mark passes its
-//! time is known in memory too: a sheet that stays is not read again.
+//! Pages whose marks have all passed their time are removed on the way: every commit looks at some
+//! pages, always going on where it stopped, and removes a few. When a page's last mark passes its
+//! time is known in memory too: a page that stays is not read again.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,21 +15,21 @@ use hashbrown::HashTable;
 use super::engine::Engine;
 use super::hash::Folding;
 use super::keys::Kind;
-use super::marks::{Owner, SHEET_MARKS, read_sheet};
-use super::staged::{Staged, StagedMark};
+use super::marks::{Owner, PAGE_MARKS, read_page};
+use super::staged::{StagedMark, StagedWrites};
 use super::tables::Digest;
 use crate::Result;
 
-/// Sheets removed at most for each profile with every commit, besides one for each [`SHEET_MARKS`] / 2
+/// Pages removed at most for each profile with every commit, besides one for each [`PAGE_MARKS`] / 2
 /// marks that the commit puts, so that removing keeps up with putting.
-const SWEPT_SHEETS: usize = 4;
+const SWEPT_PAGES: usize = 4;
 
-/// Sheets looked at for each that may be removed.
+/// Pages looked at for each that may be removed.
 const LOOKED_AT: usize = 16;
 
-/// The newest sheet of every owner, and how far sweeping has come.
+/// The newest page of every owner, and how far sweeping has come.
 #[derive(Debug, Default)]
-pub(super) struct Sheets {
+pub(super) struct MarkPages {
     owners: BTreeMap<Owner, Place>,
     turn: Option<Owner>,
 }
@@ -37,47 +37,47 @@ pub(super) struct Sheets {
 #[derive(Debug, Default)]
 struct Place {
     last: u64,
-    /// The next sheet to look at.
+    /// The next page to look at.
     sweep: u64,
-    /// From when on (microseconds since 1970) all marks of a sheet are void, by its number.
+    /// From when on (microseconds since 1970) all marks of a page are void, by its number.
     void_from: BTreeMap<u64, i64>,
     where_marks_are: Whereabouts,
 }
 
-/// On which sheets a digest may be.
+/// On which pages a digest may be.
 #[derive(Debug, Default)]
 struct Whereabouts {
     rows: HashTable<Row>,
     hasher: Folding,
 }
 
-/// The beginning of a mark's digest, and its sheet.
+/// The beginning of a mark's digest, and its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     beginning: [u8; 4],
-    sheet: u32,
+    page: u32,
 }
 
 impl Row {
-    fn of(digest: &Digest, sheet: u64) -> Self {
+    fn of(digest: &Digest, page: u64) -> Self {
         let [a, b, c, d, ..] = *digest;
         Self {
             beginning: [a, b, c, d],
-            sheet: u32::try_from(sheet).unwrap_or(u32::MAX),
+            page: u32::try_from(page).unwrap_or(u32::MAX),
         }
     }
 }
 
 impl Whereabouts {
-    fn insert(&mut self, digest: &Digest, sheet: u64) {
-        let row = Row::of(digest, sheet);
+    fn insert(&mut self, digest: &Digest, page: u64) {
+        let row = Row::of(digest, page);
         let Self { rows, hasher } = self;
         let hash = hasher.beginning(row.beginning);
         rows.insert_unique(hash, row, |row| hasher.beginning(row.beginning));
     }
 
-    fn remove(&mut self, digest: &Digest, sheet: u64) {
-        let row = Row::of(digest, sheet);
+    fn remove(&mut self, digest: &Digest, page: u64) {
+        let row = Row::of(digest, page);
         let hash = self.hasher.beginning(row.beginning);
         if let Ok(entry) = self.rows.find_entry(hash, |other| *other == row) {
             entry.remove();
@@ -88,22 +88,22 @@ impl Whereabouts {
         }
     }
 
-    fn sheets(&self, digest: &Digest) -> impl Iterator<Item = u64> {
+    fn pages(&self, digest: &Digest) -> impl Iterator<Item = u64> {
         let wanted = Row::of(digest, 0).beginning;
         let rows = self.rows.iter_hash(self.hasher.beginning(wanted));
         rows.filter(move |row| row.beginning == wanted)
-            .map(|row| u64::from(row.sheet))
+            .map(|row| u64::from(row.page))
     }
 }
 
 impl Place {
-    fn put(&mut self, digest: &Digest, sheet: u64, until: i64) {
-        let void_from = self.void_from.entry(sheet).or_insert(until);
+    fn put(&mut self, digest: &Digest, page: u64, until: i64) {
+        let void_from = self.void_from.entry(page).or_insert(until);
         *void_from = until.max(*void_from);
-        self.where_marks_are.insert(digest, sheet);
+        self.where_marks_are.insert(digest, page);
     }
 
-    /// Up to `most` sheets that are void at `now`, of those whose turn it is to be looked at.
+    /// Up to `most` pages that are void at `now`, of those whose turn it is to be looked at.
     fn void(&mut self, now: i64, most: usize) -> Vec<u64> {
         let mut void = Vec::new();
         // Round again once the end is reached.
@@ -121,15 +121,15 @@ impl Place {
     }
 }
 
-impl Sheets {
-    /// Reads every sheet once. What cannot be read holds no mark, and stays; the check of the store names it.
+impl MarkPages {
+    /// Reads every page once. What cannot be read holds no mark, and stays; the check of the store names it.
     pub(super) fn load(engine: &Engine) -> Result<Self> {
-        let mut sheets = Self::default();
+        let mut pages = Self::default();
         for kind in [Kind::Replay, Kind::Rate] {
             engine.scan(&[kind.letter()], |key, octets| {
-                if let Some((owner, number)) = Owner::of_sheet(key) {
-                    let marks = read_sheet(owner.is_rate(), octets);
-                    let place = sheets.owners.entry(owner).or_default();
+                if let Some((owner, number)) = Owner::of_page(key) {
+                    let marks = read_page(owner.is_rate(), octets);
+                    let place = pages.owners.entry(owner).or_default();
                     place.last = number;
                     if let Ok(marks) = marks {
                         place.void_from.insert(number, i64::MIN);
@@ -141,47 +141,52 @@ impl Sheets {
                 Ok(true)
             })?;
         }
-        Ok(sheets)
+        Ok(pages)
     }
 
-    /// The sheets on disk that may hold this digest. One may come twice.
+    /// The pages on disk that may hold this digest. One may come twice.
     pub(super) fn with(&self, owner: &Owner, digest: &Digest) -> impl Iterator<Item = u64> {
         let place = self.owners.get(owner).into_iter();
-        place.flat_map(|place| place.where_marks_are.sheets(digest))
+        place.flat_map(|place| place.where_marks_are.pages(digest))
     }
 
-    /// The number of the owner's newest sheet; 0 when there is none.
+    /// The number of the owner's newest page; 0 when there is none.
     pub(super) fn last(&self, owner: &Owner) -> u64 {
         self.owners.get(owner).map_or(0, |place| place.last)
     }
 
-    /// Takes over what was written: the newest sheets, and the marks that are new on sheets.
+    /// Takes over what was written: the newest pages, and the marks that are new on pages.
     pub(super) fn advance(&mut self, newest: &BTreeMap<Owner, u64>, marks: &[StagedMark]) {
         for (owner, last) in newest {
             self.owners.entry(owner.clone()).or_default().last = *last;
         }
         for mark in marks {
             if let Some(place) = self.owners.get_mut(&mark.owner) {
-                place.put(&mark.digest, mark.sheet, mark.until);
+                place.put(&mark.digest, mark.page, mark.until);
             }
         }
     }
 
-    /// Adds the removal of sheets that are void at `now` (microseconds since 1970) to what is
+    /// Adds the removal of pages that are void at `now` (microseconds since 1970) to what is
     /// staged: of the owners that got marks, and of one more in turn.
-    pub(super) fn sweep(&mut self, engine: &Engine, staged: &mut Staged, now: i64) -> Result<()> {
-        let mut whose: BTreeSet<Owner> = staged.sheets.keys().cloned().collect();
+    pub(super) fn sweep(
+        &mut self,
+        engine: &Engine,
+        staged: &mut StagedWrites,
+        now: i64,
+    ) -> Result<()> {
+        let mut whose: BTreeSet<Owner> = staged.pages.keys().cloned().collect();
         whose.extend(self.next_in_turn());
-        let most = SWEPT_SHEETS + staged.marks.len() / (SHEET_MARKS / 2);
+        let most = SWEPT_PAGES + staged.marks.len() / (PAGE_MARKS / 2);
         for owner in whose {
             let place = self.owners.entry(owner.clone()).or_default();
             for number in place.void(now, most) {
-                let key = owner.sheet(number);
+                let key = owner.page(number);
                 let Entry::Vacant(write) = staged.writes.entry(key) else {
                     continue;
                 };
                 let marks = match engine.get(write.key())? {
-                    Some(octets) => read_sheet(owner.is_rate(), &octets)?,
+                    Some(octets) => read_page(owner.is_rate(), &octets)?,
                     None => Vec::new(),
                 };
                 write.insert(None);

@@ -101,7 +101,7 @@ fn a_note_that_cannot_be_read_is_said_to_be() {
     let error = SledStore::open(&path, &options()).err().unwrap();
     assert!(error.to_string().contains("witness"), "{error}");
     let faults = lenient(&path).audit_verify().unwrap().faults;
-    assert_eq!(faults, [AuditFault::Witness]);
+    assert_eq!(faults, [AuditFault::HighWaterMark]);
 }
 
 #[test]
