@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `server` | listeners, limits, TLS, admin, log |
 //! | `issuers`, `remote_issuers`, `policies` | CAs here; CAs elsewhere; certificate profiles |
-//! | `profiles`, `ra`, `auto_ra`, `ra_files`, `trust`, `duplicate_connectors` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
+//! | `profiles`, `ra`, `auto_ra`, `ra_files`, `ra_fit`, `trust`, `duplicate_connectors` | SCEP profiles, their RA certificates, whom they trust, which share challenges |
 //! | `tenants` | Intune's tenants, and profiles that ask them |
 //! | `publish` | what relying parties fetch |
 //! | `advice` | what works and may still give trouble |
@@ -32,6 +32,7 @@ mod profiles;
 mod publish;
 mod ra;
 mod ra_files;
+mod ra_fit;
 mod ranges;
 mod remote_issuers;
 mod secrets;

@@ -1176,7 +1176,7 @@ export interface components {
          * @description A stage in a device's life with its certificate. `lapsed`: nobody decided in time. `expires`: the validity ended, or will end when the time is in the future.
          * @enum {string}
          */
-        Stage: "refused" | "pending" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
+        Stage: "refused" | "pending" | "asked" | "approved" | "denied" | "lapsed" | "issued" | "renewed" | "revoked" | "expires" | "other";
         /**
          * @description How an action ended: done, refused or gone wrong, or waiting for an operator or an issuer.
          * @enum {string}
