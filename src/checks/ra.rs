@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use issuer::{Issuer, RaRole};
-use pki::Certificate;
+use pki::{Certificate, KeyUsage};
 use scep::RaIdentity;
 
 use super::auto_ra::{self, Keeping, Kept};
 use super::issuers::ReadyIssuer;
 use super::loaded::HeldRa;
-use super::pair::{self, Pair};
+use super::pair;
 use super::problem::{Findings, Location, date};
 use super::profiles::Referred;
 use super::ra_fit::{fit, is_rsa, is_usable, of_issuer};

@@ -245,7 +245,7 @@ fn weak_rsa_keys_are_refused_by_name() {
     };
     // Away from the small primes.
     let from = |mut number: BigNum| {
-        let primes = (3..90).filter(|n| (2..*n).all(|d| n % d != 0));
+        let primes = (3..752).filter(|n| (2..*n).all(|d| n % d != 0));
         while primes
             .clone()
             .any(|prime| number.mod_word(prime).unwrap() == 0)
