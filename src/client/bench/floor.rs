@@ -76,11 +76,14 @@ fn all_cores(cores: usize, duration: Duration, keys: &Keys) -> Result<u64, pki::
     let work = || {
         let mut contexts = Contexts::of(keys)?;
         let mut done = 0;
-        while start.elapsed() < duration {
+        // One at least, however short the time was on a busy machine.
+        loop {
             contexts.one_enrollment()?;
             done += 1;
+            if start.elapsed() >= duration {
+                return Ok(done);
+            }
         }
-        Ok(done)
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
@@ -119,7 +122,8 @@ mod tests {
         let floor = measure(Duration::from_millis(30)).unwrap();
         assert_eq!(floor.variants.len(), 2);
         for variant in &floor.variants {
-            assert!(variant.enrollments_per_second > 1.0, "{variant:?}");
+            assert!(variant.enrollments_per_second > 0.0, "{variant:?}");
+            assert!(variant.cpu_microseconds > 0.0, "{variant:?}");
         }
     }
 
