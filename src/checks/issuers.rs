@@ -41,6 +41,7 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> BTreeMap<String, R
             &location,
             findings,
         );
+        remote_issuers::refuse_foreign(settings, &location, findings);
         if remote_issuers::is_remote(settings.kind) {
             let read = remote_issuers::read(settings, &location, run.config, files, findings);
             elsewhere.extend(read);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Config, Error, Errors, environment, file, profiles};
+use super::{Config, Error, Errors, SHOWN, environment, file, profiles};
 use crate::stable_read::{self, Content};
 
 /// Where a configuration comes from.
@@ -144,22 +144,17 @@ fn open_to_others(path: &Path, content: &Content, config: &Config) -> Option<Not
     })
 }
 
+/// Whether a secret is given inline: shown, it is [`SHOWN`].
 fn holds_secret(config: &Config) -> bool {
-    let tenants = &config.tenants;
-    config.admin.metrics_token.is_some()
-        || tenants.iter().any(|tenant| tenant.client_secret.is_some())
-        || config.profiles.iter().any(|profile| {
-            profile.challenge_password.is_some()
-                || profile
-                    .challenge_passwords
-                    .iter()
-                    .any(|one| one.value.is_some())
-                || profile.intune.compliance.hmac_secret.is_some()
-                || profile.jamf.password.is_some()
-                || profile.jamf.header_value.is_some()
-                || profile.ndes.password.is_some()
-                || profile.challenge_webhook.secret.is_some()
-        })
+    fn is_in(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text == SHOWN,
+            serde_json::Value::Array(items) => items.iter().any(is_in),
+            serde_json::Value::Object(section) => section.values().any(is_in),
+            _ => false,
+        }
+    }
+    serde_json::to_value(config).is_ok_and(|shown| is_in(&shown))
 }
 
 /// By the naming rule of the settings: what names a file or directory ends in `path`, `paths`,

@@ -9,20 +9,20 @@
 
 mod admin;
 mod asked_url;
+mod certificate_profile;
 mod challenges;
 mod cidr;
 mod environment;
 mod error;
 mod example;
 mod file;
-mod issuer;
+pub mod issuer_kinds;
 mod load;
 mod moment;
 mod overrides;
 mod profile;
 mod profiles;
 mod publish;
-mod remote_issuer;
 mod schema;
 mod secret;
 mod server;
@@ -33,11 +33,12 @@ use serde::{Deserialize, Serialize};
 
 pub use admin::{Admin, Oidc};
 pub use asked_url::AskedUrl;
+pub use certificate_profile::{CertificateProfile, KeyType, San, SanType};
 pub use challenges::{Binding, ChallengeWebhook, Jamf, Ndes, OneTime, PageEncoding};
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
 pub use example::EXAMPLE;
-pub use issuer::{CertificateProfile, Issuer, IssuerKind, KeyType, San, SanType};
+pub use issuer_kinds::{Issuer, IssuerKind};
 pub use load::{Effective, Notice, Sources};
 pub use moment::{Moment, MomentError};
 pub use profile::{
@@ -45,7 +46,6 @@ pub use profile::{
     Profile, Ra, Renewal, UnknownCertificates,
 };
 pub use publish::Publish;
-pub use remote_issuer::{Vault, VaultAuth};
 pub(crate) use schema::nearest;
 pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;

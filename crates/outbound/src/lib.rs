@@ -20,6 +20,7 @@ mod client;
 mod endpoint;
 mod error;
 mod identity;
+mod pinned;
 mod request;
 mod response;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use client::{Client, Options};
 pub use endpoint::{EndpointError, endpoint};
 pub use error::{CallError, SetupError};
 pub use identity::Identity;
+pub use pinned::{PinError, pinned};
 pub use request::Request;
 pub use reqwest::{Method, Url};
 pub use response::Response;

@@ -173,6 +173,27 @@ async fn tls_is_believed_by_bundle_and_by_fingerprint_and_else_refused() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_anybody_is_believed_by_its_fingerprint_alone() {
+    let (url, certificate) = secured(answer(FINE)).await;
+    let nobody = || Options::new(Trust::Fingerprint([0; 32]));
+    assert!(matches!(
+        get(&url, nobody()).await.unwrap_err(),
+        CallError::Tls(_)
+    ));
+    let ask = async |given: Option<&[u8]>| {
+        let given = given.map(<[u8]>::to_vec);
+        let pin = sha256(certificate.der());
+        crate::pinned(endpoint(&url).unwrap(), nobody(), &pin, |_| given).await
+    };
+    let right = ask(Some(certificate.der())).await.unwrap();
+    assert_eq!(right, certificate.der());
+    for wrong in [Some(&b"hi"[..]), None] {
+        let error = ask(wrong).await.unwrap_err();
+        assert!(matches!(error, crate::PinError::Other), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn retry_after_counts_from_the_answers_own_date() {
     let text = "HTTP/1.1 503 S\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
                 retry-after: Sun, 06 Nov 1994 08:50:37 GMT\r\ncontent-length: 0\r\n\r\n";

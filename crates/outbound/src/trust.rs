@@ -26,26 +26,32 @@ pub enum Trust {
     Fingerprint([u8; 32]),
 }
 
+/// Believes what `trust` says; without it anybody, for what is held against a fingerprint afterwards.
 pub(crate) fn config(
-    trust: &Trust,
+    trust: Option<&Trust>,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| SetupError::Client(error.to_string()))?;
-    let builder = match trust {
-        Trust::System => builder.with_root_certificates(system()?),
-        Trust::Roots(roots) => builder.with_root_certificates(store(roots)?),
-        Trust::Fingerprint(sha256) => {
-            builder
+    let builder =
+        match trust {
+            Some(Trust::System) => builder.with_root_certificates(system()?),
+            Some(Trust::Roots(roots)) => builder.with_root_certificates(store(roots)?),
+            Some(Trust::Fingerprint(sha256)) => builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Pinned {
-                    sha256: *sha256,
+                    sha256: Some(*sha256),
                     provider,
-                }))
-        }
-    };
+                })),
+            None => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Pinned {
+                    sha256: None,
+                    provider,
+                })),
+        };
     match identity {
         None => Ok(builder.with_no_client_auth()),
         Some(identity) => builder
@@ -80,13 +86,15 @@ fn store(roots: &[Vec<u8>]) -> Result<RootCertStore, SetupError> {
 
 #[derive(Debug)]
 struct Pinned {
-    sha256: [u8; 32],
+    /// `None`: anybody.
+    sha256: Option<[u8; 32]>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
     fn is_it(&self, certificate: &CertificateDer<'_>) -> bool {
-        bool::from(sha256(certificate).ct_eq(&self.sha256))
+        self.sha256
+            .is_none_or(|pin| bool::from(sha256(certificate).ct_eq(&pin)))
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{
 pub use reason::RevocationReason;
 
 const WHAT: &str = "CRL";
+/// id-ce-issuingDistributionPoint (RFC 5280, 5.2.5).
+const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
 /// What its PEM blocks are called (RFC 7468, 6).
 const PEM_LABEL: &str = "X509 CRL";
 
@@ -39,6 +41,7 @@ pub struct Crl {
     next_update: Option<DateTime<Utc>>,
     entries: Box<[RevokedEntry]>,
     partial: bool,
+    placed: bool,
 }
 
 impl Crl {
@@ -83,6 +86,7 @@ impl Crl {
             next_update,
             entries: entries.into(),
             partial: extensions.iter().any(|extension| extension.critical),
+            placed: is_placed(&extensions),
         })
     }
 
@@ -111,6 +115,14 @@ impl Crl {
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.partial
+    }
+
+    /// Whether all that makes the list [partial](Self::is_partial) is an issuing distribution point that says where the list
+    /// is fetched, and restricts it neither to kinds of certificates nor to reasons (RFC 5280, 5.2.5). Whether such a list
+    /// is whole, only its issuer's documents tell.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        self.placed
     }
 
     /// The DER, as it came.
@@ -278,6 +290,21 @@ impl CrlBuilder {
     }
 }
 
+/// Whether the critical extensions are one issuing distribution point with a distributionPoint ([0]) and nothing else in it.
+fn is_placed(extensions: &[Extension]) -> bool {
+    let mut critical = extensions.iter().filter(|extension| extension.critical);
+    let (Some(first), None) = (critical.next(), critical.next()) else {
+        return false;
+    };
+    let only_a_place = |value: &[u8]| -> Result<bool, Error> {
+        let mut reader = Reader::new(value, "issuingDistributionPoint");
+        let mut point = reader.sequence()?;
+        reader.finish()?;
+        Ok(point.optional(tag::context_constructed(0))?.is_some() && point.is_empty())
+    };
+    first.oid == ISSUING_DISTRIBUTION_POINT && only_a_place(&first.value).unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -342,6 +369,39 @@ mod tests {
                     usize::from(count)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_distribution_point_alone_is_told_from_restrictions() {
+        let point = |content: &[&[u8]]| Extension {
+            oid: ISSUING_DISTRIBUTION_POINT.to_owned(),
+            critical: true,
+            value: der::seq(content),
+        };
+        let place = der::tlv(
+            tag::context_constructed(0),
+            &der::tlv(
+                tag::context_constructed(0),
+                &der::tlv(0x86, b"http://x/crl"),
+            ),
+        );
+        let users_only = der::tlv(0x81, &[0xff]);
+        let other = Extension {
+            oid: "2.5.29.27".to_owned(),
+            critical: true,
+            value: vec![2, 1, 1],
+        };
+        for (extensions, placed) in [
+            (vec![point(&[&place])], true),
+            (vec![point(&[&place, &users_only])], false),
+            (vec![point(&[&users_only])], false),
+            (vec![point(&[])], false),
+            (vec![point(&[&place]), other.clone()], false),
+            (vec![other], false),
+            (vec![], false),
+        ] {
+            assert_eq!(is_placed(&extensions), placed, "{extensions:?}");
         }
     }
 

@@ -113,6 +113,12 @@ impl Name {
         text::short_name(dotted)
     }
 
+    /// Whether each RelativeDistinguishedName has one attribute: none of them joined by `+`.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// True for the name without attributes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -13,6 +13,8 @@ const FRESH: Duration = Duration::from_secs(300);
 /// The newest one that was read.
 pub(crate) struct CrlCache {
     ticks: Ticks,
+    /// Whether an issuing distribution point that holds a place and no more is known to leave nothing out.
+    pub(crate) takes_placed: bool,
     kept: Mutex<Option<Kept>>,
     /// Held by who asks for the next one.
     asking: tokio::sync::Mutex<()>,
@@ -30,6 +32,7 @@ impl CrlCache {
     pub(crate) fn new(ticks: Ticks) -> Self {
         Self {
             ticks,
+            takes_placed: false,
             kept: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }
@@ -59,7 +62,7 @@ impl CrlCache {
             return Ok(Some(kept));
         }
         let read = match fetch.await {
-            Ok(Some(crl)) => match is_good(&crl, ca, now) {
+            Ok(Some(crl)) => match self.is_good(&crl, ca, now) {
                 Ok(()) => Ok(Some(Arc::new(crl))),
                 Err(what) => Err(IssueError::Again {
                     why: format!("its CRL cannot be shown: {what}"),
@@ -82,7 +85,7 @@ impl CrlCache {
             Ok(None) => Ok(None),
             Err(error) => {
                 let kept = self.lock().clone();
-                let kept = kept.filter(|kept| is_good(&kept.crl, ca, now).is_ok());
+                let kept = kept.filter(|kept| self.is_good(&kept.crl, ca, now).is_ok());
                 kept.map(|kept| Some(kept.crl)).ok_or(error)
             }
         }
@@ -91,26 +94,27 @@ impl CrlCache {
     fn fresh(&self, now: DateTime<Utc>, ca: &Certificate) -> Option<Arc<Crl>> {
         let kept = self.lock().clone()?;
         let age = (self.ticks)().saturating_duration_since(kept.read);
-        let is_fresh = !kept.outdated && age < FRESH && is_good(&kept.crl, ca, now).is_ok();
+        let is_fresh = !kept.outdated && age < FRESH && self.is_good(&kept.crl, ca, now).is_ok();
         is_fresh.then_some(kept.crl)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Whether a device could use it.
-fn is_good(crl: &Crl, ca: &Certificate, now: DateTime<Utc>) -> Result<(), String> {
-    if !crl.issuer().matches(ca.subject()) || crl.verify_signature_by(ca.public_key()).is_err() {
-        let issuer = words::quoted(&crl.issuer().to_string());
-        return Err(format!("it is not signed by this CA, but by {issuer}"));
-    }
-    if crl.is_partial() {
-        return Err("it is not a whole one".to_owned());
-    }
-    match crl.next_update() {
-        Some(end) if end <= now => Err(format!("it ended on {end}")),
-        _ => Ok(()),
+    /// Whether a device could use it.
+    fn is_good(&self, crl: &Crl, ca: &Certificate, now: DateTime<Utc>) -> Result<(), String> {
+        if !crl.issuer().matches(ca.subject()) || crl.verify_signature_by(ca.public_key()).is_err()
+        {
+            let issuer = words::quoted(&crl.issuer().to_string());
+            return Err(format!("it is not signed by this CA, but by {issuer}"));
+        }
+        if crl.is_partial() && !(self.takes_placed && crl.is_placed()) {
+            return Err("it is not a whole one".to_owned());
+        }
+        match crl.next_update() {
+            Some(end) if end <= now => Err(format!("it ended on {end}")),
+            _ => Ok(()),
+        }
     }
 }

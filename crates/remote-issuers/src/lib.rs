@@ -3,27 +3,38 @@
 //! | module | holds |
 //! |---|---|
 //! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
+//! | `base` | what issuers of every kind have |
 //! | `chain` | reading and keeping what a CA says of itself |
 //! | `crl` | its CRL, kept for a while |
 //! | `standing` | how an issuer is, by the last call |
+//! | `pem`, `ra` | what is sent; certificates for scepd's own RAs |
 //! | `words` | texts from outside, cut and escaped |
 //!
 //! Each kind is an [`issuer::Issuer`] with the face [`issuer::RemoteCa`]. What policy approved goes into the fields of the
 //! issuer's API; what comes back is compared by whoever asked. Nothing here keeps anything on disk, and no text of an error
 //! holds a credential.
 
+mod base;
 mod chain;
 mod crl;
+mod pem;
+mod ra;
 mod standing;
 pub mod vault;
 mod words;
 
+pub use base::Opening;
+
+use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// Where the monotonic time comes from: lifetimes of logins are counted by it.
 pub type Ticks = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Where the time of day comes from: tokens say when they were made.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Where a credential comes from: read anew at each login, so that one that was exchanged counts from then on. May block.
 /// Its error names the file and what is wrong, without any of its content.

@@ -105,3 +105,27 @@ fn the_next_chain_is_named_when_it_does_not_fit_the_next_ca() {
     let start = format!("issuer local: next_chain_path ({}): ", chain.display());
     assert!(said.starts_with(&start), "{said}");
 }
+
+#[test]
+fn settings_of_other_kinds_are_refused_where_they_stand() {
+    let mut env = TestEnv::new();
+    let issuer = env.config.issuers.first_mut().unwrap();
+    issuer.vault.role = "scepd".to_owned();
+    issuer.url = Some(crate::config::AskedUrl::new("https://vault.example.com"));
+    issuer.accept_shorter_validity = true;
+    let outcome = env.load();
+    let failures: Vec<String> = outcome.failures().map(ToString::to_string).collect();
+    for (setting, what) in [
+        ("vault", "this section is for issuers of type \"vault\""),
+        ("url", "somewhere else"),
+        ("accept_shorter_validity", "somewhere else"),
+    ] {
+        let said =
+            |line: &&String| line.contains(&format!("local: {setting}")) && line.contains(what);
+        assert!(
+            failures.iter().any(|line| said(&line)),
+            "{setting}: {failures:?}"
+        );
+    }
+    assert_eq!(failures.len(), 3, "{failures:?}");
+}

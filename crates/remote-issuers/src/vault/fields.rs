@@ -1,9 +1,8 @@
 //! From what policy approved to the fields of the API. What the API has no field for is said by name.
 
 use super::role::{FREE, Role, SERIAL_NUMBER, USER_ID, attribute, constant_setting};
+use crate::pem;
 use crate::words::quoted;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use issuer::{Approved, Inexpressible};
 use pki::{Certificate, oid};
@@ -46,7 +45,7 @@ pub(super) fn fields(approved: &Approved, csr: &[u8], ca: &Certificate) -> Field
         .collect();
     let not_after = approved.not_after().min(ca.not_after());
     Fields {
-        csr: pem(csr),
+        csr: pem::csr(csr),
         common_name: one(oid::COMMON_NAME),
         serial_number: one(SERIAL_NUMBER),
         user_ids: values(USER_ID),
@@ -67,18 +66,6 @@ pub(super) fn fields(approved: &Approved, csr: &[u8], ca: &Certificate) -> Field
 /// A time as the API takes it (RFC 3339).
 pub(super) fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// A CSR in PEM.
-pub(super) fn pem(csr: &[u8]) -> String {
-    let text = STANDARD.encode(csr);
-    let mut pem = String::from("-----BEGIN CERTIFICATE REQUEST-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str("-----END CERTIFICATE REQUEST-----\n");
-    pem
 }
 
 /// How certificates are asked for: what the answer depends on beside the approval.

@@ -24,10 +24,7 @@ pub use login::Login;
 pub use ra::recommended_for_ras;
 pub use role::{Role, recommended};
 
-use crate::Ticks;
-use crate::chain::Kept;
-use crate::crl::CrlCache;
-use crate::standing::Standing;
+use crate::base::{Base, Opening, again, unheard};
 use crate::words::excerpt;
 use api::{Api, Fault, Reply};
 use chrono::{DateTime, Utc};
@@ -37,19 +34,13 @@ use issuer::{
     Issuer, Objection, Order, RemoteCa,
 };
 use login::Session;
-use outbound::{Client, Url};
 use pki::{Certificate, Crl, Csr, RevocationReason};
 use serde_json::Value;
 use server::{Seen, Server};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
 
-/// What `[[issuer]] type = "vault"` says.
+/// What `[issuer.vault]` says.
 pub struct Settings {
-    /// The issuer's id.
-    pub id: String,
-    /// The server's address, without `/v1`.
-    pub url: Url,
     /// The namespace, where there is one.
     pub namespace: Option<String>,
     /// Where the PKI engine is mounted.
@@ -62,64 +53,38 @@ pub struct Settings {
     pub issuer_ref: Option<String>,
     /// How to log in.
     pub login: Login,
-    /// Most calls at a time. At least 1.
-    pub max_in_flight: usize,
-    /// Whether a certificate that ends earlier than approved is delivered.
-    pub accepts_shorter_validity: bool,
-    /// Certificates above the CA that the server does not know.
-    pub above: Vec<Certificate>,
-    /// CAs of the past whose certificates are still in use.
-    pub previous: Vec<Certificate>,
 }
 
 /// An issuer of this kind.
 pub struct Vault {
+    base: Base,
     server: Server,
-    kept: Kept,
     role: RwLock<Option<Role>>,
-    standing: Standing,
-    crls: CrlCache,
-    /// Calls at a time.
-    places: Semaphore,
 }
 
 impl Vault {
-    /// Reaches the server and reads its chain and role. Where that fails and a chain is `known` from before, the issuer is
+    /// Reaches the server and reads its chain and role. Where that fails and a chain is known from before, the issuer is
     /// there all the same: [`RemoteCa::health`] says what was wrong.
     ///
     /// # Errors
     /// Why it cannot be reached, where no chain is known.
-    pub async fn open(
-        settings: Settings,
-        client: Client,
-        ticks: Ticks,
-        known: &[Certificate],
-    ) -> Result<Self, IssueError> {
+    pub async fn open(opening: Opening, settings: Settings) -> Result<Self, IssueError> {
         let server = Server {
             api: Api {
-                client,
-                base: settings.url.clone(),
+                client: opening.client.clone(),
+                base: opening.url.clone(),
                 namespace: settings.namespace.clone(),
             },
-            session: Session::new(settings.login.clone(), Arc::clone(&ticks)),
+            session: Session::new(settings.login.clone(), Arc::clone(&opening.ticks)),
             settings,
         };
-        let standing = Standing::new(Arc::clone(&ticks));
-        let seen = server.look(None).await;
-        standing.note(&seen);
-        let (chain, role) = match seen {
-            Ok(seen) => (seen.chain, seen.role),
-            Err(error) if known.is_empty() => return Err(error),
-            Err(_) => (known.to_vec(), None),
+        let (chain, role) = match server.look(None, &opening.above).await {
+            Ok(seen) => (Ok(seen.chain), seen.role),
+            Err(error) => (Err(error), None),
         };
-        let kept = Kept::new(&chain, &server.settings.previous)
-            .ok_or_else(|| again("it gives no CA certificate"))?;
         Ok(Self {
-            places: Semaphore::new(server.settings.max_in_flight.max(1)),
-            kept,
-            crls: CrlCache::new(ticks),
+            base: Base::new(opening, &chain)?,
             role: RwLock::new(role),
-            standing,
             server,
         })
     }
@@ -134,7 +99,7 @@ impl Vault {
     }
 
     async fn sign(&self, order: &Order) -> Result<Issuance, IssueError> {
-        let authority = self.kept.now();
+        let authority = self.base.authority();
         self.can_express(&order.approved)
             .map_err(|error| IssueError::Refused(error.to_string()))?;
         let fields = fields::fields(&order.approved, &order.csr, authority.certificate());
@@ -150,7 +115,7 @@ impl Vault {
         })?;
         for warning in reply.warnings.iter().flatten() {
             tracing::debug!(
-                issuer = self.server.settings.id,
+                issuer = self.base.id,
                 warning = excerpt(warning),
                 "the issuer warns"
             );
@@ -165,42 +130,30 @@ impl Vault {
 
     async fn refresh(&self) -> Result<(), IssueError> {
         let role = self.role();
-        let seen = self.server.look(role.as_ref()).await;
-        self.standing.note(&seen);
-        let Seen { chain, role } = seen?;
-        if self.kept.exchange(&chain) {
-            tracing::warn!(
-                issuer = self.server.settings.id,
-                "another CA signs over there; its chain is in force from now on"
-            );
+        let seen = self.server.look(role.as_ref(), &self.base.above).await;
+        let (chain, role) = match seen {
+            Ok(Seen { chain, role }) => (Ok(chain), Some(role)),
+            Err(error) => (Err(error), None),
+        };
+        self.base.take(&chain);
+        if let Some(role) = role {
+            *self.role.write().unwrap_or_else(PoisonError::into_inner) = role;
         }
-        *self.role.write().unwrap_or_else(PoisonError::into_inner) = role;
-        Ok(())
-    }
-
-    async fn noted<T>(
-        &self,
-        call: impl Future<Output = Result<T, IssueError>>,
-    ) -> Result<T, IssueError> {
-        // Whoever waits too long for a place gives up by itself; then it was not asked.
-        let _place = self.places.acquire().await;
-        let result = call.await;
-        self.standing.note(&result);
-        result
+        chain.map(|_| ())
     }
 }
 
 impl Issuer for Vault {
     fn id(&self) -> &str {
-        &self.server.settings.id
+        &self.base.id
     }
 
     fn authority(&self) -> Arc<Authority> {
-        self.kept.now()
+        self.base.authority()
     }
 
     fn issue<'a>(&'a self, order: &'a Order) -> Answering<'a, Issuance> {
-        Box::pin(self.noted(self.sign(order)))
+        Box::pin(self.base.noted(self.sign(order)))
     }
 
     fn revoke<'a>(
@@ -210,8 +163,8 @@ impl Issuer for Vault {
     ) -> Answering<'a, ()> {
         Box::pin(async move {
             // No reason can be given to it.
-            let revoked = self.noted(self.server.revoke(certificate)).await;
-            self.crls.outdated();
+            let revoked = self.base.noted(self.server.revoke(certificate)).await;
+            self.base.crls.outdated();
             revoked
         })
     }
@@ -227,7 +180,7 @@ impl RemoteCa for Vault {
     }
 
     fn can_express(&self, approved: &Approved) -> Result<(), Inexpressible> {
-        let (authority, role) = (self.kept.now(), self.role());
+        let (authority, role) = (self.base.authority(), self.role());
         let way = Way {
             role_name: &self.server.settings.role,
             role: role.as_ref(),
@@ -315,7 +268,7 @@ impl RemoteCa for Vault {
     }
 
     fn accepts_shorter_validity(&self) -> bool {
-        self.server.settings.accepts_shorter_validity
+        self.base.accepts_shorter_validity
     }
 
     fn revokes(&self) -> bool {
@@ -331,7 +284,7 @@ impl RemoteCa for Vault {
         csr: &'a Csr,
         not_after: DateTime<Utc>,
     ) -> Answering<'a, Certificate> {
-        Box::pin(self.noted(self.sign_ra(csr, not_after)))
+        Box::pin(self.base.noted(self.sign_ra(csr, not_after)))
     }
 
     fn look(&self) -> Answering<'_, ()> {
@@ -343,14 +296,13 @@ impl RemoteCa for Vault {
         let issuer = self.server.settings.issuer_ref.clone().or(of_role);
         let issuer = issuer.unwrap_or_else(|| "default".to_owned());
         Box::pin(async move {
-            let authority = self.kept.now();
-            let fetch = self.noted(self.server.crl(&issuer));
-            self.crls.newest(now, authority.certificate(), fetch).await
+            let fetch = self.server.crl(&issuer);
+            self.base.newest_crl(now, fetch).await
         })
     }
 
     fn health(&self) -> Health {
-        self.standing.health()
+        self.base.health()
     }
 }
 
@@ -358,18 +310,6 @@ fn certificate_of(reply: &Reply) -> Result<Certificate, IssueError> {
     let pem = reply.data.get("certificate").and_then(Value::as_str);
     match pem.map(|pem| Certificate::from_pem(pem.as_bytes())) {
         Some(Ok(certificate)) => Ok(certificate),
-        Some(Err(_)) | None => Err(IssueError::Again {
-            why: "its answer holds no certificate that can be read".to_owned(),
-            after: None,
-            unheard: true,
-        }),
-    }
-}
-
-fn again(why: &str) -> IssueError {
-    IssueError::Again {
-        why: why.to_owned(),
-        after: None,
-        unheard: false,
+        Some(Err(_)) | None => Err(unheard("its answer holds no certificate that can be read")),
     }
 }

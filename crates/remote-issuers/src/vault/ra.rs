@@ -1,13 +1,11 @@
 //! Certificates for scepd's own registration authorities, by a role of their own.
 
 use super::{Fault, Vault, again, fields};
+use crate::{pem, ra};
 use chrono::{DateTime, Utc};
 use issuer::IssueError;
-use pki::{Certificate, Csr, KeyUsage, oid};
+use pki::{Certificate, Csr, oid};
 use serde_json::json;
-
-/// What an RA that signs and opens needs.
-const NEEDED: KeyUsage = KeyUsage::DIGITAL_SIGNATURE.union(KeyUsage::KEY_ENCIPHERMENT);
 
 /// The settings of a role for RA certificates, as `bao write` and `vault write` take them.
 #[must_use]
@@ -43,10 +41,10 @@ impl Vault {
                 "no vault.ra_role is set, so it makes no RA certificates".to_owned(),
             ));
         };
-        let authority = self.kept.now();
+        let authority = self.base.authority();
         let not_after = not_after.min(authority.certificate().not_after());
         let body = json!({
-            "csr": fields::pem(csr.der()),
+            "csr": pem::csr(csr.der()),
             "common_name": csr.subject().common_name().unwrap_or_default(),
             "exclude_cn_from_sans": true,
             "not_after": fields::moment(not_after),
@@ -59,21 +57,9 @@ impl Vault {
             fault => fault.later(&format!("signing by {path}")),
         })?;
         let certificate = super::certificate_of(&reply)?;
-        let wrong = if certificate.public_key().spki_der() != csr.public_key().spki_der() {
-            Some("it is for another key".to_owned())
-        } else if let Err(difference) = self.kept.now().made(&certificate) {
-            Some(difference.to_string())
-        } else if certificate.is_ca() {
-            Some("it is a CA certificate".to_owned())
-        } else {
-            let usage = certificate.key_usage();
-            usage
-                .is_none_or(|usage| !usage.contains(NEEDED))
-                .then(|| format!("its keyUsage is not {NEEDED}"))
-        };
-        match wrong {
-            None => Ok(certificate),
-            Some(wrong) => Err(again(&format!(
+        match ra::is_of_use(&certificate, csr, &self.base.authority()) {
+            Ok(()) => Ok(certificate),
+            Err(wrong) => Err(again(&format!(
                 "the certificate that the role {role} makes is of no use for an RA: {wrong} (`scepd issuer role` prints one that fits)"
             ))),
         }

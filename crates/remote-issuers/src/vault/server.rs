@@ -60,7 +60,11 @@ impl Server {
     }
 
     /// Health, login, role, chain.
-    pub(super) async fn look(&self, known: Option<&Role>) -> Result<Seen, IssueError> {
+    pub(super) async fn look(
+        &self,
+        known: Option<&Role>,
+        above: &[Certificate],
+    ) -> Result<Seen, IssueError> {
         self.api
             .health()
             .await
@@ -77,7 +81,7 @@ impl Server {
         };
         let of_role = role.as_ref().map(|role| role.issuer_ref.as_str());
         let issuer = self.settings.issuer_ref.as_deref().or(of_role);
-        let chain = self.chain(issuer.unwrap_or("default")).await?;
+        let chain = self.chain(issuer.unwrap_or("default"), above).await?;
         Ok(Seen { chain, role })
     }
 
@@ -105,7 +109,11 @@ impl Server {
             .map_err(|_| again("the role that it shows cannot be read"))
     }
 
-    async fn chain(&self, issuer: &str) -> Result<Vec<Certificate>, IssueError> {
+    async fn chain(
+        &self,
+        issuer: &str,
+        known_above: &[Certificate],
+    ) -> Result<Vec<Certificate>, IssueError> {
         let path = self.mounted(&format!("issuer/{issuer}/json"));
         let reply = self.api.json(Method::GET, &path, None, None).await;
         let reply = reply.map_err(|fault| match fault {
@@ -127,7 +135,7 @@ impl Server {
             .into_iter()
             .flatten()
             .filter_map(read)
-            .chain(self.settings.above.iter().cloned())
+            .chain(known_above.iter().cloned())
             .collect();
         chain::ordered(first, &pool).map_err(|what| again(&what))
     }

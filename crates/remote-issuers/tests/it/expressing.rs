@@ -11,10 +11,10 @@ use crate::support::*;
 async fn with_role(change: impl FnOnce(&mut serde_json::Value)) -> Vault {
     let fake = FakeVault::start().await;
     change(&mut fake.state().role);
-    open(settings(
+    open(
         &fake.url(),
-        Login::Token(secret("canary-token-7f31")),
-    ))
+        settings(Login::Token(secret("canary-token-7f31"))),
+    )
     .await
     .unwrap()
 }
@@ -191,7 +191,7 @@ async fn a_role_that_may_not_be_read_is_a_word_and_no_more() {
     let fake = FakeVault::start().await;
     fake.state().role_readable = false;
     let login = Login::Token(secret("canary-token-7f31"));
-    let vault = open(settings(&fake.url(), login)).await.unwrap();
+    let vault = open(&fake.url(), settings(login)).await.unwrap();
     let findings = vault.findings();
     assert!(
         findings.len() == 1 && findings[0].remedy.contains("pki/roles/scepd"),

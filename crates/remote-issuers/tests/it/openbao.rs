@@ -134,7 +134,7 @@ impl OpenBao {
 async fn the_recommended_role_gives_exactly_what_was_approved() {
     let bao = OpenBao::start();
     let login = bao.prepare().await;
-    let vault = open(settings(&bao.url, login)).await.unwrap();
+    let vault = open(&bao.url, settings(login)).await.unwrap();
     assert_eq!(vault.findings(), []);
     let (certificate, authority) = {
         let order = order();

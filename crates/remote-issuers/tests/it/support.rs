@@ -11,7 +11,7 @@ use issuer::{
 use outbound::{Client, Options, Trust, endpoint};
 use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use remote_issuers::vault::{Login, Settings, Vault};
-use remote_issuers::{Credential, Ticks};
+use remote_issuers::{Credential, Opening, Ticks};
 use zeroize::Zeroizing;
 
 pub(crate) static KEY: LazyLock<PrivateKey> =
@@ -85,16 +85,26 @@ pub(crate) fn secret(text: &str) -> Credential {
     Arc::new(move || Ok(text.clone()))
 }
 
-pub(crate) fn settings(url: &str, login: Login) -> Settings {
+pub(crate) fn settings(login: Login) -> Settings {
     Settings {
-        id: "bao".to_owned(),
-        url: endpoint(url).unwrap(),
         namespace: None,
         mount: "pki".to_owned(),
         role: "scepd".to_owned(),
         ra_role: None,
         issuer_ref: None,
         login,
+    }
+}
+
+/// What every kind is reached with; no chain is known from before.
+pub(crate) fn opening(url: &str, client: Client, ticks: Ticks) -> Opening {
+    Opening {
+        id: "elsewhere".to_owned(),
+        url: endpoint(url).unwrap(),
+        client,
+        ticks,
+        clock: Arc::new(Utc::now),
+        known: Vec::new(),
         max_in_flight: 4,
         accepts_shorter_validity: false,
         above: Vec::new(),
@@ -137,9 +147,13 @@ impl Hand {
     }
 }
 
-pub(crate) async fn open(settings: Settings) -> Result<Vault, IssueError> {
-    let client = client(Duration::from_secs(20));
-    Vault::open(settings, client, Hand::new().ticks(), &[]).await
+/// Reached at an address, with as much time as it takes.
+pub(crate) fn patient(url: &str) -> Opening {
+    opening(url, client(Duration::from_secs(20)), Hand::new().ticks())
+}
+
+pub(crate) async fn open(url: &str, settings: Settings) -> Result<Vault, IssueError> {
+    Vault::open(patient(url), settings).await
 }
 
 pub(crate) fn issued(issuance: Issuance) -> Certificate {

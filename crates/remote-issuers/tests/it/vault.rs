@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use issuer::{Found, IssueError, Issuer as _, RemoteCa as _};
 use pki::RevocationReason;
+use remote_issuers::Opening;
 use remote_issuers::vault::{Login, Vault};
 use serde_json::json;
 
@@ -26,7 +27,7 @@ fn by_approle(secret_id: &str) -> Login {
 
 async fn ready() -> (FakeVault, Vault) {
     let fake = FakeVault::start().await;
-    let vault = open(settings(&fake.url(), by_token())).await.unwrap();
+    let vault = open(&fake.url(), settings(by_token())).await.unwrap();
     (fake, vault)
 }
 
@@ -149,10 +150,8 @@ async fn each_answer_has_its_outcome() {
 async fn no_answer_in_time_may_have_left_a_certificate_and_nobody_can_tell() {
     let fake = FakeVault::start().await;
     let client = client(Duration::from_millis(200));
-    let settings = settings(&fake.url(), by_token());
-    let vault = Vault::open(settings, client, Hand::new().ticks(), &[])
-        .await
-        .unwrap();
+    let opening = opening(&fake.url(), client, Hand::new().ticks());
+    let vault = Vault::open(opening, settings(by_token())).await.unwrap();
     fake.state().acts.push_back(Act::Hangs);
     let error = vault.issue(&order()).await.unwrap_err();
     assert!(
@@ -189,8 +188,8 @@ async fn a_certificate_that_differs_is_told_by_the_field() {
 async fn a_token_is_renewed_at_two_thirds_and_exchanged_when_it_is_not_taken() {
     let fake = FakeVault::start().await;
     let hand = Hand::new();
-    let settings = settings(&fake.url(), by_approle("canary-secret-id-91b2"));
-    let vault = Vault::open(settings, client(Duration::from_secs(20)), hand.ticks(), &[])
+    let opening = opening(&fake.url(), client(Duration::from_secs(20)), hand.ticks());
+    let vault = Vault::open(opening, settings(by_approle("canary-secret-id-91b2")))
         .await
         .unwrap();
     let counts = |fake: &FakeVault| {
@@ -226,10 +225,8 @@ async fn a_token_is_renewed_at_two_thirds_and_exchanged_when_it_is_not_taken() {
 async fn a_kept_token_is_renewed_while_it_can_be() {
     let fake = FakeVault::start().await;
     let hand = Hand::new();
-    let settings = settings(&fake.url(), by_token());
-    let vault = Vault::open(settings, client(Duration::from_secs(20)), hand.ticks(), &[])
-        .await
-        .unwrap();
+    let opening = opening(&fake.url(), client(Duration::from_secs(20)), hand.ticks());
+    let vault = Vault::open(opening, settings(by_token())).await.unwrap();
     hand.passes(900);
     vault.look().await.unwrap();
     assert_eq!(fake.state().renewals, 1);
@@ -250,8 +247,8 @@ async fn a_kept_token_is_renewed_while_it_can_be() {
 #[tokio::test]
 async fn wrong_credentials_make_devices_wait_and_are_not_repeated_in_words() {
     let fake = FakeVault::start().await;
-    let settings = settings(&fake.url(), by_approle("canary-wrong"));
-    let error = open(settings).await.err().unwrap();
+    let settings = settings(by_approle("canary-wrong"));
+    let error = open(&fake.url(), settings).await.err().unwrap();
     let said = error.to_string();
     assert!(
         said.contains("the login is refused: invalid role or secret ID"),
@@ -268,9 +265,9 @@ async fn a_pods_token_logs_in_and_the_namespace_is_named() {
         role: "scepd".to_owned(),
         jwt: secret("pod-token"),
     };
-    let mut settings = settings(&fake.url(), login);
+    let mut settings = settings(login);
     settings.namespace = Some("it/pki".to_owned());
-    let vault = open(settings).await.unwrap();
+    let vault = open(&fake.url(), settings).await.unwrap();
     vault.issue(&order()).await.unwrap();
     assert_eq!(fake.state().namespace.as_deref(), Some("it/pki"));
 }
@@ -279,15 +276,16 @@ async fn a_pods_token_logs_in_and_the_namespace_is_named() {
 async fn one_that_is_sealed_is_there_with_its_chain_of_before() {
     let fake = FakeVault::start().await;
     fake.state().sealed = true;
-    let error = open(settings(&fake.url(), by_token())).await.err().unwrap();
+    let error = open(&fake.url(), settings(by_token())).await.err().unwrap();
     assert!(error.to_string().contains("it is sealed"), "{error}");
     let known = [fake.state().ca.clone()];
     let hand = Hand::new();
     let client = client(Duration::from_secs(20));
-    let settings = settings(&fake.url(), by_token());
-    let vault = Vault::open(settings, client, hand.ticks(), &known)
-        .await
-        .unwrap();
+    let opening = Opening {
+        known: known.to_vec(),
+        ..opening(&fake.url(), client, hand.ticks())
+    };
+    let vault = Vault::open(opening, settings(by_token())).await.unwrap();
     assert_eq!(vault.authority().certificate(), &known[0]);
     hand.passes(300);
     let health = vault.health();
@@ -323,9 +321,9 @@ async fn another_ca_over_there_is_taken_over_with_its_chain() {
 #[tokio::test]
 async fn a_role_that_is_not_there_says_so() {
     let fake = FakeVault::start().await;
-    let mut settings = settings(&fake.url(), by_token());
+    let mut settings = settings(by_token());
     settings.role = "other".to_owned();
-    let error = open(settings).await.err().unwrap().to_string();
+    let error = open(&fake.url(), settings).await.err().unwrap().to_string();
     assert!(
         error.contains("there is no role `other` at the mount `pki`"),
         "{error}"
@@ -337,10 +335,8 @@ async fn a_crl_is_kept_until_something_is_revoked_and_shown_while_the_issuer_is_
     let fake = FakeVault::start().await;
     let hand = Hand::new();
     let client = client(Duration::from_secs(20));
-    let settings = settings(&fake.url(), by_token());
-    let vault = Vault::open(settings, client, hand.ticks(), &[])
-        .await
-        .unwrap();
+    let opening = opening(&fake.url(), client, hand.ticks());
+    let vault = Vault::open(opening, settings(by_token())).await.unwrap();
     let path = "pki/issuer/default/crl/der";
     let asked = |fake: &FakeVault| fake.state().calls.get(path).copied().unwrap_or_default();
     let now = chrono::Utc::now();
@@ -388,9 +384,9 @@ async fn a_crl_is_kept_until_something_is_revoked_and_shown_while_the_issuer_is_
 #[tokio::test]
 async fn an_ra_of_its_own_role_is_of_use_and_another_is_not() {
     let fake = FakeVault::start().await;
-    let mut of_ra = settings(&fake.url(), by_token());
+    let mut of_ra = settings(by_token());
     of_ra.ra_role = Some("ra".to_owned());
-    let vault = open(of_ra).await.unwrap();
+    let vault = open(&fake.url(), of_ra).await.unwrap();
     let csr = csr("CN=SCEP RA corp", &pki::SubjectAltNames::default());
     let end = chrono::Utc::now() + chrono::Duration::days(30);
     let ra = vault.certify_ra(&csr, end).await.unwrap();
@@ -402,11 +398,11 @@ async fn an_ra_of_its_own_role_is_of_use_and_another_is_not() {
     let ra = vault.certify_ra(&csr, far).await.unwrap();
     assert_eq!(ra.not_after(), fake.state().ca.not_after());
     fake.state().acts.push_back(Act::SwapsTheKey);
-    let mut of_devices = settings(&fake.url(), by_token());
+    let mut of_devices = settings(by_token());
     of_devices.ra_role = Some("scepd".to_owned());
-    let vault = open(of_devices).await.unwrap();
+    let vault = open(&fake.url(), of_devices).await.unwrap();
     let refused = vault.certify_ra(&csr, end).await.unwrap_err().to_string();
     assert!(refused.contains("it is for another key"), "{refused}");
-    let none = open(settings(&fake.url(), by_token())).await.unwrap();
+    let none = open(&fake.url(), settings(by_token())).await.unwrap();
     assert!(!none.makes_ras() && none.certify_ra(&csr, end).await.is_err());
 }

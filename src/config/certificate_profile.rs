@@ -1,112 +1,8 @@
-//! `[[issuer]]` and `[[certificate_profile]]`: who signs, and what may be signed.
+//! `[[certificate_profile]]`: what may be signed.
 
-use std::path::PathBuf;
+use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Serialize, Serializer};
-
-use super::{AskedUrl, Span, Vault};
-
-/// What kind of CA an issuer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IssuerKind {
-    /// A CA whose key is a file of this machine.
-    #[default]
-    Local,
-    /// The PKI secrets engine of HashiCorp Vault or OpenBao.
-    Vault,
-}
-
-/// `[[issuer]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Issuer {
-    /// Name that profiles refer to.
-    pub id: String,
-    /// Kind of issuer.
-    #[serde(rename = "type")]
-    pub kind: IssuerKind,
-    /// The CA certificate, PEM; the first certificate of the file signs, others are its chain.
-    pub ca_cert_path: Option<PathBuf>,
-    /// The CA's key, PEM, mode 0600.
-    pub ca_key_path: Option<PathBuf>,
-    /// Certificates from the CA's issuer up to the root, PEM; not needed for a root.
-    pub chain_path: Option<PathBuf>,
-    /// The CA that takes over next; GetNextCACert shows it.
-    pub next_ca_cert_path: Option<PathBuf>,
-    /// Key of the next CA; needed only to renew certificates that it signed already.
-    pub next_ca_key_path: Option<PathBuf>,
-    /// Chain of the next CA.
-    pub next_chain_path: Option<PathBuf>,
-    /// CA certificates of the past whose devices may still renew, PEM bundles.
-    pub previous_ca_cert_paths: Vec<PathBuf>,
-    /// Keys of those of `previous_ca_cert_paths` whose CRLs and OCSP answers go on, PEM.
-    pub previous_ca_key_paths: Vec<PathBuf>,
-    /// CRL distribution points written into certificates.
-    #[serde(serialize_with = "shown")]
-    pub cdp_urls: Vec<String>,
-    /// OCSP responders written into certificates.
-    #[serde(serialize_with = "shown")]
-    pub ocsp_urls: Vec<String>,
-    /// Places of the CA certificate written into certificates (AIA caIssuers).
-    #[serde(serialize_with = "shown")]
-    pub ca_issuers_urls: Vec<String>,
-    /// How long a CRL is valid.
-    pub crl_lifetime: Span,
-    /// How long an automatic RA certificate (`ra = "auto"`) is valid.
-    pub ra_lifetime: Span,
-    /// Of an issuer elsewhere: its https address.
-    pub url: Option<AskedUrl>,
-    /// CAs of its TLS certificate, PEM; unset = the system's.
-    pub ca_bundle_path: Option<PathBuf>,
-    /// SHA-256 of its TLS certificate or of a CA above it, in hex; instead of `ca_bundle_path`.
-    pub tls_fingerprint: Option<String>,
-    /// The proxy by which it is reached.
-    pub proxy: Option<AskedUrl>,
-    /// How long one call may take.
-    pub timeout: Span,
-    /// Most calls at a time, of all profiles together.
-    pub max_in_flight: usize,
-    /// Whether a certificate that ends earlier than approved is delivered.
-    pub accept_shorter_validity: bool,
-    /// `[issuer.vault]`.
-    pub vault: Vault,
-}
-
-/// Addresses as they may be shown: without what may be a password or a token in them.
-fn shown<S: Serializer>(urls: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(urls.iter().map(|url| AskedUrl::new(url.as_str())))
-}
-
-impl Default for Issuer {
-    fn default() -> Self {
-        Self {
-            id: String::new(),
-            kind: IssuerKind::Local,
-            ca_cert_path: None,
-            ca_key_path: None,
-            chain_path: None,
-            next_ca_cert_path: None,
-            next_ca_key_path: None,
-            next_chain_path: None,
-            previous_ca_cert_paths: Vec::new(),
-            previous_ca_key_paths: Vec::new(),
-            cdp_urls: Vec::new(),
-            ocsp_urls: Vec::new(),
-            ca_issuers_urls: Vec::new(),
-            crl_lifetime: Span::days(7),
-            ra_lifetime: Span::days(365),
-            url: None,
-            ca_bundle_path: None,
-            tls_fingerprint: None,
-            proxy: None,
-            timeout: Span::seconds(10),
-            max_in_flight: 16,
-            accept_shorter_validity: false,
-            vault: Vault::default(),
-        }
-    }
-}
+use super::Span;
 
 /// A kind of public key that a certificate may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,25 +154,5 @@ impl Default for San {
                 .to_vec(),
             ip_ranges: Vec::new(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn what_may_be_secret_in_an_address_is_not_shown() {
-        let urls = || vec!["http://u:canary@pki.example.com/ca.crl?token=canary".to_owned()];
-        let issuer = Issuer {
-            cdp_urls: urls(),
-            ocsp_urls: urls(),
-            ca_issuers_urls: urls(),
-            ..Issuer::default()
-        };
-        let shown = toml::to_string(&issuer).unwrap();
-        assert!(!shown.contains("canary"), "{shown}");
-        assert_eq!(shown.matches("@pki.example.com/ca.crl?token=").count(), 3);
     }
 }

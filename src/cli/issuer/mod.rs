@@ -1,17 +1,21 @@
 //! `scepd issuer`: issuers that are somewhere else.
 
+mod kinds;
+mod vault;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use clap::{Args, Subcommand, ValueEnum};
-use issuer::{CertificatePolicy, CertificateRequest, Issuance, Issuer, Order, RemoteCa};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use issuer::{CertificatePolicy, CertificateRequest, Issuance, Order, RemoteCa};
 use pki::{Certificate, Csr, Curve, KeyKind, Name, PrivateKey, RevocationReason, SubjectAltNames};
 
 use super::server_args::block_on;
 use super::{Failure, SourceArgs};
 use crate::checks::{self, Severity};
-use crate::config::Config;
+use crate::config::{Config, Issuer, IssuerKind};
 
 /// How long each step may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,7 +31,7 @@ pub(super) struct IssuerArgs {
 enum Action {
     /// Reach an issuer, log in, and read its chain, role and CRL; nothing changes there
     Test(#[command(flatten)] Box<TestArgs>),
-    /// Print the commands that make a role over there which signs exactly what a certificate profile approves
+    /// Print what prepares the other side: a role or template that makes exactly what a certificate profile approves
     Role(#[command(flatten)] Box<RoleArgs>),
 }
 
@@ -49,20 +53,15 @@ struct TestArgs {
 struct RoleArgs {
     #[command(flatten)]
     sources: SourceArgs,
-    /// Mount and role of this [[issuer]] [default: the first of the kind]
+    /// Names and addresses of this [[issuer]] [default: the first of the kind]
     #[arg(long, value_name = "ID")]
     issuer: Option<String>,
     /// The certificate profile that the role is to fit [default: that of the issuer's first profile]
     #[arg(long, value_name = "ID")]
     certificate_profile: Option<String>,
-    /// The kind of issuer
-    kind: KindArg,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum KindArg {
-    /// HashiCorp Vault and OpenBao
-    Vault,
+    /// The kind of issuer, as `type` calls it
+    #[arg(value_parser = PossibleValuesParser::new(IssuerKind::ELSEWHERE.iter().map(|(_, name)| *name)))]
+    kind: String,
 }
 
 pub(super) fn run(args: IssuerArgs) -> Result<(), Failure> {
@@ -96,48 +95,30 @@ fn policy(
 }
 
 fn role(args: RoleArgs) -> Result<(), Failure> {
-    let KindArg::Vault = args.kind;
+    let kind = kinds::KINDS
+        .iter()
+        .find(|(kind, _)| IssuerKind::ELSEWHERE.contains(&(*kind, args.kind.as_str())));
+    let Some((kind, preparation)) = kind else {
+        return Err(Failure::new(format!("there is no kind `{}`", args.kind)));
+    };
     let config = args.sources.load()?.config;
     let wanted = args.issuer.as_deref();
     let known = config.issuers.iter().find(|issuer| match wanted {
         Some(id) => issuer.id == id,
-        None => issuer.kind == crate::config::IssuerKind::Vault,
+        None => issuer.kind == *kind,
     });
-    if let (Some(id), None) = (wanted, known) {
-        return Err(Failure::new(format!("there is no [[issuer]] `{id}`")));
+    match (wanted, known) {
+        (Some(id), None) => return Err(Failure::new(format!("there is no [[issuer]] `{id}`"))),
+        (Some(id), Some(issuer)) if issuer.kind != *kind => {
+            let what = format!("the [[issuer]] `{id}` is not of the type `{}`", args.kind);
+            return Err(Failure::new(what));
+        }
+        _ => {}
     }
     let id = known.map_or("", |issuer| issuer.id.as_str());
     let policy = policy(&config, args.certificate_profile.as_deref(), id)?;
-    let default = crate::config::Vault::default();
-    let vault = known.map_or(&default, |issuer| &issuer.vault);
-    let role = match vault.role.as_str() {
-        "" => "scepd",
-        role => role,
-    };
-    let settings = remote_issuers::vault::recommended(&policy);
-    let mount = vault.mount.trim_matches('/');
-    println!(
-        "# A role that signs exactly what the certificate profile {} approves. With HashiCorp Vault write vault for bao.",
-        policy.id
-    );
-    println!("bao write {mount}/roles/{role} \\");
-    println!("    {}\n", settings.join(" \\\n    "));
-    let ra_role = vault.ra_role.as_deref().unwrap_or("scepd-ra");
-    let of_ras = remote_issuers::vault::recommended_for_ras();
-    println!(
-        "# A role for scepd's own RA certificates: with vault.ra_role = \"{ra_role}\" and ra = \"auto\" it keeps them by itself."
-    );
-    println!("bao write {mount}/roles/{ra_role} \\");
-    println!("    {}\n", of_ras.join(" \\\n    "));
-    println!("# What scepd's token needs.");
-    println!("bao policy write scepd - <<'EOF'");
-    println!(
-        "path \"{mount}/sign/{role}\" {{ capabilities = [\"update\"] }}\n\
-         path \"{mount}/issuer/+/sign/{role}\" {{ capabilities = [\"update\"] }}\n\
-         path \"{mount}/sign/{ra_role}\" {{ capabilities = [\"update\"] }}\n\
-         path \"{mount}/revoke\" {{ capabilities = [\"update\"] }}\n\
-         path \"{mount}/roles/{role}\" {{ capabilities = [\"read\"] }}\nEOF"
-    );
+    let default = Issuer::default();
+    print!("{}", preparation(known.unwrap_or(&default), &policy));
     Ok(())
 }
 
@@ -181,7 +162,7 @@ fn test(args: TestArgs) -> Result<(), Failure> {
 }
 
 /// The issuer with this id, reached.
-fn open(config: &Config, id: &str) -> Result<Arc<dyn Issuer>, Failure> {
+fn open(config: &Config, id: &str) -> Result<Arc<dyn issuer::Issuer>, Failure> {
     if !config.issuers.iter().any(|issuer| issuer.id == id) {
         return Err(Failure::new(format!("there is no [[issuer]] `{id}`")));
     }
@@ -194,7 +175,7 @@ fn open(config: &Config, id: &str) -> Result<Arc<dyn Issuer>, Failure> {
 }
 
 async fn beyond(
-    issuer: &dyn Issuer,
+    issuer: &dyn issuer::Issuer,
     remote: &dyn RemoteCa,
     policy: &CertificatePolicy,
     issues: bool,
@@ -234,7 +215,7 @@ async fn beyond(
 }
 
 fn compare(
-    issuer: &dyn Issuer,
+    issuer: &dyn issuer::Issuer,
     remote: &dyn RemoteCa,
     order: &Order,
     certificate: &Certificate,
