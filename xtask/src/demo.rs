@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: a server with everything made for it, in one command; `cargo xtask intune-fake`: what stands in for
-//! Microsoft's services while one rehearses.
+//! `cargo xtask demo`: a server with everything made for it, in one command; `cargo xtask intune-fake` and `issuer-fake`:
+//! what stands in for Microsoft's services and for CAs while one rehearses.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -21,20 +21,13 @@ pub(crate) fn demo(repo: &Repo, args: &[&str]) -> Result<(), String> {
     Err(format!("cannot run {}: {error}", binary.display()))
 }
 
-/// Build, then become the fake of Entra, Graph and Intune; further arguments are handed on.
-pub(crate) fn intune_fake(repo: &Repo, args: &[&str]) -> Result<(), String> {
+/// Build, then become the program of this crate of fakes; further arguments are handed on.
+pub(crate) fn fake(repo: &Repo, package: &str, args: &[&str]) -> Result<(), String> {
     let args = args.strip_prefix(&["--"]).unwrap_or(args);
     let mut command = Command::new(repo::cargo());
     command
         .current_dir(repo.root())
-        .args([
-            "run",
-            "--quiet",
-            "--locked",
-            "--package",
-            "intune-fake",
-            "--",
-        ])
+        .args(["run", "--quiet", "--locked", "--package", package, "--"])
         .args(args);
     let error = command.exec();
     Err(format!("cannot run cargo: {error}"))

@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask build | demo | intune-fake | test | openapi | bench | coverage | dist`.
+//! The repository's own commands: `cargo xtask build | demo | intune-fake | issuer-fake | test | openapi | bench | coverage | dist`.
 //!
 //! A map:
 //! - [`repo`] knows where things are, [`command`] runs a program and says how it ended;
@@ -37,6 +37,7 @@ cargo xtask COMMAND
   build                      the admin page and the release binary
   demo [-- ARGS..]           build, then run a ready-made server until Ctrl-C (ARGS go to `scepd quickstart`)
   intune-fake [ARGS..]       a fake of Entra, Graph and Intune on loopback, until Ctrl-C; docs/intune-rehearsal.md
+  issuer-fake KIND [ARGS..]  a fake of a CA (ejbca) on loopback, until Ctrl-C; docs/issuers-rehearsal.md
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks
@@ -72,7 +73,8 @@ fn run(args: &[&str]) -> Result<ExitCode, String> {
             let rest = rest.strip_prefix(&["--"]).unwrap_or(rest);
             Ok(code(demo::demo(&repo, rest)))
         }
-        ["intune-fake", rest @ ..] => Ok(code(demo::intune_fake(&repo, rest))),
+        ["intune-fake", rest @ ..] => Ok(code(demo::fake(&repo, "intune-fake", rest))),
+        ["issuer-fake", rest @ ..] => Ok(code(demo::fake(&repo, "issuer-fakes", rest))),
         ["test", rest @ ..] => suite::test(repo.for_checks(), rest),
         ["openapi"] => Ok(code(openapi::openapi(&repo))),
         ["bench", rest @ ..] => Ok(code(bench::bench(repo, rest))),

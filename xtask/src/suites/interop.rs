@@ -116,6 +116,29 @@ pub(super) fn openbao(context: &Context) -> Result<Done, String> {
     )
 }
 
+pub(super) fn issuer_fakes(context: &Context) -> Result<Done, String> {
+    let requirements = "crates/issuer-fakes/judges/requirements.txt";
+    let python = match install::python(context, "issuer-fakes", requirements) {
+        Ok(python) => python,
+        Err(reason) => return Ok(Done::Skipped(reason)),
+    };
+    Run::cargo(
+        &context.repo,
+        &[
+            "test",
+            "--locked",
+            "--package",
+            "issuer-fakes",
+            "--test",
+            "it",
+        ],
+    )
+    .args(["judges::", "--", "--ignored"])
+    .env("JUDGES_PYTHON", &python)
+    .go()?;
+    Ok(Done::Passed)
+}
+
 pub(super) fn ocsp(context: &Context) -> Result<Done, String> {
     let pyca = "/usr/lib/python3/dist-packages/cryptography/__init__.py";
     let needs = ["openssl", "ocsptool", "/usr/bin/python3", pyca];

@@ -94,6 +94,11 @@ const ARROWS: &[Arrow] = &[
         &[],
         &["actix", "openssl", "reqwest", "sled", "warp"],
     ),
+    (
+        "issuer-fakes",
+        &[],
+        &["actix", "openssl", "reqwest", "sled", "warp"],
+    ),
     ("xtask", &[], &["tokio", "warp"]),
 ];
 

@@ -74,6 +74,11 @@ pub(crate) fn all() -> Vec<Suite> {
             interop::openbao,
         ),
         suite(
+            "issuer-fakes",
+            "clients that others wrote judge the fakes of CAs",
+            interop::issuer_fakes,
+        ),
+        suite(
             "interop-ocsp",
             "OpenSSL, GnuTLS and pyca judge OCSP answers and the CRL",
             interop::ocsp,
