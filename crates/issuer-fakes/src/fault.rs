@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::change::Change;
-use crate::message::{Answer, Operation};
+use crate::message::{Answer, Operation, Request};
 use crate::world::World;
 
 /// One way in which a call goes wrong.
@@ -131,7 +131,7 @@ impl Script {
 
 impl Fault {
     /// What is answered in the place of an answer, when nothing is processed.
-    pub(crate) fn instead(&self, world: &World) -> Option<Answer> {
+    pub(crate) fn instead(&self, world: &World, request: &Request) -> Option<Answer> {
         let answer = match self {
             Self::Status {
                 status,
@@ -143,8 +143,8 @@ impl Fault {
                     None => answer,
                 }
             }
-            Self::Error { name } => world.error(name),
-            Self::LoginRanOut => world.login_ran_out(),
+            Self::Error { name } => world.error(name, request),
+            Self::LoginRanOut => world.login_ran_out(request),
             Self::Redirect { location } => {
                 let location = location.clone();
                 let location = location.unwrap_or_else(|| format!("{}/", world.elsewhere));

@@ -9,6 +9,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `ejbca` | EJBCA's REST interface |
+//! | `adcs`, `cms` | CES (MS-WSTEP) and the pages of certsrv |
 //! | `authority`, `certificate`, `change` | the CA inside, and how its certificates differ from what was asked for |
 //! | `fault`, `journal`, `world` | what goes wrong, what was called, what is known |
 //! | `server`, `tls`, `control` | HTTP and TLS; the control API |
@@ -16,6 +17,7 @@
 //!
 //! It shares no code with the rest of the workspace: a judge that had the same parser would have the same faults.
 
+mod adcs;
 mod authority;
 mod certificate;
 mod change;
@@ -41,6 +43,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use adcs::{Language as AdcsLanguage, Settings as AdcsSettings};
 pub use authority::Issued;
 pub use change::{CHANGES, Change};
 pub use clock::Clock;
@@ -110,7 +113,9 @@ impl Fake {
             script: fault::Script::default(),
             journal: journal::Journal::default(),
             faults: Vec::new(),
-            ejbca: ejbca::State::new(&tls.client_certificate),
+            client_certificate: tls.client_certificate,
+            ejbca: ejbca::State::default(),
+            adcs: adcs::State::default(),
         };
         let shared = Arc::new(Shared::new(world, options.clock, tls.acceptor));
         let sockets = [

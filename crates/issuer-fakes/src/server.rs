@@ -209,7 +209,9 @@ impl Drop for Underway<'_> {
 /// What is answered, and everything that changes by it.
 fn work(shared: &Shared, id: u64, request: &Request, faults: &[Fault], now: i64) -> Answer {
     let mut world = shared.world();
-    let instead = faults.iter().find_map(|fault| fault.instead(&world));
+    let instead = faults
+        .iter()
+        .find_map(|fault| fault.instead(&world, request));
     if let Some(answer) = instead {
         return answer;
     }

@@ -18,6 +18,7 @@ pub(crate) fn told(fake: &Fake, kind: Kind, dir: &Path) -> Result<String, String
     let url = fake.url();
     let configuration = match kind {
         Kind::Ejbca => ejbca(dir, fake)?,
+        Kind::Adcs => adcs(dir, fake)?,
         _ => String::new(),
     };
     let name = kind.name();
@@ -63,6 +64,21 @@ fn ejbca(dir: &Path, fake: &Fake) -> Result<String, String> {
   end entity profile  Devices
   client identity     {dir}/client.pem   (certificate and key of an administrator)
   OAuth               {url}/oauth/token   client scepd, secret s3cret-of-the-client
+",
+        url = fake.url(),
+        dir = dir.display(),
+    ))
+}
+
+fn adcs(dir: &Path, fake: &Fake) -> Result<String, String> {
+    write(&dir.join("client.pem"), fake.client_identity())?;
+    Ok(format!(
+        "  CES, password       {url}/Fake-CA_CES_UsernamePassword/service.svc/CES
+  CES, certificate    {url}/Fake-CA_CES_Certificate/service.svc/CES
+  certsrv             {url}/certsrv/
+  template            SCEPDevice
+  account             FAKE\\svc-scepd, password: p4ss of the account
+  client identity     {dir}/client.pem   (certificate and key, mapped to the account)
 ",
         url = fake.url(),
         dir = dir.display(),

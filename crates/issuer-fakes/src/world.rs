@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::adcs;
 use crate::authority::{Authority, Issued};
 use crate::certificate::Draft;
 use crate::change::Change;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub crl_life: i64,
     /// EJBCA.
     pub ejbca: ejbca::Settings,
+    /// Active Directory Certificate Services.
+    pub adcs: adcs::Settings,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             days: 365,
             crl_life: 86_400,
             ejbca: ejbca::Settings::default(),
+            adcs: adcs::Settings::default(),
         }
     }
 }
@@ -83,7 +87,10 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     /// Of the call under way.
     pub(crate) faults: Vec<Fault>,
+    /// The certificate (DER) of the client that has rights.
+    pub(crate) client_certificate: Vec<u8>,
     pub(crate) ejbca: ejbca::State,
+    pub(crate) adcs: adcs::State,
 }
 
 impl World {
@@ -94,6 +101,7 @@ impl World {
         }
         match self.kind {
             Kind::Ejbca => ejbca::operation(request),
+            Kind::Adcs => adcs::operation(self, request),
             _ => Operation::Other,
         }
     }
@@ -106,14 +114,16 @@ impl World {
         }
         match self.kind {
             Kind::Ejbca => ejbca::answer(self, request, now),
+            Kind::Adcs => adcs::answer(self, request, now),
             _ => Answer::of(404, "text/plain", "nothing is here"),
         }
     }
 
     /// One of the service's errors by its name; 500 for a name that is none.
-    pub(crate) fn error(&self, name: &str) -> Answer {
+    pub(crate) fn error(&self, name: &str, request: &Request) -> Answer {
         let answer = match self.kind {
             Kind::Ejbca => ejbca::error(name),
+            Kind::Adcs => adcs::error(self, name, request),
             _ => None,
         };
         answer.unwrap_or_else(|| {
@@ -126,6 +136,7 @@ impl World {
     pub(crate) fn errors(&self) -> Vec<&'static str> {
         match self.kind {
             Kind::Ejbca => ejbca::error_names(),
+            Kind::Adcs => adcs::error_names(),
             _ => Vec::new(),
         }
     }
@@ -134,17 +145,19 @@ impl World {
     pub(crate) fn failure(&self, status: u16) -> Answer {
         match self.kind {
             Kind::Ejbca => ejbca::failure(status, "General failure."),
+            Kind::Adcs => adcs::failure(status),
             _ => Answer::of(status, "text/plain", "General failure."),
         }
     }
 
     /// The answer to somebody whose login is not taken any more.
-    pub(crate) fn login_ran_out(&self) -> Answer {
+    pub(crate) fn login_ran_out(&self, request: &Request) -> Answer {
         match self.kind {
             Kind::Ejbca => ejbca::failure(
                 403,
                 "Authentication failed using OAuth Bearer Token. JWT token has expired.",
             ),
+            Kind::Adcs => adcs::login_ran_out(self, request),
             _ => self.failure(401),
         }
     }

@@ -14,7 +14,7 @@ pub(super) fn judge(world: &World, request: &Request, now: i64) -> Result<(), An
     let settings = &world.settings.ejbca;
     // A certificate goes first; a token beside it is not looked at.
     if let Some(client) = &request.client {
-        return if *client == world.ejbca.administrator && settings.administrator {
+        return if *client == world.client_certificate && settings.administrator {
             Ok(())
         } else {
             refused("not_authorized")

@@ -113,10 +113,8 @@ impl Default for Settings {
 }
 
 /// What EJBCA knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
-    /// The administrator's certificate, DER.
-    administrator: Vec<u8>,
     /// End entities: the password of each username.
     users: BTreeMap<String, String>,
     /// Bearer tokens and when they end, in seconds since 1970.
@@ -124,12 +122,12 @@ pub(crate) struct State {
     requests: u64,
 }
 
-impl State {
-    pub(crate) fn new(administrator: &[u8]) -> Self {
+impl Default for State {
+    fn default() -> Self {
         Self {
-            administrator: administrator.to_vec(),
+            users: BTreeMap::new(),
+            tokens: HashMap::new(),
             requests: 4711,
-            ..Self::default()
         }
     }
 }

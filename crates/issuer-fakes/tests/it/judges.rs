@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use issuer_fakes::{Clock, Fake, Kind, Options};
+use issuer_fakes::{Clock, Fake, Fault, Kind, Operation, Options, Rule};
 
 async fn fake(kind: Kind) -> Fake {
     let options = Options {
@@ -34,6 +34,11 @@ async fn judge(fake: &Fake, script: &str, files: &[(&str, &str)]) {
     let mut command = Command::new(python);
     command
         .arg(&script)
+        // Libraries would take the machine's bundle and proxy before what they are told.
+        .env_remove("REQUESTS_CA_BUNDLE")
+        .env_remove("CURL_CA_BUNDLE")
+        .env_remove("AWS_CA_BUNDLE")
+        .env("NO_PROXY", "*")
         .env("FAKE_URL", fake.url())
         .env("FAKE_METADATA_URL", fake.metadata_url())
         .env("FAKE_DIR", dir.path());
@@ -59,4 +64,20 @@ async fn acme2certifier_enrolls_and_revokes_at_ejbca() {
     assert_eq!(issued.len(), 1);
     assert_eq!(issued[0].reference, "acme-laptop-1");
     assert!(matches!(issued[0].revoked, Some((_, 1))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python packages; cargo xtask test --only issuer-fakes"]
+async fn certsrv_uses_the_pages_of_adcs() {
+    let fake = fake(Kind::Adcs).await;
+    fake.settings(|settings| settings.adcs.templates.push("SCEPWaits".to_owned()));
+    fake.rule(Rule {
+        operation: Operation::Issue,
+        times: Some(1),
+        containing: Some("SCEPWaits".to_owned()),
+        fault: Fault::Pending,
+    });
+    judge(&fake, "certsrv_pages.py", &[]).await;
+    assert_eq!(fake.issued().len(), 1);
+    assert_eq!(fake.waiting().len(), 1);
 }
