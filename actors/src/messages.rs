@@ -107,6 +107,8 @@ pub struct ProfileStatus {
     pub pending: usize,
     /// Challenges made for one device that were refused since the actor began.
     pub challenges_refused: u64,
+    /// Names of those outside that are not called just now, because none of the last calls was answered.
+    pub resting: Vec<String>,
 }
 
 /// An operator's decision on a pending request.

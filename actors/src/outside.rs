@@ -167,6 +167,15 @@ impl Remotes {
             .or_insert_with(|| Remote::new(&self.metrics, &self.profile, name));
         Arc::clone(remote)
     }
+
+    /// Names of those whose circuit is open, in order.
+    pub(crate) fn resting(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let resting = known.values().filter(|remote| remote.rests());
+        let mut names: Vec<String> = resting.map(|remote| remote.name.clone()).collect();
+        names.sort();
+        names
+    }
 }
 
 #[derive(Default)]
@@ -250,6 +259,10 @@ impl Remote {
         called
     }
 
+    fn rests(&self) -> bool {
+        self.circuit().rests_until.is_some()
+    }
+
     fn circuit(&self) -> MutexGuard<'_, Circuit> {
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -262,7 +275,7 @@ impl Remote {
                 &[profile, remote, ("result", result)],
             )
             .increment(1);
-        let open = self.circuit().rests_until.is_some();
+        let open = self.rests();
         self.metrics
             .gauge("scepd_outside_circuit_open", &[profile, remote])
             .set(f64::from(u8::from(open)));

@@ -68,14 +68,12 @@ fn share_connector(one: &ProfileSpec, other: &ProfileSpec) -> bool {
         return false;
     };
     let (ours, theirs) = (&one.signed.settings, &other.signed.settings);
-    let told_apart =
-        ours.audience.is_some() && theirs.audience.is_some() && ours.audience != theirs.audience;
-    let anchors = one.signed.anchors.anchors();
-    !told_apart
-        && anchors.iter().any(|anchor| {
-            let theirs = other.signed.anchors.anchors();
-            theirs
-                .iter()
-                .any(|their| their.public_key() == anchor.public_key())
+    let mut anchors = one.signed.anchors.audiences(ours.audience.as_deref());
+    anchors.any(|(anchor, audience)| {
+        let mut of_other = other.signed.anchors.audiences(theirs.audience.as_deref());
+        of_other.any(|(their, other)| {
+            let told_apart = audience.is_some() && other.is_some() && audience != other;
+            !told_apart && their.public_key() == anchor.public_key()
         })
+    })
 }

@@ -412,6 +412,7 @@ impl Handler<Status> for ProfileActor {
             in_flight: self.transactions.in_flight(),
             pending: self.pending.len(),
             challenges_refused: self.shared.meters.challenges_refused(),
+            resting: self.shared.remotes.resting(),
         })
     }
 }

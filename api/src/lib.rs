@@ -23,6 +23,7 @@ pub mod list;
 pub mod profiles;
 pub mod requests;
 pub mod routes;
+pub mod tenants;
 pub mod time;
 pub mod timeline;
 pub mod tokens;
@@ -50,6 +51,10 @@ pub use requests::{Decision, DecisionReply, PendingRequest, RequestQuery, Reques
 pub use routes::{
     Also, Endpoint, File, Lookup, Method, Nothing, Operation, Permission, ROUTES, Route, Tag,
     Visitor, endpoints, lookup, visit,
+};
+pub use tenants::{
+    HeldRevocation, RevocationsDecided, TenantHour, TenantRevocations, TenantStatus, TenantSweep,
+    TenantTrouble, TenantsReply,
 };
 pub use timeline::{Stage, Timeline, TimelineEntry, TimelineQuery};
 pub use tokens::{NewToken, Role, Token, TokenCreated, Tokens};

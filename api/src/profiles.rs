@@ -115,9 +115,12 @@ pub struct Profile {
     /// When this state was read.
     #[serde(with = "crate::time")]
     pub generated_at: DateTime<Utc>,
-    /// Intune state. Omitted when Intune is off.
+    /// Intune state of signed challenges. Omitted when they are off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intune: Option<IntuneSection>,
+    /// Ids of the tenants whose service is asked about challenges. Omitted when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intune_tenants: Vec<String>,
 }
 
 /// The Intune part of a profile.
@@ -346,6 +349,7 @@ mod tests {
             mtls_trust_bundle_path: String::new(),
             generated_at: at(23),
             intune: None,
+            intune_tenants: Vec::new(),
         };
         assert_eq!(
             serde_json::to_string(&profile).unwrap(),

@@ -8,7 +8,7 @@ use super::auto_ra::NewKeys;
 use super::files::Files;
 use super::problem::{Findings, Location, Problem, date};
 use super::{Run, check_id, pair, secrets};
-use crate::config::{Assertion, Config, Profile, Secret, Tenant};
+use crate::config::{Assertion, Config, DeviceState, Profile, Secret, Tenant};
 
 /// A credential that ends within this time is warned about.
 const SOON: TimeDelta = TimeDelta::days(30);
@@ -65,6 +65,26 @@ pub(super) fn load(run: &Run<'_>, findings: &mut Findings) -> Vec<LoadedTenant> 
         check_id(&tenant.id, index, ids, &location, findings);
         loaded.extend(one(run, tenant, &location, findings));
         let named = |profile: &Profile| profile.intune_cloud.tenants.contains(&tenant.id);
+        super::range(
+            tenant.device_sweep_every,
+            "1h",
+            "7d",
+            &location.at("device_sweep_every"),
+            findings,
+        );
+        let shares = |profile: &&Profile| named(profile) && profile.intune_cloud.tenants.len() > 1;
+        if tenant.device_sweep != DeviceState::Off
+            && let Some(profile) = run.config.profiles.iter().find(shares)
+        {
+            findings.warn(
+                &location.at("device_sweep"),
+                format!(
+                    "profile `{}` asks other tenants too, so its devices are not swept: nothing says which tenant's they are",
+                    profile.path_id
+                ),
+                "give each tenant a profile of its own",
+            );
+        }
         if !run.config.profiles.iter().any(named) {
             findings.warn(
                 &location.at("id"),

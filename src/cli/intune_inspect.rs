@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use challenge::{CsrFacts, Error, GateVerdict, IntuneSettings, Report, TrustAnchors, inspect};
+use challenge::{
+    AnchorTenant, CsrFacts, Error, GateVerdict, IntuneSettings, Report, TrustAnchors, inspect,
+};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use pki::Csr;
@@ -67,11 +69,24 @@ pub(super) fn run(args: IntuneInspectArgs) -> Result<(), Failure> {
         .map(intune_files::read_csr)
         .transpose()?;
     let challenge = args.challenge(csr.as_ref())?;
-    let (settings, anchors_file) = args.basis()?;
-    let anchors = anchors_file
+    let Basis {
+        settings,
+        anchors,
+        tenants,
+    } = args.basis()?;
+    let anchors = anchors
         .as_deref()
         .map(|file| read_anchors(file, now))
         .transpose()?;
+    let anchors = match tenants.is_empty() {
+        true => anchors,
+        false => {
+            let read = tenants.into_iter();
+            let read = read.map(|(tenant, file)| Ok((tenant, read_anchors(&file, now)?)));
+            let tenants = read.collect::<Result<Vec<_>, Failure>>()?;
+            Some(TrustAnchors::with_tenants(anchors, tenants))
+        }
+    };
     let facts = csr.as_ref().map(CsrFacts::from_csr);
     let report = inspect(&challenge, anchors.as_ref(), &settings, facts.as_ref(), now);
     if args.json {
@@ -85,6 +100,16 @@ pub(super) fn run(args: IntuneInspectArgs) -> Result<(), Failure> {
         None => Ok(()),
         Some(_) => Err(Failure::new(verdict(&report)).with_code(3)),
     }
+}
+
+/// What a challenge is held against.
+#[derive(Default)]
+struct Basis {
+    settings: IntuneSettings,
+    /// The trust-anchor file of the profile itself.
+    anchors: Option<PathBuf>,
+    /// Tenants with trust-anchor files of their own.
+    tenants: Vec<(AnchorTenant, PathBuf)>,
 }
 
 impl IntuneInspectArgs {
@@ -109,13 +134,17 @@ impl IntuneInspectArgs {
         Ok(text.trim().to_owned())
     }
 
-    /// The settings to go by, and the trust-anchor file if there is one.
-    fn basis(&self) -> Result<(IntuneSettings, Option<PathBuf>), Failure> {
-        let (mut settings, file) = match (&self.anchors, &self.profile) {
-            (Some(file), _) => (IntuneSettings::default(), Some(file.clone())),
-            (None, None) if self.sources.config.is_none() => (IntuneSettings::default(), None),
+    /// The settings to go by, and the trust-anchor files.
+    fn basis(&self) -> Result<Basis, Failure> {
+        let mut basis = match (&self.anchors, &self.profile) {
+            (Some(file), _) => Basis {
+                anchors: Some(file.clone()),
+                ..Basis::default()
+            },
+            (None, None) if self.sources.config.is_none() => Basis::default(),
             (None, path_id) => self.of_profile(path_id.as_deref().unwrap_or_default())?,
         };
+        let settings = &mut basis.settings;
         if let Some(audience) = &self.audience {
             settings.audience = Some(audience.clone());
         }
@@ -136,10 +165,10 @@ impl IntuneInspectArgs {
                 ExtraName::Other => settings.extra_names.other = true,
             }
         }
-        Ok((settings, file))
+        Ok(basis)
     }
 
-    fn of_profile(&self, path_id: &str) -> Result<(IntuneSettings, Option<PathBuf>), Failure> {
+    fn of_profile(&self, path_id: &str) -> Result<Basis, Failure> {
         let profiles = self.sources.load()?.config.profiles;
         let found = profiles.iter().find(|profile| profile.path_id == path_id);
         let Some(profile) = found else {
@@ -154,10 +183,20 @@ impl IntuneInspectArgs {
                 "scepd: Intune is off on this profile: it would take no signed challenge at all"
             );
         }
-        Ok((
-            IntuneSettings::from(&profile.intune),
-            profile.intune.connector_cert_path.clone(),
-        ))
+        let tenants = profile.intune.tenant.iter().filter_map(|tenant| {
+            let audience = tenant.audience_in(&profile.intune).unwrap_or_default();
+            let rules = AnchorTenant {
+                id: tenant.id.clone(),
+                issuer: tenant.issuer.clone(),
+                audience: audience.to_owned(),
+            };
+            Some((rules, tenant.connector_cert_path.clone()?))
+        });
+        Ok(Basis {
+            settings: IntuneSettings::from(&profile.intune),
+            anchors: profile.intune.connector_cert_path.clone(),
+            tenants: tenants.collect(),
+        })
     }
 }
 

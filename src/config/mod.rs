@@ -42,8 +42,8 @@ pub use issuer_kinds::{Issuer, IssuerKind};
 pub use load::{Effective, Notice, Sources};
 pub use moment::{Moment, MomentError};
 pub use profile::{
-    ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, Limits, Mtls, Outside,
-    Profile, Ra, Renewal, UnknownCertificates,
+    ChallengePassword, Compliance, Crypto, Expired, ExtraName, Intune, IntuneTenant, Limits, Mtls,
+    Outside, Profile, Ra, Renewal, UnknownCertificates,
 };
 pub use publish::Publish;
 pub(crate) use schema::nearest;

@@ -387,6 +387,41 @@ pub struct Intune {
     pub retransmission_window: Span,
     /// `[profile.intune.compliance]`.
     pub compliance: Compliance,
+    /// `[[profile.intune.tenant]]`: tenants with connectors of their own.
+    pub tenant: Vec<IntuneTenant>,
+}
+
+/// One of `[[profile.intune.tenant]]`: a connector that vouches under its own issuer and audience alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntuneTenant {
+    /// Its name, for the audit.
+    pub id: String,
+    /// Its connectors' certificates (trust anchors), PEM bundle.
+    pub connector_cert_path: Option<PathBuf>,
+    /// The `iss` that its challenges must carry.
+    pub issuer: String,
+    /// The `aud` that its challenges must carry; absent = that of the profile.
+    pub audience: Option<String>,
+}
+
+impl IntuneTenant {
+    /// The `aud` that its challenges must carry in this profile, where one is set.
+    #[must_use]
+    pub fn audience_in<'a>(&'a self, profile: &'a Intune) -> Option<&'a str> {
+        let own = self.audience.as_deref();
+        own.or(profile.audience.as_deref())
+            .filter(|audience| !audience.is_empty())
+    }
+}
+
+impl Intune {
+    /// Every trust-anchor file: the profile's own, then those of its tenants.
+    pub fn anchor_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let tenants = self.tenant.iter();
+        let own = self.connector_cert_path.iter();
+        own.chain(tenants.filter_map(|tenant| tenant.connector_cert_path.as_ref()))
+    }
 }
 
 impl Default for Intune {
@@ -402,6 +437,7 @@ impl Default for Intune {
             extra_names: Vec::new(),
             retransmission_window: Span::ZERO,
             compliance: Compliance::default(),
+            tenant: Vec::new(),
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::{CertificateProfile, ChallengePassword, Config, Issuer, Profile, Tenant};
+use super::{
+    CertificateProfile, ChallengePassword, Config, Intune, IntuneTenant, Issuer, Profile, Tenant,
+};
 
 /// A tree of keys: a section is a map, a list of sections an array with one map, a setting anything else.
 static TREE: LazyLock<Map<String, Value>> = LazyLock::new(|| {
@@ -16,6 +18,10 @@ static TREE: LazyLock<Map<String, Value>> = LazyLock::new(|| {
         tenants: vec![Tenant::default()],
         profiles: vec![Profile {
             challenge_passwords: vec![ChallengePassword::default()],
+            intune: Intune {
+                tenant: vec![IntuneTenant::default()],
+                ..Intune::default()
+            },
             ..Profile::default()
         }],
         ..Config::default()

@@ -93,6 +93,10 @@ pub struct Tenant {
     pub max_revocations_percent: u32,
     /// where it is more than this number.
     pub max_revocations_least: u64,
+    /// Whether Graph is asked again and again for devices and users that are deleted, wiped, retired or disabled.
+    pub device_sweep: DeviceState,
+    /// How often.
+    pub device_sweep_every: Span,
 }
 
 impl Default for Tenant {
@@ -121,6 +125,8 @@ impl Default for Tenant {
             revoke: true,
             max_revocations_percent: 5,
             max_revocations_least: 20,
+            device_sweep: DeviceState::Off,
+            device_sweep_every: Span::hours(4),
         }
     }
 }

@@ -104,7 +104,7 @@ impl Control {
     }
 
     /// Releases or refuses a tenant's revocations that are held.
-    async fn decide(&self, tenant: &str, release: bool, by: &str) -> Answer {
+    async fn decide(&self, tenant: &str, release: bool, by: &By) -> Answer {
         let Some(revoker) = self.revokers.find(tenant) else {
             let words = format!("there is no tenant `{tenant}` whose revocations are handled");
             return Answer::Refused(words);
@@ -187,7 +187,7 @@ impl Control {
             return Ok(imported.map_or_else(Answer::Refused, Answer::Imported));
         }
         if let Order::DecideRevocations { tenant, release } = order {
-            return Ok(self.decide(&tenant, release, &by.name).await);
+            return Ok(self.decide(&tenant, release, &by).await);
         }
         if order.needs_server() {
             return Ok(self.challenge(order, &by).await);

@@ -1,5 +1,5 @@
-//! Revocations that Intune asks for: fetched once an hour, made durable before anything is done, held where there are too
-//! many, and reported.
+//! Revocations that Intune asks for, and those that the sweep of devices finds: fetched once an hour, made durable before
+//! anything is done, held where there are too many, and reported.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,11 +11,20 @@ use pki::{RevocationReason, Serial};
 use serde::{Deserialize, Serialize};
 use store::{AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome};
 
+use super::sweep::{OnHold, Sweep, Swept};
+use crate::auth::tokens::By;
+
 /// How long Intune hands nothing out after a download, with a margin.
 const COOL_DOWN: TimeDelta = TimeDelta::minutes(65);
 
 /// After a failure before Intune was asked, so long.
 const SOON: TimeDelta = TimeDelta::minutes(5);
+
+/// After a sweep that failed, so long.
+const SWEEP_AGAIN: TimeDelta = TimeDelta::minutes(15);
+
+/// A secret that ends within this time is warned of.
+const WARNED: TimeDelta = TimeDelta::days(30);
 
 /// Over how long revocations are added up for the safety brake.
 const DAY: TimeDelta = TimeDelta::hours(24);
@@ -27,6 +36,17 @@ pub struct Brake {
     pub percent: u32,
     /// and at least so many, may be revoked in 24 hours.
     pub least: u64,
+}
+
+/// What a revoker does for its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether Intune is asked for revocations.
+    pub fetches: bool,
+    /// When to hold a batch.
+    pub brake: Brake,
+    /// Whether and how devices are swept.
+    pub sweep: Option<Sweep>,
 }
 
 /// What a tenant's revoker keeps in the store.
@@ -41,15 +61,27 @@ pub struct State {
     pub held: Option<DateTime<Utc>>,
     /// How many were revoked when, of the last day.
     pub done: Vec<(DateTime<Utc>, u64)>,
+    /// What the last sweep of devices found.
+    pub swept: Swept,
+    /// What a sweep put on hold.
+    pub on_hold: Vec<OnHold>,
+    /// Serials (hex) that a sweep found and an admin refused to revoke.
+    pub spared: Vec<String>,
 }
 
 /// One certificate that Intune wants revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// Goes back with the result.
+    /// Goes back with the result; empty where the sweep of devices found it, of which nobody is told.
     pub context: String,
-    /// The serial as Intune wrote it.
+    /// The serial as Intune wrote it, or in hex.
     pub serial: String,
+    /// Whether it is to be put on hold.
+    #[serde(default)]
+    pub hold: bool,
+    /// Why, where Intune did not ask for it.
+    #[serde(default)]
+    pub why: Option<String>,
     /// What became of it; `None` = nothing yet.
     #[serde(default)]
     pub result: Option<Done>,
@@ -100,36 +132,59 @@ pub enum DecideError {
 
 /// One tenant's revoker: alone with its state.
 pub struct Revoker {
-    tenant: Arc<Tenant>,
-    runtime: Arc<Runtime>,
+    pub(super) tenant: Arc<Tenant>,
+    pub(super) runtime: Arc<Runtime>,
     /// Path ids of the profiles that the tenant's devices enroll through, and what they were called before.
     profiles: Vec<String>,
-    brake: Brake,
+    /// Those of them that are no other tenant's.
+    pub(super) alone: Vec<String>,
+    pub(super) rules: Rules,
     turn: tokio::sync::Mutex<()>,
     retry: Mutex<Option<DateTime<Utc>>>,
+    retry_sweep: Mutex<Option<DateTime<Utc>>>,
+    /// When Graph was last asked when the app's secret ends.
+    looked: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Revoker {
-    /// Of a tenant whose devices enroll through these profiles.
+    /// Of a tenant whose devices enroll through these profiles, and of those of them that are no other tenant's.
     pub fn new(
         tenant: Arc<Tenant>,
         runtime: Arc<Runtime>,
-        profiles: Vec<String>,
-        brake: Brake,
+        (profiles, alone): (Vec<String>, Vec<String>),
+        rules: Rules,
     ) -> Self {
         Self {
             tenant,
             runtime,
             profiles,
-            brake,
+            alone,
+            rules,
             turn: tokio::sync::Mutex::default(),
             retry: Mutex::default(),
+            retry_sweep: Mutex::default(),
+            looked: Mutex::default(),
         }
     }
 
     /// Whether it is of this very tenant, with the same rules.
-    pub fn is_of(&self, tenant: &Arc<Tenant>, profiles: &[String], brake: Brake) -> bool {
-        Arc::ptr_eq(&self.tenant, tenant) && self.profiles == profiles && self.brake == brake
+    pub fn is_of(
+        &self,
+        tenant: &Arc<Tenant>,
+        (profiles, alone): (&[String], &[String]),
+        rules: Rules,
+    ) -> bool {
+        Arc::ptr_eq(&self.tenant, tenant)
+            && (&*self.profiles, &*self.alone, self.rules) == (profiles, alone, rules)
+    }
+
+    /// Whether revocations of any origin are handled.
+    pub const fn is_active(&self) -> bool {
+        self.rules.fetches || self.rules.sweep.is_some()
+    }
+
+    pub(super) fn actor(&self) -> String {
+        format!("Intune, tenant {}", self.tenant.id())
     }
 
     /// The tenant's id.
@@ -141,7 +196,7 @@ impl Revoker {
         format!("intune/revocations/{}", self.tenant.id())
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.runtime.services.clock.now()
     }
 
@@ -159,7 +214,11 @@ impl Revoker {
             .unwrap_or_default())
     }
 
-    async fn keep(&self, state: &State, event: Option<AuditEvent>) -> Result<(), String> {
+    pub(super) async fn keep(
+        &self,
+        state: &State,
+        event: Option<AuditEvent>,
+    ) -> Result<(), String> {
         let value = serde_json::to_vec(state).map_err(|error| error.to_string())?;
         let mut change = Change::new().with(Op::PutSetting {
             key: self.key(),
@@ -184,15 +243,84 @@ impl Revoker {
                 "revocations that Intune asks for could not be handled; it is tried again"
             );
         }
+        if let Err(error) = self.try_sweep().await {
+            tracing::warn!(
+                tenant = self.tenant.id(),
+                error,
+                "the devices of the tenant could not be swept, so nothing is done about them; it is tried again"
+            );
+        }
+        self.look_at_the_secret().await;
+    }
+
+    /// Looks through the directories, if it is time and nothing else is under way.
+    async fn try_sweep(&self) -> Result<(), String> {
+        let mut state = self.state().await?;
+        let now = self.now();
+        let retry = *self
+            .retry_sweep
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let rests = retry.is_some_and(|until| now < until && until - now <= SWEEP_AGAIN);
+        if !state.items.is_empty() || rests || !self.is_sweep_due(&state, now) {
+            return Ok(());
+        }
+        let swept = self.sweep(&mut state).await;
+        *self
+            .retry_sweep
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) =
+            swept.is_err().then(|| self.now() + SWEEP_AGAIN);
+        swept?;
+        match state.items.is_empty() {
+            true => Ok(()),
+            false => self.carry_out(state).await,
+        }
+    }
+
+    /// Asks Graph once a day when the app's secret ends, where the configuration does not say, and warns of it.
+    async fn look_at_the_secret(&self) {
+        if !self.tenant.wants_secret_end() {
+            return;
+        }
+        let now = self.now();
+        {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|at| at <= now && now - at < DAY) {
+                return;
+            }
+            *looked = Some(now);
+        }
+        let ends = match self.tenant.read_secret_end().await {
+            Ok(ends) => ends.and_then(|ends| DateTime::from_timestamp(ends, 0)),
+            Err(error) => {
+                tracing::debug!(
+                    tenant = self.tenant.id(),
+                    %error,
+                    "Graph does not say when the app's secret ends"
+                );
+                return;
+            }
+        };
+        if let Some(ends) = ends.filter(|ends| *ends - now < WARNED) {
+            tracing::warn!(
+                tenant = self.tenant.id(),
+                ends = %ends.to_rfc3339(),
+                "the secret of the tenant's app ends soon or has ended; make a new one"
+            );
+        }
     }
 
     async fn try_turn(&self) -> Result<(), String> {
         let mut state = self.state().await?;
-        if state.held.is_some() {
+        if state.held.is_some() || !self.is_active() {
             return Ok(());
         }
         if !state.items.is_empty() {
             return self.finish(state).await;
+        }
+        if !self.rules.fetches {
+            return Ok(());
         }
         let now = self.now();
         let waits = |until: Option<DateTime<Utc>>| until.is_some_and(|until| now < until);
@@ -215,21 +343,33 @@ impl Revoker {
             return Ok(());
         }
         state.items = wanted.into_iter().map(Item::from).collect();
+        self.carry_out(state).await
+    }
+
+    /// Revokes a batch, or holds it where it is too large.
+    async fn carry_out(&self, mut state: State) -> Result<(), String> {
+        let now = self.now();
+        let (brake, is_sweep) = (self.rules.brake, state.is_of_sweep());
         state.done.retain(|(at, _)| now - *at < DAY);
         let (found, live) = self.weigh(&state).await?;
         let earlier: u64 = state.done.iter().map(|(_, count)| count).sum();
-        let allowed = (live * u64::from(self.brake.percent) / 100).max(self.brake.least);
+        let allowed = (live * u64::from(brake.percent) / 100).max(brake.least);
         if earlier + found > allowed {
             state.held = Some(now);
+            let who = match is_sweep {
+                true => "The sweep of devices",
+                false => "Intune",
+            };
             let words = format!(
-                "Intune wants {found} certificates revoked, {earlier} were in the last 24 hours, and {allowed} of {live} may be: \
+                "{who} wants {found} certificates revoked, {earlier} were in the last 24 hours, and {allowed} of {live} may be: \
                  the batch is held until an admin releases or refuses it"
             );
             tracing::error!(
                 tenant = self.tenant.id(),
                 found,
                 allowed,
-                "revocations that Intune asks for are held until they are released or refused"
+                by = who,
+                "revocations of a tenant are held until they are released or refused"
             );
             let event = self.event("intune_revocations_held", Outcome::Pending, words);
             return self.keep(&state, Some(event)).await;
@@ -302,8 +442,9 @@ impl Revoker {
             let Some(item) = state.items.get(index).filter(|item| item.result.is_none()) else {
                 continue;
             };
-            let done = self.revoke_one(item).await?;
+            let (done, on_hold) = self.revoke_one(item).await?;
             revoked += u64::from(done == Done::Revoked);
+            state.on_hold.extend(on_hold);
             if let Some(item) = state.items.get_mut(index) {
                 item.result = Some(done);
             }
@@ -311,12 +452,16 @@ impl Revoker {
         if revoked > 0 {
             state.done.push((now, revoked));
         }
+        let is_sweep = state.is_of_sweep();
         self.keep(&state, None).await?;
-        let outcomes: Vec<Result_> = state.items.iter().map(Item::outcome).collect();
-        self.tenant
-            .upload_results(&outcomes)
-            .await
-            .map_err(|error| error.to_string())?;
+        let told = state.items.iter().filter(|item| !item.context.is_empty());
+        let outcomes: Vec<Result_> = told.map(Item::outcome).collect();
+        if !outcomes.is_empty() {
+            self.tenant
+                .upload_results(&outcomes)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for item in &state.items {
             *counts.entry(item.word()).or_default() += 1;
@@ -325,33 +470,49 @@ impl Revoker {
             .into_iter()
             .map(|(word, count)| format!("{count} {word}"))
             .collect();
-        let words = format!(
-            "revocations that Intune asked for are reported: {}",
-            counts.join(", ")
-        );
+        let (action, words) = match is_sweep {
+            true => ("intune_sweep_done", "the sweep of devices is carried out"),
+            false => (
+                "intune_revocations_reported",
+                "revocations that Intune asked for are reported",
+            ),
+        };
+        let words = format!("{words}: {}", counts.join(", "));
         state.items.clear();
-        let event = self.event("intune_revocations_reported", Outcome::Success, words);
+        let event = self.event(action, Outcome::Success, words);
         self.keep(&state, Some(event)).await
     }
 
-    async fn revoke_one(&self, item: &Item) -> Result<Done, String> {
+    async fn revoke_one(&self, item: &Item) -> Result<(Done, Option<OnHold>), String> {
         let Some(record) = self.find(&item.serial).await? else {
-            return Ok(Done::NotFound);
+            return Ok((Done::NotFound, None));
+        };
+        let on_hold = OnHold {
+            ca: hex::encode(record.ca.as_bytes()),
+            serial: hex::encode(&record.serial),
         };
         let order = actors::Revocation {
             ca: record.ca,
             serial: Serial::new(record.serial),
-            reason: RevocationReason::CessationOfOperation,
-            by: format!("Intune, tenant {}", self.tenant.id()),
+            reason: match item.hold {
+                true => RevocationReason::CertificateHold,
+                false => RevocationReason::CessationOfOperation,
+            },
+            by: self.actor(),
             by_type: "System".to_owned(),
-            note: Some("Intune asked for it".to_owned()),
+            note: Some(
+                item.why
+                    .clone()
+                    .unwrap_or_else(|| "Intune asked for it".to_owned()),
+            ),
             request_id: String::new(),
         };
         match revoke(&self.runtime.services, order).await {
+            Ok(_) => Ok((Done::Revoked, item.hold.then_some(on_hold))),
             // One that waits for its issuer is durable, and is tried until it is done.
-            Ok(_) | Err(RevokeError::Already | RevokeError::Waits(_)) => Ok(Done::Revoked),
-            Err(RevokeError::Unknown) => Ok(Done::NotFound),
-            Err(RevokeError::Refused(_) | RevokeError::NotOnHold) => Ok(Done::Refused),
+            Err(RevokeError::Already | RevokeError::Waits(_)) => Ok((Done::Revoked, None)),
+            Err(RevokeError::Unknown) => Ok((Done::NotFound, None)),
+            Err(RevokeError::Refused(_) | RevokeError::NotOnHold) => Ok((Done::Refused, None)),
             Err(RevokeError::Failed(error)) => Err(error.to_string()),
         }
     }
@@ -381,7 +542,7 @@ impl Revoker {
     ///
     /// # Errors
     /// [`DecideError`]
-    pub async fn decide(&self, decision: Decision, by: &str) -> Result<usize, DecideError> {
+    pub async fn decide(&self, decision: Decision, by: &By) -> Result<usize, DecideError> {
         let _alone = self.turn.lock().await;
         let mut state = self.state().await.map_err(DecideError::Failed)?;
         if state.held.take().is_none() {
@@ -396,6 +557,9 @@ impl Revoker {
             Decision::Refuse => {
                 for item in &mut state.items {
                     item.result = Some(Done::Refused);
+                    if item.context.is_empty() {
+                        state.spared.push(item.serial.clone());
+                    }
                 }
                 (
                     "intune_revocations_refused",
@@ -404,15 +568,17 @@ impl Revoker {
             }
         };
         let mut event = self.event(action, Outcome::Success, words);
-        by.clone_into(&mut event.actor);
+        event.actor.clone_from(&by.name);
+        by.kind.clone_into(&mut event.actor_type);
+        event.details.request_id.clone_from(&by.request_id);
         let kept = self.keep(&state, Some(event)).await;
         kept.map(|()| count).map_err(DecideError::Failed)
     }
 
-    fn event(&self, action: &str, outcome: Outcome, words: String) -> AuditEvent {
+    pub(super) fn event(&self, action: &str, outcome: Outcome, words: String) -> AuditEvent {
         AuditEvent {
             timestamp: self.now(),
-            actor: format!("Intune, tenant {}", self.tenant.id()),
+            actor: self.actor(),
             actor_type: "System".to_owned(),
             action: action.to_owned(),
             resource_type: "tenant".to_owned(),
@@ -431,12 +597,35 @@ impl From<Wanted> for Item {
         Self {
             context: wanted.context,
             serial: wanted.serial,
+            hold: false,
+            why: None,
             result: None,
         }
     }
 }
 
+impl State {
+    /// Whether the batch is one that the sweep of devices found.
+    #[must_use]
+    pub fn is_of_sweep(&self) -> bool {
+        self.items
+            .first()
+            .is_some_and(|item| item.context.is_empty())
+    }
+}
+
 impl Item {
+    /// One that the sweep of devices found.
+    pub(super) fn of_sweep(serial: String, hold: bool, why: String) -> Self {
+        Self {
+            context: String::new(),
+            serial,
+            hold,
+            why: Some(why),
+            result: None,
+        }
+    }
+
     fn outcome(&self) -> Result_ {
         Result_ {
             context: self.context.clone(),

@@ -163,6 +163,8 @@ impl Server {
         let connection_limits = Arc::new(ArcSwap::from_pointee(connection_limits(&config)));
         let in_force = Arc::new(InForce::new(config, loaded));
         let context = AdminContext {
+            tenants: Arc::clone(&tenants),
+            revokers: Arc::clone(&revokers),
             checks: ChecksOnDemand::new(Arc::clone(&runtime), sources.clone()),
             trust: Arc::new(TrustReload::new(
                 Arc::clone(&runtime),

@@ -91,7 +91,7 @@ fn bad(files: &TrustFiles) -> impl Iterator<Item = &[Problem]> {
 fn news(path_id: &str, files: TrustFiles, current: &Current) -> Option<(ReloadTrust, String)> {
     let anchors = files.anchors.and_then(Result::ok).filter(|new| {
         let intune = current.spec.intune.as_ref();
-        intune.is_some_and(|intune| intune.signed.anchors.anchors() != new.anchors())
+        intune.is_some_and(|intune| intune.signed.anchors != *new)
     });
     let client_cas = files.client_cas.and_then(Result::ok).filter(|new| {
         let in_use = current.spec.mtls.as_ref();

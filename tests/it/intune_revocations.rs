@@ -4,6 +4,7 @@ use chrono::Duration;
 use intune_fake::{Fault, Operation, Revocation};
 use pki::Certificate;
 use scep::client::Content;
+use scepd::auth::tokens::By;
 use scepd::intune::{DecideError, Decision, Done, Item, Revoker, State};
 use std::sync::Arc;
 use store::Outcome;
@@ -12,6 +13,14 @@ use crate::device::issued;
 use crate::intune_cloud::Cloud;
 
 const TENANT: &str = "contoso.onmicrosoft.com";
+
+fn admin() -> By {
+    By {
+        name: "ops".to_owned(),
+        kind: "APIKey",
+        request_id: None,
+    }
+}
 
 impl Cloud {
     async fn enroll(&self) -> Certificate {
@@ -136,7 +145,7 @@ async fn too_many_at_once_are_held_until_an_admin_decides() {
         let (one, other) = (cloud.enroll().await, cloud.enroll().await);
         let revoker = cloud.revoker();
         assert_eq!(
-            revoker.decide(decision, "admin").await,
+            revoker.decide(decision, &admin()).await,
             Err(DecideError::NothingHeld)
         );
         cloud.want_revoked(&[one.serial().to_hex(), other.serial().to_hex()]);
@@ -149,7 +158,7 @@ async fn too_many_at_once_are_held_until_an_admin_decides() {
         let state = revoker.state().await.unwrap();
         assert!(state.held.is_some());
         assert_eq!(revoker.held(&state, 100).await.unwrap().len(), 2);
-        assert_eq!(revoker.decide(decision, "admin").await, Ok(2));
+        assert_eq!(revoker.decide(decision, &admin()).await, Ok(2));
         revoker.turn().await;
         assert_eq!(cloud.is_revoked(&one), decision == Decision::Release);
         assert_eq!(cloud.results(), [result.clone(), result]);

@@ -41,6 +41,7 @@ mod floods;
 mod gates;
 mod hostile;
 mod intune;
+mod intune_anchors;
 mod intune_cloud;
 mod intune_compliance;
 mod intune_revocations;

@@ -50,6 +50,11 @@ const OPENED = {
     await page.getByRole("button", { name: "Reload", exact: true }).click();
     await page.getByRole("alert").waitFor();
   },
+  "the question before revocations are released": async (page, url) => {
+    await page.goto(`${url}/scep?tab=intune`);
+    await page.getByRole("button", { name: "Revoke them for fabrikam" }).click();
+    await page.getByRole("dialog").waitFor();
+  },
   "a timeline": async (page, url) => {
     await page.goto(`${url}/scep?tab=activity&timeline=common_name:pump-77`);
     await page.locator(".step").first().waitFor();

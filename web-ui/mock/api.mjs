@@ -80,6 +80,12 @@ const ROUTES = [
   ["GET", /^\/about$/, about],
   ["GET", /^\/admin\/scep\/profiles$/, ({ profiles }) => envelope(profiles)],
   ["GET", /^\/admin\/scep\/intune\/stats$/, ({ profiles }) => envelope(profiles.map(row))],
+  [
+    "GET",
+    /^\/admin\/intune\/tenants$/,
+    ({ tenants }) => ({ data: tenants, generated_at: stamp() }),
+  ],
+  ["POST", /^\/admin\/intune\/tenants\/([^/]+)\/revocations\/(release|refuse)$/, decideHeld],
   ["POST", /^\/admin\/scep\/intune\/reload-trust$/, reload],
   ["POST", /^\/admin\/scep\/checks$/, checks],
   ["GET", /^\/admin\/scep\/requests$/, requests],
@@ -143,6 +149,17 @@ function withdrawChallenge(state, { parts: [id] }) {
   if (!found) return { status: 404, error: "there is no such challenge" };
   found.state = "withdrawn";
   return found;
+}
+
+function decideHeld(state, { parts: [id] }) {
+  const { revocations } = state.tenants.find((one) => one.id === id) ?? {};
+  if (!revocations) return { status: 404, error: `there is no tenant "${id}" with revocations` };
+  if (!revocations.held_since) {
+    return { status: 409, error: "no revocations of this tenant are held" };
+  }
+  const decided = revocations.waiting;
+  Object.assign(revocations, { waiting: 0, held: [], held_since: undefined });
+  return { tenant: id, decided };
 }
 
 function about() {

@@ -81,6 +81,7 @@ function profile(path, now, options = {}) {
           },
         }
       : {}),
+    ...(options.tenants ? { intune_tenants: options.tenants } : {}),
   };
 }
 
@@ -100,6 +101,7 @@ function fewProfiles(now) {
       },
     }),
     profile("iot", now, { left: 4, length: 90, ra: "scepd RA iot" }),
+    profile("managed", now, { left: 288, challenge: false, tenants: ["contoso", "fabrikam"] }),
     profile("kiosk", now, {
       left: 23,
       challenge: false,
@@ -346,9 +348,83 @@ function challenges(now, hostile) {
 }
 
 /** Everything, as of `now`. */
+/** Two tenants of one profile: one that is well, one whose secret has ended and whose revocations are held. */
+function tenants(now, hostile) {
+  const hour = (back, codes) => ({ begins: iso(now - back * 60 * MINUTE), codes });
+  const fabrikam =
+    "Entra ID gave no token: AADSTS7000222: the client secret has expired; make a new one";
+  return [
+    {
+      id: "contoso",
+      tenant: "contoso.onmicrosoft.com",
+      client_id: "11111111-2222-3333-4444-555555555555",
+      credential: "certificate",
+      profiles: ["managed"],
+      resting_profiles: [],
+      last_success: iso(now - 40_000),
+      token_issued: iso(now - 31 * MINUTE),
+      token_expires: iso(now + 28 * MINUTE),
+      roles: ["scep_challenge_provider"],
+      credential_expires: iso(now + 19.5 * DAY),
+      credential_days_to_expiry: 19,
+      clock_difference: 0,
+      notifications_waiting: 2,
+      codes: [hour(2, { Success: 1204, ChallengeExpired: 17 }), hour(1, { Success: 988 })],
+      revocations: { last_asked: iso(now - 22 * MINUTE), waiting: 0, held: [] },
+      sweep: {
+        at: iso(now - 100 * MINUTE),
+        managed_devices: 4031,
+        registered_devices: 4480,
+        certificates: 3987,
+        gone: 2,
+        disabled: 1,
+        released: 0,
+        on_hold: 3,
+      },
+    },
+    {
+      id: "fabrikam",
+      tenant: "fabrikam.onmicrosoft.com",
+      client_id: "66666666-7777-8888-9999-000000000000",
+      credential: "client_secret",
+      profiles: ["managed"],
+      resting_profiles: ["managed"],
+      last_success: iso(now - 5 * 60 * MINUTE),
+      trouble: {
+        since: iso(now - 5 * 60 * MINUTE),
+        message: hostile ? HOSTILE.bidi : fabrikam,
+        lasting: true,
+      },
+      token_issued: iso(now - 6 * 60 * MINUTE),
+      credential_expires: iso(now - 5 * 60 * MINUTE),
+      credential_days_to_expiry: -1,
+      clock_difference: 1,
+      notifications_waiting: 0,
+      codes: [hour(7, { Success: 311, SubjectAltNameMismatch: 4 })],
+      revocations: {
+        last_asked: iso(now - 7 * 60 * MINUTE),
+        waiting: 214,
+        held_since: iso(now - 7 * 60 * MINUTE),
+        held: Array.from({ length: 100 }, (_, n) => ({
+          serial: (0x4a5b6c00 + n).toString(16),
+          common_name: hostile && n === 0 ? HOSTILE.markup : `LAPTOP-${1000 + n}`,
+        })),
+      },
+    },
+  ];
+}
+
 export function world({ now = Date.now(), profiles = 0, audit = 160, empty, hostile } = {}) {
   if (empty)
-    return { profiles: [], events: [], certificates: [], requests: [], challenges: [], tokens: [] };
+    return {
+      profiles: [],
+      tenants: [],
+      events: [],
+      certificates: [],
+      requests: [],
+      challenges: [],
+      tokens: [],
+    };
   const all = events(now, audit, hostile);
   const certificates = all.filter((e) => e.details.serial).map((e) => certificate(e, now));
   const old = certificates[6];
@@ -359,6 +435,7 @@ export function world({ now = Date.now(), profiles = 0, audit = 160, empty, host
   });
   return {
     profiles: profiles > 0 ? manyProfiles(now, profiles) : fewProfiles(now),
+    tenants: tenants(now, hostile),
     events: all,
     certificates,
     requests: requests(now, hostile),

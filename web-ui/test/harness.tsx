@@ -41,6 +41,7 @@ const NOTHING: Readonly<Record<string, Answer>> = {
   },
   "GET /admin/scep/profiles": () => envelope([]),
   "GET /admin/scep/intune/stats": () => envelope([]),
+  "GET /admin/intune/tenants": () => ({ data: [], generated_at: "2026-11-23T12:44:40Z" }),
   "GET /admin/scep/requests": () => list([]),
   "GET /admin/certificates": () => list([]),
   "GET /admin/tokens": { tokens: [] },

@@ -119,6 +119,9 @@ impl Ledger for HinderedStore {
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>> {
         self.store.pending(profile)
     }
+    fn open(&self, profile: &str, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        self.store.open(profile, limit)
+    }
     fn due(
         &self,
         time: StoreTime,

@@ -6,8 +6,9 @@ use crate::{
     CertificateDetail, CertificateQuery, Challenge, ChallengeCreated, ChallengeQuery, Challenges,
     ChecksReply, ChecksRequest, Decision, DecisionReply, DownloadQuery, Envelope, Health,
     IntuneRow, List, NewChallenge, NewToken, PendingRequest, Profile, Readiness, ReleaseReply,
-    ReleaseRequest, ReloadTrustReply, ReloadTrustRequest, RequestQuery, RevokeReply, RevokeRequest,
-    Session, SignIn, Timeline, TimelineQuery, Token, TokenCreated, Tokens,
+    ReleaseRequest, ReloadTrustReply, ReloadTrustRequest, RequestQuery, RevocationsDecided,
+    RevokeReply, RevokeRequest, Session, SignIn, TenantsReply, Timeline, TimelineQuery, Token,
+    TokenCreated, Tokens,
 };
 
 macro_rules! operations {
@@ -123,6 +124,22 @@ operations! {
     /// empty body checks all profiles.
     RunScepChecks = Post "/api/v1/admin/scep/checks" "runSCEPChecks", Admin, Scep,
         (Nothing, ChecksRequest) -> 200 ChecksReply: "The checks ran; see `ok` for how they ended.", [NotFound, Busy];
+    /// List Intune's tenants
+    ///
+    /// How each tenant fares whose service is asked about challenges, and the revocations that it asks for.
+    ListTenants = Get "/api/v1/admin/intune/tenants" "listTenants", Admin, Scep,
+        (Nothing, Nothing) -> 200 TenantsReply: "All tenants, by id.", [Busy];
+    /// Release revocations that are held
+    ///
+    /// Intune wants more certificates of the tenant revoked than its limits allow in a day. They are revoked within a
+    /// minute, and Intune is told so.
+    ReleaseRevocations = Post "/api/v1/admin/intune/tenants/{id}/revocations/release" "releaseRevocations", Admin, Scep,
+        (Nothing, Nothing) -> 200 RevocationsDecided: "Released.", [NotFound, ConflictIf("No revocations of this tenant are held.")];
+    /// Refuse revocations that are held
+    ///
+    /// None of them is revoked, and Intune is told so within a minute.
+    RefuseRevocations = Post "/api/v1/admin/intune/tenants/{id}/revocations/refuse" "refuseRevocations", Admin, Scep,
+        (Nothing, Nothing) -> 200 RevocationsDecided: "Refused.", [NotFound, ConflictIf("No revocations of this tenant are held.")];
     /// List requests that wait for approval
     ///
     /// Oldest first.

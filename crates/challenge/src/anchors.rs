@@ -5,12 +5,26 @@ use crate::intune::Algorithm;
 use chrono::{DateTime, Utc};
 use josekit::jws::{ES256, JwsVerifier, RS256};
 use pki::{Certificate, Curve, KeyKind};
+use std::sync::Arc;
 
-/// The pool of one trust-anchor file. Immutable: a reload makes another one.
+/// The pool of a profile's trust-anchor files. Immutable: a reload makes another one.
 #[derive(Debug, Clone)]
 pub struct TrustAnchors {
     certificates: Vec<Certificate>,
+    /// Whose each certificate is, in the same order.
+    owners: Vec<Option<Arc<AnchorTenant>>>,
     verifiers: Vec<Verifier>,
+}
+
+/// A tenant with anchors of its own, and what these may vouch for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorTenant {
+    /// Its name in the configuration, for the log and the audit.
+    pub id: String,
+    /// What the claim `iss` of its challenges must equal.
+    pub issuer: String,
+    /// What their claim `aud` must equal.
+    pub audience: String,
 }
 
 /// One anchor's key, ready for use.
@@ -18,6 +32,8 @@ pub struct TrustAnchors {
 pub(crate) struct Verifier {
     pub(crate) algorithm: Algorithm,
     pub(crate) certificate: Certificate,
+    /// `None` for an anchor of the profile itself.
+    pub(crate) tenant: Option<Arc<AnchorTenant>>,
     verifier: Box<dyn JwsVerifier>,
 }
 
@@ -76,12 +92,59 @@ impl TrustAnchors {
             });
         }
         Ok(Self {
+            owners: vec![None; certificates.len()],
             certificates,
             verifiers,
         })
     }
 
-    /// The certificates in the order of the file.
+    /// The pool of a profile with tenants: its own anchors, where it has any, and each tenant's. A key that two of them
+    /// have counts for the first alone.
+    #[must_use]
+    pub fn with_tenants(own: Option<Self>, tenants: Vec<(AnchorTenant, Self)>) -> Self {
+        let mut all = own.unwrap_or_else(|| Self {
+            certificates: Vec::new(),
+            owners: Vec::new(),
+            verifiers: Vec::new(),
+        });
+        for (tenant, anchors) in tenants {
+            let tenant = Arc::new(tenant);
+            let owners = anchors
+                .certificates
+                .iter()
+                .map(|_| Some(Arc::clone(&tenant)));
+            all.owners.extend(owners);
+            all.certificates.extend(anchors.certificates);
+            all.verifiers
+                .extend(anchors.verifiers.into_iter().map(|verifier| Verifier {
+                    tenant: Some(Arc::clone(&tenant)),
+                    ..verifier
+                }));
+        }
+        all
+    }
+
+    /// Each certificate with the audience that its challenges must have; `own` is that of the profile itself.
+    pub fn audiences<'a>(
+        &'a self,
+        own: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Certificate, Option<&'a str>)> {
+        let each = self.certificates.iter().zip(&self.owners);
+        each.map(move |(certificate, owner)| match owner {
+            Some(tenant) => (certificate, Some(tenant.audience.as_str())),
+            None => (certificate, own),
+        })
+    }
+
+    /// The tenant whose challenges have this issuer.
+    pub(crate) fn tenant_of_issuer(&self, issuer: &str) -> Option<&AnchorTenant> {
+        let tenants = self.owners.iter().flatten();
+        tenants
+            .map(|tenant| &**tenant)
+            .find(|tenant| tenant.issuer == issuer)
+    }
+
+    /// The certificates in the order of the files: the profile's own, then those of its tenants.
     #[must_use]
     pub fn anchors(&self) -> &[Certificate] {
         &self.certificates
@@ -118,6 +181,7 @@ impl Verifier {
         Some(Self {
             algorithm,
             certificate: certificate.clone(),
+            tenant: None,
             verifier,
         })
     }
@@ -125,6 +189,13 @@ impl Verifier {
     /// Whether this key made `signature` over `message`. ES256 takes `r || s`.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verifier.verify(message, signature).is_ok()
+    }
+}
+
+/// The same certificates of the same owners: what else is in a pool follows from these.
+impl PartialEq for TrustAnchors {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.certificates, &self.owners) == (&other.certificates, &other.owners)
     }
 }
 

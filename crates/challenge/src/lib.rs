@@ -30,7 +30,7 @@ mod static_challenges;
 mod validator;
 mod webhook;
 
-pub use anchors::{TrustAnchors, days_to_expiry};
+pub use anchors::{AnchorTenant, TrustAnchors, days_to_expiry};
 pub use counters::Counters;
 pub use error::{Error, ExpiredAnchor};
 pub use intune::mint;

@@ -43,6 +43,14 @@ impl Credential {
         }
     }
 
+    /// Whether it is a secret that begins so.
+    pub(crate) fn begins_with(&self, hint: &str) -> bool {
+        match self {
+            Self::Secret(secret) => !hint.is_empty() && secret.starts_with(hint),
+            _ => false,
+        }
+    }
+
     /// The certificate, where there is one.
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {

@@ -133,7 +133,7 @@ impl Tenant {
         Ok((!is_own).then(|| format!("the SID {sid_shown} is not the one of the user {shown}")))
     }
 
-    async fn user(&self, name: &str) -> Result<Option<Value>, ServiceError> {
+    pub(crate) async fn user(&self, name: &str) -> Result<Option<Value>, ServiceError> {
         let quoted = name.replace('\'', "''");
         let mut path = String::from("/v1.0/users('");
         for octet in quoted.bytes() {
@@ -154,14 +154,26 @@ impl Tenant {
     async fn graph(&self, path: &str) -> Result<Option<Value>, ServiceError> {
         let url: Url =
             below(&self.places().graph, path).map_err(|why| ServiceError::new(Step::Graph, why))?;
+        self.graph_at(&url, false).await
+    }
+
+    /// The same at an address; `can_wait`: where Graph is short of room, others go first.
+    pub(crate) async fn graph_at(
+        &self,
+        url: &Url,
+        can_wait: bool,
+    ) -> Result<Option<Value>, ServiceError> {
         let mut again = true;
         loop {
             let token = self.token(Resource::Graph).await?;
             let id = guid();
-            let request = Request::get(url.clone())
+            let mut request = Request::get(url.clone())
                 .header("accept", "application/json")
                 .header("client-request-id", &id)
                 .secret_header("authorization", &token.bearer());
+            if can_wait {
+                request = request.header("x-ms-throttle-priority", "low");
+            }
             let started = self.clock().instant();
             let sent = self.client().send(request).await;
             if matches!(&sent, Ok(answer) if answer.status() == 404) {

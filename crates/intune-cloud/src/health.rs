@@ -59,7 +59,9 @@ pub struct Report {
     pub last_success: Option<i64>,
     /// What is wrong now.
     pub trouble: Option<Trouble>,
-    /// When the present token ends.
+    /// When the present token was issued, in seconds since the epoch.
+    pub token_issued: Option<i64>,
+    /// When it ends.
     pub token_ends: Option<i64>,
     /// The present token's roles; `None` = no token, or one that cannot be read.
     pub roles: Option<Vec<String>>,

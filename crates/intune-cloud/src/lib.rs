@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`CloudChallenges`] | the validator: asks Intune, and tells it what became of an enrollment |
 //! | [`Standing`] | what Graph says of the device and user behind a request |
+//! | [`Listing`], [`Presence`] | all devices and users of a tenant: who is gone |
 //! | [`Tenant`] | one tenant: tokens, services, how it fares |
 //! | [`Cloud`], [`Places`] | Microsoft's clouds and their addresses |
 //! | [`Credential`] | how the app shows who it is |
@@ -23,6 +24,7 @@ mod error;
 mod graph;
 mod health;
 mod json;
+mod listing;
 mod managed;
 mod revocations;
 mod shape;
@@ -40,6 +42,7 @@ pub use discovery::{Service, ServiceMap};
 pub use error::{ServiceError, Step, excerpt};
 pub use graph::Standing;
 pub use health::{Hour, Report, Trouble};
+pub use listing::{Listing, Presence};
 pub use managed::{EnvironmentError, ManagedIdentity, Source};
 pub use revocations::{Failure, MOST, Outcome, Wanted};
 pub use shape::looks_like_cloud_challenge;

@@ -126,6 +126,16 @@ impl Tenant {
         &self.asker.client_id
     }
 
+    /// Whether the app authenticates with a secret whose end is not known from the configuration.
+    #[must_use]
+    pub fn wants_secret_end(&self) -> bool {
+        self.secret_expires.is_none() && matches!(self.asker.credential, Credential::Secret(_))
+    }
+
+    pub(crate) fn secret_begins_with(&self, hint: &str) -> bool {
+        self.asker.credential.begins_with(hint)
+    }
+
     /// Where its services are.
     #[must_use]
     pub fn places(&self) -> &Places {
@@ -160,6 +170,7 @@ impl Tenant {
             tenant: self.asker.tenant.clone(),
             client_id: self.asker.client_id.clone(),
             credential: self.asker.credential.kind(),
+            token_issued: token.as_ref().map(|token| token.issued),
             token_ends: token.as_ref().map(|token| token.ends),
             roles: token.and_then(|token| token.roles.clone()),
             secret_expires: self.secret_expires.or(read).or(certificate_ends),

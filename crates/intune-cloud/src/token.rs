@@ -42,6 +42,8 @@ pub struct Token {
     life: Duration,
     /// Its roles, where it can be read.
     pub roles: Option<Vec<String>>,
+    /// When it was asked for, in seconds since the epoch.
+    pub issued: i64,
     /// When it ends, in seconds since the epoch.
     pub ends: i64,
 }
@@ -341,6 +343,7 @@ fn read(answer: &Response, since: Instant, now: i64, id: &str) -> Result<Token, 
         value: Zeroizing::new(value.to_owned()),
         since,
         life,
+        issued: now,
         ends: now.saturating_add(i64::try_from(life.as_secs()).unwrap_or(0)),
     })
 }

@@ -64,6 +64,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// The enrollments of a profile or, without one, of all, that wait for an operator; oldest first.
     fn pending(&self, profile: Option<&str>) -> Result<Vec<EnrollmentRecord>>;
 
+    /// Up to `limit` enrollments of a profile that are not at their end, oldest first.
+    fn open(&self, profile: &str, limit: usize) -> Result<Vec<EnrollmentRecord>>;
+
     /// Up to `limit` open enrollments that are due at `time`, the longest due first. For a node: those that no other node
     /// holds a lease on then; for `None`: all.
     fn due(

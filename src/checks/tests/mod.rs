@@ -25,6 +25,7 @@ mod previous_ra;
 mod profiles;
 mod ra;
 mod store;
+mod tenants;
 mod usable;
 mod validity;
 mod whole;

@@ -168,7 +168,11 @@ fn a_profile_gives_anchors_and_settings() {
         "--profile",
         "corp",
     ]);
-    let (settings, file) = args.basis().unwrap();
+    let Basis {
+        settings,
+        anchors: file,
+        ..
+    } = args.basis().unwrap();
     assert_eq!(settings.audience.as_deref(), Some("here"));
     assert_eq!(file, Some(env.directory.path().join("anchors.pem")));
     let unknown = env
@@ -183,7 +187,7 @@ fn a_profile_gives_anchors_and_settings() {
         "uri",
         "--pinned-only",
     ]);
-    let (settings, _) = flags.basis().unwrap();
+    let settings = flags.basis().unwrap().settings;
     assert!(settings.challenge_validity.is_none() && settings.pinned_only);
     assert!(settings.extra_names.uri && !settings.extra_names.ip);
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::auth::Gate;
 use crate::config::Config;
 use crate::http::Phase;
+use crate::intune::{Revokers, Tenants};
 use crate::running::{ChecksOnDemand, InForce, TrustReload};
 use crate::telemetry::metrics::Registry;
 
@@ -30,6 +31,10 @@ pub struct AdminContext {
     pub(crate) checks: ChecksOnDemand,
     /// Trust anchors, read again.
     pub(crate) trust: Arc<TrustReload>,
+    /// Intune's tenants.
+    pub(crate) tenants: Arc<Tenants>,
+    /// What revokes what Intune wants revoked.
+    pub(crate) revokers: Arc<Revokers>,
 }
 
 impl AdminContext {

@@ -14,8 +14,8 @@ use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Arrived, Asked, decoded, read};
 use super::{
-    audit, bulk, certificates, challenges, checks, pending, probes, profiles, session, timeline,
-    tokens,
+    audit, bulk, certificates, challenges, checks, pending, probes, profiles, session, tenants,
+    timeline, tokens,
 };
 use crate::auth::{Admin, ChallengeMaker, SignedIn};
 
@@ -170,6 +170,9 @@ async fn carry_out(
             profiles::reload_trust(context, &by.admin()?, &asked).await
         }
         Operation::RunScepChecks => checks::run(context, &by.admin()?, &asked).await,
+        Operation::ListTenants => tenants::list(context, &by.admin()?).await,
+        Operation::ReleaseRevocations => tenants::release(context, &by.admin()?, &asked).await,
+        Operation::RefuseRevocations => tenants::refuse(context, &by.admin()?, &asked).await,
         Operation::ListScepRequests => pending::list(context, &by.admin()?, &asked).await,
         Operation::ApproveScepRequest => {
             pending::decide::<ApproveScepRequest>(context, &by.admin()?, &asked, true).await

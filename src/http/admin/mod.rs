@@ -11,6 +11,7 @@
 //! | `request`, `reply` | query, body and path parameters in; JSON and errors out |
 //! | `session`, `tokens` | signing in; tokens |
 //! | `profiles`, `checks` | SCEP profiles, Intune state, trust reload, start-up checks |
+//! | `tenants` | Intune's tenants, and revocations that are held |
 //! | `audit`, `certificates`, `serials`, `pending`, `timeline` | what happened, what was issued, what waits |
 //! | `challenges` | challenges that are made for one device |
 //! | `probes` | about, health, readiness, metrics |
@@ -29,6 +30,7 @@ mod reply;
 mod request;
 mod serials;
 mod session;
+mod tenants;
 mod timeline;
 mod tokens;
 

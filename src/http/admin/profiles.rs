@@ -69,6 +69,8 @@ struct Seen {
     current: Arc<Current>,
     mtls_bundle: String,
     intune: Option<IntuneSection>,
+    /// Ids of the tenants whose service is asked.
+    tenants: Vec<String>,
 }
 
 /// All profiles at once: their actors answer side by side.
@@ -99,8 +101,10 @@ async fn see(
     let intune = match &current.spec.intune {
         Some(intune) => {
             let status = status(entry).await?;
-            let anchor_path =
-                path(settings.and_then(|settings| settings.intune.connector_cert_path.as_ref()));
+            let files = settings.map(|settings| settings.intune.anchor_files());
+            let files = files.into_iter().flatten();
+            let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
+            let anchor_path = files.join(", ");
             Some(section(intune, &status, anchor_path, now))
         }
         None => None,
@@ -115,6 +119,7 @@ async fn see(
         current,
         mtls_bundle,
         intune,
+        tenants: settings.map_or_else(Vec::new, |settings| settings.intune_cloud.tenants.clone()),
     })
 }
 
@@ -204,6 +209,7 @@ fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
         mtls_trust_bundle_path: seen.mtls_bundle,
         generated_at: now,
         intune: seen.intune,
+        intune_tenants: seen.tenants,
     })
 }
 

@@ -42,7 +42,7 @@ async fn of_64_copies_one_is_validated_issued_and_told_of() {
 /// All devices are under way at once before Intune answers the first; others go on meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_devices_wait_for_intune_and_nobody_else_does() {
-    const DEVICES: usize = 100;
+    const DEVICES: usize = 500;
     let env = TestEnv::new();
     let fake = fake_of(&env.clock).await;
     let tenant = tenant(&fake);
@@ -75,7 +75,14 @@ async fn many_devices_wait_for_intune_and_nobody_else_does() {
     // As many as may ask at a time.
     fake.came(Operation::ValidateRequest, 8).await;
     let other = Device::at(server.http("other"), server.client(), device_key()).await;
+    let capabilities = format!("{}?operation=GetCACaps", server.http("other"));
+    for _ in 0..100 {
+        let reply = server.client().get(&capabilities).send().await.unwrap();
+        assert!(reply.text().await.unwrap().contains("POSTPKIOperation"));
+    }
     other.enroll().await;
+    // All of that was done before the first of the devices had its answer.
+    assert!(waiting.try_join_next().is_none());
     fake.heal();
     let releases = async {
         loop {

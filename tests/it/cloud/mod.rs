@@ -6,10 +6,16 @@
 //! | `answers` | each of Intune's codes, and each way in which a call can go wrong |
 //! | `copies` | many devices and many copies at once |
 //! | `credentials` | each kind of credential, each cloud, the proxy; what must not be written anywhere |
+//! | `killed` | the real binary, killed in every stage |
+//! | `sweep` | devices and users that go away after their certificate was issued |
+//! | `tenants` | the admin API: how tenants fare, and revocations that are held |
 
 mod answers;
 mod copies;
 mod credentials;
+mod killed;
+mod sweep;
+mod tenants;
 
 use std::sync::Arc;
 

@@ -43,6 +43,12 @@ export const intuneQuery = queryOptions({
   refetchInterval: POLL.intune,
 });
 
+export const tenantsQuery = queryOptions({
+  queryKey: ["tenants"],
+  queryFn: ({ signal }) => answer(api.GET("/api/v1/admin/intune/tenants", { signal })),
+  refetchInterval: POLL.intune,
+});
+
 /** What of a query is there. */
 function present<T extends object>(query: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);

@@ -172,6 +172,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/intune/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Intune's tenants
+         * @description How each tenant fares whose service is asked about challenges, and the revocations that it asks for.
+         */
+        get: operations["listTenants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/intune/tenants/{id}/revocations/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release revocations that are held
+         * @description Intune wants more certificates of the tenant revoked than its limits allow in a day. They are revoked within a minute, and Intune is told so.
+         */
+        post: operations["releaseRevocations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/intune/tenants/{id}/revocations/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse revocations that are held
+         * @description None of them is revoked, and Intune is told so within a minute.
+         */
+        post: operations["refuseRevocations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/scep/requests": {
         parameters: {
             query?: never;
@@ -656,8 +716,10 @@ export interface components {
              * @description When this state was read.
              */
             generated_at: string;
-            /** @description Intune state. Omitted when Intune is off. */
+            /** @description Intune state of signed challenges. Omitted when they are off. */
             intune?: components["schemas"]["IntuneSection"];
+            /** @description Ids of the tenants whose service is asked about challenges. Omitted when there are none. */
+            intune_tenants?: string[];
         };
         /** @description The Intune part of a profile. */
         IntuneSection: {
@@ -826,6 +888,152 @@ export interface components {
          * @enum {string}
          */
         CheckLevel: "error" | "warning";
+        /** @description All tenants. */
+        TenantsReply: {
+            /** @description The tenants, by id; `[]` when there are none. */
+            data: components["schemas"]["TenantStatus"][];
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            generated_at: string;
+        };
+        /** @description How one tenant fares. */
+        TenantStatus: {
+            /** @description Its id in the configuration. */
+            id: string;
+            /** @description The tenant: a GUID or a domain. */
+            tenant: string;
+            /** @description The app's client id. */
+            client_id: string;
+            /** @description What the app authenticates with: `client_secret`, `certificate`, `federated_token` or `managed_identity`. */
+            credential: string;
+            /** @description Path ids of the profiles whose devices are the tenant's. */
+            profiles: string[];
+            /** @description Those of them that do not ask just now, because none of their last calls was answered; one call after half a minute decides whether they ask again. */
+            resting_profiles: string[];
+            /**
+             * Format: date-time
+             * @description When Intune last answered. Omitted while it was not asked since the server started.
+             */
+            last_success?: string;
+            /** @description What is wrong now. Omitted when nothing is. */
+            trouble?: components["schemas"]["TenantTrouble"];
+            /**
+             * Format: date-time
+             * @description When the present token was issued. Omitted when there is none.
+             */
+            token_issued?: string;
+            /**
+             * Format: date-time
+             * @description When the present token ends. Omitted when there is none.
+             */
+            token_expires?: string;
+            /** @description The roles in the present token. Omitted when there is none, or it cannot be read. */
+            roles?: string[];
+            /**
+             * Format: date-time
+             * @description When the secret or certificate ends. Omitted when that is not known.
+             */
+            credential_expires?: string;
+            /**
+             * Format: int64
+             * @description Whole days left until then, rounded down; negative once it has ended. Omitted when that is not known.
+             */
+            credential_days_to_expiry?: number;
+            /**
+             * Format: int64
+             * @description This server's clock minus Microsoft's, in seconds. Omitted while nothing has answered.
+             */
+            clock_difference?: number;
+            /** @description Certificates that are made and not handed out yet, because Intune has to know of them first. */
+            notifications_waiting: number;
+            /** @description What Intune said of challenges, hour by hour, of the last 48 hours; the oldest first. */
+            codes: components["schemas"]["TenantHour"][];
+            /** @description The revocations that Intune asks for. Omitted when they are not handled. */
+            revocations?: components["schemas"]["TenantRevocations"];
+            /** @description What the last sweep of devices found. Omitted while there was none. */
+            sweep?: components["schemas"]["TenantSweep"];
+        };
+        /** @description What is wrong with a tenant. */
+        TenantTrouble: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+            /** @description In plain words, with what to do. */
+            message: string;
+            /** @description Whether somebody has to mend it: trying again is of no use. */
+            lasting: boolean;
+        };
+        /** @description What Intune said of challenges in one hour. */
+        TenantHour: {
+            /**
+             * Format: date-time
+             * @description The hour's beginning.
+             */
+            begins: string;
+            /** @description How often which code came. */
+            codes: {
+                [key: string]: number;
+            };
+        };
+        /** @description The revocations that Intune asks for. */
+        TenantRevocations: {
+            /**
+             * Format: date-time
+             * @description When Intune was last asked for them; the next time is 65 minutes later. Omitted when it never was.
+             */
+            last_asked?: string;
+            /** @description How many came and are not reported yet. */
+            waiting: number;
+            /**
+             * Format: date-time
+             * @description Since when they are held because there are too many at once. Omitted when they are not.
+             */
+            held_since?: string;
+            /** @description The certificates that are held, 100 at most. */
+            held: components["schemas"]["HeldRevocation"][];
+        };
+        /** @description What a sweep of devices found. */
+        TenantSweep: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description Devices in Intune. */
+            managed_devices: number;
+            /** @description Devices in Entra ID. */
+            registered_devices: number;
+            /** @description Valid certificates of such devices and users. */
+            certificates: number;
+            /** @description Certificates whose device or user is deleted, wiped or retired. */
+            gone: number;
+            /** @description Certificates whose device or user is disabled. */
+            disabled: number;
+            /** @description Certificates that were taken off hold. */
+            released: number;
+            /** @description Certificates that sweeps have put on hold. */
+            on_hold: number;
+        };
+        /** @description A certificate that Intune wants revoked. */
+        HeldRevocation: {
+            /** @description Its serial in lower-case hex. */
+            serial: string;
+            /** @description Its common name. Text from outside. */
+            common_name: string;
+            /** @description Its device. Omitted when it is not known. */
+            device?: string;
+        };
+        /** @description What became of a batch that was held. */
+        RevocationsDecided: {
+            /** @description The tenant's id. */
+            tenant: string;
+            /** @description How many revocations were decided on. */
+            decided: number;
+        };
         /** @description One page of requests that wait for approval. */
         PendingRequestList: {
             /** @description The rows of this page. */
@@ -2138,6 +2346,195 @@ export interface operations {
             404: components["responses"]["NotFound"];
             429: components["responses"]["TooMany"];
             503: components["responses"]["Busy"];
+        };
+    };
+    listTenants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All tenants, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "contoso",
+                     *           "tenant": "contoso.onmicrosoft.com",
+                     *           "client_id": "11111111-2222-3333-4444-555555555555",
+                     *           "credential": "client_secret",
+                     *           "profiles": [
+                     *             "corp"
+                     *           ],
+                     *           "resting_profiles": [],
+                     *           "last_success": "2026-11-23T12:44:02Z",
+                     *           "trouble": {
+                     *             "since": "2026-11-23T12:40:00Z",
+                     *             "message": "Entra ID gave no token: AADSTS7000222: the client secret has expired",
+                     *             "lasting": true
+                     *           },
+                     *           "token_issued": "2026-11-23T12:44:02Z",
+                     *           "token_expires": "2026-11-23T13:44:02Z",
+                     *           "roles": [
+                     *             "scep_challenge_provider"
+                     *           ],
+                     *           "credential_expires": "2026-12-20T00:00:00Z",
+                     *           "credential_days_to_expiry": 26,
+                     *           "clock_difference": 1,
+                     *           "notifications_waiting": 3,
+                     *           "codes": [
+                     *             {
+                     *               "begins": "2026-11-23T12:00:00Z",
+                     *               "codes": {
+                     *                 "ChallengeExpired": 2,
+                     *                 "Success": 118
+                     *               }
+                     *             }
+                     *           ],
+                     *           "revocations": {
+                     *             "last_asked": "2026-11-23T12:10:00Z",
+                     *             "waiting": 240,
+                     *             "held_since": "2026-11-23T12:10:01Z",
+                     *             "held": [
+                     *               {
+                     *                 "serial": "4a5b6c7d",
+                     *                 "common_name": "laptop-17",
+                     *                 "device": "5b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d11"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "sweep": {
+                     *             "at": "2026-11-23T09:10:00Z",
+                     *             "managed_devices": 4031,
+                     *             "registered_devices": 4480,
+                     *             "certificates": 3987,
+                     *             "gone": 2,
+                     *             "disabled": 1,
+                     *             "released": 0,
+                     *             "on_hold": 3
+                     *           }
+                     *         }
+                     *       ],
+                     *       "generated_at": "2026-11-23T12:44:40Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TenantsReply"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooMany"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    releaseRevocations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The request's id, from the list.
+                 * @example corp.5f6c1c1f6b0a4f0e9a7d2b8c3e4f5a6b
+                 */
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Released. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tenant": "contoso",
+                     *       "decided": 240
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevocationsDecided"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description No revocations of this tenant are held. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": "no revocations of this tenant are held",
+                     *       "request_id": "01JD7Z1Q"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooMany"];
+        };
+    };
+    refuseRevocations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The request's id, from the list.
+                 * @example corp.5f6c1c1f6b0a4f0e9a7d2b8c3e4f5a6b
+                 */
+                id: components["parameters"]["RequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Refused. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "tenant": "contoso",
+                     *       "decided": 240
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevocationsDecided"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description No revocations of this tenant are held. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "error": "no revocations of this tenant are held",
+                     *       "request_id": "01JD7Z1Q"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooMany"];
         };
     };
     listSCEPRequests: {

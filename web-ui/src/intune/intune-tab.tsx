@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useDeferredValue, useMemo, useState } from "react";
-import { intuneEventsQuery, intuneQuery, POLL, SHOWN } from "../api/queries";
+import { intuneEventsQuery, intuneQuery, POLL, SHOWN, tenantsQuery } from "../api/queries";
 import type { IntuneRow, IntuneStats } from "../api/types";
 import { anchorsTone } from "../model/anchors";
 import { plain, profileName } from "../model/text";
@@ -16,18 +16,29 @@ import { usePlace } from "../shell/place";
 import { IntuneCard } from "./intune-card";
 import { RecentFailures } from "./recent-failures";
 import { ReloadDialog } from "./reload-dialog";
+import { Tenants } from "./tenants";
 
 export function IntuneTab() {
   const query = useQuery(intuneQuery);
   const { profile: chosen } = usePlace();
   // The section below polls; the link to it only counts what is there.
   const failures = useQuery({ ...intuneEventsQuery(false, chosen), refetchInterval: false });
+  const tenants = useQuery(tenantsQuery);
   return (
     <>
+      <QueryStates query={tenants} what="Tenants" rows={2}>
+        {({ data }) => {
+          const asked = data.filter(
+            ({ profiles }) => chosen === undefined || profiles.includes(chosen),
+          );
+          return asked.length > 0 && <Tenants tenants={asked} query={tenants} />;
+        }}
+      </QueryStates>
       <QueryStates query={query} what="Intune state" rows={4}>
         {(data) => (
           <IntuneProfiles
             data={data}
+            cloud={(tenants.data?.data ?? []).flatMap(({ profiles }) => profiles)}
             chosen={chosen}
             failures={failures.data?.length}
             freshness={<Freshness query={query} every={POLL.intune / 1000} />}
@@ -41,6 +52,8 @@ export function IntuneTab() {
 
 interface IntuneProfilesProps {
   data: IntuneStats;
+  /** Path ids of the profiles whose challenges Intune's service validates. */
+  cloud: readonly string[];
   chosen: string | undefined;
   /** How many recent failures there are, once that is known. */
   failures: number | undefined;
@@ -58,7 +71,7 @@ function byTrouble(rows: readonly IntuneRow[]): IntuneRow[] {
   return [...rows].sort((a, b) => rank(b) - rank(a));
 }
 
-function IntuneProfiles({ data, chosen, failures, freshness }: IntuneProfilesProps) {
+function IntuneProfiles({ data, cloud, chosen, failures, freshness }: IntuneProfilesProps) {
   const [text, setText] = useText();
   const [reloading, setReloading] = useState<IntuneRow>();
   const sought = useDeferredValue(text.trim().toLowerCase());
@@ -75,12 +88,19 @@ function IntuneProfiles({ data, chosen, failures, freshness }: IntuneProfilesPro
   );
   const close = useCallback(() => setReloading(undefined), []);
 
+  // What there is to say of those stands on their tenants' cards.
+  const isElsewhere = chosen === undefined ? on.length === 0 : cloud.includes(chosen);
+  if (cloud.length > 0 && isElsewhere && list.length === 0) return null;
   if (on.length === 0) {
     return (
       <Empty title="No profile has Intune on">
+        <p>Name your tenant and its app, have a profile ask it, then reload:</p>
+        <pre>
+          <code>{`[[tenant]]\nid = "contoso"\ntenant = "contoso.onmicrosoft.com"\nclient_id = "11111111-2222-3333-4444-555555555555"\nclient_secret_file = "/etc/scepd/intune/client-secret"\n\n[profile.intune_cloud]\ntenants = ["contoso"]`}</code>
+        </pre>
         <p>
-          Put the Intune Certificate Connector's certificate into a file and turn Intune on in the
-          profile, then reload:
+          Where a connector of your own mints signed challenges, put its certificate into a file and
+          turn Intune on in the profile instead:
         </p>
         <pre>
           <code>{`[profile.intune]\nenabled = true\nconnector_cert_path = "/etc/scepd/connector.pem"\naudience = "https://scep.example.com/scep/corp"`}</code>

@@ -2,9 +2,14 @@ import type { Profile } from "../api/types";
 import { anchorsTone } from "../model/anchors";
 import { expiryTone, RANK, type Tone } from "../model/tone";
 
+/** Whether challenges of Intune's open the profile: signed ones, or those that its service validates. */
+export function takesIntune(profile: Profile): boolean {
+  return profile.intune !== undefined || (profile.intune_tenants ?? []).length > 0;
+}
+
 /** Whether no challenge opens the profile: it has no password, and Intune is off. */
 export function lacksChallenge(profile: Profile): boolean {
-  return !profile.challenge_password_set && !profile.intune;
+  return !profile.challenge_password_set && !takesIntune(profile);
 }
 
 /** The worst that a profile's card shows; undefined when nothing needs attention. */
@@ -38,8 +43,8 @@ export function summary(profiles: readonly Profile[]): string {
     if (tone === "expired") ra.expired++;
     else if (tone !== "good") ra.soon++;
     if (lacksChallenge(profile)) missing++;
+    if (takesIntune(profile)) intune++;
     if (!profile.intune) continue;
-    intune++;
     const held = profile.intune.trust_anchors ?? [];
     if (held.length === 0) anchors.none++;
     for (const { days_to_expiry, expired } of held) {

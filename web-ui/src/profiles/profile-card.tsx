@@ -13,7 +13,7 @@ import { Next } from "../parts/next";
 import { Ruler } from "../parts/ruler";
 import { Untrusted } from "../parts/untrusted";
 import { Day } from "../parts/when";
-import { lacksChallenge } from "./attention";
+import { lacksChallenge, takesIntune } from "./attention";
 
 /** One SCEP profile. */
 export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
@@ -75,15 +75,20 @@ export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Pro
         )}
         <Fact name="Intune">
           <span className="badges">
-            <Badge tone={profile.intune ? "good" : "quiet"}>{profile.intune ? "On" : "Off"}</Badge>
+            <Badge tone={takesIntune(profile) ? "good" : "quiet"}>
+              {takesIntune(profile) ? "On" : "Off"}
+            </Badge>
             {profile.intune && <AnchorCountdown anchors={profile.intune.trust_anchors ?? []} />}
           </span>
         </Fact>
+        {(profile.intune_tenants ?? []).length > 0 && (
+          <Fact name="Intune tenants">{profile.intune_tenants?.join(", ")}</Fact>
+        )}
       </Facts>
       <NextSteps profile={profile} />
 
       <footer className="card-foot">
-        {profile.intune && (
+        {takesIntune(profile) && (
           <Link
             className="link"
             to={{ pathname: "/scep", search: searchFor("intune", profile.path_id) }}
@@ -138,7 +143,7 @@ function NextSteps({ profile }: { profile: Profile }) {
 
 function ChallengeBadge({ profile }: { profile: Profile }) {
   if (profile.challenge_password_set) return <Badge tone="good">Set</Badge>;
-  return profile.intune ? (
+  return takesIntune(profile) ? (
     <Badge tone="warn" title="Devices enroll with Intune challenges only">
       MISSING
     </Badge>

@@ -14,7 +14,7 @@ use super::signature;
 use super::time::{self, in_words};
 use super::verdict::GateVerdict;
 use super::version::{self, Readable};
-use crate::{Label, TrustAnchors};
+use crate::{AnchorTenant, Label, TrustAnchors};
 use chrono::{DateTime, Duration, Utc};
 use pki::Certificate;
 
@@ -78,6 +78,8 @@ pub struct Input<'a> {
 pub struct Facts<'a> {
     pub(super) jws: Option<Jws<'a>>,
     pub(super) anchor: Option<&'a Certificate>,
+    /// Whose anchor it is; `None` = the profile's own.
+    pub(super) tenant: Option<&'a AnchorTenant>,
     pub(super) readable: Option<Readable>,
     pub(super) claim: Option<Claim>,
 }
@@ -171,9 +173,13 @@ pub static GATES: [Gate; 9] = [
         labels: &[Label::WrongAudience],
         judged: Judged::Here {
             check: for_this_profile,
-            words: |input, _| match &input.settings.audience {
-                None => "no audience configured: not looked at".into(),
-                Some(audience) => format!("meant for {audience:?}"),
+            words: |input, facts| match (facts.tenant, &input.settings.audience) {
+                (Some(tenant), _) => format!(
+                    "from {:?} for {:?}, as the tenant {:?} may",
+                    tenant.issuer, tenant.audience, tenant.id
+                ),
+                (None, None) => "no audience configured: not looked at".into(),
+                (None, Some(audience)) => format!("meant for {audience:?}"),
             },
         },
     },
@@ -247,7 +253,8 @@ fn signed<'a>(input: &Input<'a>, facts: &mut Facts<'a>) -> Result<Seen, Refused>
         return Ok(Seen::NotAsked(words));
     };
     let anchor = signature::check(jws, anchors, input.settings.clock_skew, input.now)?;
-    facts.anchor = Some(anchor);
+    facts.anchor = Some(&anchor.certificate);
+    facts.tenant = anchor.tenant.as_deref();
     Ok(Seen::Passes)
 }
 
@@ -281,8 +288,20 @@ fn for_this_profile<'a>(input: &Input<'a>, facts: &mut Facts<'a>) -> Result<Seen
     let Some(claim) = &facts.claim else {
         return Ok(nothing());
     };
-    if let Some(audience) = &input.settings.audience {
-        time::check_audience(claim, audience)?;
+    match facts.tenant {
+        Some(tenant) => {
+            time::check_issuer(claim, tenant)?;
+            time::check_audience(claim, &tenant.audience)?;
+        }
+        None => {
+            let of_a_tenant = input.anchors;
+            if let Some(tenant) = of_a_tenant.and_then(|all| all.tenant_of_issuer(&claim.iss)) {
+                return Err(time::not_of_tenant(tenant));
+            }
+            if let Some(audience) = &input.settings.audience {
+                time::check_audience(claim, audience)?;
+            }
+        }
     }
     Ok(Seen::Passes)
 }
@@ -320,11 +339,10 @@ fn nothing() -> Seen {
 /// Subject and fingerprint of the anchor that signed.
 pub(super) fn signer(facts: &Facts<'_>) -> Option<String> {
     facts.anchor.map(|anchor| {
-        format!(
-            "{} (SHA-256 {})",
-            anchor.subject(),
-            hex::encode(anchor.fingerprint())
-        )
+        let owner = facts.tenant.map(|tenant| format!(", tenant {}", tenant.id));
+        let owner = owner.unwrap_or_default();
+        let fingerprint = hex::encode(anchor.fingerprint());
+        format!("{} (SHA-256 {fingerprint}){owner}", anchor.subject())
     })
 }
 

@@ -8,7 +8,7 @@ use crate::{Label, TrustAnchors};
 use chrono::{DateTime, Duration, Utc};
 use pki::Certificate;
 
-/// The anchor that signed `jws`.
+/// The anchor that signed `jws`, with the tenant whose it is.
 ///
 /// Every anchor of the algorithm's key type is tried: nothing in the header chooses among them.
 /// Where an expired anchor and one in date have the same key, the latter counts.
@@ -17,19 +17,19 @@ pub(crate) fn check<'a>(
     anchors: &'a TrustAnchors,
     skew: Duration,
     now: DateTime<Utc>,
-) -> Result<&'a Certificate, Refused> {
+) -> Result<&'a Verifier, Refused> {
     let algorithm = jws.algorithm()?;
-    let mut out_of_date: Option<&Certificate> = None;
+    let mut out_of_date: Option<&Verifier> = None;
     for verifier in anchors.verifiers(algorithm) {
-        let certificate = &verifier.certificate;
-        let in_date = is_in_date(certificate, skew, now);
+        let in_date = is_in_date(&verifier.certificate, skew, now);
         if (in_date || out_of_date.is_none()) && signed_by(verifier, algorithm, jws) {
             if in_date {
-                return Ok(certificate);
+                return Ok(verifier);
             }
-            out_of_date = Some(certificate);
+            out_of_date = Some(verifier);
         }
     }
+    let out_of_date = out_of_date.map(|verifier| &verifier.certificate);
     Err(refusal(algorithm, out_of_date, anchors, now))
 }
 

@@ -3,7 +3,7 @@
 use super::claim::Claim;
 use super::quoted::quoted;
 use super::refused::Refused;
-use crate::Label;
+use crate::{AnchorTenant, Label};
 use chrono::{DateTime, Duration, Utc};
 
 /// Gate 4: `now + skew >= iat`, `now - skew < exp`, and `now - iat <= validity`.
@@ -70,6 +70,33 @@ pub(crate) fn check_audience(claim: &Claim, expected: &str) -> Result<(), Refuse
         Label::WrongAudience,
         format!("meant for {meant_for}; this profile's audience is {expected:?}"),
     ))
+}
+
+/// Whether a challenge that a tenant's anchor signed says that it is this tenant's.
+pub(crate) fn check_issuer(claim: &Claim, tenant: &AnchorTenant) -> Result<(), Refused> {
+    if claim.iss == tenant.issuer {
+        return Ok(());
+    }
+    Err(Refused::new(
+        Label::WrongAudience,
+        format!(
+            "the tenant {:?} signed it, which vouches for the issuer {:?} alone; it says {}",
+            tenant.id,
+            tenant.issuer,
+            quoted(&claim.iss)
+        ),
+    ))
+}
+
+/// A challenge with a tenant's issuer that another connector signed.
+pub(crate) fn not_of_tenant(tenant: &AnchorTenant) -> Refused {
+    Refused::new(
+        Label::WrongAudience,
+        format!(
+            "it says the issuer {:?}, for which the anchors of the tenant {:?} vouch alone; another connector signed it",
+            tenant.issuer, tenant.id
+        ),
+    )
 }
 
 /// A length of time as an operator would say it.

@@ -52,11 +52,19 @@ impl Validator for SignedChallenges {
                         window: Self::RATE_WINDOW,
                     },
                 ];
+                let note = verified.tenant.as_ref().map(|tenant| {
+                    format!(
+                        "the tenant {tenant} vouched, by {} (SHA-256 {})",
+                        verified.anchor.subject(),
+                        hex::encode(verified.anchor.fingerprint())
+                    )
+                });
                 let device = Some(verified.claim.sub.clone()).filter(|device| !device.is_empty());
                 let grounds = Grounds {
                     device,
                     sid: verified.vouched_sid,
                     claim: Some(verified.claim),
+                    note,
                     ..Grounds::default()
                 };
                 Check::Proven(Box::new(Proven {

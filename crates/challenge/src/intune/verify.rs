@@ -24,6 +24,8 @@ pub struct Verified {
     pub device_key: DeviceKey,
     /// The trust anchor that signed it.
     pub anchor: Certificate,
+    /// The id of the tenant whose anchor that is; `None` for one of the profile itself.
+    pub tenant: Option<String>,
     /// The security identifier (SID) that the challenge vouches for. Version 1 has no claim for
     /// it, so none does yet.
     pub vouched_sid: Option<String>,
@@ -74,6 +76,7 @@ pub fn verify(
         remember_until: remember_until(&claim, settings.clock_skew),
         device_key: DeviceKey::of(&claim.sub, &claim.iss),
         anchor: anchor.clone(),
+        tenant: facts.tenant.map(|tenant| tenant.id.clone()),
         vouched_sid: None,
         claim,
     })

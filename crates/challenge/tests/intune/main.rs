@@ -14,5 +14,6 @@ mod inspecting;
 mod minting;
 mod never_panics;
 mod support;
+mod tenants;
 mod time;
 mod verifying;

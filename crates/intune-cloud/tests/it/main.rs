@@ -4,6 +4,7 @@
 mod actions;
 mod credentials;
 mod graph;
+mod listing;
 mod server;
 mod tokens;
 mod validating;

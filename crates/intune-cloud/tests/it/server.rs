@@ -135,6 +135,12 @@ impl Server {
         state.answers.insert(path, vec![answer]);
     }
 
+    /// One after the other; the last one from then on.
+    pub(crate) fn sequence(&self, path: &'static str, answers: Vec<Answer>) {
+        let mut state = self.state.lock().unwrap();
+        state.answers.insert(path, answers);
+    }
+
     /// Once, before what comes always.
     pub(crate) fn once(&self, path: &'static str, answer: Answer) {
         let mut state = self.state.lock().unwrap();

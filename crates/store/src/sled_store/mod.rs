@@ -319,6 +319,28 @@ impl Ledger for SledStore {
             .collect()
     }
 
+    fn open(&self, profile: &str, limit: usize) -> Result<Vec<EnrollmentRecord>> {
+        let numbers: Vec<u64> = {
+            let state = self.state();
+            let open = state.enrollments.open.iter();
+            open.filter(|(_, open)| profile == open.profile)
+                .map(|(number, _)| *number)
+                .take(limit)
+                .collect()
+        };
+        let records = numbers
+            .into_iter()
+            .map(|number| self.enrollment_by_number(number));
+        // Ended since the numbers were taken: not open any more.
+        records
+            .filter(|record| {
+                record
+                    .as_ref()
+                    .map_or(true, |record| record.stage.is_open())
+            })
+            .collect()
+    }
+
     fn due(
         &self,
         time: StoreTime,

@@ -351,6 +351,9 @@ fn an_enrollment_is_found_by_both_keys_in_its_newest_state() {
             [plain_enrollment(1), renewal.clone()].map(|record| at_version(1, record))
         );
         assert_eq!(store.pending(None).unwrap().len(), 3);
+        assert_eq!(store.open("corp", 100).unwrap(), open);
+        assert_eq!(store.open("corp", 1).unwrap(), open[..1]);
+        assert!(store.open("nobody", 100).unwrap().is_empty());
         assert_eq!(store.sizes().unwrap().pending, 3);
     };
     check(&store);
