@@ -1,5 +1,6 @@
 //! The table of the kinds of issuers: what `[[issuer]] type` may be, and the section of each kind's own settings.
 
+pub mod step_ca;
 pub mod vault;
 
 use std::path::PathBuf;
@@ -129,6 +130,8 @@ macro_rules! kinds {
 kinds! {
     /// The PKI secrets engine of HashiCorp Vault or OpenBao.
     Vault = "vault", vault: vault::Vault;
+    /// step-ca.
+    StepCa = "step-ca", step_ca: step_ca::StepCa;
 }
 
 /// Addresses as they may be shown: without what may be a password or a token in them.

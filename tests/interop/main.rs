@@ -11,7 +11,7 @@
 //! | `http` | plain requests |
 //! | `published` | a server that publishes CRL and OCSP |
 //! | `tool` | running programs, judging certificates |
-//! | `openbao` | the real OpenBao as issuer |
+//! | `openbao`, `step_ca` | the real OpenBao and step-ca as issuers |
 //! | the rest | one module a client |
 #![allow(
     clippy::unwrap_used,
@@ -31,5 +31,8 @@ mod published;
 mod pyscep;
 mod scepclient;
 mod server;
+mod step_ca;
+#[path = "../../crates/remote-issuers/tests/it/step_ca_server.rs"]
+mod step_ca_server;
 mod strongswan;
 mod tool;

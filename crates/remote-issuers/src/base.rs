@@ -76,6 +76,12 @@ impl Base {
         })
     }
 
+    /// Takes CRLs that name the place where they are fetched: this CA makes whole ones, and says so in each of them.
+    pub(crate) fn with_placed_crls(mut self) -> Self {
+        self.crls.takes_placed = true;
+        self
+    }
+
     /// What the CA says of itself, as far as is known now.
     pub(crate) fn authority(&self) -> Arc<Authority> {
         self.kept.now()

@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`step_ca`] | step-ca |
 //! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
 //! | `base` | what issuers of every kind have |
 //! | `chain` | reading and keeping what a CA says of itself |
@@ -20,6 +21,7 @@ mod crl;
 mod pem;
 mod ra;
 mod standing;
+pub mod step_ca;
 pub mod vault;
 mod words;
 

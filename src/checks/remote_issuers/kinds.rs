@@ -1,7 +1,7 @@
 //! The table of the kinds whose key is somewhere else.
 
 use super::reading::Reading;
-use super::{Opened, vault};
+use super::{Opened, step_ca, vault};
 use crate::checks::problem::Findings;
 use crate::config::IssuerKind;
 
@@ -24,4 +24,7 @@ const fn kind(
 }
 
 /// One line a kind, in the order of the configuration's table.
-pub(super) const KINDS: &[Kind] = &[kind(IssuerKind::Vault, "vault.role", vault::read)];
+pub(super) const KINDS: &[Kind] = &[
+    kind(IssuerKind::Vault, "vault.role", vault::read),
+    kind(IssuerKind::StepCa, "step_ca.provisioner", step_ca::read),
+];

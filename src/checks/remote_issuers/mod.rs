@@ -9,6 +9,7 @@
 
 mod kinds;
 mod reading;
+mod step_ca;
 mod vault;
 
 use std::path::{Path, PathBuf};

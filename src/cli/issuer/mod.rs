@@ -1,6 +1,7 @@
 //! `scepd issuer`: issuers that are somewhere else.
 
 mod kinds;
+mod step_ca;
 mod vault;
 
 use std::sync::Arc;

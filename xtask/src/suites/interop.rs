@@ -116,6 +116,58 @@ pub(super) fn openbao(context: &Context) -> Result<Done, String> {
     )
 }
 
+pub(super) fn step_ca(context: &Context) -> Result<Done, String> {
+    // Debian has no program of step-ca, but its whole library.
+    let library = "/usr/share/gocode/src/github.com/smallstep/certificates/go.mod";
+    let packages = ["golang-go", "golang-github-smallstep-certificates-dev"];
+    if let Err(reason) = install::debian(context, &["go", library], &packages) {
+        return Ok(Done::Skipped(reason));
+    }
+    let repo = &context.repo;
+    let (program, cache) = (
+        repo.path("target/xtask/step-ca/step-ca"),
+        repo.path("target/xtask/step-ca/cache"),
+    );
+    let program = program.display().to_string();
+    Run::new(repo, "go")
+        .args(["build", "-o", &program, "main.go"])
+        .dir(&repo.path("tests/interop/step-ca"))
+        .env("GO111MODULE", "off")
+        .env("GOPATH", "/usr/share/gocode")
+        .env("CGO_ENABLED", "0")
+        .env("GOCACHE", &cache)
+        .go()?;
+    Run::cargo(
+        repo,
+        &[
+            "test",
+            "--locked",
+            "--package",
+            "remote-issuers",
+            "--test",
+            "it",
+        ],
+    )
+    .args(["real_step_ca::", "--", "--ignored"])
+    .env("STEP_CA", &program)
+    .go()?;
+    let curl = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    let curves = "/usr/lib/ipsec/plugins/libstrongswan-openssl.so";
+    let packages = [
+        "strongswan-pki",
+        "libstrongswan-extra-plugins",
+        "libstrongswan-standard-plugins",
+        "openssl",
+    ];
+    client(
+        context,
+        "step_ca",
+        &["pki", curl, curves, "openssl"],
+        &packages,
+        &[("STEP_CA", &program)],
+    )
+}
+
 pub(super) fn issuer_fakes(context: &Context) -> Result<Done, String> {
     let requirements = "crates/issuer-fakes/judges/requirements.txt";
     let python = match install::python(context, "issuer-fakes", requirements) {

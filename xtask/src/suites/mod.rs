@@ -79,6 +79,11 @@ pub(crate) fn all() -> Vec<Suite> {
             interop::issuer_fakes,
         ),
         suite(
+            "issuer-step-ca",
+            "the real step-ca issues to strongSwan, its provisioner away and back",
+            interop::step_ca,
+        ),
+        suite(
             "interop-ocsp",
             "OpenSSL, GnuTLS and pyca judge OCSP answers and the CRL",
             interop::ocsp,

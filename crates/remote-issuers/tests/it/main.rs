@@ -1,4 +1,5 @@
-//! The issuers against fakes that misbehave on demand, and against the real OpenBao where `OPENBAO` names its program.
+//! The issuers against fakes that misbehave on demand, against the real OpenBao where `OPENBAO` names its program, and against
+//! the real step-ca where `STEP_CA` does.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,7 +9,12 @@
 )]
 
 mod expressing;
+mod fake_step_ca;
 mod fake_vault;
 mod openbao;
+mod real_step_ca;
+mod scripted;
+mod step_ca;
+mod step_ca_server;
 mod support;
 mod vault;
