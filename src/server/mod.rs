@@ -10,6 +10,7 @@ pub(crate) mod assembly;
 mod bind;
 mod error;
 mod lost;
+mod memory;
 mod ras;
 mod reload;
 mod remote_issuers;
@@ -401,6 +402,7 @@ async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, DataDir), Server
             }
             Err(taken)
         })?;
+        memory::without_huge_pages(&config.store_path());
         let store = checks::open_store(&config)?;
         data_dir.note(&config.store_path())?;
         Ok((store, data_dir))
