@@ -1,5 +1,7 @@
 //! The table of the kinds of issuers: what `[[issuer]] type` may be, and the section of each kind's own settings.
 
+pub mod adcs;
+pub mod ejbca;
 pub mod vault;
 
 use std::path::PathBuf;
@@ -129,6 +131,10 @@ macro_rules! kinds {
 kinds! {
     /// The PKI secrets engine of HashiCorp Vault or OpenBao.
     Vault = "vault", vault: vault::Vault;
+    /// EJBCA, by its REST API.
+    Ejbca = "ejbca", ejbca: ejbca::Ejbca;
+    /// Active Directory Certificate Services, by their web service or their pages.
+    Adcs = "adcs", adcs: adcs::Adcs;
 }
 
 /// Addresses as they may be shown: without what may be a password or a token in them.

@@ -1,7 +1,7 @@
 //! The table of the kinds whose key is somewhere else.
 
 use super::reading::Reading;
-use super::{Opened, vault};
+use super::{Opened, adcs, ejbca, vault};
 use crate::checks::problem::Findings;
 use crate::config::IssuerKind;
 
@@ -24,4 +24,8 @@ const fn kind(
 }
 
 /// One line a kind, in the order of the configuration's table.
-pub(super) const KINDS: &[Kind] = &[kind(IssuerKind::Vault, "vault.role", vault::read)];
+pub(super) const KINDS: &[Kind] = &[
+    kind(IssuerKind::Vault, "vault.role", vault::read),
+    kind(IssuerKind::Ejbca, "ejbca.certificate_profile", ejbca::read),
+    kind(IssuerKind::Adcs, "adcs.template", adcs::read),
+];

@@ -2,7 +2,7 @@
 
 use issuer::CertificatePolicy;
 
-use super::vault;
+use super::{adcs, ejbca, vault};
 use crate::config::{Issuer, IssuerKind};
 
 /// What an operator does over there, so that certificates of this policy can be made for this `[[issuer]]`: commands, with
@@ -10,7 +10,11 @@ use crate::config::{Issuer, IssuerKind};
 pub(super) type Preparation = fn(&Issuer, &CertificatePolicy) -> String;
 
 /// One line a kind, in the order of the configuration's table.
-pub(super) const KINDS: &[(IssuerKind, Preparation)] = &[(IssuerKind::Vault, vault::preparation)];
+pub(super) const KINDS: &[(IssuerKind, Preparation)] = &[
+    (IssuerKind::Vault, vault::preparation),
+    (IssuerKind::Ejbca, ejbca::preparation),
+    (IssuerKind::Adcs, adcs::preparation),
+];
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,14 @@
     clippy::disallowed_methods
 )]
 
+mod adcs;
+mod ejbca;
 mod expressing;
+mod fake_adcs;
+mod fake_ejbca;
 mod fake_vault;
+mod maker;
 mod openbao;
 mod support;
 mod vault;
+mod web;
