@@ -114,6 +114,7 @@ pub use outside::OutsideRules;
 pub use profile::ProfileActor;
 pub use registry::{Labels, Metrics};
 pub use remote_issuers::RemoteIssuers;
+pub use remote_revocation::waiting_revocations;
 pub use requests::{Counting, Operation, RequestResult, Requests};
 pub use revocation::{By, Revocation, RevokeError};
 pub use revoke::{release, revoke};

@@ -19,8 +19,17 @@ pub(crate) const NOTIFIER: &str = "revocation";
 /// How long an operator waits for the issuer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// When to look again whether somebody has revoked a certificate by hand.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+
 /// The longest pause between two tries.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
+
+/// Why an order waits whose issuer is away.
+const SILENT: &str = "the issuer does not answer: the certificate is revoked as soon as it does";
+
+/// Why an order waits that is carried out by hand.
+const BY_HAND: &str = "certificates of this issuer are revoked by hand: `scepd issuer revocations` prints the commands, and its CRL tells when it was done";
 
 /// An order that waits, as it is kept.
 #[derive(Serialize, Deserialize)]
@@ -74,13 +83,19 @@ pub(crate) async fn first(
     record: &CertificateRecord,
     revocation: &Revocation,
 ) -> Result<(), RevokeError> {
-    if !issuer.remote().is_some_and(|remote| remote.revokes()) {
+    let remote = issuer.remote();
+    let by_hand = remote.is_some_and(|remote| remote.revokes_by_hand());
+    if !by_hand && !remote.is_some_and(|remote| remote.revokes()) {
         let words = "certificates of this issuer cannot be revoked from here: do so at the issuer";
         return Err(RevokeError::Refused(words.to_owned()));
     }
     if revocation.reason == RevocationReason::CertificateHold {
         let words = "this issuer revokes for good and knows no hold; choose another reason";
         return Err(RevokeError::Refused(words.to_owned()));
+    }
+    if by_hand {
+        wait(services, record, revocation, BY_HAND).await?;
+        return Err(RevokeError::Waits(BY_HAND.to_owned()));
     }
     let certificate = Certificate::from_der(&record.der)
         .map_err(|error| RevokeError::Refused(error.to_string()))?;
@@ -99,7 +114,7 @@ pub(crate) async fn first(
         Ok(()) => Ok(()),
         Err(IssueError::Refused(words)) => Err(RevokeError::Refused(words)),
         Err(IssueError::Again { why, .. }) => {
-            wait(services, record, revocation).await?;
+            wait(services, record, revocation, SILENT).await?;
             Err(RevokeError::Waits(why))
         }
     }
@@ -110,15 +125,13 @@ async fn wait(
     services: &Services,
     record: &CertificateRecord,
     revocation: &Revocation,
+    why: &str,
 ) -> Result<(), RevokeError> {
     let broken = |error: serde_json::Error| {
         RevokeError::Refused(format!("the order cannot be written: {error}"))
     };
     let body = serde_json::to_vec(&Body::from(revocation)).map_err(broken)?;
-    let words = (
-        revocation.reason.name(),
-        "the issuer does not answer: the certificate is revoked as soon as it does",
-    );
+    let words = (revocation.reason.name(), why);
     let by = revocation.clone().into();
     let mut event = revocation::event("cert_revoke", words, record, by, services.clock.now());
     event.details.outcome = Some(store::Outcome::Pending);
@@ -166,6 +179,19 @@ pub(crate) async fn send(shared: &Arc<Shared>, StoredNotice { id, notice }: Stor
         return later(shared, id, notice.attempts, None).await;
     };
     let (clock, rules) = (&*services.clock, &shared.spec.outside);
+    if let Some(remote) = issuer.remote().filter(|remote| remote.revokes_by_hand()) {
+        // Beside the calls by which certificates are asked for: nothing fails here, it only was not done yet.
+        let limit = clock.wait_until(clock.instant() + PATIENCE);
+        let is_done = tokio::select! {
+            biased;
+            is_done = remote.is_revoked(&certificate) => is_done.unwrap_or(false),
+            () = limit => false,
+        };
+        return match is_done {
+            true => carried_out(shared, id, notice.attempts, &record, revocation).await,
+            false => later(shared, id, notice.attempts, Some(LOOK_AGAIN)).await,
+        };
+    }
     let remote = shared.remote(issuer.id());
     let asked = issuer.revoke(&certificate, revocation.reason);
     let again = |error: &IssueError| matches!(error, IssueError::Again { .. });
@@ -186,13 +212,47 @@ pub(crate) async fn send(shared: &Arc<Shared>, StoredNotice { id, notice }: Stor
         Called::TimedOut => return later(shared, id, notice.attempts, None).await,
         Called::Closed(wait) => return later(shared, id, notice.attempts, Some(wait)).await,
     }
+    carried_out(shared, id, notice.attempts, &record, revocation).await;
+}
+
+/// Notes that the issuer has revoked a certificate.
+async fn carried_out(
+    shared: &Arc<Shared>,
+    id: u64,
+    attempts: u32,
+    record: &CertificateRecord,
+    revocation: Revocation,
+) {
     let change = Change::new().with(Op::NoticeDone { id });
-    match revocation::note(services, &record, revocation, change).await {
+    match revocation::note(&shared.services, record, revocation, change).await {
         Ok(_) => {}
         // Another order was first.
-        Err(RevokeError::Already | RevokeError::Unknown) => done(services, id).await,
-        Err(_) => later(shared, id, notice.attempts, None).await,
+        Err(RevokeError::Already | RevokeError::Unknown) => done(&shared.services, id).await,
+        Err(_) => later(shared, id, attempts, None).await,
     }
+}
+
+/// The orders that wait for their issuers, the oldest first: each certificate once, with the time of its first order.
+///
+/// # Errors
+/// The store's.
+pub fn waiting_revocations(
+    store: &dyn store::Store,
+) -> store::Result<Vec<(DateTime<Utc>, Revocation)>> {
+    let mut waiting: Vec<(DateTime<Utc>, Revocation)> = Vec::new();
+    for StoredNotice { notice, .. } in store.notices_of(NOTIFIER)? {
+        let Ok(body) = serde_json::from_slice::<Body>(&notice.body) else {
+            continue;
+        };
+        let order = Revocation::from(body);
+        let is_known = |(_, one): &(DateTime<Utc>, Revocation)| {
+            one.ca == order.ca && one.serial == order.serial
+        };
+        if !waiting.iter().any(is_known) {
+            waiting.push((notice.created, order));
+        }
+    }
+    Ok(waiting)
 }
 
 async fn done(services: &Services, id: u64) {

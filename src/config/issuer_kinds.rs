@@ -1,5 +1,7 @@
 //! The table of the kinds of issuers: what `[[issuer]] type` may be, and the section of each kind's own settings.
 
+pub mod adcs;
+pub mod ejbca;
 pub mod step_ca;
 pub mod vault;
 
@@ -132,6 +134,10 @@ kinds! {
     Vault = "vault", vault: vault::Vault;
     /// step-ca.
     StepCa = "step-ca", step_ca: step_ca::StepCa;
+    /// EJBCA, by its REST API.
+    Ejbca = "ejbca", ejbca: ejbca::Ejbca;
+    /// Active Directory Certificate Services, by their web service or their pages.
+    Adcs = "adcs", adcs: adcs::Adcs;
 }
 
 /// Addresses as they may be shown: without what may be a password or a token in them.

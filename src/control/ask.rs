@@ -64,6 +64,7 @@ fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result
         Order::VerifyAudit
         | Order::VerifyStore
         | Order::ExportAudit { .. }
+        | Order::WaitingRevocations { .. }
         | Order::ImportCertificates(_) => LONG_PATIENCE,
         Order::CreateToken { .. }
         | Order::ListTokens

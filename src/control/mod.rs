@@ -92,6 +92,11 @@ pub enum Order {
         /// How many at most.
         limit: u32,
     },
+    /// Give the revocations that wait for an issuer, the oldest first, each as one line of JSON ([`WaitingRevocation`]).
+    WaitingRevocations {
+        /// The issuer's id.
+        issuer: String,
+    },
     /// Release or refuse revocations that Intune asks for and that are held. Only a running server can.
     DecideRevocations {
         /// The id of the tenant.
@@ -118,6 +123,21 @@ impl Order {
                 | Self::DecideRevocations { .. }
         )
     }
+}
+
+/// A revocation that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingRevocation {
+    /// The certificate's serial number, hex.
+    pub serial: String,
+    /// The reason's number (RFC 5280, section 5.3.1).
+    pub reason: u8,
+    /// When it was ordered.
+    pub since: DateTime<Utc>,
+    /// By whom.
+    pub by: String,
+    /// The certificate's common name, empty when it has none.
+    pub common_name: String,
 }
 
 /// What comes back. No `Debug`: it may hold a new token's secret.

@@ -10,7 +10,7 @@ use store::{
     VerifyReport,
 };
 
-use super::{Answer, Checked, Order, import};
+use super::{Answer, Checked, Order, WaitingRevocation, import};
 use crate::auth::TokenError;
 use crate::auth::tokens::{self, By, Wanted};
 
@@ -64,6 +64,7 @@ pub fn change(
         Order::ListTokens
         | Order::VerifyAudit
         | Order::ExportAudit { .. }
+        | Order::WaitingRevocations { .. }
         | Order::VerifyStore
         | Order::ImportCertificates(_)
         | Order::CreateChallenge(_)
@@ -96,6 +97,10 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
             until,
         } => {
             let events = export(store, *from_id, (*since, *until), sink)?;
+            Answer::Exported { events }
+        }
+        Order::WaitingRevocations { issuer } => {
+            let events = waiting_revocations(store, issuer, sink)?;
             Answer::Exported { events }
         }
         Order::CreateToken { .. }
@@ -154,6 +159,29 @@ pub fn alone(
         .try_for_each(|one| one.map(drop))
         .map_err(|conflict| conflict.to_string())?;
     Ok(answer)
+}
+
+fn waiting_revocations(store: &dyn Store, issuer: &str, sink: Sink<'_>) -> Result<u64, ReadError> {
+    let mut given = 0;
+    for (since, order) in actors::waiting_revocations(store)? {
+        let record = store.certificate(&order.ca, order.serial.as_bytes())?;
+        // One that is gone, or was revoked meanwhile, waits for nobody.
+        let Some(record) = record.filter(|record| record.revoked.is_none()) else {
+            continue;
+        };
+        if record.issuer_id != issuer {
+            continue;
+        }
+        sink(&serde_json::to_string(&WaitingRevocation {
+            serial: order.serial.to_hex(),
+            reason: order.reason as u8,
+            since,
+            by: order.by,
+            common_name: record.common_name,
+        })?)?;
+        given += 1;
+    }
+    Ok(given)
 }
 
 fn export(

@@ -7,7 +7,7 @@
 //! | `fleet` | devices that enroll all the time, and count |
 //! | `intune` | a connector whose challenges fit |
 //! | `webhook` | a compliance webhook that answers what a test tells it to |
-//! | `fake_vault` | a Vault on loopback that misbehaves on demand |
+//! | `fake_vault`, `fake_ejbca`, `fake_adcs` | issuers on loopback that misbehave on demand; `web` and `maker` are what the last two stand on |
 //! | `wire` | HTTP octet for octet |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
@@ -33,6 +33,12 @@ mod data_dir;
 mod device;
 mod drain;
 mod enroll;
+#[path = "../../crates/remote-issuers/tests/it/fake_adcs.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod fake_adcs;
+#[path = "../../crates/remote-issuers/tests/it/fake_ejbca.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod fake_ejbca;
 #[path = "../../crates/remote-issuers/tests/it/fake_vault.rs"]
 #[allow(dead_code, reason = "each of its faults is used beside its own crate")]
 mod fake_vault;
@@ -46,6 +52,9 @@ mod intune_cloud;
 mod intune_compliance;
 mod intune_revocations;
 mod logs;
+#[path = "../../crates/remote-issuers/tests/it/maker.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod maker;
 mod many;
 mod mdm;
 mod mtls;
@@ -54,6 +63,7 @@ mod panic;
 mod profiles;
 mod published;
 mod reload;
+mod remote_csr_issuers;
 mod remote_issuer;
 mod renamed;
 mod retention;
@@ -62,5 +72,8 @@ mod static_challenges;
 mod superseded;
 mod test_env;
 mod transport;
+#[path = "../../crates/remote-issuers/tests/it/web.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod web;
 mod webhook;
 mod wire;

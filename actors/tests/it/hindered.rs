@@ -133,6 +133,10 @@ impl Ledger for HinderedStore {
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>> {
         self.store.due_notices(time, limit)
     }
+
+    fn notices_of(&self, notifier: &str) -> Result<Vec<StoredNotice>> {
+        self.store.notices_of(notifier)
+    }
     fn challenge(&self, digest: &[u8; 16]) -> Result<Option<store::ChallengeRecord>> {
         self.store.challenge(digest)
     }

@@ -38,6 +38,21 @@ pub trait RemoteCa: Send + Sync {
     /// Whether it can be asked to revoke.
     fn revokes(&self) -> bool;
 
+    /// Whether its certificates are revoked by hand over there, and [`is_revoked`](Self::is_revoked) tells when that was done:
+    /// for one that does not [revoke](Self::revokes) when it is asked.
+    fn revokes_by_hand(&self) -> bool {
+        false
+    }
+
+    /// Whether a certificate is known over there to be revoked.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    fn is_revoked<'a>(&'a self, certificate: &'a Certificate) -> Answering<'a, bool> {
+        let _ = certificate;
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Whether it makes certificates for SCEP registration authorities.
     fn makes_ras(&self) -> bool {
         false

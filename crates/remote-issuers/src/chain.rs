@@ -33,6 +33,19 @@ pub(crate) fn ordered(
     Ok(chain)
 }
 
+/// The one that none of the others was signed by.
+pub(crate) fn lowest(shown: &[Certificate]) -> Option<&Certificate> {
+    let signs_another = |one: &Certificate| {
+        shown
+            .iter()
+            .any(|other| other != one && other.issuer().matches(one.subject()))
+    };
+    shown
+        .iter()
+        .find(|one| !signs_another(one))
+        .or_else(|| shown.first())
+}
+
 /// The authority in force, and those before it.
 pub(crate) struct Kept {
     authority: RwLock<Arc<Authority>>,

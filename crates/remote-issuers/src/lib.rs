@@ -3,7 +3,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`step_ca`] | step-ca |
+//! | [`adcs`] | Active Directory Certificate Services: CES and the pages of `/certsrv` |
+//! | [`ejbca`] | EJBCA: its REST API |
 //! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
+//! | `asked` | what an issuer takes from the device's own CSR |
 //! | `base` | what issuers of every kind have |
 //! | `chain` | reading and keeping what a CA says of itself |
 //! | `crl` | its CRL, kept for a while |
@@ -15,9 +18,12 @@
 //! issuer's API; what comes back is compared by whoever asked. Nothing here keeps anything on disk, and no text of an error
 //! holds a credential.
 
+pub mod adcs;
+mod asked;
 mod base;
 mod chain;
 mod crl;
+pub mod ejbca;
 mod pem;
 mod ra;
 mod standing;

@@ -1,6 +1,7 @@
 //! Certificates for scepd's own registration authorities: is one of use?
 
-use issuer::Authority;
+use crate::base::again;
+use issuer::{Authority, IssueError};
 use pki::{Certificate, Csr, KeyUsage};
 
 /// What an RA that signs and opens needs.
@@ -28,4 +29,11 @@ pub(crate) fn is_of_use(
         Some(usage) if usage.contains(NEEDED) => Ok(()),
         _ => Err(format!("its keyUsage is not {NEEDED}")),
     }
+}
+
+/// Says that what makes RA certificates over there makes useless ones.
+pub(crate) fn useless(by: &str, wrong: &str) -> IssueError {
+    again(&format!(
+        "the certificate that {by} makes is of no use for an RA: {wrong}; it needs {NEEDED}"
+    ))
 }

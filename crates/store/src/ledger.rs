@@ -79,6 +79,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Up to `limit` notices that are due at `time`, the longest due first.
     fn due_notices(&self, time: StoreTime, limit: usize) -> Result<Vec<StoredNotice>>;
 
+    /// Every notice of a notifier that is not yet delivered, due or not, the oldest first.
+    fn notices_of(&self, notifier: &str) -> Result<Vec<StoredNotice>>;
+
     /// The challenge with this digest.
     fn challenge(&self, digest: &[u8; 16]) -> Result<Option<ChallengeRecord>>;
 

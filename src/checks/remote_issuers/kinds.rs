@@ -1,7 +1,7 @@
 //! The table of the kinds whose key is somewhere else.
 
 use super::reading::Reading;
-use super::{Opened, step_ca, vault};
+use super::{Opened, adcs, ejbca, step_ca, vault};
 use crate::checks::problem::Findings;
 use crate::config::IssuerKind;
 
@@ -27,4 +27,6 @@ const fn kind(
 pub(super) const KINDS: &[Kind] = &[
     kind(IssuerKind::Vault, "vault.role", vault::read),
     kind(IssuerKind::StepCa, "step_ca.provisioner", step_ca::read),
+    kind(IssuerKind::Ejbca, "ejbca.certificate_profile", ejbca::read),
+    kind(IssuerKind::Adcs, "adcs.template", adcs::read),
 ];

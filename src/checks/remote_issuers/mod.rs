@@ -7,6 +7,8 @@
 //! | `reading` | what is read for every kind: address, trust, time; and how credentials are |
 //! | the rest | one module a kind |
 
+mod adcs;
+mod ejbca;
 mod kinds;
 mod reading;
 mod step_ca;

@@ -2,7 +2,7 @@
 
 use issuer::CertificatePolicy;
 
-use super::{step_ca, vault};
+use super::{adcs, ejbca, step_ca, vault};
 use crate::config::{Issuer, IssuerKind};
 
 /// What an operator does over there, so that certificates of this policy can be made for this `[[issuer]]`: commands, with
@@ -13,6 +13,8 @@ pub(super) type Preparation = fn(&Issuer, &CertificatePolicy) -> String;
 pub(super) const KINDS: &[(IssuerKind, Preparation)] = &[
     (IssuerKind::Vault, vault::preparation),
     (IssuerKind::StepCa, step_ca::preparation),
+    (IssuerKind::Ejbca, ejbca::preparation),
+    (IssuerKind::Adcs, adcs::preparation),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `scepd issuer`: issuers that are somewhere else.
 
+mod adcs;
+mod ejbca;
 mod kinds;
+mod revocations;
 mod step_ca;
 mod vault;
 
@@ -34,6 +37,8 @@ enum Action {
     Test(#[command(flatten)] Box<TestArgs>),
     /// Print what prepares the other side: a role or template that makes exactly what a certificate profile approves
     Role(#[command(flatten)] Box<RoleArgs>),
+    /// Print the revocations that wait for an issuer: as commands, where they are carried out by hand over there
+    Revocations(#[command(flatten)] Box<revocations::RevocationsArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +75,7 @@ pub(super) fn run(args: IssuerArgs) -> Result<(), Failure> {
     match args.action {
         Action::Test(args) => test(*args),
         Action::Role(args) => role(*args),
+        Action::Revocations(args) => revocations::run(*args),
     }
 }
 
@@ -200,6 +206,12 @@ async fn beyond(
     };
     println!("ok    issued {}", certificate.serial().to_hex());
     let compared = compare(issuer, remote, &order, &certificate);
+    if remote.revokes_by_hand() {
+        println!(
+            "warn  it is not revoked: this is done by hand over there, and its CRL tells when it was"
+        );
+        return compared;
+    }
     let revoked = match remote.revokes() {
         true => {
             let reason = RevocationReason::CessationOfOperation;

@@ -8,9 +8,14 @@
     clippy::disallowed_methods
 )]
 
+mod adcs;
+mod ejbca;
 mod expressing;
+mod fake_adcs;
+mod fake_ejbca;
 mod fake_step_ca;
 mod fake_vault;
+mod maker;
 mod openbao;
 mod real_step_ca;
 mod scripted;
@@ -18,3 +23,4 @@ mod step_ca;
 mod step_ca_server;
 mod support;
 mod vault;
+mod web;

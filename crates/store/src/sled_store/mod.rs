@@ -381,6 +381,21 @@ impl Ledger for SledStore {
         Ok(due)
     }
 
+    fn notices_of(&self, notifier: &str) -> Result<Vec<StoredNotice>> {
+        let mut numbers: Vec<u64> = self.state().notices.at(i64::MAX).collect();
+        numbers.sort_unstable();
+        let mut found = Vec::new();
+        for id in numbers {
+            if let Some(octets) = self.engine.get(&Kind::Notice.id(id))? {
+                let notice = wire::decode_notice(&octets)?;
+                if notice.notifier == notifier {
+                    found.push(StoredNotice { id, notice });
+                }
+            }
+        }
+        Ok(found)
+    }
+
     fn challenge(&self, digest: &[u8; 16]) -> Result<Option<ChallengeRecord>> {
         self.find_challenge(digest)
     }

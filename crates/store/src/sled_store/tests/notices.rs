@@ -68,3 +68,26 @@ fn of_a_refused_change_no_notice_is_left() {
     try_put(&store, both).unwrap();
     assert!(due(&store, 10).is_empty());
 }
+
+#[test]
+fn the_notices_of_a_notifier_are_there_whether_they_are_due_or_not() {
+    let (_dir, store) = fresh();
+    let other = Notice {
+        notifier: "revocation".into(),
+        ..notice(3, 5)
+    };
+    let change = Change::new()
+        .with(notice(1, 1000))
+        .with(other)
+        .with(notice(2, 10));
+    assert_eq!(try_put(&store, change).unwrap().notice_ids, [1, 2, 3]);
+    let of = |notifier: &str| -> Vec<u64> {
+        let found = store.notices_of(notifier).unwrap();
+        found.into_iter().map(|notice| notice.id).collect()
+    };
+    assert_eq!(of("intune"), [1, 3]);
+    assert_eq!(of("revocation"), [2]);
+    assert!(of("nobody").is_empty());
+    put(&store, Op::NoticeDone { id: 1 });
+    assert_eq!(of("intune"), [3]);
+}
