@@ -64,7 +64,8 @@ fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result
         Order::VerifyAudit
         | Order::VerifyStore
         | Order::ExportAudit { .. }
-        | Order::ImportCertificates(_) => LONG_PATIENCE,
+        | Order::ImportCertificates(_)
+        | Order::ChangeCertificates(_) => LONG_PATIENCE,
         Order::CreateToken { .. }
         | Order::ListTokens
         | Order::RevokeToken { .. }

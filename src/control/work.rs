@@ -69,6 +69,7 @@ pub fn change(
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
         | Order::WithdrawChallenge { .. }
+        | Order::ChangeCertificates(_)
         | Order::DecideRevocations { .. } => Ok(None),
     }
 }
@@ -104,6 +105,7 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
         | Order::WithdrawChallenge { .. }
+        | Order::ChangeCertificates(_)
         | Order::DecideRevocations { .. } => return Ok(None),
     }))
 }

@@ -5,7 +5,7 @@ mod caller;
 mod canary;
 mod certificates;
 mod intune;
-mod operator;
+pub(crate) mod operator;
 mod pending;
 mod permissions;
 mod probes;
