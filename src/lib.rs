@@ -2,6 +2,7 @@
 //!
 //! The binary builds a [`config::Config`] and runs this library; tests do the same on port 0.
 //! - [`auth`]: tokens, OIDC, sessions and the proofs of permission that handlers ask for
+//! - `certificates`: issued certificates, shown, and many of them changed at once
 //! - `challenges`: challenges that are made for one device, whoever asks for them
 //! - [`cli`]: the commands, one file each
 //! - [`client`]: the SCEP client of `enroll`, `renew`, `poll`, `probe` and `bench`
@@ -16,6 +17,7 @@
 //! - [`telemetry`]: log lines and metrics
 
 pub mod auth;
+mod certificates;
 mod challenges;
 pub mod checks;
 pub mod cli;

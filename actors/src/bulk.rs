@@ -1,8 +1,11 @@
-//! Many certificates revoked, or released from hold, in one step: one change, one event, one CRL.
+//! Many certificates revoked, or released from hold, in one step: one change, one event, one CRL. Those of CAs that are
+//! somewhere else become orders in the outbox in the same change, and are revoked there one by one.
 
-use crate::revocation::{By, RevokeError, commit};
+use crate::remote_revocation;
+use crate::revocation::{By, Revocation, RevokeError, commit};
 use crate::shared::Services;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
+use issuer::Issuer;
 use pki::{RevocationReason, Serial};
 use std::collections::{BTreeMap, HashSet};
 use store::{
@@ -59,8 +62,10 @@ pub enum Act {
 pub struct Done {
     /// As of when.
     pub at: DateTime<Utc>,
-    /// How many certificates it changed.
+    /// How many certificates it changed, orders included.
     pub count: usize,
+    /// For how many of them it left orders: their CA is somewhere else and is asked for each of them until it has answered.
+    pub ordered: usize,
 }
 
 /// Why nothing was done.
@@ -80,11 +85,14 @@ pub enum BulkError {
         /// How many were expected.
         expected: usize,
     },
-    /// A CA somewhere else has signed some of them.
-    #[error(
-        "issuer {0} is somewhere else: revoke its certificates one by one, so that it is asked for each"
-    )]
-    Elsewhere(String),
+    /// A CA somewhere else has signed some of them, and this cannot be done there.
+    #[error("certificates of issuer {issuer_id}: {why}; nothing was changed, leave them out")]
+    Elsewhere {
+        /// The issuer.
+        issuer_id: String,
+        /// What cannot be done.
+        why: &'static str,
+    },
     /// The store cannot be read.
     #[error("{0}")]
     Store(#[from] store::Error),
@@ -258,23 +266,31 @@ async fn change_once(
     expected: Option<usize>,
     by: By,
 ) -> Result<Done, BulkError> {
-    let now = services.clock.now();
+    // To the millisecond, as the API writes times: it is what the step is found again by.
+    let now = services.clock.now().trunc_subsecs(3);
     let (store, wanted) = (services.store.clone(), selection.clone());
     let found = tokio::task::spawn_blocking(move || select(&*store, &wanted, act, now)).await??;
     if let Some(expected) = expected.filter(|expected| *expected != found.len()) {
         let found = found.len();
         return Err(BulkError::Unexpected { found, expected });
     }
-    if let Some(record) = found
-        .iter()
-        .find(|one| services.remotes.of(&one.ca).is_some())
-    {
-        return Err(BulkError::Elsewhere(record.issuer_id.clone()));
-    }
-    if found.is_empty() {
-        return Ok(Done { at: now, count: 0 });
+    let (found, elsewhere) = apart(services, found, act)?;
+    let (count, ordered) = (found.len() + elsewhere.len(), elsewhere.len());
+    let done = Done {
+        at: now,
+        count,
+        ordered,
+    };
+    if count == 0 {
+        return Ok(done);
     }
     let mut change = Change::new();
+    for record in &elsewhere {
+        if let Act::Revoke(reason) = act {
+            let order = order(record, reason, &by);
+            change.push(remote_revocation::order(services, record, &order)?);
+        }
+    }
     for record in &found {
         let (ca, serial) = (record.ca, record.serial.clone());
         change.push(match act {
@@ -287,7 +303,8 @@ async fn change_once(
             Act::Release => Op::Release { ca, serial },
         });
     }
-    change.push(event(selection, act, &found, by, now));
+    let all = found.iter().chain(&elsewhere);
+    change.push(event(selection, act, all, ordered, by, now));
     commit(services, change).await?;
     let mut serials: BTreeMap<CaId, Vec<&[u8]>> = BTreeMap::new();
     for record in &found {
@@ -300,16 +317,88 @@ async fn change_once(
     for (ca, serials) in serials {
         services.crls.changed(&ca, &serials);
     }
-    Ok(Done {
-        at: now,
-        count: found.len(),
-    })
+    Ok(done)
 }
 
-fn event(
+/// Those whose CA is here, and those for which an issuer somewhere else has to be asked.
+///
+/// # Errors
+/// [`BulkError::Elsewhere`]: what is to be done cannot be done there.
+fn apart(
+    services: &Services,
+    found: Vec<CertificateRecord>,
+    act: Act,
+) -> Result<(Vec<CertificateRecord>, Vec<CertificateRecord>), BulkError> {
+    let mut known: BTreeMap<CaId, bool> = BTreeMap::new();
+    let (mut here, mut elsewhere) = (Vec::with_capacity(found.len()), Vec::new());
+    for record in found {
+        let is_elsewhere = match known.get(&record.ca) {
+            Some(known) => *known,
+            None => {
+                let issuer = services.remotes.of(&record.ca);
+                if let Some(issuer) = &issuer {
+                    may_be_done(&**issuer, act).map_err(|why| BulkError::Elsewhere {
+                        issuer_id: record.issuer_id.clone(),
+                        why,
+                    })?;
+                }
+                known.insert(record.ca, issuer.is_some());
+                issuer.is_some()
+            }
+        };
+        match is_elsewhere {
+            true => elsewhere.push(record),
+            false => here.push(record),
+        }
+    }
+    Ok((here, elsewhere))
+}
+
+/// Whether an issuer somewhere else can be asked to do it.
+fn may_be_done(issuer: &dyn Issuer, act: Act) -> Result<(), &'static str> {
+    match act {
+        Act::Release => Err("their CA is somewhere else, where a hold is taken back"),
+        Act::Revoke(RevocationReason::CertificateHold) => {
+            Err("their CA is somewhere else, from where no hold can be taken back")
+        }
+        Act::Revoke(_) if !issuer.remote().is_some_and(|remote| remote.revokes()) => {
+            Err("they cannot be revoked from here: do so at the issuer")
+        }
+        Act::Revoke(_) => Ok(()),
+    }
+}
+
+/// How many of these have a CA somewhere else, which is asked for each of them.
+#[must_use]
+pub fn elsewhere(services: &Services, found: &[CertificateRecord]) -> usize {
+    let cas: HashSet<CaId> = found.iter().map(|record| record.ca).collect();
+    let remote: HashSet<CaId> = cas
+        .into_iter()
+        .filter(|ca| services.remotes.of(ca).is_some())
+        .collect();
+    found
+        .iter()
+        .filter(|record| remote.contains(&record.ca))
+        .count()
+}
+
+fn order(record: &CertificateRecord, reason: RevocationReason, by: &By) -> Revocation {
+    Revocation {
+        ca: record.ca,
+        serial: Serial::new(record.serial.clone()),
+        reason,
+        by: by.name.clone(),
+        by_type: by.kind.clone(),
+        note: by.note.clone(),
+        request_id: by.request_id.clone().unwrap_or_default(),
+    }
+}
+
+fn event<'a>(
     selection: &Selection,
     act: Act,
-    found: &[CertificateRecord],
+    found: impl Iterator<Item = &'a CertificateRecord>,
+    ordered: usize,
     by: By,
     now: DateTime<Utc>,
 ) -> AuditEvent {
@@ -326,17 +415,29 @@ fn event(
             "released from hold",
         ),
     };
-    let count = found.len();
-    let mut serials: Vec<String> = found.iter().map(|one| hex::encode(&one.serial)).collect();
+    let mut serials: Vec<String> = found.map(|one| hex::encode(&one.serial)).collect();
     serials.sort_unstable();
+    let count = serials.len();
     let digest = pki::sha256(serials.join("\n").as_bytes());
     let named: Vec<&str> = serials.iter().take(NAMED).map(String::as_str).collect();
-    let extra = BTreeMap::from([
+    let mut message = format!(
+        "{count} certificates {did} in one step: {}",
+        selection.words()
+    );
+    if ordered > 0 {
+        message.push_str(&format!(
+            "; {ordered} of them by issuers elsewhere, as soon as each has answered"
+        ));
+    }
+    let mut extra = BTreeMap::from([
         ("count".to_owned(), count.to_string()),
         ("selection".to_owned(), selection.words()),
         ("serials".to_owned(), named.join(" ")),
         ("serials_sha256".to_owned(), hex::encode(digest)),
     ]);
+    if ordered > 0 {
+        extra.insert("ordered".to_owned(), ordered.to_string());
+    }
     AuditEvent {
         timestamp: now,
         actor: by.name,
@@ -345,12 +446,12 @@ fn event(
         resource_type: "certificate".to_owned(),
         resource_id: String::new(),
         details: AuditDetails {
-            outcome: Some(Outcome::Success),
+            outcome: Some(match ordered == count {
+                true => Outcome::Pending,
+                false => Outcome::Success,
+            }),
             reason: Some(reason.name().to_owned()),
-            message: Some(format!(
-                "{count} certificates {did} in one step: {}",
-                selection.words()
-            )),
+            message: Some(message),
             profile: selection.profile.clone(),
             issuer_id: selection.issuer_id.clone(),
             device: selection.device.clone(),

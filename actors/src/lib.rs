@@ -91,7 +91,7 @@ mod view;
 mod waiting;
 mod worker;
 
-pub use bulk::{Act, BulkError, Done, MOST_AT_ONCE, Selection, change_many, select};
+pub use bulk::{Act, BulkError, Done, MOST_AT_ONCE, Selection, change_many, elsewhere, select};
 pub use challenges::{
     ChallengeError, ChallengeWish, Challenges, MOST_USES, Minter, NewChallenge, challenge_id,
 };

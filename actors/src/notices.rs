@@ -7,14 +7,24 @@ use crate::remote_revocation;
 use crate::shared::Shared;
 use challenge::{Again, Notice, NoticeOf, Validator};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
 use pki::Csr;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Change, EnrollmentRecord, Op, StoredNotice};
 
-/// Notices that are sent in one go.
+/// Notices that are read in one go.
 const AT_ONCE: usize = 64;
+
+/// Notices that are looked through for the profile's own, where others' are before them.
+const FARTHEST: usize = 1 << 16;
+
+/// How often notices are read before the next turn.
+const ROUNDS: usize = 64;
+
+/// Notices that are on their way at the same time.
+const TOGETHER: usize = 8;
 
 /// For how long a notice is tried, by time that really passed; then it is given up, and the log says so.
 const LONGEST: TimeDelta = TimeDelta::days(7);
@@ -184,24 +194,44 @@ pub(crate) fn push_refused(
     }
 }
 
-/// Sends the profile's notices that are due.
-pub(crate) async fn send(shared: &Arc<Shared>) {
-    let (store, time) = (
-        Arc::clone(&shared.services.store),
-        shared.services.time.now(),
-    );
-    let due = tokio::task::spawn_blocking(move || store.due_notices(time, AT_ONCE)).await;
-    let due = match due {
-        Ok(Ok(due)) => due,
-        Ok(Err(error)) => {
-            tracing::warn!(profile = shared.spec.path_id, %error, "the outbox cannot be read");
-            return;
-        }
-        Err(_) => return,
+/// Sends the profile's notices that are due. One that is on its way is not sent a second time: who comes meanwhile waits, or
+/// where `turn_away` says so does nothing.
+pub(crate) async fn send(shared: &Arc<Shared>, turn_away: bool) {
+    let _sending = match shared.outbox.try_lock() {
+        Ok(sending) => sending,
+        Err(_) if turn_away => return,
+        Err(_) => shared.outbox.lock().await,
     };
-    for notice in due {
-        if shared.spec.is_called(&notice.notice.profile) {
-            send_one(shared, notice).await;
+    let mut most = AT_ONCE;
+    for _ in 0..ROUNDS {
+        let (store, time) = (
+            Arc::clone(&shared.services.store),
+            shared.services.time.now(),
+        );
+        let due = tokio::task::spawn_blocking(move || store.due_notices(time, most)).await;
+        let due = match due {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => {
+                tracing::warn!(profile = shared.spec.path_id, %error, "the outbox cannot be read");
+                return;
+            }
+            Err(_) => return,
+        };
+        let may_be_more = due.len() == most;
+        let ours = due
+            .into_iter()
+            .filter(|notice| shared.spec.is_called(&notice.notice.profile));
+        let ours: Vec<StoredNotice> = ours.take(AT_ONCE).collect();
+        if ours.is_empty() && may_be_more && most < FARTHEST {
+            most *= 4;
+            continue;
+        }
+        let done = ours.is_empty() || !may_be_more;
+        stream::iter(ours)
+            .for_each_concurrent(TOGETHER, |notice| send_one(shared, notice))
+            .await;
+        if done {
+            return;
         }
     }
 }

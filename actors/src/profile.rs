@@ -129,6 +129,7 @@ impl ProfileActor {
                 garbage,
                 verified,
                 behind_lock_out: Arc::new(RequestGate::new(BEHIND_LOCK_OUT)),
+                outbox: Arc::default(),
                 remotes: Arc::new(remotes),
                 meters,
             }),
@@ -150,8 +151,8 @@ impl ProfileActor {
     }
 
     /// Gives back memory that has passed its time; what is left to do for waiting requests is
-    /// the future.
-    fn sweep(&mut self, ctx: &mut Context<Self>) -> ResponseFuture<()> {
+    /// the future. With `turn_away` it does not wait for a sweep that is still sending notices.
+    fn sweep(&mut self, ctx: &mut Context<Self>, turn_away: bool) -> ResponseFuture<()> {
         let instant = self.shared.services.clock.instant();
         let passed = self.shared.passed();
         self.replay.expire(passed);
@@ -170,7 +171,7 @@ impl ProfileActor {
                 worker::sweep_challenges(&shared).await;
             }
             if outside {
-                worker::look(&shared, &actor).await;
+                worker::look(&shared, &actor, turn_away).await;
             }
             if let (Ok(alone), false) = (alone, overdue.is_empty()) {
                 operator::expire_overdue(shared, actor, overdue).await;
@@ -187,10 +188,10 @@ impl Actor for ProfileActor {
         // In-flight permits bound what is under way; the mailbox must not refuse what they allow.
         ctx.set_mailbox_capacity(4096);
         self.ticks = Some(ctx.run_interval(SWEEP_EVERY, |this, ctx| {
-            actix::spawn(this.sweep(ctx));
+            actix::spawn(this.sweep(ctx, true));
         }));
         if self.has_open {
-            actix::spawn(self.sweep(ctx));
+            actix::spawn(self.sweep(ctx, true));
         }
     }
 }
@@ -421,7 +422,7 @@ impl Handler<Sweep> for ProfileActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Sweep, ctx: &mut Self::Context) -> Self::Result {
-        self.sweep(ctx)
+        self.sweep(ctx, false)
     }
 }
 

@@ -127,30 +127,41 @@ async fn wait(
     revocation: &Revocation,
     why: &str,
 ) -> Result<(), RevokeError> {
-    let broken = |error: serde_json::Error| {
-        RevokeError::Refused(format!("the order cannot be written: {error}"))
-    };
-    let body = serde_json::to_vec(&Body::from(revocation)).map_err(broken)?;
     let words = (revocation.reason.name(), why);
     let by = revocation.clone().into();
     let mut event = revocation::event("cert_revoke", words, record, by, services.clock.now());
     event.details.outcome = Some(store::Outcome::Pending);
     let mut change = Change::new().with(event);
-    change.push(Notice {
-        profile: record.profile.clone(),
-        enrollment: None,
-        notifier: NOTIFIER.to_owned(),
-        body,
-        created: services.clock.now(),
-        due: services.time.now().passed(),
-        attempts: 0,
-    });
+    change.push(order(services, record, revocation)?);
     services
         .journal
         .commit(change, None)
         .await
         .map(drop)
         .map_err(RevokeError::Failed)
+}
+
+/// An order for the outbox.
+///
+/// # Errors
+/// [`RevokeError::Refused`]: it cannot be written.
+pub(crate) fn order(
+    services: &Services,
+    record: &CertificateRecord,
+    revocation: &Revocation,
+) -> Result<Notice, RevokeError> {
+    let broken = |error: serde_json::Error| {
+        RevokeError::Refused(format!("the order cannot be written: {error}"))
+    };
+    Ok(Notice {
+        profile: record.profile.clone(),
+        enrollment: None,
+        notifier: NOTIFIER.to_owned(),
+        body: serde_json::to_vec(&Body::from(revocation)).map_err(broken)?,
+        created: services.clock.now(),
+        due: services.time.now().passed(),
+        attempts: 0,
+    })
 }
 
 /// Tries an order of the outbox. It stays there until it is done, or nobody is left to ask.

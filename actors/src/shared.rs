@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) behind_lock_out: Arc<RequestGate>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) remotes: Arc<Remotes>,
+    /// Held by who sends the profile's notices.
+    pub(crate) outbox: Arc<tokio::sync::Mutex<()>>,
     /// Where challenges are made for one device.
     pub(crate) one_time: Option<OneTime>,
 }
@@ -169,6 +171,7 @@ impl Shared {
             behind_lock_out: Arc::clone(&self.behind_lock_out),
             meters: Arc::clone(&self.meters),
             remotes: Arc::clone(&self.remotes),
+            outbox: Arc::clone(&self.outbox),
         }
     }
 }

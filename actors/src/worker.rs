@@ -24,8 +24,9 @@ pub(crate) async fn sweep_challenges(shared: &Shared) {
     }
 }
 
-/// Goes on with every enrollment of the profile that nobody works on, and sends its notices.
-pub(crate) async fn look(shared: &Arc<Shared>, actor: &ActorHandle) {
+/// Goes on with every enrollment of the profile that nobody works on, and sends its notices. With `turn_away` those that are
+/// being sent already are left to whoever does.
+pub(crate) async fn look(shared: &Arc<Shared>, actor: &ActorHandle, turn_away: bool) {
     let (store, time) = (
         Arc::clone(&shared.services.store),
         shared.services.time.now(),
@@ -46,5 +47,5 @@ pub(crate) async fn look(shared: &Arc<Shared>, actor: &ActorHandle) {
         }
         Err(_) => {}
     }
-    notices::send(shared).await;
+    notices::send(shared, turn_away).await;
 }

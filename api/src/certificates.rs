@@ -294,6 +294,8 @@ pub struct BulkReply {
     pub done: bool,
     /// How many certificates.
     pub count: u64,
+    /// How many of them have a CA somewhere else: it is asked to revoke each, again and again until it has answered.
+    pub ordered: u64,
     /// How many of each profile, the most first. `[]` once it was done.
     pub profiles: Vec<ProfileCount>,
     /// The newest of them, at most ten. `[]` once it was done.

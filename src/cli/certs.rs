@@ -1,4 +1,6 @@
-//! `scepd certs`: certificates that another server issued.
+//! `scepd certs`: certificates that another server issued, and many of them revoked or released at once.
+
+mod many;
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,7 +20,7 @@ use crate::control::import::{AT_ONCE, Import, ImportCounts, Imported};
 use crate::control::{Answer, Order};
 use crate::stable_read;
 
-/// Take over certificates that another server issued
+/// Take over certificates that another server issued; revoke or release many at once
 #[derive(Debug, Args)]
 pub(super) struct CertsArgs {
     #[command(subcommand)]
@@ -29,6 +31,10 @@ pub(super) struct CertsArgs {
 enum Action {
     /// Put certificates of the CA into the store, so that they renew and can be revoked here; may be repeated
     Import(#[command(flatten)] Box<ImportArgs>),
+    /// Revoke all certificates of a selection, in one step; first without --expected, which counts them
+    Revoke(#[command(flatten)] Box<many::RevokeArgs>),
+    /// Release all certificates of a selection from hold, in one step; first without --expected, which counts them
+    Release(#[command(flatten)] Box<many::ReleaseArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -50,6 +56,8 @@ pub(super) fn run(args: CertsArgs) -> Result<(), Failure> {
     super::process::keep_files_private();
     match args.action {
         Action::Import(args) => import(*args),
+        Action::Revoke(args) => many::revoke(*args),
+        Action::Release(args) => many::release(*args),
     }
 }
 

@@ -65,7 +65,8 @@ fn converse(mut stream: UnixStream, order: &Order, sink: Sink<'_>) -> io::Result
         | Order::VerifyStore
         | Order::ExportAudit { .. }
         | Order::WaitingRevocations { .. }
-        | Order::ImportCertificates(_) => LONG_PATIENCE,
+        | Order::ImportCertificates(_)
+        | Order::ChangeCertificates(_) => LONG_PATIENCE,
         Order::CreateToken { .. }
         | Order::ListTokens
         | Order::RevokeToken { .. }

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{
-    Challenges, CompromisedKeys, Crls, Directory, Journal, JournalError, Minter, SharedClock,
-};
+use actors::{Directory, Journal, JournalError, MOST_AT_ONCE, Minter, Services};
 use chrono::{DateTime, Utc};
 use store::{ChallengeQuery, Conflict, Store};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -21,8 +19,12 @@ use super::{
 };
 use crate::auth::TokenError;
 use crate::auth::tokens::By;
+use crate::certificates;
 use crate::challenges::{make, shown, state_of};
 use crate::intune::{Decision, Revokers};
+
+/// The longest note to a change of many certificates, in characters.
+const LONGEST_NOTE: usize = 1000;
 
 /// Lines of an export that wait to be sent.
 const AHEAD: usize = 256;
@@ -30,19 +32,9 @@ const AHEAD: usize = 256;
 /// What the server answers orders with.
 #[derive(Clone)]
 pub struct Control {
-    /// Where tokens and events are.
-    pub store: Arc<dyn Store>,
-    /// The way to write.
-    pub journal: Journal,
-    /// The time.
-    pub clock: SharedClock,
-    /// Whose newest CRL changes when a certificate is revoked.
-    pub crls: Crls,
-    /// Keys that get no certificate any more.
-    pub compromised: CompromisedKeys,
-    /// Challenges that are made for one device.
-    pub challenges: Challenges,
-    /// The profiles that they are for.
+    /// The store and the way to it, challenges, CRLs, the time.
+    pub services: Services,
+    /// The profiles.
     pub directory: Directory,
     /// What revokes what Intune wants revoked.
     pub revokers: Arc<Revokers>,
@@ -119,6 +111,25 @@ impl Control {
         }
     }
 
+    /// Revokes or releases many certificates, or counts them.
+    async fn change_certificates(&self, mut request: api::BulkRequest, by: By) -> Answer {
+        let note = request.note.as_deref().unwrap_or_default();
+        if note.chars().count() > LONGEST_NOTE {
+            return Answer::Refused(format!("the note is longer than {LONGEST_NOTE} characters"));
+        }
+        let by = actors::By {
+            name: by.name,
+            kind: by.kind.to_owned(),
+            note: request.note.take(),
+            request_id: by.request_id,
+        };
+        let (services, directory) = (&self.services, &self.directory);
+        match certificates::change(services, directory, request, MOST_AT_ONCE, by).await {
+            Ok(reply) => Answer::CertificatesChanged(reply),
+            Err(error) => Answer::Refused(error.to_string()),
+        }
+    }
+
     /// Makes, lists or withdraws challenges that are made for one device.
     async fn challenge(&self, order: Order, by: &By) -> Answer {
         let minter = Minter {
@@ -126,7 +137,7 @@ impl Control {
             kind: by.kind.to_owned(),
             origin: None,
         };
-        let challenges = &self.challenges;
+        let challenges = &self.services.challenges;
         let done = match order {
             Order::CreateChallenge(wanted) => {
                 let made = make(&self.directory, challenges, wanted, "cli", &minter).await;
@@ -176,7 +187,13 @@ impl Control {
             kind: "CLI",
             request_id: None,
         };
-        if let Some(done) = change(&self.store, &self.journal, &order, &by, self.clock.now())
+        let Services {
+            store,
+            journal,
+            clock,
+            ..
+        } = &self.services;
+        if let Some(done) = change(store, journal, &order, &by, clock.now())
             .await
             .transpose()
         {
@@ -189,11 +206,14 @@ impl Control {
         if let Order::DecideRevocations { tenant, release } = order {
             return Ok(self.decide(&tenant, release, &by).await);
         }
+        if let Order::ChangeCertificates(request) = order {
+            return Ok(self.change_certificates(request, by).await);
+        }
         if order.needs_server() {
             return Ok(self.challenge(order, &by).await);
         }
         let (lines, mut waiting) = mpsc::channel::<String>(AHEAD);
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(store);
         let reading = tokio::task::spawn_blocking(move || {
             work::read(store.as_ref(), &order, &mut |line| {
                 lines
@@ -215,18 +235,19 @@ impl Control {
 impl Control {
     /// Puts certificates of another server into the store.
     async fn import(&self, order: import::Import, by: By) -> Result<import::ImportCounts, String> {
-        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        let services = &self.services;
+        let (store, now) = (Arc::clone(&services.store), services.clock.now());
         let preparing = move || import::prepare(store.as_ref(), &order, &by, now);
         let prepared = tokio::task::spawn_blocking(preparing).await;
         let prepared = prepared.map_err(|error| error.to_string())??;
         if prepared.change.0.is_empty() {
             return Ok(prepared.counts);
         }
-        let committed = self.journal.commit(prepared.change, None).await;
+        let committed = services.journal.commit(prepared.change, None).await;
         committed.map_err(|error| error.to_string())?;
         for (record, reason) in &prepared.revoked {
-            self.crls.changed(&record.ca, &[&record.serial]);
-            self.compromised.revoked(record, *reason);
+            services.crls.changed(&record.ca, &[&record.serial]);
+            services.compromised.revoked(record, *reason);
         }
         Ok(prepared.counts)
     }

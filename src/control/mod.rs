@@ -97,6 +97,8 @@ pub enum Order {
         /// The issuer's id.
         issuer: String,
     },
+    /// Revoke or release many certificates, or count them. Only a running server can.
+    ChangeCertificates(api::BulkRequest),
     /// Release or refuse revocations that Intune asks for and that are held. Only a running server can.
     DecideRevocations {
         /// The id of the tenant.
@@ -121,6 +123,7 @@ impl Order {
                 | Self::ListChallenges { .. }
                 | Self::WithdrawChallenge { .. }
                 | Self::DecideRevocations { .. }
+                | Self::ChangeCertificates(_)
         )
     }
 }
@@ -165,6 +168,8 @@ pub enum Answer {
     Challenges(Vec<api::Challenge>),
     /// The challenge was withdrawn.
     ChallengeWithdrawn(api::Challenge),
+    /// Certificates were changed, or counted.
+    CertificatesChanged(api::BulkReply),
     /// So many revocations were released or refused.
     RevocationsDecided(usize),
     /// It was not done, and why.

@@ -70,6 +70,7 @@ pub fn change(
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
         | Order::WithdrawChallenge { .. }
+        | Order::ChangeCertificates(_)
         | Order::DecideRevocations { .. } => Ok(None),
     }
 }
@@ -109,6 +110,7 @@ pub fn read(store: &dyn Store, order: &Order, sink: Sink<'_>) -> Result<Option<A
         | Order::CreateChallenge(_)
         | Order::ListChallenges { .. }
         | Order::WithdrawChallenge { .. }
+        | Order::ChangeCertificates(_)
         | Order::DecideRevocations { .. } => return Ok(None),
     }))
 }

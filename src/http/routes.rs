@@ -47,7 +47,7 @@ pub fn routes(
     beyond: Option<BoxedFilter<(Response,)>>,
 ) -> BoxedFilter<(Response,)> {
     let beyond = beyond.unwrap_or_else(nothing);
-    mdm::routes(Arc::new(mdm_room(&front)))
+    mdm::routes(Arc::new(mdm_context(&front)))
         .or(scep_routes(front))
         .unify()
         .or(warp::ext::get::<Peer>()
@@ -67,9 +67,9 @@ pub fn routes(
         .boxed()
 }
 
-fn mdm_room(front: &Arc<Front>) -> mdm::Room {
+fn mdm_context(front: &Arc<Front>) -> mdm::Context {
     let of_front = Arc::clone(front);
-    mdm::Room {
+    mdm::Context {
         runtime: Arc::clone(&front.runtime),
         access: Arc::clone(&front.access),
         settings: Box::new(move || {

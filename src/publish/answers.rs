@@ -13,6 +13,8 @@ use chrono::{DateTime, Utc};
 use pki::Serial;
 use store::CaId;
 
+use super::meters::Said;
+
 /// Parts with a lock of their own.
 const SHARDS: usize = 16;
 /// Certificates in each half of a shard: 65,536 answers in all, about as many KiB.
@@ -35,6 +37,8 @@ pub struct Signed {
     pub next_update: DateTime<Utc>,
     /// From then on a new one is made.
     pub refresh: DateTime<Utc>,
+    /// What it says.
+    pub(super) said: Said,
 }
 
 impl Signed {
@@ -182,6 +186,7 @@ mod tests {
             this_update: now,
             next_update: now + TimeDelta::hours(2),
             refresh: now + TimeDelta::hours(1),
+            said: Said::Good,
         })
     }
 

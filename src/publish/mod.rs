@@ -6,6 +6,7 @@
 //! | `table` | which CAs there are, and what a path stands for |
 //! | `board` | the newest CRLs, in memory |
 //! | `responder` | who signs OCSP answers |
+//! | `meters` | what is counted of answers and CRLs |
 //! | `answers` | signed answers that are good for more than one request |
 //! | `status` | one OCSP request, top to bottom |
 //! | `upkeep` | makes CRLs and responders before they are needed |
@@ -14,6 +15,7 @@
 
 mod answers;
 mod board;
+mod meters;
 pub mod places;
 mod responder;
 mod status;
@@ -23,7 +25,7 @@ mod upkeep;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use actors::{RequestGate, RequestLimits, Services, StatusListener};
+use actors::{Metrics, RequestGate, RequestLimits, Services, StatusListener};
 use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
 use issuer::Issuer;
@@ -76,9 +78,10 @@ impl State {
         settings: &Publish,
         trusted_proxies: &[Cidr],
         issuers: impl Iterator<Item = &'a Arc<dyn Issuer>>,
+        metrics: &Metrics,
     ) -> Self {
         Self {
-            table: Table::new(issuers, settings.base(), settings.ocsp),
+            table: Table::new(issuers, settings.base(), settings.ocsp, metrics),
             ocsp_lifetime: settings.ocsp_lifetime.chrono(),
             responder_lifetime: settings.responder_lifetime.chrono(),
             max_age: settings.max_age.duration(),
@@ -99,9 +102,10 @@ impl Publication {
         trusted_proxies: &[Cidr],
         issuers: impl Iterator<Item = &'a Arc<dyn Issuer>>,
     ) -> Arc<Self> {
+        let state = State::new(settings, trusted_proxies, issuers, &services.metrics);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let publication = Arc::new(Self {
-            state: ArcSwap::from_pointee(State::new(settings, trusted_proxies, issuers)),
+            state: ArcSwap::from_pointee(state),
             board: Board::default(),
             responders: Responders::default(),
             answers: Answers::default(),
@@ -123,7 +127,8 @@ impl Publication {
         trusted_proxies: &[Cidr],
         issuers: impl Iterator<Item = &'a Arc<dyn Issuer>>,
     ) {
-        let state = State::new(settings, trusted_proxies, issuers);
+        let metrics = &self.services.metrics;
+        let state = State::new(settings, trusted_proxies, issuers, metrics);
         self.state.store(Arc::new(state));
         self.woken.notify_one();
     }

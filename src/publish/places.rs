@@ -36,7 +36,8 @@ pub fn ca_of(issuer_id: &str, ca: &Certificate) -> String {
     format!("/ca/{issuer_id}.{}.cer", mark(ca))
 }
 
-fn mark(ca: &Certificate) -> String {
+/// What tells a CA of an issuer from the others.
+pub(super) fn mark(ca: &Certificate) -> String {
     let id = CaId::of_ca(ca).to_string();
     id.chars().take(DIGITS).collect()
 }

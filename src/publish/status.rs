@@ -15,6 +15,7 @@ use store::Standing;
 
 use super::answers::Signed;
 use super::board::etag;
+use super::meters::{Made, Said};
 use super::responder::Held;
 use super::table::{Ca, Publisher};
 use super::{Publication, STRIPES, State};
@@ -32,10 +33,26 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+/// An answer with a signature, and what is counted of it.
+struct Answered {
+    reply: Reply,
+    said: Said,
+    made: Made,
+}
+
 /// Why an answer was not made.
 enum NotMade {
     Refused(Refusal),
+    /// The source had as many answers of its own as it may.
+    Limited,
     Failed(String),
+}
+
+/// Who asks, and about which CA.
+struct Asker<'a> {
+    publisher: &'a Publisher,
+    ca: &'a Arc<Ca>,
+    source: IpAddr,
 }
 
 /// What an answer is made of.
@@ -50,12 +67,13 @@ struct Job {
     now: DateTime<Utc>,
 }
 
-struct Made {
+struct Fresh {
     body: Vec<u8>,
     this_update: DateTime<Utc>,
     next_update: DateTime<Utc>,
     /// Whether one of the certificates was never issued.
     unknown: bool,
+    said: Said,
 }
 
 impl Publication {
@@ -66,54 +84,84 @@ impl Publication {
         request: &[u8],
         source: IpAddr,
     ) -> Reply {
+        let started = self.services.clock.instant();
+        let answered = self.answer(publisher, request, source).await;
+        let (reply, said, made) = match answered {
+            Ok(Answered { reply, said, made }) => (reply, said, made),
+            Err(refusal) => (Reply::Refused(refusal), refusal.into(), Made::Unsigned),
+        };
+        let took = self.services.clock.instant();
+        let took = took.saturating_duration_since(started);
+        publisher.meters.answered(said, made, took);
+        reply
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        publisher: &Publisher,
+        request: &[u8],
+        source: IpAddr,
+    ) -> Result<Answered, Refusal> {
         let request = match Request::from_der(request) {
             Ok(request) => request,
-            Err(RequestError::Critical(_)) => return Reply::Refused(Refusal::Unauthorized),
-            Err(_) => return Reply::Refused(Refusal::MalformedRequest),
+            Err(RequestError::Critical(_)) => return Err(Refusal::Unauthorized),
+            Err(_) => return Err(Refusal::MalformedRequest),
         };
-        let Some(ca) = asked_ca(publisher, &request) else {
-            return Reply::Refused(Refusal::Unauthorized);
+        let ca = asked_ca(publisher, &request).ok_or(Refusal::Unauthorized)?;
+        let asker = Asker {
+            publisher,
+            ca,
+            source,
         };
         let answered = match request {
             Request {
                 certificates,
                 nonce: Nonce::Asked(nonce),
-            } if self.admits(source) => self.own(ca, certificates, Some(nonce)).await,
+            } if self.admits(&asker) => self.own(ca, certificates, Some(nonce)).await,
             Request { certificates, .. } => match <[CertId; 1]>::try_from(certificates) {
-                Ok([id]) => self.shared(ca, id, source).await,
-                Err(several) if self.admits(source) => self.own(ca, several, None).await,
-                Err(_) => Err(NotMade::Refused(Refusal::TryLater)),
+                Ok([id]) => self.shared(&asker, id).await,
+                Err(several) if self.may_have(source) => self.own(ca, several, None).await,
+                Err(_) => Err(NotMade::Limited),
             },
         };
-        answered.unwrap_or_else(|not_made| match not_made {
-            NotMade::Refused(refusal) => Reply::Refused(refusal),
+        answered.map_err(|not_made| match not_made {
+            NotMade::Refused(refusal) => refusal,
+            NotMade::Limited => {
+                publisher.meters.limited();
+                Refusal::TryLater
+            }
             NotMade::Failed(error) => {
                 tracing::error!(
                     issuer = ca.issuer.id(),
                     error,
                     "an OCSP answer could not be made"
                 );
-                Reply::Refused(Refusal::InternalError)
+                Refusal::InternalError
             }
         })
     }
 
-    fn admits(&self, source: IpAddr) -> bool {
+    /// Whether this source may have one more answer of its own.
+    fn admits(&self, asker: &Asker<'_>) -> bool {
+        let admitted = self.may_have(asker.source);
+        if !admitted {
+            asker.publisher.meters.limited();
+        }
+        admitted
+    }
+
+    fn may_have(&self, source: IpAddr) -> bool {
         let state = self.state.load();
         state.gate.admits(source, std::time::Instant::now())
     }
 
     /// The answer that everybody gets.
-    async fn shared(
-        self: &Arc<Self>,
-        ca: &Arc<Ca>,
-        id: CertId,
-        source: IpAddr,
-    ) -> Result<Reply, NotMade> {
+    async fn shared(self: &Arc<Self>, asker: &Asker<'_>, id: CertId) -> Result<Answered, NotMade> {
         let now = self.now();
+        let ca = asker.ca;
         let find = || self.answers.find(&ca.id, &id.serial, &id.der, now);
         if let Some(signed) = find() {
-            return Ok(Reply::Shared(signed));
+            return Ok(Answered::shared(signed, Made::Cached));
         }
         let stripe = self.answers.stripe(&ca.id, &id.serial, STRIPES);
         let _making = match self.making.get(stripe) {
@@ -122,14 +170,14 @@ impl Publication {
         };
         // Somebody else may have made it in between.
         if let Some(signed) = find() {
-            return Ok(Reply::Shared(signed));
+            return Ok(Answered::shared(signed, Made::Cached));
         }
         let seen = self.answers.seen();
         let ids = vec![id.clone()];
-        let made = self.make(ca, ids, None, Some(source), now).await?;
+        let made = self.make(ca, ids, None, Some(asker.source), now).await?;
         if made.unknown {
             // Not kept: anybody can think of serial numbers, and one of them may be issued next.
-            return Ok(Reply::Own(made.body.into()));
+            return Ok(Answered::own(made));
         }
         let signed = Arc::new(Signed {
             etag: etag(&made.body),
@@ -138,10 +186,11 @@ impl Publication {
             this_update: made.this_update,
             next_update: made.next_update,
             refresh: now + (made.next_update - now) / 2,
+            said: made.said,
         });
         let kept = (&ca.id, &id.serial);
         self.answers.keep(kept, &id.der, &signed, seen);
-        Ok(Reply::Shared(signed))
+        Ok(Answered::shared(signed, Made::Fresh))
     }
 
     /// An answer for one request alone.
@@ -150,9 +199,9 @@ impl Publication {
         ca: &Arc<Ca>,
         ids: Vec<CertId>,
         nonce: Option<Vec<u8>>,
-    ) -> Result<Reply, NotMade> {
+    ) -> Result<Answered, NotMade> {
         let made = self.make(ca, ids, nonce, None, self.now()).await?;
-        Ok(Reply::Own(made.body.into()))
+        Ok(Answered::own(made))
     }
 
     /// Looks up and signs, off the async threads.
@@ -163,7 +212,7 @@ impl Publication {
         nonce: Option<Vec<u8>>,
         limited: Option<IpAddr>,
         now: DateTime<Utc>,
-    ) -> Result<Made, NotMade> {
+    ) -> Result<Fresh, NotMade> {
         let Some(held) = self.responders.of(&ca.id, now) else {
             // It is being made, or the log says why not.
             return Err(NotMade::Refused(Refusal::TryLater));
@@ -189,7 +238,7 @@ impl Publication {
             .flatten()
     }
 
-    fn make_now(&self, job: &Job) -> Result<Made, NotMade> {
+    fn make_now(&self, job: &Job) -> Result<Fresh, NotMade> {
         let now = job.now.trunc_subsecs(0);
         let next_update = (now + job.state.ocsp_lifetime).min(job.held.end);
         let store = &self.services.store;
@@ -210,8 +259,8 @@ impl Publication {
         }
         let unknown = statuses.contains(&Status::Unknown);
         // Before the signature, which is what it costs.
-        if unknown && job.limited.is_some_and(|source| !self.admits(source)) {
-            return Err(NotMade::Refused(Refusal::TryLater));
+        if unknown && job.limited.is_some_and(|source| !self.may_have(source)) {
+            return Err(NotMade::Limited);
         }
         let answers: Vec<Answer<'_>> = job
             .ids
@@ -229,12 +278,31 @@ impl Publication {
             .collect();
         let this_update = answers.iter().map(|answer| answer.this_update).max();
         let signed = job.held.responder.sign(&answers, now, job.nonce.as_deref());
-        Ok(Made {
+        Ok(Fresh {
             body: signed.map_err(|error| NotMade::Failed(error.to_string()))?,
             this_update: this_update.unwrap_or(now),
             next_update,
             unknown,
+            said: Said::of(&statuses),
         })
+    }
+}
+
+impl Answered {
+    fn shared(signed: Arc<Signed>, made: Made) -> Self {
+        Self {
+            said: signed.said,
+            reply: Reply::Shared(signed),
+            made,
+        }
+    }
+
+    fn own(made: Fresh) -> Self {
+        Self {
+            reply: Reply::Own(made.body.into()),
+            said: made.said,
+            made: Made::Fresh,
+        }
     }
 }
 

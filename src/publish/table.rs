@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use actors::Metrics;
 use bytes::Bytes;
 use issuer::Issuer;
 use ocsp::{CaNames, CertId};
 use pki::{Certificate, KeyUsage};
 use store::CaId;
 
+use super::meters::Meters;
 use super::places;
 
 /// A CA of which something is published: an issuer's current one, or one of before a rollover.
@@ -28,6 +30,7 @@ pub struct Ca {
 /// An issuer and its CAs.
 pub struct Publisher {
     pub(super) cas: Vec<Arc<Ca>>,
+    pub(super) meters: Meters,
 }
 
 impl Publisher {
@@ -64,18 +67,19 @@ impl Table {
         issuers: impl Iterator<Item = &'a Arc<dyn Issuer>>,
         base: Option<&str>,
         ocsp: bool,
+        metrics: &Metrics,
     ) -> Self {
         let mut table = Self {
             prefix: places::prefix(base),
             ..Self::default()
         };
         for issuer in issuers {
-            table.add(issuer, ocsp);
+            table.add(issuer, ocsp, metrics);
         }
         table
     }
 
-    fn add(&mut self, issuer: &Arc<dyn Issuer>, ocsp: bool) {
+    fn add(&mut self, issuer: &Arc<dyn Issuer>, ocsp: bool, metrics: &Metrics) {
         let authority = issuer.authority();
         let kept = issuer.crl().map(|crl| crl.earlier()).unwrap_or_default();
         let next = authority.next().and_then(|chain| chain.first());
@@ -113,7 +117,10 @@ impl Table {
             cas.push(ca);
         }
         if ocsp && cas.iter().any(|ca| ca.has_responder) {
-            let publisher = Arc::new(Publisher { cas });
+            let publisher = Arc::new(Publisher {
+                cas,
+                meters: Meters::new(issuer.id(), metrics),
+            });
             self.responders.insert(places::ocsp(issuer.id()), publisher);
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use actors::{CrlError, KeptCrl};
 use chrono::{DateTime, Utc};
 
-use super::Publication;
 use super::table::Ca;
+use super::{Publication, meters, places};
 
 /// Revocations that come within this time after a CRL was made are on the next one together.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -43,7 +43,10 @@ impl Publication {
                     .responders
                     .renew(&self.services, ca, state.responder_lifetime);
                 match renewed.await {
-                    Ok(due) => round.due = round.due.into_iter().chain([due]).min(),
+                    Ok(due) => {
+                        round.due = round.due.into_iter().chain([due]).min();
+                        self.show_responder(ca);
+                    }
                     Err(error) => {
                         tracing::error!(
                             issuer,
@@ -54,12 +57,17 @@ impl Publication {
                     }
                 }
             }
+            let started = self.services.clock.instant();
             match self.crl_of(ca).await {
                 Ok(Some(crl)) => {
                     if ca.signs_crls {
                         round.due = round.due.into_iter().chain([crl.refresh]).min();
                     }
+                    let (metrics, mark) = (&self.services.metrics, places::mark(&ca.certificate));
+                    meters::crl_shown(metrics, issuer, &mark, crl.next_update, crl.der.len());
                     if self.board.put(ca.id, &crl) {
+                        let took = self.services.clock.instant() - started;
+                        meters::crl_made(metrics, issuer, took);
                         tracing::debug!(issuer, octets = crl.der.len(), "a new CRL is shown");
                     }
                 }
@@ -71,6 +79,14 @@ impl Publication {
             }
         }
         round
+    }
+
+    /// Tells the metrics when the CA's responder ends.
+    fn show_responder(&self, ca: &Ca) {
+        if let Some(held) = self.responders.of(&ca.id, self.now()) {
+            let (metrics, mark) = (&self.services.metrics, places::mark(&ca.certificate));
+            meters::responder_renewed(metrics, ca.issuer.id(), &mark, held.end);
+        }
     }
 
     /// The CA's newest CRL, made where it is due. Of a CA whose key is gone, the last one that it made.

@@ -95,14 +95,8 @@ impl Server {
     }
 
     fn control(&self) -> Control {
-        let services = &self.runtime().services;
         Control {
-            store: Arc::clone(&services.store),
-            journal: services.journal.clone(),
-            clock: Arc::clone(&self.clock),
-            crls: services.crls.clone(),
-            compromised: services.compromised.clone(),
-            challenges: services.challenges.clone(),
+            services: self.runtime().services.clone(),
             directory: self.runtime().directory.clone(),
             revokers: Arc::clone(&self.revokers),
         }

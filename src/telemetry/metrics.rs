@@ -167,9 +167,49 @@ fn describe(recorder: &impl Recorder) {
         None,
         "Challenges that a profile remembers.".into(),
     );
+    describe_published(recorder);
     recorder.describe_gauge(
         "scepd_build_info".into(),
         None,
         "1, with the version and the OpenSSL of this build.".into(),
+    );
+}
+
+fn describe_published(recorder: &impl Recorder) {
+    recorder.describe_counter(
+        "scepd_ocsp_answers_total".into(),
+        None,
+        "OCSP answers by what they say, and whether they were cached, fresh or unsigned.".into(),
+    );
+    recorder.describe_histogram(
+        "scepd_ocsp_seconds".into(),
+        Some(Unit::Seconds),
+        "Time from an OCSP request that has arrived to its answer.".into(),
+    );
+    recorder.describe_counter(
+        "scepd_ocsp_limited_total".into(),
+        None,
+        "OCSP requests for an answer of their own from sources that had as many as they may."
+            .into(),
+    );
+    recorder.describe_gauge(
+        "scepd_ocsp_responder_end_timestamp_seconds".into(),
+        Some(Unit::Seconds),
+        "When the certificate that signs OCSP answers for a CA ends (Unix time).".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_crl_next_update_timestamp_seconds".into(),
+        Some(Unit::Seconds),
+        "The nextUpdate of the CRL that is published of a CA (Unix time).".into(),
+    );
+    recorder.describe_histogram(
+        "scepd_crl_seconds".into(),
+        Some(Unit::Seconds),
+        "Time to make a CRL that is published, and to keep it in the store.".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_crl_bytes".into(),
+        Some(Unit::Bytes),
+        "The size of the CRL that is published of a CA.".into(),
     );
 }

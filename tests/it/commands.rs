@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::test_env::{Running, TestEnv};
 
 /// Runs the real binary on the environment's configuration.
-async fn scepd(env: &TestEnv, arguments: &[&str]) -> Output {
+pub(crate) async fn scepd(env: &TestEnv, arguments: &[&str]) -> Output {
     run(env.dir().join("scepd.toml"), arguments).await
 }
 
@@ -28,7 +28,7 @@ async fn run(config: PathBuf, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     assert!(
         output.status.success(),
         "{}",
@@ -37,7 +37,7 @@ fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     assert!(
         !output.status.success(),
         "{}",

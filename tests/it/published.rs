@@ -9,6 +9,7 @@ use openssl::ocsp::{OcspFlag, OcspResponse};
 use openssl::stack::Stack;
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyParam;
 use pki::{Certificate, Crl, Curve, Digest, KeyKind, Name, Serial, der, oid};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::device::Device;
 use crate::fleet::device_key;
 use crate::test_env::{Running, TestEnv};
 
-async fn server(settings: &str) -> Running {
+pub(crate) async fn server(settings: &str) -> Running {
     TestEnv::new()
         .profile("corp", "")
         .with(&format!(
@@ -28,12 +29,16 @@ async fn server(settings: &str) -> Running {
         .await
 }
 
-fn url(server: &Running, path: &str) -> String {
+pub(crate) fn url(server: &Running, path: &str) -> String {
     let address = server.server.addresses().publish.expect("it is published");
     format!("http://{address}{path}")
 }
 
-async fn get(server: &Running, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+pub(crate) async fn get(
+    server: &Running,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> reqwest::Response {
     let mut asked = server.client().get(url(server, path));
     for (name, value) in headers {
         asked = asked.header(*name, *value);
@@ -41,21 +46,21 @@ async fn get(server: &Running, path: &str, headers: &[(&str, &str)]) -> reqwest:
     asked.send().await.unwrap()
 }
 
-fn header(reply: &reqwest::Response, name: &str) -> String {
+pub(crate) fn header(reply: &reqwest::Response, name: &str) -> String {
     let value = reply.headers().get(name).unwrap();
     value.to_str().unwrap().to_owned()
 }
 
-async fn enrolled(server: &Running) -> Certificate {
+pub(crate) async fn enrolled(server: &Running) -> Certificate {
     let device = Device::at(server.http("corp"), server.client(), device_key()).await;
     device.enroll().await
 }
 
-async fn revoke(server: &Running, certificate: &Certificate) {
+pub(crate) async fn revoke(server: &Running, certificate: &Certificate) {
     revoke_as(server, certificate, "key_compromise").await;
 }
 
-async fn revoke_as(server: &Running, certificate: &Certificate, reason: &str) {
+pub(crate) async fn revoke_as(server: &Running, certificate: &Certificate, reason: &str) {
     let path = format!(
         "/api/v1/admin/certificates/local/{}/revoke",
         certificate.serial().to_hex()
@@ -69,7 +74,7 @@ async fn revoke_as(server: &Running, certificate: &Certificate, reason: &str) {
 }
 
 /// A request about these certificates.
-fn request(ids: &[CertId], nonce: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn request(ids: &[CertId], nonce: Option<&[u8]>) -> Vec<u8> {
     let list: Vec<Vec<u8>> = ids.iter().map(|id| der::seq(&[&id.der])).collect();
     let list: Vec<&[u8]> = list.iter().map(Vec::as_slice).collect();
     let extensions = nonce.map_or_else(Vec::new, |nonce| {
@@ -80,7 +85,7 @@ fn request(ids: &[CertId], nonce: Option<&[u8]>) -> Vec<u8> {
     der::seq(&[&der::seq(&[&der::seq(&list), &extensions])])
 }
 
-async fn post(server: &Running, request: Vec<u8>) -> Vec<u8> {
+pub(crate) async fn post(server: &Running, request: Vec<u8>) -> Vec<u8> {
     let asked = server.client().post(url(server, "/ocsp/local"));
     let reply = asked
         .header("content-type", "application/ocsp-request")
@@ -95,7 +100,7 @@ async fn post(server: &Running, request: Vec<u8>) -> Vec<u8> {
 
 /// Where a certificate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
+pub(crate) enum Status {
     Good,
     Revoked,
     Unknown,
@@ -103,9 +108,22 @@ enum Status {
 
 /// What an answer says of a certificate, once OpenSSL believes that the CA, or whom it trusts with that, has signed it.
 fn judged(answer: &[u8], ca: &Certificate, id: &CertId) -> Status {
+    judged_at(answer, ca, id, chrono::Utc::now())
+}
+
+/// The same at this time.
+pub(crate) fn judged_at(
+    answer: &[u8],
+    ca: &Certificate,
+    id: &CertId,
+    at: chrono::DateTime<chrono::Utc>,
+) -> Status {
     let basic = OcspResponse::from_der(answer).unwrap().basic().unwrap();
     let mut trusted = X509StoreBuilder::new().unwrap();
     trusted.add_cert(X509::from_der(ca.der()).unwrap()).unwrap();
+    let mut time = X509VerifyParam::new().unwrap();
+    time.set_time(at.timestamp());
+    trusted.set_param(&time).unwrap();
     let none = Stack::new().unwrap();
     basic
         .verify(&none, &trusted.build(), OcspFlag::empty())
@@ -121,7 +139,7 @@ fn judged(answer: &[u8], ca: &Certificate, id: &CertId) -> Status {
     }
 }
 
-async fn status(server: &Running, ca: &Certificate, serial: &Serial) -> Status {
+pub(crate) async fn status(server: &Running, ca: &Certificate, serial: &Serial) -> Status {
     let mut statuses = Vec::new();
     for digest in [Digest::Sha1, Digest::Sha256] {
         let id = CertId::new(digest, ca, serial);
@@ -148,7 +166,7 @@ async fn status(server: &Running, ca: &Certificate, serial: &Serial) -> Status {
     statuses[0]
 }
 
-async fn crl(server: &Running, path: &str) -> Crl {
+pub(crate) async fn crl(server: &Running, path: &str) -> Crl {
     server.server.publication().unwrap().renew().await;
     let reply = get(server, path, &[]).await;
     assert_eq!(reply.status(), StatusCode::OK, "{path}");
@@ -320,10 +338,10 @@ async fn strangers_and_nonsense_are_refused_in_five_octets() {
     );
     assert_eq!(post(&server, vec![0; 5000]).await, malformed);
     assert_eq!(post(&server, Vec::new()).await, malformed);
-    assert_eq!(
-        post(&server, request(&[ours], Some(&[1; 129]))).await,
-        malformed
-    );
+    for length in [33, 129] {
+        let long = request(std::slice::from_ref(&ours), Some(&vec![1; length]));
+        assert_eq!(post(&server, long).await, malformed, "{length}");
+    }
     for path in [
         "/ocsp/local",
         "/ocsp/local/",
@@ -354,8 +372,21 @@ async fn nonces_come_back_as_often_as_a_source_may_ask() {
     for several in [vec![unknown.clone()], vec![id.clone(), unknown]] {
         assert_eq!(post(&server, request(&several, None)).await, try_later);
     }
-    let answer = post(&server, request(std::slice::from_ref(&id), Some(&[8; 64]))).await;
-    assert_eq!(judged(&answer, &ca, &id), Status::Good);
+    let metrics = server.nobody().get("/metrics").await.text;
+    for (counted, times) in [
+        (
+            "answers_total{issuer=\"local\",status=\"good\",made=\"fresh\"}",
+            3,
+        ),
+        (
+            "answers_total{issuer=\"local\",status=\"try_later\",made=\"unsigned\"}",
+            2,
+        ),
+        ("limited_total{issuer=\"local\"}", 3),
+    ] {
+        let line = format!("scepd_ocsp_{counted} {times}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

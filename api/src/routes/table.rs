@@ -181,8 +181,8 @@ operations! {
         (Nothing, ReleaseRequest) -> 200 ReleaseReply: "Released.", [NotFound, Conflict, Busy];
     /// Revoke or release many certificates
     ///
-    /// All that the selection finds, or none, in one step with one audit event and one CRL; at most 50,000. Without
-    /// `expected` nothing changes and the reply is a preview. With it, the change is made if there are still as many
+    /// All that the selection finds, or none, in one step with one audit event and one CRL; at most 50,000. A CA somewhere
+    /// else is asked afterwards, certificate by certificate. Without `expected` nothing changes and the reply is a preview. With it, the change is made if there are still as many
     /// certificates as that, and refused with 409 otherwise.
     ChangeCertificates = Post "/api/v1/admin/certificates/bulk" "changeCertificates", Admin, Certificates,
         (Nothing, BulkRequest) -> 200 BulkReply: "What was done, or would be.", [Conflict, Busy];

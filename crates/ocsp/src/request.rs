@@ -9,11 +9,9 @@ pub const LONGEST: usize = 2048;
 /// The most certificates that one request may ask about.
 pub const MOST: usize = 16;
 
-/// The longest nonce that is given back, in octets. Clients should use 32 (RFC 9654, section 2.1).
+/// The longest nonce that a request may hold, in octets: a longer one makes it malformed. Clients use 32 at most; RFC 9654,
+/// section 2.1, lets a responder do nothing for longer ones.
 pub const LONGEST_NONCE: usize = 32;
-
-/// The longest nonce that a request may hold, in octets: a longer one makes it malformed (RFC 9654, section 2.1).
-const LONGEST_LEGAL_NONCE: usize = 128;
 
 /// The longest serial number, in octets, a leading zero octet included (RFC 5280, section 4.1.2.2, allows 20).
 const LONGEST_SERIAL: usize = 32;
@@ -52,8 +50,6 @@ pub enum Nonce {
     /// It is to come back in the answer. What the extension holds, as it came: an OCTET STRING in DER, or the bare octets
     /// that clients from before RFC 6960 send.
     Asked(Vec<u8>),
-    /// It has more octets than [`LONGEST_NONCE`]: a responder may answer without it (RFC 9654, section 2.1).
-    TooLong,
 }
 
 /// Why a request is not answered.
@@ -68,8 +64,8 @@ pub enum RequestError {
     /// It asks about no certificate, or about more than [`MOST`].
     #[error("the OCSPRequest asks about {0} certificates; 1 to {MOST} are answered")]
     Count(usize),
-    /// A nonce of no octets, or of more than 128.
-    #[error("the nonce has {0} octets; 1 to {LONGEST_LEGAL_NONCE} are allowed")]
+    /// A nonce of no octets, or of more than [`LONGEST_NONCE`].
+    #[error("the nonce has {0} octets; 1 to {LONGEST_NONCE} are answered")]
     NonceLength(usize),
     /// There is an extension that must be understood, and is not.
     #[error("the critical extension {0} is not known")]
@@ -198,9 +194,7 @@ impl Nonce {
         let length = inner.map_or(value.len(), |inner| inner.content.len());
         match length {
             1..=LONGEST_NONCE => Ok(Self::Asked(value.to_vec())),
-            0 => Err(RequestError::NonceLength(0)),
-            _ if length > LONGEST_LEGAL_NONCE => Err(RequestError::NonceLength(length)),
-            _ => Ok(Self::TooLong),
+            _ => Err(RequestError::NonceLength(length)),
         }
     }
 }

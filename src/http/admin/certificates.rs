@@ -4,12 +4,10 @@ use actors::{By, Revocation, RevokeError};
 use api::endpoints::{
     DownloadCertificate, ListCertificates, ReleaseCertificate, RevokeCertificate, ShowCertificate,
 };
-use api::profiles::days_to_expiry;
 use api::{
     CertificateDetail, CertificateStatus, DownloadFormat, DownloadQuery, Extension, List,
-    ReleaseReply, ReleaseRequest, RevocationReason, RevokeReply, RevokeRequest,
+    ReleaseReply, ReleaseRequest, RevokeReply, RevokeRequest,
 };
-use chrono::{DateTime, Utc};
 use issuer::policy::usage::eku_short_name;
 use pki::{Certificate, Serial, oid};
 use store::{CaId, CertificateRecord};
@@ -22,6 +20,7 @@ use super::reply::{self, Problem};
 use super::request::{Asked, blocking, note, page};
 use super::serials;
 use crate::auth::Admin;
+use crate::certificates::{ca_named, reason_meant, shown};
 
 pub(super) async fn list(
     context: &AdminContext,
@@ -34,7 +33,7 @@ pub(super) async fn list(
         ca: query
             .issuer_id
             .as_deref()
-            .and_then(|id| ca_named(context, id)),
+            .and_then(|id| ca_named(&context.runtime().directory, id)),
         issuer_id: query.issuer_id,
         profile: query.profile,
         device: query.device,
@@ -58,35 +57,6 @@ pub(super) async fn list(
         page,
         per_page,
     })
-}
-
-/// A certificate as lists show it.
-pub(super) fn shown(record: &CertificateRecord, now: DateTime<Utc>) -> api::Certificate {
-    let status = if record.revoked.is_some() {
-        CertificateStatus::Revoked
-    } else if record.not_after < now {
-        CertificateStatus::Expired
-    } else {
-        CertificateStatus::Valid
-    };
-    api::Certificate {
-        issuer_id: record.issuer_id.clone(),
-        serial: hex::encode(&record.serial),
-        profile: record.profile.clone(),
-        common_name: record.common_name.clone(),
-        sans: record.sans.clone(),
-        not_before: record.not_before,
-        not_after: record.not_after,
-        days_to_expiry: days_to_expiry(record.not_after, now),
-        issued_at: record.issued_at,
-        status,
-        transaction_id: Some(record.transaction_id.clone()).filter(|id| !id.is_empty()),
-        device: record.device.clone(),
-        revoked_at: record.revoked.map(|revocation| revocation.at),
-        revocation_reason: record
-            .revoked
-            .map(|revocation| reason_shown(revocation.reason)),
-    }
 }
 
 pub(super) async fn show(
@@ -237,20 +207,12 @@ pub(super) async fn download(
     Ok(response)
 }
 
-/// The CA of the issuer that the configuration calls so, as far as a profile uses it.
-pub(super) fn ca_named(context: &AdminContext, issuer_id: &str) -> Option<CaId> {
-    let profiles = context.runtime().directory.all();
-    let mut profiles = profiles.values().map(|entry| entry.current());
-    let named = profiles.find(|current| current.spec.issuer.id() == issuer_id)?;
-    Some(CaId::of_ca(named.spec.issuer.authority().certificate()))
-}
-
 /// The record that the path names: by what the issuer was called when it signed, or is called now.
 async fn find(context: &AdminContext, asked: &Asked) -> Result<CertificateRecord, Problem> {
     let issuer_id = asked.parameter(0)?.to_owned();
     let digits = asked.parameter(1)?.to_owned();
     let unknown = format!("issuer {issuer_id:?} has no certificate with the serial {digits:?}");
-    let ca = ca_named(context, &issuer_id);
+    let ca = ca_named(&context.runtime().directory, &issuer_id);
     let store = context.runtime().services.store.clone();
     let found = blocking(move || Ok(serials::find(&*store, (&issuer_id, ca), &digits)?)).await?;
     found.ok_or_else(|| Problem::not_found(unknown))
@@ -271,32 +233,6 @@ fn chain_of(context: &AdminContext, ca: &CaId, certificate: &Certificate) -> Vec
     if signed { chain } else { Vec::new() }
 }
 
-pub(super) fn reason_meant(reason: RevocationReason) -> pki::RevocationReason {
-    match reason {
-        RevocationReason::Unspecified => pki::RevocationReason::Unspecified,
-        RevocationReason::KeyCompromise => pki::RevocationReason::KeyCompromise,
-        RevocationReason::CaCompromise => pki::RevocationReason::CaCompromise,
-        RevocationReason::AffiliationChanged => pki::RevocationReason::AffiliationChanged,
-        RevocationReason::Superseded => pki::RevocationReason::Superseded,
-        RevocationReason::CessationOfOperation => pki::RevocationReason::CessationOfOperation,
-        RevocationReason::PrivilegeWithdrawn => pki::RevocationReason::PrivilegeWithdrawn,
-        RevocationReason::CertificateHold => pki::RevocationReason::CertificateHold,
-    }
-}
-
-fn reason_shown(number: u8) -> RevocationReason {
-    match pki::RevocationReason::from_number(number) {
-        Some(pki::RevocationReason::KeyCompromise) => RevocationReason::KeyCompromise,
-        Some(pki::RevocationReason::CaCompromise) => RevocationReason::CaCompromise,
-        Some(pki::RevocationReason::AffiliationChanged) => RevocationReason::AffiliationChanged,
-        Some(pki::RevocationReason::Superseded) => RevocationReason::Superseded,
-        Some(pki::RevocationReason::CessationOfOperation) => RevocationReason::CessationOfOperation,
-        Some(pki::RevocationReason::PrivilegeWithdrawn) => RevocationReason::PrivilegeWithdrawn,
-        Some(pki::RevocationReason::CertificateHold) => RevocationReason::CertificateHold,
-        _ => RevocationReason::Unspecified,
-    }
-}
-
 fn extension_name(dotted: &str) -> Option<&'static str> {
     Some(match dotted {
         oid::SUBJECT_KEY_ID => "subjectKeyIdentifier",
@@ -311,26 +247,4 @@ fn extension_name(dotted: &str) -> Option<&'static str> {
         oid::TLS_FEATURE => "tlsFeature",
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_survive_the_way_through_the_store() {
-        for reason in [
-            RevocationReason::Unspecified,
-            RevocationReason::KeyCompromise,
-            RevocationReason::CaCompromise,
-            RevocationReason::AffiliationChanged,
-            RevocationReason::Superseded,
-            RevocationReason::CessationOfOperation,
-            RevocationReason::PrivilegeWithdrawn,
-            RevocationReason::CertificateHold,
-        ] {
-            assert_eq!(reason_shown(reason_meant(reason).number()), reason);
-        }
-        assert_eq!(reason_shown(99), RevocationReason::Unspecified);
-    }
 }

@@ -7,8 +7,9 @@ use warp::reply::Response;
 use super::context::AdminContext;
 use super::reply::{self, Problem};
 use super::request::{Asked, blocking};
-use super::{audit, certificates, serials};
+use super::{audit, serials};
 use crate::auth::Admin;
+use crate::certificates::shown;
 
 /// Events and certificates that one timeline shows at most.
 const MOST: u32 = 500;
@@ -52,7 +53,7 @@ pub(super) async fn show(
         let certificates: Vec<api::Certificate> = certificates
             .data
             .iter()
-            .map(|record| certificates::shown(record, now))
+            .map(|record| shown(record, now))
             .collect();
         Ok((events, certificates, truncated))
     })

@@ -62,7 +62,7 @@ pub(super) struct Settings {
 }
 
 /// What the interfaces work with.
-pub(super) struct Room {
+pub(super) struct Context {
     pub(super) runtime: Arc<Runtime>,
     pub(super) access: Arc<AccessLog>,
     /// What they go by at this moment.
@@ -89,7 +89,7 @@ impl Place<'_> {
     }
 }
 
-/// The room of the NDES page, in any letter case, as IIS takes it.
+/// The end of the NDES page's path, in any letter case, as IIS takes it.
 const NDES: &str = "/certsrv/mscep_admin";
 
 fn place(path: &str) -> Option<Place<'_>> {
@@ -106,8 +106,8 @@ fn place(path: &str) -> Option<Place<'_>> {
     if before.is_empty() {
         return Some(Place::NdesAtRoot);
     }
-    let (room, path_id) = before.split_at_checked("/ndes/".len())?;
-    let named = room.eq_ignore_ascii_case("/ndes/") && target::is_path_id(path_id);
+    let (start, path_id) = before.split_at_checked("/ndes/".len())?;
+    let named = start.eq_ignore_ascii_case("/ndes/") && target::is_path_id(path_id);
     named.then_some(Place::Ndes(path_id))
 }
 
@@ -220,7 +220,7 @@ fn set(response: &mut Response, content_type: &'static str) {
 }
 
 /// The interfaces' routes, on https.
-pub(super) fn routes(room: Arc<Room>) -> BoxedFilter<(Response,)> {
+pub(super) fn routes(context: Arc<Context>) -> BoxedFilter<(Response,)> {
     warp::path::full()
         .and(warp::ext::get::<Peer>())
         .and_then(|path: FullPath, peer: Peer| async move {
@@ -233,15 +233,15 @@ pub(super) fn routes(room: Arc<Room>) -> BoxedFilter<(Response,)> {
         .and(warp::body::stream())
         .then(
             move |(path, peer): (FullPath, Peer), method: Method, headers: HeaderMap, body| {
-                let room = Arc::clone(&room);
-                async move { answer(&room, path.as_str(), &peer, method, headers, body).await }
+                let context = Arc::clone(&context);
+                async move { answer(&context, path.as_str(), &peer, method, headers, body).await }
             },
         )
         .boxed()
 }
 
 async fn answer<B, D, E>(
-    room: &Room,
+    context: &Context,
     path: &str,
     peer: &Peer,
     method: Method,
@@ -252,9 +252,9 @@ where
     B: Stream<Item = Result<D, E>> + Send,
     D: Buf,
 {
-    let settings = (room.settings)();
+    let settings = (context.settings)();
     let origin = origin(peer, &headers, &settings.trusted_proxies);
-    let clock = &room.runtime.services.clock;
+    let clock = &context.runtime.services.clock;
     let started = clock.instant();
     let (source, request_id) = (origin.source, origin.request_id.clone());
     let (user_agent, shown_method) = (origin.user_agent.clone(), method.clone());
@@ -272,7 +272,7 @@ where
         ),
         Ok(Some(body)) => {
             let asked = Asked {
-                runtime: &room.runtime,
+                runtime: &context.runtime,
                 interfaces: &settings.interfaces,
                 method,
                 headers,
@@ -301,7 +301,7 @@ where
         milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         request_id: Some(&request_id),
     };
-    room.access.write(&line, || clock.now());
+    context.access.write(&line, || clock.now());
     tagged(answer.response, &request_id)
 }
 

@@ -383,7 +383,7 @@ export interface paths {
         put?: never;
         /**
          * Revoke or release many certificates
-         * @description All that the selection finds, or none, in one step with one audit event and one CRL; at most 50,000. Without `expected` nothing changes and the reply is a preview. With it, the change is made if there are still as many certificates as that, and refused with 409 otherwise.
+         * @description All that the selection finds, or none, in one step with one audit event and one CRL; at most 50,000. A CA somewhere else is asked afterwards, certificate by certificate. Without `expected` nothing changes and the reply is a preview. With it, the change is made if there are still as many certificates as that, and refused with 409 otherwise.
          */
         post: operations["changeCertificates"];
         delete?: never;
@@ -1324,6 +1324,11 @@ export interface components {
              * @description How many certificates.
              */
             count: number;
+            /**
+             * Format: int64
+             * @description How many of them have a CA somewhere else: it is asked to revoke each, again and again until it has answered.
+             */
+            ordered: number;
             /** @description How many of each profile, the most first. `[]` once it was done. */
             profiles: components["schemas"]["ProfileCount"][];
             /** @description The newest of them, at most ten. `[]` once it was done. */
@@ -3021,6 +3026,7 @@ export interface operations {
                      * @example {
                      *       "done": true,
                      *       "count": 412,
+                     *       "ordered": 0,
                      *       "profiles": [],
                      *       "newest": [],
                      *       "at": "2026-11-23T13:00:00Z"

@@ -226,8 +226,13 @@ function Preview({ preview }: { preview: BulkReply }) {
         ))}
         {more > 0 && <li>and {more.toLocaleString()} more</li>}
       </ul>
+      {preview.ordered > 0 && <p>{orderedWords(preview.ordered)}</p>}
     </section>
   );
+}
+
+function orderedWords(ordered: number): string {
+  return `${countOf(ordered)} of issuers elsewhere: each is revoked as soon as its issuer has answered.`;
 }
 
 interface ChangedProps {
@@ -263,6 +268,7 @@ function Changed({ order, done, onClose }: ChangedProps) {
       description={
         <p>
           {countOf(done.count)} changed. OCSP says so now, and the next CRL within a second or two.
+          {done.ordered > 0 && ` ${orderedWords(done.ordered)}`}
         </p>
       }
     >

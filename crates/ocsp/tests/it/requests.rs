@@ -78,13 +78,7 @@ fn nonces_come_back_from_1_to_32_octets() {
         let kept = Nonce::Asked(der::octet_string(&octets));
         assert_eq!(asked(nonce(&octets)).unwrap().nonce, kept, "{length}");
     }
-    for length in [33, 128] {
-        assert_eq!(
-            asked(nonce(&vec![7; length])).unwrap().nonce,
-            Nonce::TooLong
-        );
-    }
-    for length in [0, 129] {
+    for length in [0, 33, 128, 129] {
         let refused = asked(nonce(&vec![7; length]));
         assert_eq!(refused, Err(RequestError::NonceLength(length)));
     }

@@ -9,6 +9,12 @@
 //! `... -- ready`: time and memory from nothing to a store that is open and the state of every profile;
 //! `... -- more 4000 [sync]`: the rate of that many further enrollments, in commits of 16. These three with `STORE_DIR`.
 //!
+//! `... -- serials 20000`: the serial numbers of that many certificates, the newest first, a line each; `... -- revoke 100000`:
+//! that many, the oldest, are revoked, and the time to read them for a CRL. With `STORE_DIR`; `STORE_CA` names the certificate
+//! (PEM) of the CA that is to have signed everything that `fill` makes, so that a server with that CA answers for it.
+//!
+//! `... -- challenges 1000000`: that many challenges for one device, every tenth still open; disk, time and memory to open them.
+//!
 //! The store is made in a temporary directory, or in `STORE_DIR` and left there; then
 //! `... -- open` opens it in a fresh process and says time and memory.
 #![allow(clippy::print_stdout)]
@@ -26,7 +32,7 @@ use store::{
     Records, Reservation, SledOptions, SledStore, StoreTime,
 };
 
-use records::{PROFILES, at, certificate, device, enrollment, event, random};
+use records::{PROFILES, at, ca, certificate, device, enrollment, event, one_time, random};
 use watch::{Watch, busy, memory};
 
 type Done = Result<(), Box<dyn Error>>;
@@ -54,8 +60,14 @@ fn main() -> Done {
         Some("open") => reopen(&dir),
         Some("fill") => fill(&dir, number(1, 1_000_000)),
         Some("ready") => ready(&dir),
+        Some("serials") => serials(&dir, number(1, 20_000)),
+        Some("revoke") => revoke(&dir, number(1, 100_000)),
+        Some("challenges") => challenges(&dir, number(1, 1_000_000)),
         Some("more") => more(&dir, number(1, 4000), arguments.get(2).is_some()),
-        _ => Err("say enroll, search, marks, open, fill, ready or more".into()),
+        _ => Err(
+            "say enroll, search, marks, open, fill, ready, more, serials, revoke or challenges"
+                .into(),
+        ),
     }
 }
 
@@ -459,6 +471,95 @@ fn more(dir: &Path, count: u64, sync: bool) -> Done {
         busied / u32::try_from(count)?,
         memory()
     );
+    Ok(())
+}
+
+/// Shows each of so many certificates, page by page.
+fn each(store: &SledStore, count: u64, oldest: bool, mut show: impl FnMut(Vec<u8>)) -> Done {
+    let all = store.sizes()?.certificates;
+    let per_page = 1000;
+    let pages = count.min(all).div_ceil(per_page);
+    for page in 1..=pages {
+        let page = if oldest {
+            (all / per_page).max(1) + 1 - page
+        } else {
+            page
+        };
+        let query = CertificateQuery {
+            page: u32::try_from(page)?,
+            per_page: u32::try_from(per_page)?,
+            ..CertificateQuery::default()
+        };
+        for record in store.certificates(&query, at(all))?.data {
+            show(record.serial);
+        }
+    }
+    Ok(())
+}
+
+fn serials(dir: &Path, count: u64) -> Done {
+    let store = SledStore::open(dir, &SledOptions::default())?;
+    each(&store, count, false, |serial| {
+        println!("{}", hex::encode(serial))
+    })
+}
+
+fn revoke(dir: &Path, count: u64) -> Done {
+    let store = SledStore::open(dir, &SledOptions::default())?;
+    let mut found = Vec::new();
+    each(&store, count, true, |serial| found.push(serial))?;
+    let started = Watch::start();
+    for some in found.chunks(1000) {
+        let mut change = Change::new();
+        for serial in some {
+            change.push(Op::Revoke {
+                ca: ca(),
+                serial: serial.clone(),
+                at: at(0),
+                reason: 4,
+            });
+        }
+        for answer in store.commit(&[change], time(&store, 0))? {
+            answer?;
+        }
+    }
+    println!("{} revoked in {started}, {}", found.len(), memory());
+    let started = Watch::start();
+    let revoked = store.revoked(&ca())?;
+    println!(
+        "{} read for a CRL in {started}, {}",
+        revoked.len(),
+        memory()
+    );
+    Ok(())
+}
+
+fn challenges(dir: &Path, count: u64) -> Done {
+    let quick = SledOptions {
+        sync: false,
+        ..SledOptions::default()
+    };
+    let store = SledStore::open(dir, &quick)?;
+    let started = Watch::start();
+    for first in (0..count).step_by(500) {
+        let end = (first + 500).min(count);
+        let changes = (first..end).map(one_time).collect::<Result<Vec<_>, _>>()?;
+        for answer in store.commit(&changes, time(&store, 0))? {
+            answer?;
+        }
+    }
+    println!("{count} challenges written in {started}, {}", memory());
+    println!("disk: {} octets each", store.sizes()?.disk_bytes / count);
+    drop(store);
+    println!("before opening: {}", memory());
+    let started = Watch::start();
+    let store = SledStore::open(dir, &SledOptions::default())?;
+    println!("opened in {started}, {}", memory());
+    for profile in PROFILES {
+        let started = Watch::start();
+        let counts = store.challenge_counts(profile, time(&store, 0))?;
+        println!("{profile}: {counts:?} in {started}");
+    }
     Ok(())
 }
 

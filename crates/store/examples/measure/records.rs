@@ -2,13 +2,14 @@
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 use store::{
-    AuditDetails, AuditEvent, CaId, CertificateRecord, Change, EnrollmentRecord, Grounds, Op,
-    Outcome, Reservation, Stage, Times,
+    AuditDetails, AuditEvent, CaId, CertificateRecord, ChallengeRecord, Change, EnrollmentRecord,
+    Grounds, Op, Outcome, Reservation, Stage, Times,
 };
 
 pub(super) const PROFILES: [&str; 3] = ["corp", "iot", "lab"];
@@ -88,10 +89,20 @@ pub(super) fn enrollment(n: u64) -> Result<Change, Box<dyn Error>> {
         }))
 }
 
+/// The CA that signed them all: the one whose certificate (PEM) `STORE_CA` names, or none that exists.
+pub(super) fn ca() -> CaId {
+    static CA: OnceLock<CaId> = OnceLock::new();
+    *CA.get_or_init(|| {
+        let pem = std::env::var_os("STORE_CA").and_then(|path| std::fs::read(path).ok());
+        let ca = pem.and_then(|pem| pki::Certificate::from_pem(&pem).ok());
+        ca.map_or(CaId::from_bytes([7; 16]), |ca| CaId::of_ca(&ca))
+    })
+}
+
 pub(super) fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
     Ok(CertificateRecord {
         issuer_id: "corp-issuing-ca".into(),
-        ca: CaId::from_bytes([7; 16]),
+        ca: ca(),
         serial: random::<20>()?.to_vec(),
         profile: PROFILES[(n % 3) as usize].into(),
         der: random::<1010>()?.to_vec(),
@@ -106,6 +117,34 @@ pub(super) fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
         through_gates: None,
         revoked: None,
     })
+}
+
+/// A challenge for one device, open for a year; of ten all but one are withdrawn in the same step.
+pub(super) fn one_time(n: u64) -> Result<Change, Box<dyn Error>> {
+    let digest = random::<16>()?;
+    let mut change = Change::new();
+    change.push(Op::PutChallenge {
+        record: Box::new(ChallengeRecord {
+            digest,
+            number: 0,
+            profile: PROFILES[(n % 3) as usize].into(),
+            by: "provisioning".into(),
+            interface: "api".into(),
+            bound: format!("{{\"device\":\"{}\"}}", device(n)).into_bytes(),
+            uses: 1,
+            used: 0,
+            created: at(0),
+            expires: at(31_536_000),
+            until: at(31_536_000),
+            last_used: None,
+            withdrawn: None,
+        }),
+        most: u32::MAX,
+    });
+    if !n.is_multiple_of(10) {
+        change.push(Op::WithdrawChallenge { digest, at: at(1) });
+    }
+    Ok(change)
 }
 
 pub(super) fn event(n: u64) -> Result<AuditEvent, Box<dyn Error>> {
