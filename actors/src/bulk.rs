@@ -361,7 +361,11 @@ fn may_be_done(issuer: &dyn Issuer, act: Act) -> Result<(), &'static str> {
         Act::Revoke(RevocationReason::CertificateHold) => {
             Err("their CA is somewhere else, from where no hold can be taken back")
         }
-        Act::Revoke(_) if !issuer.remote().is_some_and(|remote| remote.revokes()) => {
+        Act::Revoke(_)
+            if !issuer
+                .remote()
+                .is_some_and(|remote| remote.revokes() || remote.revokes_by_hand()) =>
+        {
             Err("they cannot be revoked from here: do so at the issuer")
         }
         Act::Revoke(_) => Ok(()),
