@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actors::{Revocation, RevokeError};
 use pki::{Certificate, RevocationReason};
 use scep::client::{Content, Reply};
-use store::{CaId, Records as _};
+use store::CaId;
 
 use crate::device::{Device, issued, refused};
 use crate::maker::Twist;
