@@ -44,8 +44,8 @@ pub use checks::{CheckFinding, CheckLevel, ChecksReply, ChecksRequest};
 pub use error::ErrorReply;
 pub use list::{DEFAULT_PER_PAGE, List, MAX_PER_PAGE, Row};
 pub use profiles::{
-    Counters, Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest,
-    TrustAnchor,
+    Counters, Envelope, IntuneRow, IntuneSection, IssuerSection, Profile, ReloadTrustReply,
+    ReloadTrustRequest, TrustAnchor,
 };
 pub use requests::{Decision, DecisionReply, PendingRequest, RequestQuery, RequestState};
 pub use routes::{

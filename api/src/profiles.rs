@@ -92,6 +92,9 @@ pub struct Profile {
     pub path_id: String,
     /// The issuer that signs for this profile.
     pub issuer_id: String,
+    /// How that issuer is, where it is somewhere else. Omitted for a CA of this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerSection>,
     /// Whether a static challenge password is configured. The value is never shown.
     pub challenge_password_set: bool,
     /// Common name of the RA certificate. Omitted when it has none.
@@ -121,6 +124,22 @@ pub struct Profile {
     /// Ids of the tenants whose service is asked about challenges. Omitted when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intune_tenants: Vec<String>,
+}
+
+/// An issuer somewhere else, as of the last call to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IssuerSection {
+    /// The kind, as `[[issuer]] type` has it.
+    pub kind: String,
+    /// Whether it did what it was asked at least once since the server started.
+    pub reached: bool,
+    /// Whole seconds since it last did; since the server started where it never did.
+    pub silent_for_seconds: u64,
+    /// Why the last call failed. Omitted when it did not. Devices wait (PENDING) as long as it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Whether it can be asked to revoke.
+    pub revokes: bool,
 }
 
 /// The Intune part of a profile.
@@ -339,6 +358,7 @@ mod tests {
         let profile = Profile {
             path_id: String::new(),
             issuer_id: "local".into(),
+            issuer: None,
             challenge_password_set: true,
             ra_cert_subject: "scepd RA".into(),
             ra_cert_not_before: at(1),

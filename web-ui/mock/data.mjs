@@ -58,6 +58,7 @@ function profile(path, now, options = {}) {
   return {
     path_id: path,
     issuer_id: options.issuer ?? "fleet-ca",
+    ...(options.elsewhere ? { issuer: options.elsewhere } : {}),
     challenge_password_set: options.challenge ?? true,
     ra_cert_subject: options.ra ?? `scepd RA ${path || "root"}`,
     ra_cert_not_before: iso(from),
@@ -100,7 +101,13 @@ function fewProfiles(now) {
         replay: 1_284,
       },
     }),
-    profile("iot", now, { left: 4, length: 90, ra: "scepd RA iot" }),
+    profile("iot", now, {
+      left: 4,
+      length: 90,
+      ra: "scepd RA iot",
+      issuer: "company-ejbca",
+      elsewhere: { kind: "ejbca", reached: true, silent_for_seconds: 9, revokes: true },
+    }),
     profile("managed", now, { left: 288, challenge: false, tenants: ["contoso", "fabrikam"] }),
     profile("kiosk", now, {
       left: 23,
@@ -115,6 +122,14 @@ function fewProfiles(now) {
     profile("lab", now, { left: -3, length: 30, challenge: false, issuer: "lab-ca" }),
     profile("mobile", now, {
       left: 118,
+      issuer: "head-office-adcs",
+      elsewhere: {
+        kind: "adcs",
+        reached: true,
+        silent_for_seconds: 437,
+        trouble: "it cannot be reached: the connection was refused",
+        revokes: false,
+      },
       intune: {
         anchors: [anchor("Connector MOBILE", now - 360 * DAY, now + 5.1 * DAY, now)],
         counters: { success: 2_310, not_yet_valid: 2, compliance_failed: 19, malformed: 1 },

@@ -46,6 +46,38 @@ describe("a profile's card", () => {
     expect(root.queryByRole("link", { name: /View Intune details/ })).toBeNull();
   });
 
+  it("says how an issuer elsewhere is, and what to do when it is away", async () => {
+    const issuer = { kind: "ejbca", reached: true, silent_for_seconds: 12, revokes: true };
+    const away = { ...issuer, silent_for_seconds: 420, trouble: "503 CA is \u202eoffline" };
+    withProfiles([
+      profile("well", { issuer_id: "corp-ca", issuer }),
+      profile("away", { issuer: away }),
+      profile("short", { issuer: { ...away, silent_for_seconds: 61 } }),
+      profile("never", { issuer: { ...away, reached: false, silent_for_seconds: 7300 } }),
+      profile("mute", { issuer: { ...issuer, kind: "adcs", revokes: false } }),
+      profile("local"),
+    ]);
+    const { user } = show();
+    const tone = async (name: string, words: string) =>
+      (await card(name)).getByText(words).closest(".badge")?.getAttribute("data-tone");
+    expect(await tone("well", "Answers")).toBe("good");
+    expect(await tone("away", "AWAY for 7 minutes")).toBe("bad");
+    expect(await tone("short", "AWAY for 1 minute")).toBe("warn");
+    expect(await tone("never", "NEVER REACHED in 2 hours")).toBe("bad");
+    expect(fact(await card("well"), "Issuer's kind")).toHaveTextContent(/^ejbca$/);
+    expect(fact(await card("mute"), "Issuer's kind")).toHaveTextContent(
+      "cannot be asked to revoke",
+    );
+    expect((await card("local")).queryByText("Issuer's kind")).toBeNull();
+    const next = (await card("away")).getByText(/The last call to the issuer failed/);
+    expect(next).toHaveTextContent("503 CA is");
+    expect(next.textContent).not.toContain("\u202e");
+    expect(screen.getByText(/3 profiles wait for their issuers\./)).toBeVisible();
+    await user.click(screen.getByRole("radio", { name: /Needs attention/ }));
+    const shown = screen.getAllByRole("article").map((one) => one.getAttribute("aria-labelledby"));
+    expect(shown).toEqual(["profile-away", "profile-never", "profile-short"]);
+  });
+
   it.each([
     [30, false, "good", "30 days left"],
     [29, false, "warn", "29 days left, rotate soon"],

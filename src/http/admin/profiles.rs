@@ -8,11 +8,12 @@ use std::time::Duration;
 use actors::{Current, Entry, Intune, ProfileStatus, Status};
 use api::profiles::days_to_expiry;
 use api::{
-    Endpoint, Envelope, IntuneRow, IntuneSection, Profile, ReloadTrustReply, ReloadTrustRequest,
-    TrustAnchor,
+    Endpoint, Envelope, IntuneRow, IntuneSection, IssuerSection, Profile, ReloadTrustReply,
+    ReloadTrustRequest, TrustAnchor,
 };
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use issuer::RemoteCa;
 use pki::Certificate;
 use warp::reply::Response;
 
@@ -199,6 +200,7 @@ fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
     Ok(Profile {
         path_id: spec.path_id.clone(),
         issuer_id: spec.issuer.id().to_owned(),
+        issuer: spec.issuer.remote().map(issuer_section),
         challenge_password_set: spec.challenge.is_some(),
         ra_cert_subject: common_name(ra),
         ra_cert_not_before: ra.not_before(),
@@ -211,6 +213,17 @@ fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
         intune: seen.intune,
         intune_tenants: seen.tenants,
     })
+}
+
+fn issuer_section(remote: &dyn RemoteCa) -> IssuerSection {
+    let health = remote.health();
+    IssuerSection {
+        kind: remote.kind().to_owned(),
+        reached: health.reached,
+        silent_for_seconds: health.silent_for.as_secs(),
+        trouble: health.trouble,
+        revokes: remote.revokes(),
+    }
 }
 
 fn row(seen: Seen, now: DateTime<Utc>) -> IntuneRow {

@@ -686,6 +686,8 @@ export interface components {
             path_id: string;
             /** @description The issuer that signs for this profile. */
             issuer_id: string;
+            /** @description How that issuer is, where it is somewhere else. Omitted for a CA of this server. */
+            issuer?: components["schemas"]["IssuerSection"];
             /** @description Whether a static challenge password is configured. The value is never shown. */
             challenge_password_set: boolean;
             /** @description Common name of the RA certificate. Omitted when it has none. */
@@ -720,6 +722,22 @@ export interface components {
             intune?: components["schemas"]["IntuneSection"];
             /** @description Ids of the tenants whose service is asked about challenges. Omitted when there are none. */
             intune_tenants?: string[];
+        };
+        /** @description An issuer somewhere else, as of the last call to it. */
+        IssuerSection: {
+            /** @description The kind, as `[[issuer]] type` has it. */
+            kind: string;
+            /** @description Whether it did what it was asked at least once since the server started. */
+            reached: boolean;
+            /**
+             * Format: int64
+             * @description Whole seconds since it last did; since the server started where it never did.
+             */
+            silent_for_seconds: number;
+            /** @description Why the last call failed. Omitted when it did not. Devices wait (PENDING) as long as it is there. */
+            trouble?: string;
+            /** @description Whether it can be asked to revoke. */
+            revokes: boolean;
         };
         /** @description The Intune part of a profile. */
         IntuneSection: {

@@ -1,6 +1,7 @@
 import type { Profile } from "../api/types";
 import { anchorsTone } from "../model/anchors";
 import { expiryTone, RANK, type Tone } from "../model/tone";
+import { issuerTone } from "./issuer-state";
 
 /** Whether challenges of Intune's open the profile: signed ones, or those that its service validates. */
 export function takesIntune(profile: Profile): boolean {
@@ -17,6 +18,7 @@ export function attention(profile: Profile): Tone | undefined {
   const tones = [expiryTone(profile.ra_cert_days_to_expiry, profile.ra_cert_expired)];
   if (profile.intune) tones.push(anchorsTone(profile.intune.trust_anchors ?? []));
   if (lacksChallenge(profile)) tones.push("bad");
+  if (profile.issuer) tones.push(issuerTone(profile.issuer));
   const worst = tones.reduce((a, b) => (RANK[b] > RANK[a] ? b : a));
   return RANK[worst] > 0 ? worst : undefined;
 }
@@ -36,6 +38,7 @@ export function needy(profiles: readonly Profile[]): Profile[] {
 export function summary(profiles: readonly Profile[]): string {
   let intune = 0;
   let missing = 0;
+  let away = 0;
   const ra = { soon: 0, expired: 0 };
   const anchors = { soon: 0, expired: 0, none: 0 };
   for (const profile of profiles) {
@@ -44,6 +47,7 @@ export function summary(profiles: readonly Profile[]): string {
     else if (tone !== "good") ra.soon++;
     if (lacksChallenge(profile)) missing++;
     if (takesIntune(profile)) intune++;
+    if (profile.issuer?.trouble !== undefined) away++;
     if (!profile.intune) continue;
     const held = profile.intune.trust_anchors ?? [];
     if (held.length === 0) anchors.none++;
@@ -61,6 +65,7 @@ export function summary(profiles: readonly Profile[]): string {
       "Intune profile has no trust anchor",
       "Intune profiles have no trust anchor",
     ),
+    said(away, "profile waits for its issuer", "profiles wait for their issuers"),
     said(missing, "challenge password is MISSING", "challenge passwords are MISSING"),
     said(ra.soon, "RA certificate expires within 30 days", "RA certificates expire within 30 days"),
     said(

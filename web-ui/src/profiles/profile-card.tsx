@@ -14,6 +14,7 @@ import { Ruler } from "../parts/ruler";
 import { Untrusted } from "../parts/untrusted";
 import { Day } from "../parts/when";
 import { lacksChallenge, takesIntune } from "./attention";
+import { IssuerBadge, IssuerNext } from "./issuer-state";
 
 /** One SCEP profile. */
 export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
@@ -58,8 +59,17 @@ export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Pro
 
       <Facts>
         <Fact name="Issuer">
-          <Untrusted text={profile.issuer_id} />
+          <span className="badges">
+            <Untrusted text={profile.issuer_id} />
+            {profile.issuer && <IssuerBadge issuer={profile.issuer} />}
+          </span>
         </Fact>
+        {profile.issuer && (
+          <Fact name="Issuer's kind">
+            <Untrusted text={profile.issuer.kind} />
+            {!profile.issuer.revokes && ", cannot be asked to revoke"}
+          </Fact>
+        )}
         <Fact name="Challenge password">
           <ChallengeBadge profile={profile} />
         </Fact>
@@ -125,6 +135,7 @@ function NextSteps({ profile }: { profile: Profile }) {
           <code>ra = "auto"</code> the server renews it, so see its log.
         </Next>
       )}
+      <IssuerNext profile={profile} />
       {intune && anchorsTone(intune.trust_anchors ?? []) !== "good" && (
         <Next>
           Put the connector's certificate into{" "}

@@ -113,7 +113,8 @@ function Nothing({ shown, text, chosen, known }: NothingProps) {
     return (
       <Empty title="Nothing needs attention">
         <p>
-          No certificate ends within 30 days and every profile has a way to authenticate devices.
+          No certificate ends within 30 days, every issuer answers, and every profile has a way to
+          authenticate devices.
         </p>
       </Empty>
     );
