@@ -48,6 +48,7 @@ mod intune_revocations;
 mod logs;
 mod many;
 mod mdm;
+mod mdm_callers;
 mod mtls;
 mod names;
 mod panic;
