@@ -199,7 +199,7 @@ impl Challenges {
         let (now, time) = (self.0.clock.now(), self.0.time.now());
         let end = |from: DateTime<Utc>| from.checked_add_signed(lifetime).unwrap_or(from);
         for _ in 0..DRAWS {
-            let value = ChallengeKey::make(rules.length);
+            let value = ChallengeKey::make(rules.length, rules.alphabet);
             let value = value.map_err(|error| ChallengeError::Failed(error.to_string()))?;
             let record = ChallengeRecord {
                 digest: key.digest(&value),

@@ -169,6 +169,32 @@ impl Crls {
         ca: &Certificate,
         time: StoreTime,
     ) -> Result<KeptCrl, CrlError> {
+        self.find(store, issuer, ca, time, false).await
+    }
+
+    /// As [`newest_of`](Self::newest_of), but who asks while it is made anew waits for that too: every revocation that was
+    /// durable before is on it.
+    ///
+    /// # Errors
+    /// [`CrlError`].
+    pub async fn up_to_date(
+        &self,
+        store: &Arc<dyn Store>,
+        issuer: &Arc<dyn Issuer>,
+        ca: &Certificate,
+        time: StoreTime,
+    ) -> Result<KeptCrl, CrlError> {
+        self.find(store, issuer, ca, time, true).await
+    }
+
+    async fn find(
+        &self,
+        store: &Arc<dyn Store>,
+        issuer: &Arc<dyn Issuer>,
+        ca: &Certificate,
+        time: StoreTime,
+        waits: bool,
+    ) -> Result<KeptCrl, CrlError> {
         let now = time.wall();
         let id = issuer.id();
         let slot = self.slot(CaId::of_ca(ca));
@@ -179,8 +205,8 @@ impl Crls {
         };
         let making = match (Arc::clone(&slot.making).try_lock_owned(), &old) {
             (Ok(making), _) => making,
-            (Err(_), Some(old)) => return Ok(old.clone()),
-            (Err(_), None) => Arc::clone(&slot.making).lock_owned().await,
+            (Err(_), Some(old)) if !waits => return Ok(old.clone()),
+            (Err(_), _) => Arc::clone(&slot.making).lock_owned().await,
         };
         // Somebody else may have made it in between.
         if let Some((crl, true)) = slot.usable(now) {

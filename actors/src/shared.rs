@@ -90,6 +90,7 @@ pub(crate) fn one_time(spec: &ProfileSpec, services: &Services) -> Option<OneTim
         services.challenges.of_profile(names),
         spec.challenge.clone().unwrap_or_default(),
         alone,
+        rules.alphabet,
         &rules.certificate_profile,
     ))
 }

@@ -140,6 +140,8 @@ pub struct OneTimeRules {
     pub lifetime: Duration,
     /// How many characters it has.
     pub length: usize,
+    /// What it is made of.
+    pub alphabet: challenge::Alphabet,
     /// How many may be open at once.
     pub max_open: u32,
     /// How many one client may have made in a minute; 0 = no limit.

@@ -9,8 +9,11 @@ const LONGEST_CHALLENGE: usize = 64;
 
 /// Checks the configuration as a whole.
 pub(super) fn check(run: &Run<'_>, findings: &mut Findings) {
-    for issuer in &run.config.issuers {
-        revocation_places(issuer, findings);
+    // Where scepd publishes them itself, certificates name the places below that URL.
+    if run.config.publish.base().is_none() {
+        for issuer in &run.config.issuers {
+            revocation_places(issuer, findings);
+        }
     }
     for profile in &run.config.profiles {
         open_beside_mtls(profile, findings);
@@ -26,7 +29,8 @@ fn revocation_places(issuer: &Issuer, findings: &mut Findings) {
             &Location::one_of("issuer", &issuer.id).at("cdp_urls"),
             "it is empty, and so is ocsp_urls: certificates name no place of a CRL or an OCSP responder, so that whoever \
              checks one does not see that it was revoked",
-            "publish the CRL and name its address; nothing is to be done where nobody looks for revocations",
+            "set publish.listen and publish.base_url, or name where the CRL is; nothing is to be done where nobody looks for \
+             revocations",
         );
     }
 }

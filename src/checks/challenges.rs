@@ -1,7 +1,7 @@
 //! Who may enroll: the static challenges of a profile, and the proxy that devices come through.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use challenge::{LENGTHS, StaticChallenges, THE_STATIC_CHALLENGE};
 use pki::Certificate;
@@ -10,7 +10,7 @@ use warp::http::HeaderName;
 use super::loaded::LoadedInterface;
 use super::problem::{Findings, Location};
 use super::{Run, advice, pair, secrets};
-use crate::config::{Profile, Secret};
+use crate::config::{Alphabet, Profile, Secret};
 
 /// The longest name of a static challenge, in characters.
 const LONGEST_NAME: usize = 64;
@@ -133,6 +133,16 @@ pub(super) fn one_time(profile: &Profile, location: &Location, findings: &mut Fi
         "1 to 100000 may be open at once",
         "use a number in between",
     );
+    if settings.enabled
+        && settings.alphabet != Alphabet::Hex
+        && profile.challenge_webhook.url.is_some()
+    {
+        findings.warn(
+            &location.at("one_time.alphabet"),
+            "challenges of 12 to 64 letters and digits are taken for those that are made here, and challenge_webhook is not asked about them",
+            "leave it at hex, or use a profile of its own for the webhook",
+        );
+    }
 }
 
 /// What the webhook of Jamf Pro must be shown, where it is on.
@@ -166,11 +176,20 @@ pub(super) fn jamf(
         location.at("jamf.username"),
     );
     let by_header = !settings.header_name.is_empty();
+    let path = settings.client_cert_path.as_deref();
+    let clients = clients(run, path, location, "jamf.client_cert_path", findings);
+    if !by_header && settings.username.is_empty() && path.is_some() {
+        return Some(LoadedInterface {
+            header: None,
+            secret: None,
+            clients: Some(clients?),
+        });
+    }
     if by_header != settings.username.is_empty() {
         findings.fail(
             if by_header { &header_spot } else { &name_spot },
             "the webhook is called with Basic authentication or with a header, one of the two",
-            "set username and password, or header_name and header_value",
+            "set username and password, or header_name and header_value, or client_cert_path",
         );
         return None;
     }
@@ -203,7 +222,34 @@ pub(super) fn jamf(
             }
         },
     };
-    Some(LoadedInterface { header, secret })
+    Some(LoadedInterface {
+        header,
+        secret: Some(secret),
+        clients,
+    })
+}
+
+/// The certificates of those who may call an interface, where they must show one. What cannot be used lets nobody in.
+fn clients(
+    run: &Run<'_>,
+    path: Option<&Path>,
+    location: &Location,
+    setting: &'static str,
+    findings: &mut Findings,
+) -> Option<Vec<Certificate>> {
+    let path = path?;
+    let location = location.at(setting);
+    findings.demand(
+        run.config.server.mtls_listen.is_some(),
+        &location,
+        "client certificates are shown on the mTLS listener, and server.mtls_listen is not set",
+        "set server.mtls_listen, or remove this",
+    );
+    let certificates = pair::certificates(run.files, path, &location, findings)?;
+    for certificate in &certificates {
+        pair::warn_of_end(certificate, &location.in_file(path), run.now, findings);
+    }
+    Some(certificates)
 }
 
 /// What the NDES page must be shown, where it is on.
@@ -238,9 +284,12 @@ pub(super) fn ndes(
         (&location.at("ndes.password_file"), &settings.password_file),
         findings,
     )?;
+    let path = settings.client_cert_path.as_deref();
+    let clients = clients(run, path, location, "ndes.client_cert_path", findings);
     Some(LoadedInterface {
         header: None,
-        secret,
+        secret: Some(secret),
+        clients,
     })
 }
 

@@ -80,8 +80,10 @@ pub struct LoadedProfile {
 pub struct LoadedInterface {
     /// The header that must hold `secret`; `None`: Basic authentication.
     pub header: Option<HeaderName>,
-    /// The password, or what the header must hold.
-    pub secret: Secret,
+    /// The password, or what the header must hold; `None`: a client certificate is enough.
+    pub secret: Option<Secret>,
+    /// The client certificates that may be shown, or their CAs, where one must be.
+    pub clients: Option<Vec<Certificate>>,
 }
 
 /// An RA and until when it is held.

@@ -385,7 +385,13 @@ fn former(
 
 /// Whether any profile that is to be served asks for the mTLS listener.
 pub(super) fn any_mtls(profiles: &[Profile]) -> bool {
-    profiles.iter().any(|profile| profile.mtls.enabled)
+    profiles.iter().any(|profile| {
+        let interfaces = [
+            &profile.jamf.client_cert_path,
+            &profile.ndes.client_cert_path,
+        ];
+        profile.mtls.enabled || interfaces.into_iter().any(Option::is_some)
+    })
 }
 
 /// Says what is odd about the profiles as a whole.

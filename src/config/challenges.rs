@@ -16,6 +16,8 @@ pub struct OneTime {
     pub lifetime: Span,
     /// How many characters it has.
     pub length: usize,
+    /// What it is made of.
+    pub alphabet: Alphabet,
     /// How many may be open at once.
     pub max_open: u32,
     /// How many one client may have made in a minute; 0 = no limit.
@@ -28,10 +30,24 @@ impl Default for OneTime {
             enabled: false,
             lifetime: Span::minutes(60),
             length: 16,
+            alphabet: Alphabet::Hex,
             max_open: 10_000,
             per_client_per_minute: 600,
         }
     }
+}
+
+/// What challenges for one device are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alphabet {
+    /// 0 to 9 and A to F.
+    #[default]
+    Hex,
+    /// A to Z and 2 to 7.
+    Base32,
+    /// 0 to 9, A to Z and a to z.
+    Alphanumeric,
 }
 
 /// Whether a challenge is held to what its webhook named.
@@ -65,6 +81,9 @@ pub struct Jamf {
     pub header_value: Option<Secret>,
     /// File that holds `header_value`.
     pub header_value_file: Option<PathBuf>,
+    /// Certificates of those who may call, or of CAs that issue certificates to them alone, PEM; then it is served on the
+    /// mTLS listener only.
+    pub client_cert_path: Option<PathBuf>,
     /// For how long a challenge is good.
     pub lifetime: Span,
     /// Whether it is held to the profile and device that the webhook names.
@@ -83,6 +102,7 @@ impl Default for Jamf {
             header_name: String::new(),
             header_value: None,
             header_value_file: None,
+            client_cert_path: None,
             lifetime: Span::minutes(15),
             binding: Binding::Observe,
             per_minute: 60,
@@ -116,6 +136,9 @@ pub struct Ndes {
     pub password: Option<Secret>,
     /// File that holds `password`.
     pub password_file: Option<PathBuf>,
+    /// Certificates of those who may call, or of CAs that issue certificates to them alone, PEM; then it is served on the
+    /// mTLS listener only, and still asks for name and password.
+    pub client_cert_path: Option<PathBuf>,
     /// How the page is encoded.
     pub encoding: PageEncoding,
 }

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use admin::{Admin, Oidc};
 pub use asked_url::AskedUrl;
 pub use certificate_profile::{CertificateProfile, KeyType, San, SanType};
-pub use challenges::{Binding, ChallengeWebhook, Jamf, Ndes, OneTime, PageEncoding};
+pub use challenges::{Alphabet, Binding, ChallengeWebhook, Jamf, Ndes, OneTime, PageEncoding};
 pub use cidr::{Cidr, CidrError};
 pub use error::{Error, Errors};
 pub use example::EXAMPLE;

@@ -36,7 +36,7 @@ mod watched;
 pub(crate) use connection_limit::ConnectionLimit;
 pub use listener::{ConnectionLimits, Listener, Phase};
 pub(crate) use listener::{Told, serve};
-pub use mdm::{Credentials, Interfaces, JamfHook, NdesPage};
+pub use mdm::{Callers, Credentials, Interfaces, JamfHook, NdesPage};
 pub use origin::request_id;
 pub use page::page;
 pub(crate) use published::published;

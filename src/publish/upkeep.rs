@@ -104,7 +104,7 @@ impl Publication {
             let newest =
                 services
                     .crls
-                    .newest_of(&services.store, &ca.issuer, &ca.certificate, time);
+                    .up_to_date(&services.store, &ca.issuer, &ca.certificate, time);
             return newest.await.map(Some);
         }
         match self.board.of(&ca.id) {

@@ -2,11 +2,13 @@
 
 use crate::auth::limit::WrongCredentials;
 use crate::checks::{Loaded, LoadedInterface, LoadedProfile, attribute_oid};
-use crate::config::{Config, Crypto, DeviceState, Expired, Sid, Span, UnknownCertificates};
+use crate::config::{
+    Alphabet, Config, Crypto, DeviceState, Expired, Sid, Span, UnknownCertificates,
+};
 use crate::hooks::challenge_webhook::ChallengeWebhook;
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
-use crate::http::{Credentials, Interfaces, JamfHook, NdesPage};
+use crate::http::{Callers, Credentials, Interfaces, JamfHook, NdesPage};
 use crate::intune::ById;
 use actors::{
     ChainSettings, ComplianceHook, FormerRevocations, Intune, OneTimeRules, OutsideRules,
@@ -72,6 +74,11 @@ fn spec(
         one_time: settings.one_time.enabled.then(|| OneTimeRules {
             lifetime: settings.one_time.lifetime.duration(),
             length: settings.one_time.length,
+            alphabet: match settings.one_time.alphabet {
+                Alphabet::Hex => challenge::Alphabet::Hex,
+                Alphabet::Base32 => challenge::Alphabet::Base32,
+                Alphabet::Alphanumeric => challenge::Alphabet::Alphanumeric,
+            },
             max_open: settings.one_time.max_open,
             per_client_per_minute: settings.one_time.per_client_per_minute,
             certificate_profile: profile.policy.id.clone(),
@@ -141,23 +148,33 @@ pub(super) fn interfaces(loaded: &Loaded, config: &Config) -> Interfaces {
     };
     for profile in &loaded.profiles {
         let (path_id, settings) = (&profile.settings.path_id, &profile.settings);
-        if let Some(LoadedInterface { header, secret }) = &profile.jamf {
-            let secret = secret.expose();
+        if let Some(LoadedInterface {
+            header,
+            secret,
+            clients,
+        }) = &profile.jamf
+        {
+            let credentials = secret.as_ref().map(|secret| match header {
+                Some(header) => Credentials::header(header.clone(), secret.expose()),
+                None => Credentials::basic(&settings.jamf.username, secret.expose()),
+            });
             let hook = JamfHook {
-                credentials: match header {
-                    Some(header) => Credentials::header(header.clone(), secret),
-                    None => Credentials::basic(&settings.jamf.username, secret),
-                },
+                callers: Callers::new(credentials, clients.clone()),
                 lifetime: settings.jamf.lifetime.duration(),
                 binding: settings.jamf.binding,
                 per_minute: settings.jamf.per_minute,
             };
             interfaces.jamf.insert(path_id.clone(), hook);
         }
-        if let Some(LoadedInterface { secret, .. }) = &profile.ndes {
-            let credentials = Credentials::basic(&settings.ndes.username, secret.expose());
+        if let Some(LoadedInterface {
+            secret, clients, ..
+        }) = &profile.ndes
+        {
+            let credentials = secret.as_ref().map(|secret| {
+                Credentials::basic(&settings.ndes.username, secret.expose()).with_domain()
+            });
             let page = NdesPage {
-                credentials: credentials.with_domain(),
+                callers: Callers::new(credentials, clients.clone()),
                 encoding: settings.ndes.encoding,
             };
             if settings.ndes.at_root {

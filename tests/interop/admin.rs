@@ -66,10 +66,39 @@ impl Operator<'_> {
 
     /// A new challenge of this profile, by the admin API.
     pub(crate) fn challenge(&self, profile: &str) -> String {
-        let wanted = serde_json::json!({ "profile": profile }).to_string();
-        let reply = self.ask_with(reqwest::Method::POST, "/api/v1/challenges", wanted);
+        self.challenge_with(&serde_json::json!({ "profile": profile }))
+    }
+
+    /// A new challenge, by the admin API.
+    pub(crate) fn challenge_with(&self, wanted: &Value) -> String {
+        let path = "/api/v1/challenges";
+        let reply = self.ask_with(reqwest::Method::POST, path, wanted.to_string());
         let challenge = reply["challenge"].as_str();
         challenge.expect("a challenge").to_owned()
+    }
+
+    /// The id of the challenge that was made last.
+    pub(crate) fn newest_challenge(&self) -> String {
+        let list = self.ask(reqwest::Method::GET, "/api/v1/challenges");
+        let id = list["challenges"][0]["id"].as_str();
+        id.expect("a challenge").to_owned()
+    }
+
+    /// Reason and words of the newest refusal in the audit.
+    pub(crate) fn newest_refusal(&self) -> (String, String) {
+        let path = "/api/v1/audit?outcome=failure&per_page=1";
+        let list = self.ask(reqwest::Method::GET, path);
+        let details = &list["data"][0]["details"];
+        let text = |name: &str| details[name].as_str().unwrap_or_default().to_owned();
+        (text("reason"), text("message"))
+    }
+
+    /// The octets of an NDES page.
+    pub(crate) fn as_mdm_octets(&self, path: &str, (name, password): (&str, &str)) -> Vec<u8> {
+        let request = self.client.get(self.server.https(path));
+        let reply = http::send(request.basic_auth(name, Some(password)));
+        assert_eq!(reply.status, 200, "{path}");
+        reply.body
     }
 
     /// What an interface for MDMs answers to this name and password.

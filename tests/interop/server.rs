@@ -153,6 +153,21 @@ impl Server {
         fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
     }
 
+    /// What a command of the real binary prints, on this server's configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let said = Command::new(binary())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.dir.path().join("scepd.toml"))
+            .current_dir(self.dir.path())
+            .env_remove("SCEPD_BIN")
+            .output()
+            .expect("scepd runs");
+        let words = String::from_utf8_lossy(&said.stderr);
+        assert!(said.status.success(), "scepd {arguments:?}: {words}");
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
     /// Waits until the log has a line with this text.
     pub(crate) fn until_logged(&self, text: &str) {
         let started = Instant::now();

@@ -148,7 +148,20 @@ fn a_challenge_of_each_interface_is_good_once() {
             password = 'a-long-password-of-an-mdm'
         ",
     };
-    let server = Server::start(&[made]);
+    let wide = Added {
+        path_id: "wide",
+        settings: "
+            crypto = 'compatible'
+            [one_time]
+            enabled = true
+            [ndes]
+            enabled = true
+            username = 'mdm'
+            password = 'a-long-password-of-an-mdm'
+            encoding = 'utf-16le'
+        ",
+    };
+    let server = Server::start(&[made, wide]);
     let (dir, url) = (server.scratch("strongswan"), server.http("made"));
     fetch_ca(&dir, &url);
     let operator = Operator::of(&server);
@@ -158,14 +171,22 @@ fn a_challenge_of_each_interface_is_good_once() {
     let mdm = ("mdm", "a-long-password-of-an-mdm");
     let path = "/ndes/made/certsrv/mscep_admin/";
     let page = operator.as_mdm(reqwest::Method::GET, path, mdm, "");
-    let rest = page
-        .split("The enrollment challenge password is: <B> ")
-        .nth(1);
-    let by_page = rest.and_then(|rest| rest.split(' ').next()).unwrap();
+    let by_page = scraped(&page);
     let by_api = operator.challenge("made");
-    for (n, challenge) in [by_webhook.as_str(), by_page, &by_api]
-        .into_iter()
-        .enumerate()
+    // Fleet's form, whose device is named besides.
+    let event = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":"2","eventTimestamp":1800000000123,"name":"x"},
+        "event":{"payloadIdentifier":"p","device":{"uuid":"U-1","serialNumber":"C02"}}}"#;
+    let by_fleet = operator.as_mdm(reqwest::Method::POST, "/hooks/jamf/made", jamf, event);
+    let by_command = server.command(&["challenge", "create", "--profile", "made"]);
+    for (n, challenge) in [
+        by_webhook.as_str(),
+        by_page,
+        &by_api,
+        &by_fleet,
+        by_command.trim(),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let (key, certificate) = (format!("{n}.key"), format!("{n}.pem"));
         tool::rsa_key(&dir, &key);
@@ -176,6 +197,94 @@ fn a_challenge_of_each_interface_is_good_once() {
         tool::rsa_key(&dir, &second);
         let said = pki(&dir, &enroll(&url, &second, &["--password", challenge]));
         assert!(!said.ok && said.out.is_empty(), "{}", said.all);
+        assert_eq!(operator.newest_refusal().0, "challenge_used");
+    }
+    // As Windows servers send it.
+    let page = operator.as_mdm_octets("/ndes/wide/certsrv/mscep_admin/", mdm);
+    assert_eq!(page[..2], [0x3c, 0]);
+    let units = page
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let page = String::from_utf16(&units.collect::<Vec<u16>>()).unwrap();
+    tool::rsa_key(&dir, "wide.key");
+    let wide = server.http("wide");
+    let password = ["--password", scraped(&page)];
+    let said = pki(&dir, &enroll(&wide, "wide.key", &password));
+    keep(&dir, &said, "wide.pem");
+    tool::judge(&dir, &server.ca(), "wide.pem", "wide.key", SUBJECT);
+}
+
+/// The challenge in an NDES page, by Fleet's rule.
+fn scraped(page: &str) -> &str {
+    let rest = page
+        .split("The enrollment challenge password is: <B> ")
+        .nth(1);
+    let challenge = rest.and_then(|rest| rest.split_whitespace().next());
+    challenge.expect("a challenge in the page")
+}
+
+#[test]
+#[ignore = "needs strongSwan pki"]
+fn the_operator_sees_why_a_challenge_was_refused_and_the_device_does_not() {
+    let settings = "crypto = 'compatible'\n[one_time]\nenabled = true";
+    let [made, other] = ["made", "other"].map(|path_id| Added { path_id, settings });
+    let server = Server::start(&[made, other]);
+    let (dir, url) = (server.scratch("strongswan"), server.http("made"));
+    fetch_ca(&dir, &url);
+    tool::rsa_key(&dir, "1.key");
+    let operator = Operator::of(&server);
+    let make = |more: serde_json::Value| {
+        let mut wanted = serde_json::json!({ "profile": "made" });
+        let members = wanted.as_object_mut().unwrap();
+        members.extend(more.as_object().unwrap().clone());
+        operator.challenge_with(&wanted)
+    };
+    let none = serde_json::json!({});
+    let withdrawn = make(none.clone());
+    let id = operator.newest_challenge();
+    server.command(&["challenge", "withdraw", &id]);
+    let expired = make(serde_json::json!({ "lifetime_seconds": 1 }));
+    let made_at = std::time::Instant::now();
+    let cases = [
+        ("challenge_withdrawn", "withdrawn", withdrawn),
+        (
+            "challenge_unknown",
+            "no such challenge",
+            "0123456789ABCDEF".to_owned(),
+        ),
+        (
+            "challenge_bound",
+            "device `gate-8`",
+            make(serde_json::json!({ "device": "gate-8" })),
+        ),
+        (
+            "challenge_bound",
+            "subject `CN=gate-8`",
+            make(serde_json::json!({ "subject": "CN=gate-8" })),
+        ),
+        (
+            "challenge_bound",
+            "alternative names",
+            make(serde_json::json!({ "sans": "dns:gate-8.example.org" })),
+        ),
+        (
+            "challenge_bound",
+            "profile `other`",
+            operator.challenge_with(&serde_json::json!({ "profile": "other" })),
+        ),
+        ("challenge_expired", "expired", expired),
+    ];
+    while made_at.elapsed() < std::time::Duration::from_secs(1) {
+        std::thread::yield_now();
+    }
+    for (reason, words, challenge) in cases {
+        let said = pki(&dir, &enroll(&url, "1.key", &["--password", &challenge]));
+        assert!(!said.ok && said.out.is_empty(), "{reason}: {}", said.all);
+        assert!(!said.all.contains(words), "{reason}: {}", said.all);
+        let (told, message) = operator.newest_refusal();
+        assert_eq!(told, reason, "{message}");
+        assert!(message.contains(words), "{reason}: {message}");
+        assert!(!message.contains(&challenge), "{reason}: {message}");
     }
 }
 

@@ -262,7 +262,7 @@ async fn the_command_line_counts_revokes_and_takes_back() {
     );
     assert_eq!(standing(&server, &serials[3]), Standing::Good);
 
-    let file = server.env.file("serials", b"");
+    let file = server.env.file("serials", b" ,\n");
     let list = ["certs", "revoke", "--serials-file", file.to_str().unwrap()];
     let empty = scepd(env, &list).await;
     assert!(err(&empty).contains("there is no serial number in it"));

@@ -22,7 +22,7 @@ use crate::test_env::{Running, TestEnv};
 
 const SECRET: &[u8] = b"a secret of the webhook's receiver";
 
-/// One answer of the receiver: octets of HTTP; nothing at all when empty.
+/// One answer of the receiver: octets of HTTP; the end of the connection when empty.
 type Answers = Arc<Mutex<VecDeque<String>>>;
 
 /// A receiver on a port of this machine that gives one answer after the other, the last one for ever.
@@ -38,6 +38,9 @@ fn http(status: u16, more: &str, body: &str) -> String {
         "HTTP/1.1 {status} x\r\nconnection: close\r\n{more}content-length: {length}\r\n\r\n{body}"
     )
 }
+
+/// An answer that never comes, on a connection that stays open.
+const SILENCE: &str = "silence";
 
 fn allow() -> String {
     http(200, "", r#"{"allow":true}"#)
@@ -84,6 +87,11 @@ impl Receiver {
                         }
                     };
                     heard.send_modify(|heard| heard.push((head, body)));
+                    if answer == SILENCE {
+                        // Until the client has had enough.
+                        let _ = stream.read(&mut [0]).await;
+                        return;
+                    }
                     let _ = stream.write_all(answer.as_bytes()).await;
                     let _ = stream.shutdown().await;
                 });
@@ -216,6 +224,8 @@ async fn whatever_is_no_answer_is_asked_again() {
         ("another JSON", http(200, "", r#"{"allow":"yes"}"#)),
         ("too much", http(200, "", &long)),
         ("the end", String::new()),
+        ("silence", SILENCE.to_owned()),
+        ("half an answer", allow()[..70].to_owned()),
     ] {
         let receiver = Receiver::start([bad, allow()]).await;
         let server = TestEnv::new()
@@ -225,6 +235,29 @@ async fn whatever_is_no_answer_is_asked_again() {
         let (_, reply) = ask(&server, "somebody-elses-challenge").await;
         issued(reply);
         assert_eq!(receiver.heard(2).await.len(), 2, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_answers_the_first_counts() {
+    let no = http(200, "", r#"{"allow":false}"#);
+    for (answers, is_let_in) in [
+        (format!("{}{no}", allow()), true),
+        (format!("{no}{}", allow()), false),
+    ] {
+        let receiver = Receiver::start([answers]).await;
+        let server = TestEnv::new()
+            .profile("corp", &receiver.settings(&["url"]))
+            .start()
+            .await;
+        for _ in 0..2 {
+            let (_, reply) = ask(&server, "somebody-elses-challenge").await;
+            match is_let_in {
+                true => drop(issued(reply)),
+                false => drop(refused(reply)),
+            }
+        }
+        assert_eq!(receiver.heard(2).await.len(), 2, "once for each request");
     }
 }
 
@@ -274,4 +307,31 @@ async fn it_is_told_of_each_certificate_until_it_has_heard() {
         assert_eq!(STANDARD.decode(raw).unwrap(), certificate.der());
         assert!(body.get("scepChallenge").is_none(), "{body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_receiver_is_told_once_however_often_the_outbox_is_looked_through() {
+    let receiver = Receiver::start([SILENCE.to_owned(), http(200, "", "")]).await;
+    let settings = receiver.settings(&["notify_url"]).replace("'1s'", "'1m'");
+    let server = TestEnv::new().profile("corp", &settings).start().await;
+    let (_, reply) = ask(&server, crate::test_env::CHALLENGE).await;
+    issued(reply);
+    let actor = server.profile("corp").actor.clone();
+    let slow = tokio::spawn(actor.send(Sweep));
+    assert_eq!(receiver.heard(1).await.len(), 1);
+    // Meanwhile somebody else looks; what is on its way is not sent again.
+    let second = tokio::spawn(actor.send(Sweep));
+    server.env.clock.advance(Duration::seconds(1));
+    let notices = || {
+        let store = &server.server.runtime().services.store;
+        store.sizes().unwrap().notices
+    };
+    assert_eq!((receiver.heard(1).await.len(), notices()), (1, 1));
+    // No answer in time is none, and it is sent again later.
+    server.env.clock.advance(Duration::minutes(2));
+    slow.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    server.env.clock.advance(Duration::minutes(10));
+    actor.send(Sweep).await.unwrap();
+    assert_eq!((receiver.heard(2).await.len(), notices()), (2, 0));
 }

@@ -58,6 +58,7 @@ mod logs;
 mod maker;
 mod many;
 mod mdm;
+mod mdm_callers;
 mod mtls;
 mod names;
 mod panic;

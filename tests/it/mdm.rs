@@ -11,7 +11,7 @@ use store::TokenRole;
 use crate::device::{Device, issued, refused};
 use crate::test_env::{Running, TestEnv};
 
-const PASSWORD: &str = "a-long-password-of-jamf";
+pub(crate) const PASSWORD: &str = "a-long-password-of-jamf";
 const ONE_TIME: &str = "
 [one_time]
 enabled = true
@@ -46,7 +46,7 @@ fn reason(server: &Running) -> Option<String> {
 }
 
 /// It is good for one device, and for no second one.
-async fn is_good_once(server: &Running, challenge: &str) {
+pub(crate) async fn is_good_once(server: &Running, challenge: &str) {
     assert_eq!(enrolled(server, challenge).await, Ok(()));
     let told = enrolled(server, challenge).await.unwrap_err();
     assert_eq!(told, "the challenge was refused");
@@ -197,7 +197,7 @@ fn jamf(server: &Running, body: &str, password: Option<&str>) -> reqwest::Reques
     }
 }
 
-const JAMF: &str = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":1,"eventTimestamp":1800000000,"name":"SCEPChallenge"},
+pub(crate) const JAMF: &str = r#"{"webhook":{"webhookEvent":"SCEPChallenge","id":1,"eventTimestamp":1800000000,"name":"SCEPChallenge"},
     "event":{"scepServerUrl":"https://ca/scep/corp","payloadIdentifier":"0A1B","payloadTypes":["com.apple.security.scep"]}}"#;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,13 +16,14 @@ use std::time::Duration;
 use store::ChallengeState;
 
 /// How many devices come with one challenge at once, and how often; 500 rounds for a thorough run.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 const ROUNDS: &str = "SCEPD_CHALLENGE_ROUNDS";
 
 fn rules() -> OneTimeRules {
     OneTimeRules {
         lifetime: Duration::from_secs(3600),
         length: 16,
+        alphabet: challenge::Alphabet::Hex,
         max_open: 100,
         per_client_per_minute: 0,
         certificate_profile: "device".to_owned(),
@@ -137,7 +138,7 @@ async fn of_many_devices_with_one_challenge_one_gets_a_certificate() {
         .ok()
         .and_then(|text| text.parse().ok());
     let key = Device::new(&env, "first").key;
-    for round in 0..rounds.unwrap_or(4_usize) {
+    for round in 0..rounds.unwrap_or(2_usize) {
         let new = make(&running, &wish()).await;
         let before = running.certificates();
         let requests: Vec<_> = (0..AT_ONCE)

@@ -121,7 +121,7 @@ fn life(directory: &Path, round: usize, patience: Option<usize>) -> Vec<String> 
     delivered
 }
 
-fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{words}.").unwrap();
     out.flush().unwrap();

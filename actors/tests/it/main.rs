@@ -8,6 +8,7 @@
 )]
 
 mod approval;
+mod challenge_costs;
 mod challenges;
 mod clock_steps;
 mod crash;
@@ -21,6 +22,7 @@ mod intune;
 mod intune_records;
 mod lock_out;
 mod names;
+mod one_time_crash;
 mod outside;
 mod questions;
 mod renamed;

@@ -42,7 +42,7 @@ pub use intune::{
 };
 pub use label::{Label, fail_info};
 pub use memory::{RateLimited, RateWindow, ReplayMemory, Ticket};
-pub use one_time::{Binding, ChallengeKey, LENGTHS, Made, OneTime, Standing, is_shaped};
+pub use one_time::{Alphabet, Binding, ChallengeKey, LENGTHS, Made, OneTime, Standing};
 pub use static_challenges::{StaticChallenges, THE_STATIC_CHALLENGE};
 pub use validator::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,

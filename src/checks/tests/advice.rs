@@ -52,6 +52,15 @@ fn an_issuer_without_a_place_of_revocation_is_warned_of() {
     let issuer = env.config.issuers.first_mut().unwrap();
     issuer.ocsp_urls = vec!["http://ocsp.example.com".to_owned()];
     assert_eq!(env.warnings(), [""; 0]);
+    let issuer = env.config.issuers.first_mut().unwrap();
+    issuer.ocsp_urls.clear();
+    env.config.publish.listen = "127.0.0.1:8081".parse().ok();
+    env.config.publish.base_url = Some("http://pki.example.com".to_owned());
+    assert_eq!(
+        env.warnings(),
+        [""; 0],
+        "certificates name what is published"
+    );
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Who may have challenges made by an interface.
 
 use crate::auth::secret::Digest;
+use crate::http::mtls;
+use crate::http::{Channel, Peer};
+use actors::Runtime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pki::Certificate;
 use warp::http::header::AUTHORIZATION;
 use warp::http::{HeaderMap, HeaderName};
 use zeroize::Zeroizing;
@@ -17,6 +21,83 @@ pub struct Credentials {
     name: String,
     /// Whether a Windows domain may stand before the name.
     with_domain: bool,
+}
+
+/// Who may call an interface: whoever shows a client certificate, where one is asked for, and credentials, where some are.
+pub struct Callers {
+    credentials: Option<Credentials>,
+    /// The client certificates that may be shown, or their CAs.
+    clients: Option<Vec<Certificate>>,
+}
+
+/// Why a connection is none on which an interface is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// It is served on the mTLS listener.
+    OnMutual,
+    /// It is served on the https listener.
+    OnHttps,
+    /// The client certificate is none of those that may be shown; why, for the log.
+    Certificate(String),
+}
+
+impl Callers {
+    /// With these credentials, and one of these client certificates (or of their CAs).
+    #[must_use]
+    pub fn new(credentials: Option<Credentials>, clients: Option<Vec<Certificate>>) -> Self {
+        Self {
+            credentials,
+            clients,
+        }
+    }
+
+    /// Whether the interface is served on this connection.
+    pub(super) async fn come_by(&self, peer: &Peer, runtime: &Runtime) -> Result<(), Elsewhere> {
+        let Some(clients) = &self.clients else {
+            return match peer.channel {
+                Channel::Https => Ok(()),
+                Channel::Plain | Channel::Mutual => Err(Elsewhere::OnHttps),
+            };
+        };
+        if peer.channel != Channel::Mutual {
+            return Err(Elsewhere::OnMutual);
+        }
+        let now = runtime.services.clock.now();
+        let leaf = peer.certificates.first();
+        let named = leaf.is_some_and(|leaf| {
+            let mut same = clients.iter().filter(|one| one.der() == leaf.as_ref());
+            same.any(|one| one.valid_at(now))
+        });
+        if !named {
+            let cas: Vec<Certificate> = clients.iter().filter(|one| one.is_ca()).cloned().collect();
+            mtls::check(&peer.certificates, &cas, now)
+                .map_err(|error| Elsewhere::Certificate(error.to_string()))?;
+        }
+        let revoked = mtls::not_revoked(runtime, &peer.certificates).await;
+        revoked.map_err(|error| Elsewhere::Certificate(error.to_string()))
+    }
+
+    /// Whether the headers show the credentials.
+    pub(super) fn shown(&self, headers: &HeaderMap) -> Shown {
+        let credentials = self.credentials.as_ref();
+        credentials.map_or(Shown::Right, |credentials| credentials.shown(headers))
+    }
+
+    /// Whether there is a secret that somebody could try out.
+    pub(super) fn can_be_guessed(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// What the audit calls the caller: by the credentials, or by the client certificate.
+    pub(super) fn name(&self, peer: &Peer) -> String {
+        if let Some(credentials) = &self.credentials {
+            return credentials.name().to_owned();
+        }
+        let leaf = peer.certificates.first();
+        leaf.and_then(|leaf| Certificate::from_der(leaf).ok())
+            .map(|leaf| leaf.subject().to_string())
+            .unwrap_or_default()
+    }
 }
 
 /// What was shown.

@@ -1,7 +1,7 @@
 //! The webhook `SCEPChallenge`: Jamf Pro asks for a challenge whenever it sends a profile, Fleet (as "Smallstep") too. The whole
 //! body of the reply is the challenge: no line feed after it.
 
-use super::credentials::{Credentials, Shown};
+use super::credentials::{Callers, Shown};
 use super::{Answer, Asked, set};
 use crate::challenges::{NotMade, profile};
 use crate::config::Binding as Held;
@@ -21,7 +21,7 @@ const IDENTIFIER: usize = 256;
 /// The webhook of one profile.
 pub struct JamfHook {
     /// Who may call it.
-    pub credentials: Credentials,
+    pub callers: Callers,
     /// For how long a challenge is good.
     pub lifetime: Duration,
     /// Whether it is held to what the webhook names.
@@ -44,7 +44,7 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: &str) -> Answer {
         let words = "there is no such webhook";
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
-    let answer = match asked.shows(&hook.credentials) {
+    let answer = match asked.shows(&hook.callers).await {
         Err(locked_out) => *locked_out,
         Ok(Shown::Right) if asked.method != Method::POST => Answer::not_allowed("POST"),
         Ok(Shown::Right) => made(asked, hook, path_id).await,
@@ -89,7 +89,7 @@ async fn made(asked: &Asked<'_>, hook: &JamfHook, path_id: &str) -> Answer {
         note: Some(event.said),
     };
     let by = Minter {
-        name: hook.credentials.name().to_owned(),
+        name: hook.callers.name(asked.peer),
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };

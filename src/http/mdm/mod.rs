@@ -2,21 +2,21 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `credentials` | who may: Basic authentication, or a header |
+//! | `credentials` | who may: Basic authentication, a header, a client certificate |
 //! | `jamf` | the webhook `SCEPChallenge` of Jamf Pro, which Fleet calls too |
 //! | `ndes` | the page of NDES that Jamf Pro, Workspace ONE, Ivanti, ManageEngine and Fleet read |
 //!
-//! On the https listener alone: both are called with a password.
+//! On the https listener, or on the mTLS listener where client certificates are asked for: both are called with a password.
 
 mod credentials;
 mod jamf;
 mod ndes;
 
-pub use credentials::Credentials;
+pub use credentials::{Callers, Credentials};
 pub use jamf::JamfHook;
 pub use ndes::NdesPage;
 
-use credentials::Shown;
+use credentials::{Elsewhere, Shown};
 
 use super::origin::{origin, tagged};
 use super::{Channel, Peer, target};
@@ -115,6 +115,7 @@ fn place(path: &str) -> Option<Place<'_>> {
 struct Asked<'a> {
     runtime: &'a Runtime,
     interfaces: &'a Interfaces,
+    peer: &'a Peer,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
@@ -125,11 +126,15 @@ impl Asked<'_> {
     /// What the request shows of an interface's credentials.
     ///
     /// # Errors
-    /// The answer to a source that presented too many wrong ones: what it shows now is not looked at, since a password can
-    /// be guessed.
-    fn shows(&self, credentials: &Credentials) -> Result<Shown, Box<Answer>> {
+    /// The answer where the interface is not served on this connection, or not to this client certificate; and to a source
+    /// that presented too many wrong credentials: what it shows now is not looked at, since a password can be guessed.
+    async fn shows(&self, callers: &Callers) -> Result<Shown, Box<Answer>> {
+        if let Err(elsewhere) = callers.come_by(self.peer, self.runtime).await {
+            return Err(Box::new(Answer::elsewhere(self, elsewhere)));
+        }
         let now = self.runtime.services.clock.instant();
-        match credentials.shown(&self.headers) {
+        match callers.shown(&self.headers) {
+            Shown::Right if !callers.can_be_guessed() => Ok(Shown::Right),
             Shown::Nothing => Ok(Shown::Nothing),
             shown => match self.interfaces.wrong.waits(self.origin.source, now) {
                 Some(wait) => Err(Box::new(Answer::locked_out(wait))),
@@ -178,6 +183,26 @@ impl Answer {
         answer
     }
 
+    /// To a connection on which the interface is not served.
+    fn elsewhere(asked: &Asked<'_>, elsewhere: Elsewhere) -> Self {
+        let words = match elsewhere {
+            Elsewhere::OnMutual => "this interface is served on the mTLS listener only",
+            Elsewhere::OnHttps => "this interface is served on the https listener only",
+            Elsewhere::Certificate(why) => {
+                let origin = &asked.origin;
+                tracing::info!(
+                    request_id = origin.request_id,
+                    source = %origin.source,
+                    why,
+                    "a client certificate does not open a challenge interface"
+                );
+                let words = "this client certificate does not open this interface";
+                return Self::words(StatusCode::FORBIDDEN, "unauthenticated", words);
+            }
+        };
+        Self::words(StatusCode::NOT_FOUND, "not_found", words)
+    }
+
     fn locked_out(wait: Duration) -> Self {
         let words = "too many wrong credentials from this address";
         Self::later(StatusCode::TOO_MANY_REQUESTS, "limited", words, wait)
@@ -219,12 +244,12 @@ fn set(response: &mut Response, content_type: &'static str) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// The interfaces' routes, on https.
+/// The interfaces' routes, on https with client certificates and without.
 pub(super) fn routes(context: Arc<Context>) -> BoxedFilter<(Response,)> {
     warp::path::full()
         .and(warp::ext::get::<Peer>())
         .and_then(|path: FullPath, peer: Peer| async move {
-            let ours = peer.channel == Channel::Https && place(path.as_str()).is_some();
+            let ours = peer.channel != Channel::Plain && place(path.as_str()).is_some();
             ours.then_some((path, peer))
                 .ok_or_else(warp::reject::not_found)
         })
@@ -274,6 +299,7 @@ where
             let asked = Asked {
                 runtime: &context.runtime,
                 interfaces: &settings.interfaces,
+                peer,
                 method,
                 headers,
                 body,

@@ -1,6 +1,6 @@
 //! The page `mscep_admin` of Microsoft's NDES, to the letter: MDMs look for the challenge in its text.
 
-use super::credentials::{Credentials, Shown};
+use super::credentials::{Callers, Shown};
 use super::{Answer, Asked, set};
 use crate::challenges::{NotMade, profile};
 use crate::config::PageEncoding;
@@ -15,7 +15,7 @@ use warp::reply::Response;
 /// The page of one profile.
 pub struct NdesPage {
     /// Who may read it.
-    pub credentials: Credentials,
+    pub callers: Callers,
     /// How it is encoded.
     pub encoding: PageEncoding,
 }
@@ -68,7 +68,7 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: Option<&str>) -> Answer {
         let words = "there is no NDES page here";
         return Answer::words(StatusCode::NOT_FOUND, "not_found", words);
     };
-    let answer = match asked.shows(&page.credentials) {
+    let answer = match asked.shows(&page.callers).await {
         Err(locked_out) => *locked_out,
         Ok(Shown::Right) => for_caller(asked, path_id, page).await,
         Ok(Shown::Wrong) if is_known_elsewhere(asked) => {
@@ -83,7 +83,7 @@ pub(super) async fn answer(asked: &Asked<'_>, path_id: Option<&str>) -> Answer {
 fn is_known_elsewhere(asked: &Asked<'_>) -> bool {
     let pages = asked.interfaces.ndes.values();
     pages
-        .map(|page| page.credentials.shown(&asked.headers))
+        .map(|page| page.callers.shown(&asked.headers))
         .any(|shown| shown == Shown::Right)
 }
 
@@ -118,7 +118,7 @@ async fn for_caller(asked: &Asked<'_>, path_id: &str, page: &NdesPage) -> Answer
         note: None,
     };
     let by = Minter {
-        name: page.credentials.name().to_owned(),
+        name: page.callers.name(asked.peer),
         kind: "MDM".to_owned(),
         origin: Some(asked.origin.clone()),
     };

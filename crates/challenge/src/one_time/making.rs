@@ -7,13 +7,33 @@ use zeroize::Zeroizing;
 /// How many characters a challenge may have.
 pub const LENGTHS: std::ops::RangeInclusive<usize> = 12..=64;
 
-/// Upper-case hexadecimal digits: they fit a PrintableString, XML and every scraper of an NDES page.
-const ALPHABET: &[u8; 16] = b"0123456789ABCDEF";
+/// What challenges are made of. All of it fits a PrintableString, XML and every scraper of an NDES page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Alphabet {
+    /// Upper-case hexadecimal digits, as NDES makes them: 4 bits each.
+    #[default]
+    Hex,
+    /// A to Z and 2 to 7 (RFC 4648, section 6), for those who type them: 5 bits each.
+    Base32,
+    /// Digits and letters in both cases: nearly 6 bits each.
+    Alphanumeric,
+}
 
-/// Whether a text has the shape of a challenge that is made here.
-#[must_use]
-pub fn is_shaped(text: &str) -> bool {
-    LENGTHS.contains(&text.len()) && text.bytes().all(|octet| ALPHABET.contains(&octet))
+impl Alphabet {
+    const fn letters(self) -> &'static [u8] {
+        match self {
+            Self::Hex => b"0123456789ABCDEF",
+            Self::Base32 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+            Self::Alphanumeric => b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+        }
+    }
+
+    /// Whether a text has the shape of a challenge that is made of it.
+    #[must_use]
+    pub fn fits(self, text: &str) -> bool {
+        let letters = self.letters();
+        LENGTHS.contains(&text.len()) && text.bytes().all(|octet| letters.contains(&octet))
+    }
 }
 
 /// The key by which challenges are kept: who has the store without it cannot try out what they might be.
@@ -43,13 +63,20 @@ impl ChallengeKey {
     ///
     /// # Errors
     /// The operating system gives no random octets.
-    pub fn make(length: usize) -> Result<Zeroizing<String>, pki::Error> {
-        let octets = Zeroizing::new(pki::random::<32>()?);
-        let digits = octets
-            .iter()
-            .flat_map(|octet| [octet >> 4, octet & 15])
-            .map(|digit| char::from(ALPHABET[usize::from(digit)]));
-        Ok(Zeroizing::new(digits.take(length).collect()))
+    pub fn make(length: usize, alphabet: Alphabet) -> Result<Zeroizing<String>, pki::Error> {
+        let letters = alphabet.letters();
+        // What lies above would make the first letters likelier.
+        let even = 256 / letters.len() * letters.len();
+        let mut challenge = Zeroizing::new(String::with_capacity(length));
+        while challenge.len() < length {
+            let octets = Zeroizing::new(pki::random::<64>()?);
+            let drawn = octets.iter().map(|octet| usize::from(*octet));
+            let drawn = drawn.filter(|octet| *octet < even);
+            let drawn = drawn.filter_map(|octet| letters.get(octet % letters.len()));
+            let missing = length.saturating_sub(challenge.len());
+            challenge.extend(drawn.take(missing).map(|letter| char::from(*letter)));
+        }
+        Ok(challenge)
     }
 }
 
@@ -66,15 +93,20 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn they_are_upper_case_hex_of_the_length_that_is_asked_for_and_never_the_same() {
+    fn they_have_the_length_and_letters_that_are_asked_for_and_are_never_the_same() {
         let mut seen = HashSet::new();
-        for length in [12, 16, 32, 64] {
-            for _ in 0..50 {
-                let challenge = ChallengeKey::make(length).unwrap();
-                assert_eq!(challenge.len(), length);
-                assert!(is_shaped(&challenge), "{}", &*challenge);
-                assert!(seen.insert(challenge.to_string()));
+        for alphabet in [Alphabet::Hex, Alphabet::Base32, Alphabet::Alphanumeric] {
+            let mut letters = HashSet::new();
+            for length in [12, 16, 32, 64] {
+                for _ in 0..50 {
+                    let challenge = ChallengeKey::make(length, alphabet).unwrap();
+                    assert_eq!(challenge.len(), length);
+                    assert!(alphabet.fits(&challenge), "{}", &*challenge);
+                    letters.extend(challenge.bytes());
+                    assert!(seen.insert(challenge.to_string()));
+                }
             }
+            assert_eq!(letters.len(), alphabet.letters().len(), "each is drawn");
         }
     }
 
@@ -88,8 +120,12 @@ mod tests {
             "open-sesame-2931",
             &"A".repeat(65),
         ] {
-            assert!(!is_shaped(text), "{text}");
+            assert!(!Alphabet::Hex.fits(text), "{text}");
         }
+        assert!(Alphabet::Base32.fits("ABCDEFGHIJKLMNOP"));
+        assert!(!Alphabet::Base32.fits("ABCDEFGHIJKLMNO0"));
+        assert!(Alphabet::Alphanumeric.fits("abcdef0123456789"));
+        assert!(!Alphabet::Alphanumeric.fits("open-sesame-2931"));
     }
 
     #[test]

@@ -5,5 +5,5 @@ mod making;
 mod validator;
 
 pub use binding::Binding;
-pub use making::{ChallengeKey, LENGTHS, is_shaped};
+pub use making::{Alphabet, ChallengeKey, LENGTHS};
 pub use validator::{Made, OneTime, Standing};

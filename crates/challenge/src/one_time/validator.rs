@@ -1,7 +1,7 @@
 //! Challenges that are made for one device, as one of a profile's validators.
 
 use super::binding::Binding;
-use super::making::is_shaped;
+use super::making::Alphabet;
 use crate::StaticChallenges;
 use crate::validator::{Check, Grounds, NotVouched, Proven, Request, Reservation, Validator};
 use chrono::{DateTime, Utc};
@@ -43,6 +43,7 @@ pub struct OneTime {
     fixed: StaticChallenges,
     /// Whether no other validator takes what is left: then any challenge is a wrong one of this one's.
     alone: bool,
+    alphabet: Alphabet,
     certificate_profile: String,
 }
 
@@ -69,12 +70,14 @@ impl OneTime {
         made: Arc<dyn Made>,
         fixed: StaticChallenges,
         alone: bool,
+        alphabet: Alphabet,
         certificate_profile: &str,
     ) -> Self {
         Self {
             made,
             fixed,
             alone,
+            alphabet,
             certificate_profile: certificate_profile.to_owned(),
         }
     }
@@ -86,6 +89,8 @@ impl Validator for OneTime {
     }
 
     fn recognises(&self, challenge: Option<&str>) -> bool {
+        // Those that were made before the alphabet was changed from the default are good still.
+        let is_shaped = |text| self.alphabet.fits(text) || Alphabet::Hex.fits(text);
         self.alone || challenge.is_some_and(|text| is_shaped(text) && !self.fixed.has(text))
     }
 
@@ -223,6 +228,7 @@ mod tests {
             Arc::new(Fixed(standing)),
             StaticChallenges::default(),
             false,
+            Alphabet::Hex,
             "device",
         );
         let names = CsrFacts::default();
@@ -307,11 +313,14 @@ mod tests {
     #[test]
     fn only_its_own_shape_is_taken_unless_nobody_else_is_there() {
         let validator = |fixed: StaticChallenges, alone| {
-            OneTime::new(Arc::new(Fixed(Ok(None))), fixed, alone, "device")
+            let made = Arc::new(Fixed(Ok(None)));
+            OneTime::new(made, fixed, alone, Alphabet::Base32, "device")
         };
         let beside = validator(StaticChallenges::only(VALUE), false);
         assert!(!beside.recognises(Some(VALUE)) && !beside.recognises(Some("open-sesame")));
         assert!(!beside.recognises(None) && beside.recognises(Some("ABCDEF0123456789")));
+        assert!(beside.recognises(Some("ABCDEFGHIJKLMNOP")));
+        assert!(!beside.recognises(Some("ABCDEFGHIJKLMN09")));
         let alone = validator(StaticChallenges::default(), true);
         assert!(alone.recognises(None) && alone.recognises(Some("open-sesame")));
     }
