@@ -242,20 +242,69 @@ pub(crate) struct RecordFailure {
 
 /// The way to the profile's actor for what runs beside it: what can be asked, not who is asked.
 #[derive(Clone)]
-pub(crate) struct ActorHandle {
-    decide: Recipient<Admit>,
-    acquire: Recipient<Acquire>,
-    guess: Recipient<RecordFailure>,
-    told: Recipient<Told>,
-    waits_with: Recipient<WaitsWith>,
-    reserve: Recipient<Reserve>,
-    hold: Recipient<Hold>,
-    wait: Recipient<Wait>,
+pub(crate) struct ActorHandle(Arc<dyn Recipients>);
+
+/// What the actor can be asked. An address of actix costs several allocations for each kind of question, and an enrollment
+/// asks one or two: so a recipient is made when it is needed.
+trait Recipients: Send + Sync {
+    fn admit(&self) -> Recipient<Admit>;
+    fn acquire(&self) -> Recipient<Acquire>;
+    fn failure(&self) -> Recipient<RecordFailure>;
+    fn told(&self) -> Recipient<Told>;
+    fn waits_with(&self) -> Recipient<WaitsWith>;
+    fn reserve(&self) -> Recipient<Reserve>;
+    fn hold(&self) -> Recipient<Hold>;
+    fn wait(&self) -> Recipient<Wait>;
+}
+
+impl<A> Recipients for Addr<A>
+where
+    A: Actor<Context = Context<A>>
+        + Handler<Admit>
+        + Handler<Acquire>
+        + Handler<RecordFailure>
+        + Handler<Told>
+        + Handler<WaitsWith>
+        + Handler<Reserve>
+        + Handler<Hold>
+        + Handler<Wait>,
+{
+    fn admit(&self) -> Recipient<Admit> {
+        self.clone().recipient()
+    }
+
+    fn acquire(&self) -> Recipient<Acquire> {
+        self.clone().recipient()
+    }
+
+    fn failure(&self) -> Recipient<RecordFailure> {
+        self.clone().recipient()
+    }
+
+    fn told(&self) -> Recipient<Told> {
+        self.clone().recipient()
+    }
+
+    fn waits_with(&self) -> Recipient<WaitsWith> {
+        self.clone().recipient()
+    }
+
+    fn reserve(&self) -> Recipient<Reserve> {
+        self.clone().recipient()
+    }
+
+    fn hold(&self) -> Recipient<Hold> {
+        self.clone().recipient()
+    }
+
+    fn wait(&self) -> Recipient<Wait> {
+        self.clone().recipient()
+    }
 }
 
 impl ActorHandle {
     /// The way to this actor.
-    pub(crate) fn of<A>(actor: &Addr<A>) -> Self
+    pub(crate) fn of<A>(actor: Addr<A>) -> Self
     where
         A: Actor<Context = Context<A>>
             + Handler<Admit>
@@ -267,31 +316,22 @@ impl ActorHandle {
             + Handler<Hold>
             + Handler<Wait>,
     {
-        Self {
-            decide: actor.clone().recipient(),
-            acquire: actor.clone().recipient(),
-            guess: actor.clone().recipient(),
-            told: actor.clone().recipient(),
-            waits_with: actor.clone().recipient(),
-            reserve: actor.clone().recipient(),
-            hold: actor.clone().recipient(),
-            wait: actor.clone().recipient(),
-        }
+        Self(Arc::new(actor))
     }
 
     /// Asks for a decision.
     pub(crate) async fn decide(&self, ask: Admit) -> Result<Admission, MailboxError> {
-        self.decide.send(ask).await
+        self.0.admit().send(ask).await
     }
 
     /// Asks for the right to end what waits.
     pub(crate) async fn acquire(&self, key: Key) -> Result<Option<AdmissionGuard>, MailboxError> {
-        self.acquire.send(Acquire(key)).await
+        self.0.acquire().send(Acquire(key)).await
     }
 
     /// Counts a message that could not be opened.
     pub(crate) async fn guess(&self, source: IpAddr) -> Result<bool, MailboxError> {
-        self.guess.send(RecordFailure { source }).await
+        self.0.failure().send(RecordFailure { source }).await
     }
 
     /// Takes more for an enrollment that is under way.
@@ -301,7 +341,8 @@ impl ActorHandle {
         reservations: Vec<Reservation>,
         now: DateTime<Utc>,
     ) -> Result<Result<Reserved, (Label, String)>, MailboxError> {
-        self.reserve
+        self.0
+            .reserve()
             .send(Reserve {
                 key,
                 reservations,
@@ -312,7 +353,7 @@ impl ActorHandle {
 
     /// Says what an enrollment that is gone on with took before.
     pub(crate) async fn hold(&self, key: Key, reserved: Reserved) -> Result<(), MailboxError> {
-        self.hold.send(Hold { key, reserved }).await
+        self.0.hold().send(Hold { key, reserved }).await
     }
 
     /// Asks where a request belongs that is to wait now.
@@ -321,16 +362,16 @@ impl ActorHandle {
         key: Key,
         waiting: Arc<Waiting>,
     ) -> Result<Waits, MailboxError> {
-        self.wait.send(Wait { key, waiting }).await
+        self.0.wait().send(Wait { key, waiting }).await
     }
 
     /// Notes that a device was told that its request was not approved.
     pub(crate) fn told(&self, key: Key) {
-        self.told.do_send(Told(key));
+        self.0.told().do_send(Told(key));
     }
 
     /// Whether a transaction with this poll key waits together with another one.
     pub(crate) async fn waits_with(&self, poll_key: Key) -> Result<bool, MailboxError> {
-        self.waits_with.send(WaitsWith(poll_key)).await
+        self.0.waits_with().send(WaitsWith(poll_key)).await
     }
 }

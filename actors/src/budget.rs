@@ -1,6 +1,6 @@
 //! How many refusals of verified requests the audit takes from one source. The rest is counted, and said in one event.
 
-use crate::limits::Bucket;
+use crate::bucket::Bucket;
 use crate::network::network_of;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

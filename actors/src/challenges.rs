@@ -3,9 +3,9 @@
 
 mod events;
 
+use crate::bucket::Bucket;
 use crate::clock::SharedClock;
 use crate::journal::{Journal, JournalError};
-use crate::limits::Bucket;
 use crate::messages::Origin;
 use crate::registry::Metrics;
 use crate::spec::OneTimeRules;

@@ -28,6 +28,7 @@ mod advance;
 mod answer;
 mod audit;
 mod audit_sampler;
+mod bucket;
 mod budget;
 mod bulk;
 mod challenges;

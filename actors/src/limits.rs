@@ -2,13 +2,17 @@
 
 use crate::network::network_of;
 use crate::spec::RequestLimits;
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Sources that have a bucket each. Those that come when there are so many share one.
 const SOURCES: usize = 50_000;
@@ -19,25 +23,29 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// One profile's gate. Both limits are token buckets: their number may come at once.
 pub struct RequestGate {
     limits: RequestLimits,
-    buckets: Mutex<Buckets>,
+    time: ToldTime,
+    sources: Option<Limiter<IpAddr, Sources>>,
+    profile: Option<Limiter<NotKeyed, InMemoryState>>,
 }
 
-#[derive(Default)]
-struct Buckets {
-    sources: HashMap<IpAddr, Bucket>,
-    /// For sources without a bucket of their own.
-    others: Bucket,
-    profile: Bucket,
-    swept: Option<Instant>,
-}
+type Limiter<K, S> = RateLimiter<K, S, ToldTime, NoOpMiddleware<Nanos>>;
 
 impl RequestGate {
     /// A gate with full buckets.
     #[must_use]
     pub fn new(limits: RequestLimits) -> Self {
+        let time = ToldTime::default();
+        let sources = NonZeroU32::new(limits.per_source_per_minute).map(|number| {
+            let sources = Sources::new(time.clone());
+            RateLimiter::new(Quota::per_minute(number), sources, time.clone())
+        });
+        let profile = NonZeroU32::new(limits.per_profile_per_second)
+            .map(|number| RateLimiter::direct_with_clock(Quota::per_second(number), time.clone()));
         Self {
             limits,
-            buckets: Mutex::default(),
+            time,
+            sources,
+            profile,
         }
     }
 
@@ -51,54 +59,98 @@ impl RequestGate {
     /// count by their /64.
     #[must_use]
     pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
+        self.time.tell(now);
+        let source = network_of(source);
+        let (sources, profile) = (self.sources.as_ref(), self.profile.as_ref());
+        sources.is_none_or(|sources| sources.check_key(&source).is_ok())
+            && profile.is_none_or(|profile| profile.check().is_ok())
+    }
+}
+
+/// The time that whoever asks told last: this crate has one injected clock, and a limiter asks none of its own.
+#[derive(Clone, Default)]
+struct ToldTime(Arc<Told>);
+
+#[derive(Default)]
+struct Told {
+    first: OnceLock<Instant>,
+    /// Nanoseconds after the first.
+    last: AtomicU64,
+}
+
+impl ToldTime {
+    fn tell(&self, now: Instant) {
+        let first = *self.0.first.get_or_init(|| now);
+        let passed = now.saturating_duration_since(first).as_nanos();
+        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
+        self.0.last.fetch_max(passed, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ToldTime {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(self.0.last.load(Ordering::Relaxed))
+    }
+}
+
+/// When the bucket of each source will be full again.
+struct Sources {
+    time: ToldTime,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    of_source: HashMap<IpAddr, Nanos>,
+    /// For sources without a bucket of their own.
+    others: Option<Nanos>,
+    swept: Option<Nanos>,
+}
+
+impl Sources {
+    fn new(time: ToldTime) -> Self {
+        Self {
+            time,
+            buckets: Mutex::default(),
+        }
+    }
+}
+
+impl StateStore for Sources {
+    type Key = IpAddr;
+
+    fn measure_and_replace<T, F, E>(&self, source: &IpAddr, take: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let now = self.time.now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let a_minute = self.limits.per_source_per_minute;
-        let a_second = self.limits.per_profile_per_second;
-        (a_minute == 0
-            || buckets
-                .of(network_of(source), now)
-                .take(a_minute, MINUTE, now))
-            && (a_second == 0 || buckets.profile.take(a_second, SECOND, now))
+        if !buckets.has_room_for(source, now) {
+            let (taken, full_at) = take(buckets.others)?;
+            buckets.others = Some(full_at);
+            return Ok(taken);
+        }
+        let (taken, full_at) = take(buckets.of_source.get(source).copied())?;
+        buckets.of_source.insert(*source, full_at);
+        Ok(taken)
     }
 }
 
 impl Buckets {
-    fn of(&mut self, source: IpAddr, now: Instant) -> &mut Bucket {
-        if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
-            let lately = |swept: Instant| now.saturating_duration_since(swept) < SWEEP_EVERY;
-            if !self.swept.is_some_and(lately) {
-                self.swept = Some(now);
-                self.sources.retain(|_, bucket| !bucket.is_full(now));
-                self.sources.shrink_to(self.sources.len() * 2);
-            }
-            if self.sources.len() >= SOURCES {
-                return &mut self.others;
-            }
+    fn has_room_for(&mut self, source: &IpAddr, now: Nanos) -> bool {
+        if self.of_source.len() < SOURCES || self.of_source.contains_key(source) {
+            return true;
         }
-        self.sources.entry(source).or_default()
-    }
-}
-
-/// A token bucket, kept as the time when it will be full again; none: it is full.
-#[derive(Default)]
-pub(crate) struct Bucket {
-    full_at: Option<Instant>,
-}
-
-impl Bucket {
-    pub(crate) fn is_full(&self, now: Instant) -> bool {
-        self.full_at.is_none_or(|full_at| full_at <= now)
-    }
-
-    /// Takes one of `size` tokens, which come back within `period`.
-    pub(crate) fn take(&mut self, size: u32, period: Duration, now: Instant) -> bool {
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        let then = full_at + period / size.max(1);
-        if then.saturating_duration_since(now) > period {
-            return false;
+        let lately = |swept: Nanos| Duration::from(now.saturating_sub(swept)) < SWEEP_EVERY;
+        if !self.swept.is_some_and(lately) {
+            self.swept = Some(now);
+            self.of_source.retain(|_, full_at| *full_at > now);
+            let room = self.of_source.len() * 2;
+            self.of_source.shrink_to(room);
         }
-        self.full_at = Some(then);
-        true
+        self.of_source.len() < SOURCES
     }
 }
 
@@ -108,6 +160,8 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
+    const MINUTE: Duration = Duration::from_secs(60);
+    const SECOND: Duration = Duration::from_secs(1);
     const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     const B: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
@@ -168,7 +222,8 @@ mod tests {
         assert!(gate.admits(host(0), now), "has a bucket of its own");
         let later = now + MINUTE;
         assert!(gate.admits(host(SOURCES + 2), later));
-        let room = gate.buckets.lock().unwrap().sources.len();
+        let sources = gate.sources.unwrap().into_state_store();
+        let room = sources.buckets.lock().unwrap().of_source.len();
         assert_eq!(room, 1, "full buckets make room");
     }
 }

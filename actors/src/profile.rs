@@ -162,7 +162,7 @@ impl ProfileActor {
         let overdue = self.pending.overdue(passed);
         let alone = Arc::clone(&self.expiring).try_acquire_owned();
         let shared = Arc::clone(&self.shared);
-        let actor = ActorHandle::of(&ctx.address());
+        let actor = ActorHandle::of(ctx.address());
         let outside = self.has_open || shared.spec.reaches_outside();
         let challenges = shared.spec.one_time.is_some();
         Box::pin(async move {
@@ -222,7 +222,7 @@ impl Handler<PkiOperation> for ProfileActor {
             );
         };
         let shared = Arc::clone(&self.shared);
-        let actor = ActorHandle::of(&ctx.address());
+        let actor = ActorHandle::of(ctx.address());
         Box::pin(async move {
             let served = if locked_out {
                 lock_out::serve(shared, actor, operation).await
@@ -397,7 +397,7 @@ impl Handler<OperatorDecision> for ProfileActor {
     fn handle(&mut self, decision: OperatorDecision, ctx: &mut Self::Context) -> Self::Result {
         Box::pin(operator::decide(
             Arc::clone(&self.shared),
-            ActorHandle::of(&ctx.address()),
+            ActorHandle::of(ctx.address()),
             decision,
         ))
     }

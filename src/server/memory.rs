@@ -26,6 +26,8 @@ mod tests {
 
     #[test]
     fn a_large_store_does_without_huge_pages() {
+        // Whoever runs the tests may do without them.
+        rustix::thread::disable_transparent_huge_pages(false).unwrap();
         let dir = tempfile::tempdir().unwrap();
         without_huge_pages(dir.path());
         let data = File::create(dir.path().join("db")).unwrap();

@@ -16,6 +16,13 @@ const MIN_BATCH: usize = 20;
 /// the compute pool is the bottleneck, waiting for company costs nothing.
 const MAX_DELAY: Duration = Duration::from_millis(16);
 
+/// On a slow or busy machine that many take longer, and a flush for few of them costs the more: there it waits for as long as
+/// they take, up to this,
+const MAX_SLOW_DELAY: Duration = Duration::from_millis(64);
+
+/// where changes come no further apart than this.
+const STEADY: Duration = Duration::from_millis(8);
+
 /// What the thread sleeps for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WaitsFor {
@@ -31,6 +38,37 @@ struct State {
     orders: VecDeque<Entry>,
     sleeps: WaitsFor,
     closed: bool,
+    pace: Pace,
+}
+
+/// How far apart changes come, of late.
+#[derive(Default)]
+struct Pace {
+    last: Option<Instant>,
+    between: Option<Duration>,
+}
+
+impl Pace {
+    fn note(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            let between = now.saturating_duration_since(last).min(2 * MAX_SLOW_DELAY);
+            self.between = Some(match self.between {
+                Some(before) => (before * 7 + between) / 8,
+                None => between,
+            });
+        }
+    }
+
+    /// How long a batch may wait for company.
+    fn patience(&self) -> Duration {
+        match self.between {
+            Some(between) if between <= STEADY => {
+                let minimum = u32::try_from(MIN_BATCH).unwrap_or(u32::MAX);
+                (between * minimum).clamp(MAX_DELAY, MAX_SLOW_DELAY)
+            }
+            _ => MAX_DELAY,
+        }
+    }
 }
 
 pub(super) struct Queue {
@@ -48,6 +86,7 @@ impl Queue {
                 orders: VecDeque::new(),
                 sleeps: WaitsFor::Nothing,
                 closed: false,
+                pace: Pace::default(),
             }),
             wake: Condvar::new(),
             busy: Box::new(busy),
@@ -66,6 +105,7 @@ impl Queue {
             return false;
         }
         state.orders.push_back(order);
+        state.pace.note(Instant::now());
         let wake = match state.sleeps {
             WaitsFor::Nothing => false,
             WaitsFor::First => true,
@@ -89,9 +129,9 @@ impl Queue {
             }
             state = self.sleep(state, WaitsFor::First, Duration::MAX);
         }
-        let started = Instant::now();
+        let (started, patience) = (Instant::now(), state.pace.patience());
         while state.orders.len() < MIN_BATCH && !state.closed && (self.busy)() {
-            let left = MAX_DELAY.saturating_sub(started.elapsed());
+            let left = patience.saturating_sub(started.elapsed());
             if left.is_zero() {
                 break;
             }
@@ -201,6 +241,27 @@ mod tests {
         assert!(queue.send(order()));
         assert!(matches!(taking.join().unwrap(), Some(1 | 2)));
         assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn where_changes_come_slowly_and_steadily_a_batch_waits_for_as_long_as_many_take() {
+        let started = Instant::now();
+        let patience = |apart: &[u64]| {
+            let mut pace = Pace::default();
+            let mut at = Duration::ZERO;
+            pace.note(started);
+            for milliseconds in apart {
+                at += Duration::from_millis(*milliseconds);
+                pace.note(started + at);
+            }
+            pace.patience()
+        };
+        assert_eq!(patience(&[]), MAX_DELAY, "nothing is known yet");
+        assert_eq!(patience(&[0; 50]), MAX_DELAY, "a quick machine");
+        assert_eq!(patience(&[2; 50]), Duration::from_millis(40));
+        assert_eq!(patience(&[6; 50]), MAX_SLOW_DELAY);
+        assert_eq!(patience(&[9; 50]), MAX_DELAY, "hardly anybody comes");
+        assert_eq!(patience(&[3_600_000]), MAX_DELAY, "one an hour");
     }
 
     #[test]

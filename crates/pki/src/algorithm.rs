@@ -2,6 +2,8 @@
 
 mod parameters;
 
+use std::sync::OnceLock;
+
 use crate::der::{self, Reader, Tlv, tag};
 use crate::{Digest, Error, oid};
 
@@ -242,14 +244,25 @@ impl ContentCipher {
         identifier(self.oid(), &der::octet_string(iv))
     }
 
+    /// Looked up in the library once: each use of another one would look it up again.
     pub(crate) fn openssl(self) -> &'static openssl::cipher::CipherRef {
-        use openssl::cipher::Cipher;
-        match self {
+        use openssl::cipher::{Cipher, CipherRef};
+        static FETCHED: [OnceLock<Option<Cipher>>; ContentCipher::ALL.len()] =
+            [const { OnceLock::new() }; ContentCipher::ALL.len()];
+        let built_in: &CipherRef = match self {
             Self::Aes128Cbc => Cipher::aes_128_cbc(),
             Self::Aes192Cbc => Cipher::aes_192_cbc(),
             Self::Aes256Cbc => Cipher::aes_256_cbc(),
             Self::DesEde3Cbc => Cipher::des_ede3_cbc(),
-        }
+        };
+        let place = Self::ALL.iter().position(|cipher| *cipher == self);
+        let fetched = place
+            .and_then(|place| FETCHED.get(place))
+            .and_then(|fetched| {
+                let fetch = || Cipher::fetch(None, self.name(), None).ok();
+                fetched.get_or_init(fetch).as_deref()
+            });
+        fetched.unwrap_or(built_in)
     }
 }
 

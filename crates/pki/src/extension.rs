@@ -160,16 +160,18 @@ impl Extension {
 
     /// The Extension, in DER.
     pub(crate) fn to_der(&self) -> Result<Vec<u8>, Error> {
-        let critical = if self.critical {
-            der::boolean(true)
-        } else {
-            Vec::new()
+        let oid = der::oid_element(&self.oid)?;
+        let critical: &[u8] = match self.critical {
+            true => &[tag::BOOLEAN, 1, 0xff],
+            false => &[],
         };
-        Ok(der::seq(&[
-            &der::oid(&self.oid)?,
-            &critical,
-            &der::octet_string(&self.value),
-        ]))
+        let content = oid.len() + critical.len() + der::tlv_octets(self.value.len());
+        let mut der = Vec::with_capacity(der::tlv_octets(content));
+        der::push_header(&mut der, tag::SEQUENCE, content);
+        der.extend_from_slice(&oid);
+        der.extend_from_slice(critical);
+        der::push_tlv(&mut der, tag::OCTET_STRING, &self.value);
+        Ok(der)
     }
 }
 

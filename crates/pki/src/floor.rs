@@ -96,7 +96,8 @@ impl<'a> Contexts<'a> {
         })
     }
 
-    /// One private decryption, two signatures, three verifications, one public encryption.
+    /// One private decryption, two signatures, two verifications and one public encryption: what a server does for an
+    /// enrollment by static challenge.
     ///
     /// # Errors
     /// `Crypto` when the library fails.
@@ -108,7 +109,7 @@ impl<'a> Contexts<'a> {
         self.out.clear();
         self.decrypt
             .decrypt_to_vec(&self.keys.encrypted, &mut self.out)?;
-        for _ in 0..3 {
+        for _ in 0..2 {
             self.verify.verify(&DIGEST, &self.keys.device_signature)?;
         }
         self.out.clear();

@@ -4,6 +4,8 @@ mod certified;
 mod parse;
 mod text;
 
+use std::sync::Arc;
+
 use crate::Error;
 use crate::der::{Reader, Tlv, tag};
 
@@ -21,7 +23,9 @@ pub struct NameAttribute {
 /// A distinguished name (RFC 5280, 4.1.2.4), with the DER that it came in. Written as `C=US, O=x, CN=y`, in the order of
 /// the encoding. Two are equal when their octets are; see [`matches`](Self::matches).
 #[derive(Clone)]
-pub struct Name {
+pub struct Name(Arc<Parts>);
+
+struct Parts {
     der: Vec<u8>,
     attributes: Vec<NameAttribute>,
     /// Number of attributes in each RelativeDistinguishedName; empty when each has one, as nearly always.
@@ -55,11 +59,11 @@ impl Name {
         if groups.iter().all(|size| *size == 1) {
             groups = Vec::new();
         }
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             der: der.to_vec(),
             attributes,
             groups,
-        })
+        })))
     }
 
     /// Reads the next element of a structure as a Name.
@@ -81,13 +85,14 @@ impl Name {
     /// The DER, as it came.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// The last commonName.
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
-        self.attributes
+        self.0
+            .attributes
             .iter()
             .rev()
             .find(|attribute| attribute.oid == crate::oid::COMMON_NAME)
@@ -97,7 +102,7 @@ impl Name {
     /// Every attribute, in the order of the encoding.
     #[must_use]
     pub fn attributes(&self) -> &[NameAttribute] {
-        &self.attributes
+        &self.0.attributes
     }
 
     /// Whether the attribute with this dotted identifier has a name here, such as CN, O or UID.
@@ -122,14 +127,14 @@ impl Name {
     /// True for the name without attributes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty()
+        self.0.attributes.is_empty()
     }
 
     /// True when both are the same name: the same octets, or the same sequence of RelativeDistinguishedNames, each of them
     /// a set, after string types, letter case and runs of spaces are set aside (RFC 5280, 7.1, in essence).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        self.der == other.der || same_sequence(self.rdns(), other.rdns())
+        self.0.der == other.0.der || self.is_sequence(other, false)
     }
 
     /// True when the other name is this one with its RelativeDistinguishedNames in reverse order, and otherwise as
@@ -137,8 +142,7 @@ impl Name {
     /// turn them round. A name that reads the same both ways is no other name.
     #[must_use]
     pub fn matches_reversed(&self, other: &Self) -> bool {
-        let reversed = other.rdns().into_iter().rev().collect();
-        !self.matches(other) && same_sequence(self.rdns(), reversed)
+        !self.matches(other) && self.is_sequence(other, true)
     }
 
     /// What names that [match](Self::matches) have in common and no others have: to look a name up among many.
@@ -154,13 +158,25 @@ impl Name {
     }
 
     /// The attributes of each RelativeDistinguishedName.
-    fn rdns(&self) -> Vec<&[NameAttribute]> {
-        if self.groups.is_empty() {
-            return self.attributes.chunks(1).collect();
+    /// Whether the other name has the same parts in this order, or in the reverse one.
+    fn is_sequence(&self, other: &Self, reversed: bool) -> bool {
+        if self.0.attributes.len() != other.0.attributes.len() {
+            return false;
         }
-        let mut rest = self.attributes.as_slice();
-        let mut rdns = Vec::with_capacity(self.groups.len());
-        for size in &self.groups {
+        let (one, mut two) = (self.rdns(), other.rdns());
+        if reversed {
+            two.reverse();
+        }
+        same_sequence(one, two)
+    }
+
+    fn rdns(&self) -> Vec<&[NameAttribute]> {
+        if self.0.groups.is_empty() {
+            return self.0.attributes.chunks(1).collect();
+        }
+        let mut rest = self.0.attributes.as_slice();
+        let mut rdns = Vec::with_capacity(self.0.groups.len());
+        for size in &self.0.groups {
             let (rdn, behind) = rest.split_at_checked(*size).unwrap_or((rest, &[]));
             rdns.push(rdn);
             rest = behind;
@@ -206,7 +222,7 @@ fn same_set(one: &[NameAttribute], other: &[NameAttribute]) -> bool {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.der == other.der
+        self.0.der == other.0.der
     }
 }
 
@@ -214,15 +230,15 @@ impl Eq for Name {}
 
 impl std::hash::Hash for Name {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.der.hash(state);
+        self.0.der.hash(state);
     }
 }
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut groups = self.groups.iter().copied().chain(std::iter::repeat(1));
+        let mut groups = self.0.groups.iter().copied().chain(std::iter::repeat(1));
         let mut left = 0;
-        for (index, attribute) in self.attributes.iter().enumerate() {
+        for (index, attribute) in self.0.attributes.iter().enumerate() {
             let starts_group = left == 0;
             if starts_group {
                 left = groups.next().unwrap_or(1);

@@ -1,6 +1,7 @@
 //! Object identifiers by name, in dotted form, and their DER form.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::Error;
@@ -10,7 +11,10 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let mut known = Known::default();
     for &dotted in NAMED {
         if let Ok(content) = parsed(dotted) {
-            known.contents.insert(dotted, content.clone());
+            // Short form: none of them has 128 octets.
+            let length = u8::try_from(content.len()).unwrap_or(u8::MAX);
+            let element = [&[0x06, length], content.as_slice()].concat();
+            known.elements.insert(dotted, element);
             known.texts.insert(content, dotted);
         }
     }
@@ -19,8 +23,37 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
 
 #[derive(Default)]
 struct Known {
-    contents: HashMap<&'static str, Vec<u8>>,
-    texts: HashMap<Vec<u8>, &'static str>,
+    /// Whole elements, by the dotted form.
+    elements: HashMap<&'static str, Vec<u8>, Quick>,
+    /// Dotted forms, by the content octets.
+    texts: HashMap<Vec<u8>, &'static str, Quick>,
+}
+
+/// The tables above are looked into for each identifier in a message, and nobody adds to them: FNV-1a will do.
+type Quick = BuildHasherDefault<Fnv>;
+
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, octets: &[u8]) {
+        for octet in octets {
+            self.0 = (self.0 ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = (self.0 ^ number as u64).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 macro_rules! oids {
@@ -313,10 +346,15 @@ fn push_number(text: &mut String, mut number: u64) {
 /// # Errors
 /// `Text` when it is not at least two numbers with dots between, in the ranges of X.660.
 pub fn from_dotted(dotted: &str) -> Result<Vec<u8>, Error> {
-    match KNOWN.contents.get(dotted) {
-        Some(content) => Ok(content.clone()),
-        None => parsed(dotted),
+    match known_element(dotted) {
+        Some([_, _, content @ ..]) => Ok(content.to_vec()),
+        _ => parsed(dotted),
     }
+}
+
+/// The whole DER element of an identifier that is named here.
+pub(crate) fn known_element(dotted: &str) -> Option<&'static [u8]> {
+    KNOWN.elements.get(dotted).map(Vec::as_slice)
 }
 
 fn parsed(dotted: &str) -> Result<Vec<u8>, Error> {
@@ -390,6 +428,8 @@ mod tests {
         for dotted in NAMED {
             let content = from_dotted(dotted).unwrap();
             assert_eq!(content, parsed(dotted).unwrap());
+            let element = known_element(dotted).unwrap();
+            assert_eq!(element, crate::der::tlv(crate::der::tag::OID, &content));
             assert_eq!(to_dotted(&content).unwrap(), *dotted);
             assert_eq!(written(&content).unwrap(), *dotted);
         }

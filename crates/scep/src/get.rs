@@ -6,6 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
 
 use crate::Error;
 
@@ -47,10 +48,10 @@ impl<'a> Query<'a> {
 /// # Errors
 /// [`Error::GetMessage`] when what remains after unescaping is empty or is not base64.
 pub fn decode_message(raw: &str) -> Result<Vec<u8>, Error> {
-    let mut text = percent_decode(raw.as_bytes());
+    let mut text: Vec<u8> = percent_decode(raw.as_bytes()).collect();
     // No base64 alphabet has a percent sign: a proxy escaped the value a second time.
     if text.contains(&b'%') {
-        text = percent_decode(&text);
+        text = percent_decode(&text).collect();
     }
     let mut symbols = Vec::with_capacity(text.len());
     let mut padded = false;
@@ -87,33 +88,6 @@ pub fn encode_message(message: &[u8]) -> String {
         }
     }
     escaped
-}
-
-/// Resolves `%XX`; a percent sign that starts no escape stays as it is.
-fn percent_decode(input: &[u8]) -> Vec<u8> {
-    let mut output = Vec::with_capacity(input.len());
-    let mut rest = input;
-    while let [first, tail @ ..] = rest {
-        if let (b'%', [high, low, after @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
-        {
-            output.push((high << 4) | low);
-            rest = after;
-        } else {
-            output.push(*first);
-            rest = tail;
-        }
-    }
-    output
-}
-
-fn hex_digit(symbol: u8) -> Option<u8> {
-    match symbol {
-        b'0'..=b'9' => Some(symbol - b'0'),
-        b'a'..=b'f' => Some(symbol - b'a' + 10),
-        b'A'..=b'F' => Some(symbol - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// How many octets of `octets` are the PKIMessage: what stands behind it may be white space, which some clients and

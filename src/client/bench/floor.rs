@@ -1,7 +1,7 @@
 //! What this machine's OpenSSL can do at best for the cryptography of one enrollment.
 //!
 //! An enrollment with RSA-2048 keys takes the server one private decryption (the envelope), a signature by the CA and one
-//! by the RA, three verifications (the message, the request, and one more of the same kind) and one public encryption (the reply).
+//! by the RA, two verifications (the message and the request) and one public encryption (the reply).
 //! Here every core does just that in a loop ([`pki::floor`]): no parsing, no digests, no network, no store.
 
 use std::thread;

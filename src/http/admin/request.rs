@@ -1,11 +1,13 @@
 //! What comes in: headers, query, body, path parameters.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actors::Origin;
 use api::Endpoint;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use serde_json::error::Category;
 use warp::http::header::{AUTHORIZATION, COOKIE};
@@ -214,25 +216,8 @@ where
 
 /// A path segment without its percent escapes; as it is where they make no UTF-8.
 pub(super) fn decoded(segment: &str) -> String {
-    let mut octets = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escape = after
-            .get(..2)
-            .filter(|_| first == b'%')
-            .and_then(|digits| hex::decode(digits).ok());
-        match escape.as_deref() {
-            Some([octet]) => {
-                octets.push(*octet);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                octets.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(octets).unwrap_or_else(|_| segment.to_owned())
+    let text = percent_decode_str(segment).decode_utf8();
+    text.map_or_else(|_| segment.to_owned(), Cow::into_owned)
 }
 
 /// Runs what blocks on memory or disk off the async threads.

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
 
 /// The longest text that can be a request: base64 with everything escaped twice.
 const LONGEST: usize = ocsp::request::LONGEST * 4 / 3 * 5 + 64;
@@ -28,9 +29,9 @@ pub(super) fn decode(rest: &str) -> Option<Vec<u8>> {
     }
     let text = rest.trim_start_matches('/').as_bytes();
     // Base64 has no percent sign: one that is left was escaped itself.
-    let mut text = unescape(text)?;
+    let mut text: Vec<u8> = percent_decode(text).collect();
     if text.contains(&b'%') {
-        text = unescape(&text)?;
+        text = percent_decode(&text).collect();
     }
     let text: Vec<u8> = text
         .into_iter()
@@ -49,23 +50,6 @@ pub(super) fn decode(rest: &str) -> Option<Vec<u8>> {
             .count();
     let octets = BASE64.decode(text.get(..unpadded)?).ok()?;
     (!octets.is_empty()).then_some(octets)
-}
-
-fn unescape(text: &[u8]) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        if *first == b'%' {
-            let (digits, after) = after.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok()?;
-            octets.extend(hex::decode(digits).ok()?);
-            rest = after;
-        } else {
-            octets.push(*first);
-            rest = after;
-        }
-    }
-    Some(octets)
 }
 
 #[cfg(test)]

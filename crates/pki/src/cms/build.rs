@@ -1,6 +1,7 @@
 //! Building SignedData.
 
 use super::{CertificateId, Signed};
+use crate::der::tag;
 use crate::{Certificate, Digest, Error, PrivateKey, SignatureScheme, der, oid};
 
 /// What goes into a new SignedData message.
@@ -43,7 +44,7 @@ impl Signed {
         // [0] IMPLICIT in place of the SET that was signed.
         let mut attributes = attributes;
         if let Some(first) = attributes.first_mut() {
-            *first = der::tag::context_constructed(0);
+            *first = tag::context_constructed(0);
         }
         let signer_info = der::seq(&[
             &der::integer_u64(1),
@@ -76,10 +77,17 @@ impl Signed {
 /// The SET of the signed attributes.
 fn signed_attributes(parts: &SignedParts<'_>) -> Result<Vec<u8>, Error> {
     let digest = parts.digest.hash(parts.content.unwrap_or_default());
-    let attribute =
-        |oid: &str, value: &[u8]| Ok(der::seq(&[&der::oid(oid)?, &der::set_in_order(&[value])]));
+    let attribute = |oid: &str, value: &[u8]| -> Result<Vec<u8>, Error> {
+        let oid = der::oid_element(oid)?;
+        let content = oid.len() + der::tlv_octets(value.len());
+        let mut der = Vec::with_capacity(der::tlv_octets(content));
+        der::push_header(&mut der, tag::SEQUENCE, content);
+        der.extend_from_slice(&oid);
+        der::push_tlv(&mut der, tag::SET, value);
+        Ok(der)
+    };
     let mut attributes = vec![
-        attribute(oid::CONTENT_TYPE, &der::oid(parts.content_type)?)?,
+        attribute(oid::CONTENT_TYPE, &der::oid_element(parts.content_type)?)?,
         attribute(oid::MESSAGE_DIGEST, &der::octet_string(&digest))?,
     ];
     for (oid, value) in parts.attributes {

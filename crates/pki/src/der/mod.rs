@@ -15,7 +15,9 @@ pub use writer::{
     unsigned, utc_time, utf8_string,
 };
 
-pub(crate) use writer::{length_octets, push_length};
+pub(crate) use writer::{
+    length_octets, oid_element, push_header, push_length, push_tlv, tlv_octets,
+};
 
 /// Identifier octets.
 pub mod tag {

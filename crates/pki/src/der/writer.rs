@@ -1,5 +1,7 @@
 //! Writers: each gives the octets of one element.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use super::tag;
@@ -107,7 +109,18 @@ pub fn null() -> Vec<u8> {
 /// # Errors
 /// `Text` when it is not one.
 pub fn oid(dotted: &str) -> Result<Vec<u8>, Error> {
-    Ok(tlv(tag::OID, &crate::oid::from_dotted(dotted)?))
+    Ok(oid_element(dotted)?.into_owned())
+}
+
+/// As [`oid`], without making anew what is known.
+///
+/// # Errors
+/// As [`oid`].
+pub(crate) fn oid_element(dotted: &str) -> Result<Cow<'static, [u8]>, Error> {
+    match crate::oid::known_element(dotted) {
+        Some(element) => Ok(Cow::Borrowed(element)),
+        None => Ok(Cow::Owned(tlv(tag::OID, &crate::oid::from_dotted(dotted)?))),
+    }
 }
 
 /// A UTF8String.
@@ -184,8 +197,19 @@ fn concat<T: AsRef<[u8]>>(tag: u8, parts: &[T]) -> Vec<u8> {
     element
 }
 
+/// Puts an element behind others.
+pub(crate) fn push_tlv(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    push_header(out, tag, content.len());
+    out.extend_from_slice(content);
+}
+
+/// How many octets an element with such a content has.
+pub(crate) const fn tlv_octets(content: usize) -> usize {
+    1 + length_octets(content) + content
+}
+
 /// Identifier and length octets.
-fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
+pub(crate) fn push_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
     push_length(out, length);
 }

@@ -9,7 +9,7 @@ use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
 
 use super::weak::LONGEST_EXPONENT;
-use super::{evp, kind};
+use super::{evp, kind, ready};
 use crate::der::{Reader, tag};
 use crate::{Error, KeyKind, KeyTransport, SignatureScheme, oid};
 
@@ -17,7 +17,7 @@ use crate::{Error, KeyKind, KeyTransport, SignatureScheme, oid};
 #[derive(Clone)]
 pub struct PublicKey(Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     spki: Vec<u8>,
     kind: KeyKind,
     /// Where the octets of the bit string stand in `spki`.
@@ -97,11 +97,7 @@ impl PublicKey {
             return bad;
         }
         let digest = scheme.digest().hash(message);
-        let verified = PkeyCtx::new(key).and_then(|mut context| {
-            context.verify_init()?;
-            evp::configure(&mut context, scheme)?;
-            context.verify(&digest, signature)
-        });
+        let verified = ready::verify(&self.0, key, scheme, &digest, signature);
         // An error here is a signature of the wrong length or form: wrong like any other.
         if matches!(verified, Ok(true)) {
             Ok(())

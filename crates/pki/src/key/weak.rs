@@ -35,6 +35,9 @@ const SQUARE_FILTERS: [(u64, u64); 8] = [
     residues(43),
 ];
 
+/// So many of these moduli have a product that fits into 32 bits: a long number is divided by it instead of by each.
+const FILTERS_AT_ONCE: usize = 4;
+
 /// What is wrong with an RSA key. Written as the end of a sentence that begins with the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -82,10 +85,11 @@ impl PublicKey {
         if exponent.last().is_none_or(|last| last & 1 == 0) || exponent == [1] {
             return Some(RsaWeakness::Exponent);
         }
-        if is_easily_divided(modulus) {
+        let remainders = remainders(modulus);
+        if has_small_factor(modulus, &remainders) {
             return Some(RsaWeakness::SmallFactor);
         }
-        if has_broken_structure(modulus) {
+        if has_fingerprint(&remainders) {
             return Some(RsaWeakness::Roca);
         }
         // An error here is a lack of memory.
@@ -122,8 +126,25 @@ impl PublicKey {
 struct SmallPrimes {
     /// Their product, of some 1,000 bits: what is left of a modulus by it has the same factors among them, and is shorter.
     product: Option<BigNum>,
-    /// The primes in groups, each with its product, which fits into 32 bits.
-    groups: Vec<(u64, Vec<u64>)>,
+    /// The primes in groups whose products fit into 32 bits.
+    groups: Vec<Group>,
+    /// The primes that show a broken structure.
+    fingerprints: Vec<Fingerprint>,
+}
+
+struct Group {
+    product: u64,
+    primes: Vec<u64>,
+    /// What is left of the powers of 2^32 by the product, the zeroth first.
+    powers: Vec<u64>,
+}
+
+struct Fingerprint {
+    /// The place of the group that holds the prime.
+    group: usize,
+    prime: u64,
+    /// Whether a number below the prime is a power of 65537 modulo it.
+    is_power: Vec<bool>,
 }
 
 static SMALL_PRIMES: LazyLock<SmallPrimes> = LazyLock::new(|| {
@@ -150,25 +171,107 @@ static SMALL_PRIMES: LazyLock<SmallPrimes> = LazyLock::new(|| {
         }
         Ok::<_, ErrorStack>(all)
     };
+    let product = product().ok();
+    let group = |(product, primes)| Group {
+        product,
+        primes,
+        powers: powers_of_a_word(product),
+    };
+    let groups: Vec<Group> = groups.into_iter().map(group).collect();
+    let fingerprints = FINGERPRINT_PRIMES.iter().filter_map(|&prime| {
+        Some(Fingerprint {
+            group: groups
+                .iter()
+                .position(|group| group.primes.contains(&prime))?,
+            prime,
+            is_power: powers_of_65537(prime),
+        })
+    });
     SmallPrimes {
-        product: product().ok(),
+        fingerprints: fingerprints.collect(),
+        product,
         groups,
     }
 });
 
-fn is_easily_divided(modulus: &[u8]) -> bool {
-    if modulus.last().is_none_or(|last| last & 1 == 0) {
-        return true;
+/// Words of 32 bits in the product of all small primes, and some more.
+const WORDS: usize = 40;
+
+fn powers_of_a_word(modulus: u64) -> Vec<u64> {
+    let next = |power: &u64| Some((power << 32) % modulus);
+    std::iter::successors(Some(1 % modulus), next)
+        .take(WORDS)
+        .collect()
+}
+
+fn powers_of_65537(prime: u64) -> Vec<bool> {
+    let generator = 65_537 % prime;
+    let mut is_power = vec![false; usize::try_from(prime).unwrap_or_default()];
+    let mut power = 1;
+    for _ in 0..prime {
+        power = power * generator % prime;
+        let place = usize::try_from(power).unwrap_or_default();
+        if let Some(known) = is_power.get_mut(place) {
+            *known = true;
+        }
     }
-    let SmallPrimes { product, groups } = &*SMALL_PRIMES;
+    is_power
+}
+
+/// What is left of a modulus by the product of each group.
+fn remainders(modulus: &[u8]) -> Vec<u64> {
+    let SmallPrimes {
+        product, groups, ..
+    } = &*SMALL_PRIMES;
     let shorter = product
         .as_ref()
         .and_then(|product| shortened(modulus, product).ok());
-    let rest = shorter.as_deref().unwrap_or(modulus);
-    groups.iter().any(|(product, group)| {
-        let rest = remainder(rest, *product);
-        group.iter().any(|prime| rest.is_multiple_of(*prime))
-    })
+    let number = shorter.as_deref().unwrap_or(modulus);
+    match words(number) {
+        Some(words) => groups.iter().map(|group| group.rest_of(&words)).collect(),
+        None => groups
+            .iter()
+            .map(|group| remainder(number, group.product))
+            .collect(),
+    }
+}
+
+/// The words of a number (big-endian), the lowest first; `None` when there are too many.
+fn words(number: &[u8]) -> Option<[u64; WORDS]> {
+    let mut words = [0; WORDS];
+    let (head, tail) = number.as_rchunks::<4>();
+    let top = head
+        .iter()
+        .fold(0, |word, octet| (word << 8) | u64::from(*octet));
+    let lowest_first = tail.iter().rev();
+    let all = lowest_first.map(|word| u64::from(u32::from_be_bytes(*word)));
+    let mut places = words.iter_mut();
+    for word in all.chain((!head.is_empty()).then_some(top)) {
+        *places.next()? = word;
+    }
+    Some(words)
+}
+
+impl Group {
+    /// What is left of a number by the product: its words times the powers, which takes one division in the end and not one
+    /// a word.
+    fn rest_of(&self, words: &[u64; WORDS]) -> u64 {
+        let products = words
+            .iter()
+            .zip(&self.powers)
+            .map(|(word, power)| u128::from(word * power));
+        let sum: u128 = products.sum();
+        u64::try_from(sum % u128::from(self.product)).unwrap_or_default()
+    }
+}
+
+fn has_small_factor(modulus: &[u8], remainders: &[u64]) -> bool {
+    let mut groups = SMALL_PRIMES.groups.iter().zip(remainders);
+    modulus.last().is_none_or(|last| last & 1 == 0)
+        || groups.any(|(group, rest)| {
+            let mut primes = group.primes.iter();
+            primes.any(|prime| rest.is_multiple_of(*prime))
+        })
 }
 
 /// `number` modulo `product`.
@@ -180,15 +283,12 @@ fn shortened(number: &[u8], product: &BigNumRef) -> Result<Vec<u8>, ErrorStack> 
 }
 
 /// Such a modulus is a power of 65537 modulo every prime of the list; an honest one is so once in 2^27 or less.
-fn has_broken_structure(modulus: &[u8]) -> bool {
-    FINGERPRINT_PRIMES.iter().all(|&prime| {
-        let rest = remainder(modulus, prime);
-        let generator = 65_537 % prime;
-        let mut power = 1;
-        (0..prime).any(|_| {
-            power = power * generator % prime;
-            power == rest
-        })
+fn has_fingerprint(remainders: &[u64]) -> bool {
+    let mut fingerprints = SMALL_PRIMES.fingerprints.iter();
+    fingerprints.all(|fingerprint| {
+        let rest = remainders.get(fingerprint.group);
+        let rest = rest.and_then(|rest| usize::try_from(rest % fingerprint.prime).ok());
+        rest.and_then(|rest| fingerprint.is_power.get(rest)) == Some(&true)
     })
 }
 
@@ -231,9 +331,16 @@ fn by_fermat(modulus: &[u8]) -> Result<Option<RsaWeakness>, ErrorStack> {
 
     // Step by step only residues are looked at: (a + s)² - n is a² - n and 2as + s².
     let mut residues = [(0_u64, 0_u64); SQUARE_FILTERS.len()];
-    for (kept, (modulus, _)) in residues.iter_mut().zip(SQUARE_FILTERS) {
-        let modulus = u32::try_from(modulus).unwrap_or(1);
-        *kept = (a.mod_word(modulus)?, rest.mod_word(modulus)?);
+    for (kept, filters) in residues
+        .chunks_mut(FILTERS_AT_ONCE)
+        .zip(SQUARE_FILTERS.chunks(FILTERS_AT_ONCE))
+    {
+        let product: u64 = filters.iter().map(|(modulus, _)| modulus).product();
+        let product = u32::try_from(product).unwrap_or(1);
+        let (of_a, of_rest) = (a.mod_word(product)?, rest.mod_word(product)?);
+        for (kept, (modulus, _)) in kept.iter_mut().zip(filters) {
+            *kept = (of_a % modulus, of_rest % modulus);
+        }
     }
     let may_be_square = |step: u64| {
         let mut filters = residues.iter().zip(SQUARE_FILTERS);

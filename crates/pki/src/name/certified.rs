@@ -33,7 +33,7 @@ impl Name {
     /// `longest_common_name` characters), or a country is no two letters.
     pub fn for_certificate(&self, longest_common_name: usize) -> Result<Self, Error> {
         let mut rdns = Vec::new();
-        let mut list = Reader::new(&self.der, WHAT).sequence()?;
+        let mut list = Reader::new(self.der(), WHAT).sequence()?;
         while !list.is_empty() {
             let mut set = list.nested(tag::SET)?;
             let mut rdn = Vec::new();
@@ -41,12 +41,12 @@ impl Name {
                 let mut attribute = set.sequence()?;
                 let dotted = attribute.oid()?;
                 let value = value(&dotted, &attribute.element()?, longest_common_name)?;
-                rdn.push(der::seq(&[&der::oid(&dotted)?, &value]));
+                rdn.push(der::seq(&[&der::oid_element(&dotted)?, &value]));
             }
             rdns.push(der::set_of(rdn));
         }
         let der = der::seq(&rdns.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        if der == self.der {
+        if der == self.der() {
             return Ok(self.clone());
         }
         Self::from_der(&der)

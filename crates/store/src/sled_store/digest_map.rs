@@ -8,6 +8,9 @@ use hashbrown::HashTable;
 use super::hash::Folding;
 use super::tables::Digest;
 
+/// How far from where an entry should be it is looked for first.
+const FIRST_STEP: usize = 64;
+
 /// Reads a record's digest from disk, by the record's number; `None` when it cannot be read.
 pub(super) type Reread = Box<dyn Fn(u64) -> Option<Digest> + Send + Sync>;
 
@@ -48,7 +51,7 @@ impl DigestMap {
             return Some(u64::from(row) + 1);
         }
         let half = upper(hash);
-        let end = self.settled.partition_point(|&entry| upper(entry) <= half);
+        let end = place_behind(&self.settled, half);
         let candidates = self.settled.get(..end)?.iter().rev();
         candidates
             .take_while(|&&entry| upper(entry) == half)
@@ -194,6 +197,31 @@ impl DigestMap {
     }
 }
 
+/// How many of the sorted entries have a half up to this one. Halves of hashes are spread evenly, so the place is nearly known
+/// beforehand: of a million entries some hundreds are looked among, which lie beside each other in memory.
+fn place_behind(entries: &[u64], half: u32) -> usize {
+    let is_before = |place: usize| {
+        entries
+            .get(place)
+            .is_some_and(|&entry| upper(entry) <= half)
+    };
+    let guess = (u128::from(half) * entries.len() as u128) >> 32;
+    let guess = usize::try_from(guess).unwrap_or(entries.len());
+    let (mut low, mut high) = (guess, guess);
+    let mut step = FIRST_STEP;
+    while low > 0 && !is_before(low - 1) {
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    step = FIRST_STEP;
+    while is_before(high) {
+        high = high.saturating_add(step).min(entries.len());
+        step *= 2;
+    }
+    let among = entries.get(low..high).unwrap_or_default();
+    low + among.partition_point(|&entry| upper(entry) <= half)
+}
+
 const fn joined(hash: u64, row: u32) -> u64 {
     (hash & !0xffff_ffff) | row as u64
 }
@@ -275,6 +303,23 @@ mod tests {
                         true => prop_assert!(found.is_none_or(|number| model[number as usize - 1] == digest)),
                     }
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_place_of_a_half_is_the_one_that_halving_finds(
+            mut entries in prop::collection::vec(any::<u64>(), 0..600),
+            crowded in prop::collection::vec(0_u64..400 << 24, 0..600),
+            half: u32,
+            near in 0_u32..500,
+        ) {
+            entries.extend(crowded.iter().map(|low| low << 8));
+            entries.sort_unstable();
+            for half in [half, near, 0, u32::MAX] {
+                let expected = entries.partition_point(|&entry| upper(entry) <= half);
+                prop_assert_eq!(place_behind(&entries, half), expected);
             }
         }
     }

@@ -10,6 +10,10 @@ fn key(modulus: &BigNumRef, exponent: &[u8]) -> PublicKey {
     PublicKey::from_spki_der(&spki).unwrap()
 }
 
+fn is_easily_divided(modulus: &[u8]) -> bool {
+    has_small_factor(modulus, &remainders(modulus))
+}
+
 fn weakness(modulus: &BigNumRef) -> Option<RsaWeakness> {
     key(modulus, &[1, 0, 1]).weakness()
 }
@@ -121,7 +125,10 @@ fn a_key_of_the_broken_library_is_found() {
 fn small_factors_are_found_and_large_primes_pass() {
     assert!(is_easily_divided(&[0x12, 0x34]), "even");
     let groups = &SMALL_PRIMES.groups;
-    let primes: Vec<u64> = groups.iter().flat_map(|(_, group)| group.clone()).collect();
+    let primes: Vec<u64> = groups
+        .iter()
+        .flat_map(|group| group.primes.clone())
+        .collect();
     assert_eq!((primes.len(), primes.last()), (132, Some(&751)));
     for prime in &primes {
         let odd_multiple = prime * 1_000_003;
@@ -135,17 +142,24 @@ fn small_factors_are_found_and_large_primes_pass() {
     assert!(!is_easily_divided(&other.to_vec()), "the next prime");
     // 2^61 - 1 is prime.
     assert!(!is_easily_divided(&((1_u64 << 61) - 1).to_be_bytes()));
-    for (product, group) in groups {
-        assert!(group.iter().product::<u64>() == *product && *product < 1 << 32);
+    for Group {
+        product, primes, ..
+    } in groups
+    {
+        assert!(primes.iter().product::<u64>() == *product && *product < 1 << 32);
     }
 }
 
 #[test]
 fn powers_of_65537_modulo_every_fingerprint_prime_are_recognised() {
     // 65537 and its square are such powers everywhere; a number that is not one modulo 11 is none.
-    assert!(has_broken_structure(&65_537_u64.to_be_bytes()));
-    assert!(has_broken_structure(&(65_537_u64 * 65_537).to_be_bytes()));
-    assert!(!has_broken_structure(&((1_u64 << 61) - 1).to_be_bytes()));
+    assert!(has_fingerprint(&remainders(&65_537_u64.to_be_bytes())));
+    assert!(has_fingerprint(&remainders(
+        &(65_537_u64 * 65_537).to_be_bytes()
+    )));
+    assert!(!has_fingerprint(&remainders(
+        &((1_u64 << 61) - 1).to_be_bytes()
+    )));
 }
 
 proptest! {
@@ -166,5 +180,21 @@ proptest! {
     ) {
         let key = key(&BigNum::from_slice(&modulus).unwrap(), &exponent);
         let _ = (key.weakness(), key.has_prime_modulus());
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_left_by_each_group_is_what_division_leaves(number in prop::collection::vec(any::<u8>(), 0..300)) {
+        let number = BigNum::from_slice(&number).unwrap();
+        let found = remainders(&number.to_vec());
+        for (group, rest) in SMALL_PRIMES.groups.iter().zip(found) {
+            let expected = number.mod_word(u32::try_from(group.product).unwrap()).unwrap();
+            prop_assert_eq!(rest, expected);
+        }
+        for fingerprint in &SMALL_PRIMES.fingerprints {
+            prop_assert!(SMALL_PRIMES.groups[fingerprint.group].primes.contains(&fingerprint.prime));
+        }
+        prop_assert_eq!(SMALL_PRIMES.fingerprints.len(), FINGERPRINT_PRIMES.len());
     }
 }

@@ -23,19 +23,33 @@ pub(super) const fn is_mark(octet: u8) -> bool {
 
 /// The text as it is compared: lower case, without control characters.
 pub(super) fn folded(text: &str) -> String {
-    let mut folded = text.to_ascii_lowercase();
-    if !text.is_ascii() {
-        folded = folded.chars().flat_map(char::to_lowercase).collect();
+    let mut out = String::with_capacity(text.len());
+    fold(text, &mut out);
+    out
+}
+
+fn fold(text: &str, out: &mut String) {
+    out.clear();
+    if text.is_ascii() {
+        out.push_str(text);
+        out.make_ascii_lowercase();
+    } else {
+        out.extend(text.chars().flat_map(char::to_lowercase));
     }
-    if folded.contains(char::is_control) {
-        folded = folded.replace(char::is_control, " ");
+    if out.contains(char::is_control) {
+        *out = out.replace(char::is_control, " ");
     }
-    folded
 }
 
 /// What of a text becomes a piece of this kind. A serial number's leading zeros make no difference.
 pub(super) fn piece(field: Field, text: &str) -> String {
-    let mut piece = folded(text);
+    let mut piece = String::with_capacity(text.len());
+    put_piece(field, text, &mut piece);
+    piece
+}
+
+fn put_piece(field: Field, text: &str, piece: &mut String) {
+    fold(text, piece);
     if field == Field::Serial {
         piece.retain(|character| character != ':');
         let zeros = piece.len() - piece.trim_start_matches('0').len();
@@ -46,13 +60,13 @@ pub(super) fn piece(field: Field, text: &str) -> String {
         end -= 1;
     }
     piece.truncate(end);
-    piece
 }
 
 /// Makes rows' texts one after the other, in memory that it keeps.
 #[derive(Default)]
 pub(in crate::sled_store) struct TextBuilder {
     row: Vec<u8>,
+    piece: String,
 }
 
 impl TextBuilder {
@@ -63,7 +77,8 @@ impl TextBuilder {
 
     /// Adds a piece. An empty one is left out; so is an [`Field::Other`] that is a piece already.
     pub(in crate::sled_store) fn add(&mut self, field: Field, text: &str) -> &mut Self {
-        let piece = piece(field, text);
+        put_piece(field, text, &mut self.piece);
+        let piece = &self.piece;
         let known = field == Field::Other
             && self
                 .row
