@@ -246,7 +246,7 @@ async fn use_up(env: &TestEnv, running: &Running, device: &Device, directory: &P
         .map(|d| {
             let csr = device.csr(Some(&value), &format!("dns:box-{n}-{d}.example.com"));
             device.builder(env, Content::PkcsReq(&csr), |builder| {
-                builder.transaction_id(&format!("tx-{n}-{d}"))
+                builder.transaction_id(format!("tx-{n}-{d}"))
             })
         })
         .collect();
