@@ -2,6 +2,8 @@
 
 pub mod adcs;
 pub mod ejbca;
+pub mod google_cas;
+pub mod scep;
 pub mod step_ca;
 pub mod vault;
 
@@ -138,6 +140,10 @@ kinds! {
     Ejbca = "ejbca", ejbca: ejbca::Ejbca;
     /// Active Directory Certificate Services, by their web service or their pages.
     Adcs = "adcs", adcs: adcs::Adcs;
+    /// Another SCEP server.
+    Scep = "scep", scep: scep::Scep;
+    /// Google Certificate Authority Service.
+    GoogleCas = "google-cas", google_cas: google_cas::GoogleCas;
 }
 
 /// Addresses as they may be shown: without what may be a password or a token in them.

@@ -2,7 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`google_cas`] | Google Certificate Authority Service |
 //! | [`step_ca`] | step-ca |
+//! | [`upstream_scep`] | another SCEP server |
 //! | [`adcs`] | Active Directory Certificate Services: CES and the pages of `/certsrv` |
 //! | [`ejbca`] | EJBCA: its REST API |
 //! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
@@ -24,10 +26,12 @@ mod base;
 mod chain;
 mod crl;
 pub mod ejbca;
+pub mod google_cas;
 mod pem;
 mod ra;
 mod standing;
 pub mod step_ca;
+pub mod upstream_scep;
 pub mod vault;
 mod words;
 

@@ -1,7 +1,7 @@
 //! The table of the kinds whose key is somewhere else.
 
 use super::reading::Reading;
-use super::{Opened, adcs, ejbca, step_ca, vault};
+use super::{Opened, adcs, ejbca, google_cas, scep, step_ca, vault};
 use crate::checks::problem::Findings;
 use crate::config::IssuerKind;
 
@@ -29,4 +29,6 @@ pub(super) const KINDS: &[Kind] = &[
     kind(IssuerKind::StepCa, "step_ca.provisioner", step_ca::read),
     kind(IssuerKind::Ejbca, "ejbca.certificate_profile", ejbca::read),
     kind(IssuerKind::Adcs, "adcs.template", adcs::read),
+    kind(IssuerKind::Scep, "scep.signer_cert_path", scep::read),
+    kind(IssuerKind::GoogleCas, "google_cas.pool", google_cas::read),
 ];

@@ -9,8 +9,10 @@
 
 mod adcs;
 mod ejbca;
+mod google_cas;
 mod kinds;
 mod reading;
+mod scep;
 mod step_ca;
 mod vault;
 

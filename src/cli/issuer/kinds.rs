@@ -2,7 +2,7 @@
 
 use issuer::CertificatePolicy;
 
-use super::{adcs, ejbca, step_ca, vault};
+use super::{adcs, ejbca, google_cas, scep, step_ca, vault};
 use crate::config::{Issuer, IssuerKind};
 
 /// What an operator does over there, so that certificates of this policy can be made for this `[[issuer]]`: commands, with
@@ -15,6 +15,8 @@ pub(super) const KINDS: &[(IssuerKind, Preparation)] = &[
     (IssuerKind::StepCa, step_ca::preparation),
     (IssuerKind::Ejbca, ejbca::preparation),
     (IssuerKind::Adcs, adcs::preparation),
+    (IssuerKind::Scep, scep::preparation),
+    (IssuerKind::GoogleCas, google_cas::preparation),
 ];
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 mod adcs;
 mod ejbca;
+mod google_cas;
 mod kinds;
 mod revocations;
+mod scep;
 mod step_ca;
 mod vault;
 

@@ -40,7 +40,7 @@ const ARROWS: &[Arrow] = &[
     ),
     (
         "remote-issuers",
-        &["issuer", "outbound", "pki"],
+        &["issuer", "outbound", "pki", "scep"],
         &[
             "actix", "hyper", "openssl", "reqwest", "ring", "rustls", "sled", "warp",
         ],
