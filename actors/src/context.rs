@@ -4,7 +4,7 @@ use crate::enrollment::{Ended, EnrollmentRequest, Key, PriorResult, Reserved, Wa
 use crate::excerpt;
 use crate::messages::Origin;
 use crate::network::network_of;
-use challenge::{CsrFacts, DeviceKey, ReplayKey};
+use challenge::{CsrFacts, DeviceKey, ReplayKey, Terms};
 use chrono::{DateTime, Utc};
 use pki::Csr;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub(crate) struct Context {
     /// What whoever vouched says of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vouched: Option<String>,
+    /// What whoever vouches asks of the certificate.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) terms: Terms,
     /// What was taken for it while it is open, and is made durable with its certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken: Option<Taken>,
@@ -48,6 +51,10 @@ pub(crate) struct Context {
     /// Other transactions that ask for the same with the same key: they end as this one does. The oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) joined: Vec<Joined>,
+}
+
+fn is_default(terms: &Terms) -> bool {
+    *terms == Terms::default()
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -121,6 +128,7 @@ impl Context {
             message: Some(asked.message),
             challenge: asked.challenge().map(str::to_owned),
             vouched: None,
+            terms: Terms::default(),
             taken: None,
             since: None,
             failed: 0,

@@ -1,7 +1,8 @@
 //! What policy says of a request, seen beside the CAs and RAs of the server.
 
 use crate::shared::Shared;
-use chrono::{DateTime, Utc};
+use challenge::Terms;
+use chrono::{DateTime, TimeDelta, Utc};
 use issuer::policy::keys::refuse_prime_modulus;
 use issuer::{Approved, CertificateRequest, PolicyRefusal};
 
@@ -34,4 +35,20 @@ pub(crate) fn approve(
         remote.can_express(&approved)?;
     }
     Ok(approved)
+}
+
+/// The same under the terms of whoever vouched.
+pub(crate) fn under_terms(approved: Approved, terms: &Terms, now: DateTime<Utc>) -> Approved {
+    let approved = match terms.longest.and_then(TimeDelta::try_seconds) {
+        Some(longest) => approved.no_longer_than(longest, now),
+        None => approved,
+    };
+    let approved = match terms.without_sid {
+        true => approved.without_sid(),
+        false => approved,
+    };
+    match &terms.sid {
+        Some(sid) => approved.with_sid(sid),
+        None => approved,
+    }
 }

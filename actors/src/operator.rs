@@ -116,7 +116,10 @@ async fn approvable(
         vouched_sid: record.grounds.vouched_sid.as_deref(),
         previous: None,
     };
-    judge::approve(shared, request, now).map_err(|refusal| DecideError::Policy(refusal.reason))
+    let approved = judge::approve(shared, request, now);
+    let approved = approved.map_err(|refusal| DecideError::Policy(refusal.reason))?;
+    let terms = Context::of_record(record).terms;
+    Ok(judge::under_terms(approved, &terms, now))
 }
 
 async fn approve(

@@ -282,7 +282,10 @@ impl Work {
             vouched_sid: self.record.grounds.vouched_sid.as_deref(),
             previous: previous.as_ref(),
         };
-        let approved = crate::judge::approve(&self.shared, request, self.shared.now());
+        let now = self.shared.now();
+        let approved = crate::judge::approve(&self.shared, request, now);
+        let terms = &self.context.terms;
+        let approved = approved.map(|approved| crate::judge::under_terms(approved, terms, now));
         approved.map_err(|refused| {
             let refusal = Refusal::from(refused);
             match self.context.intune {

@@ -8,7 +8,7 @@ use super::auto_ra::NewKeys;
 use super::files::Files;
 use super::problem::{Findings, Location, Problem, date};
 use super::{Run, check_id, pair, secrets};
-use crate::config::{Assertion, Config, DeviceState, Profile, Secret, Tenant};
+use crate::config::{Assertion, Config, DeviceState, IssuerKind, Profile, Secret, Sid, Tenant};
 
 /// A credential that ends within this time is warned about.
 const SOON: TimeDelta = TimeDelta::days(30);
@@ -352,6 +352,34 @@ pub(super) fn of_profile(
     }
     if !settings.is_on() {
         return;
+    }
+    let bootstrap = settings.bootstrap_lifetime;
+    if !bootstrap.is_zero() {
+        super::range(
+            bootstrap,
+            "10m",
+            "30d",
+            &location.at("intune_cloud.bootstrap_lifetime"),
+            findings,
+        );
+        if settings.compliance != DeviceState::Enforce {
+            findings.warn(
+                &location.at("intune_cloud.bootstrap_lifetime"),
+                "it does nothing: nobody looks whether a device is compliant",
+                "set intune_cloud.compliance to \"enforce\", or leave it out",
+            );
+        }
+    }
+    let issuer = config
+        .issuers
+        .iter()
+        .find(|one| one.id == profile.issuer_id);
+    if settings.sid == Sid::Extension && issuer.is_some_and(|one| one.kind != IssuerKind::Local) {
+        findings.fail(
+            &location.at("intune_cloud.sid"),
+            "the profile's issuer is somewhere else, and writes no SID that it is not asked for",
+            "use \"keep\" or \"verify\" with the URI in the SCEP profile, or a local issuer",
+        );
     }
     if !settings.wait_for_notification {
         findings.warn(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Known};
 use toml::{Table, Value};
 
 use super::schema::{self, Node};
-use super::{Config, Profile};
+use super::{Config, Profile, Tenant};
 
 /// The path of a setting below the whole configuration or below one profile.
 pub(super) type Path<'a> = &'a [String];
@@ -15,6 +15,7 @@ pub(super) type Path<'a> = &'a [String];
 pub(super) enum Section {
     Whole,
     Profile,
+    Tenant,
 }
 
 impl Section {
@@ -47,6 +48,7 @@ impl Section {
         match self {
             Self::Whole => fits::<Config>(alone),
             Self::Profile => fits::<Profile>(alone),
+            Self::Tenant => fits::<Tenant>(alone),
         }
     }
 
@@ -54,6 +56,7 @@ impl Section {
         match self {
             Self::Whole => schema::root(),
             Self::Profile => schema::profile(),
+            Self::Tenant => schema::tenant(),
         }
     }
 

@@ -46,6 +46,15 @@ pub(super) fn profile() -> &'static Map<String, Value> {
     }
 }
 
+/// The keys of one `[[tenant]]`.
+pub(super) fn tenant() -> &'static Map<String, Value> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+    match node(root(), "tenant") {
+        Some(Node::Sections(map)) => map,
+        _ => &NONE,
+    }
+}
+
 /// Paths of settings by their name in the environment (`INTUNE_ENABLED`).
 type Paths = BTreeMap<String, Vec<String>>;
 
@@ -55,6 +64,17 @@ pub(super) fn paths_of_profile() -> &'static Paths {
         let mut paths = Paths::new();
         collect(profile(), &[], &mut paths);
         paths.remove("PATH_ID");
+        paths
+    });
+    &PATHS
+}
+
+/// Settings of a tenant by their name after `SCEPD_TENANT_<NAME>_`.
+pub(super) fn paths_of_tenant() -> &'static Paths {
+    static PATHS: LazyLock<Paths> = LazyLock::new(|| {
+        let mut paths = Paths::new();
+        collect(tenant(), &[], &mut paths);
+        paths.remove("ID");
         paths
     });
     &PATHS

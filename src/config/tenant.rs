@@ -160,6 +160,8 @@ pub struct IntuneCloud {
     pub compliance: DeviceState,
     /// For how long after it was enrolled a device need not be compliant.
     pub compliance_grace: Span,
+    /// How long the certificate of a device is valid that need not be compliant yet; 0 = as long as others.
+    pub bootstrap_lifetime: Span,
     /// What is done with a SID (strong mapping) in the alternative names.
     pub sid: Sid,
 }
@@ -173,6 +175,21 @@ pub enum Sid {
     Keep,
     /// It is kept if Graph has it for the user of the request; else the request is refused.
     Verify,
+    /// As with `verify`, and the certificate has the extension with the SID that Graph has for the user.
+    Extension,
+    /// It is left out.
+    Strip,
+}
+
+impl From<Sid> for intune_cloud::SidRule {
+    fn from(sid: Sid) -> Self {
+        match sid {
+            Sid::Keep => Self::Keep,
+            Sid::Verify => Self::Verify,
+            Sid::Extension => Self::Extension,
+            Sid::Strip => Self::Strip,
+        }
+    }
 }
 
 impl Default for IntuneCloud {
@@ -184,6 +201,7 @@ impl Default for IntuneCloud {
             tenant_attribute: None,
             compliance: DeviceState::Off,
             compliance_grace: Span::hours(24),
+            bootstrap_lifetime: Span::ZERO,
             sid: Sid::Keep,
         }
     }

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::{RevokeError, Runtime, revoke};
 use chrono::{DateTime, TimeDelta, Utc};
-use intune_cloud::{Failure, Outcome as Result_, Tenant, Wanted};
+use intune_cloud::{Outcome as Result_, Tenant};
 use pki::{RevocationReason, Serial};
-use serde::{Deserialize, Serialize};
 use store::{AuditDetails, AuditEvent, CertificateRecord, Change, Op, Outcome};
 
-use super::sweep::{OnHold, Sweep, Swept};
+use super::batch::{DecideError, Decision, Done, Held, Item, OnHold, Rules, State};
 use crate::auth::tokens::By;
 
 /// How long Intune hands nothing out after a download, with a margin.
@@ -23,112 +22,8 @@ const SOON: TimeDelta = TimeDelta::minutes(5);
 /// After a sweep that failed, so long.
 const SWEEP_AGAIN: TimeDelta = TimeDelta::minutes(15);
 
-/// A secret that ends within this time is warned of.
-const WARNED: TimeDelta = TimeDelta::days(30);
-
 /// Over how long revocations are added up for the safety brake.
 const DAY: TimeDelta = TimeDelta::hours(24);
-
-/// When to hold a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Brake {
-    /// Percent of the live certificates,
-    pub percent: u32,
-    /// and at least so many, may be revoked in 24 hours.
-    pub least: u64,
-}
-
-/// What a revoker does for its tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// Whether Intune is asked for revocations.
-    pub fetches: bool,
-    /// When to hold a batch.
-    pub brake: Brake,
-    /// Whether and how devices are swept.
-    pub sweep: Option<Sweep>,
-}
-
-/// What a tenant's revoker keeps in the store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// When Intune was last asked for revocations.
-    pub asked: Option<DateTime<Utc>>,
-    /// What came then and is not reported yet.
-    pub items: Vec<Item>,
-    /// Since when the batch is held.
-    pub held: Option<DateTime<Utc>>,
-    /// How many were revoked when, of the last day.
-    pub done: Vec<(DateTime<Utc>, u64)>,
-    /// What the last sweep of devices found.
-    pub swept: Swept,
-    /// What a sweep put on hold.
-    pub on_hold: Vec<OnHold>,
-    /// Serials (hex) that a sweep found and an admin refused to revoke.
-    pub spared: Vec<String>,
-}
-
-/// One certificate that Intune wants revoked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// Goes back with the result; empty where the sweep of devices found it, of which nobody is told.
-    pub context: String,
-    /// The serial as Intune wrote it, or in hex.
-    pub serial: String,
-    /// Whether it is to be put on hold.
-    #[serde(default)]
-    pub hold: bool,
-    /// Why, where Intune did not ask for it.
-    #[serde(default)]
-    pub why: Option<String>,
-    /// What became of it; `None` = nothing yet.
-    #[serde(default)]
-    pub result: Option<Done>,
-}
-
-/// What became of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Done {
-    /// It is revoked.
-    Revoked,
-    /// No profile of the tenant knows it.
-    NotFound,
-    /// An admin refused, or the issuer.
-    Refused,
-}
-
-/// A certificate of a batch that is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// Its serial in lower-case hex.
-    pub serial: String,
-    /// Its common name.
-    pub common_name: String,
-    /// Its device, where that is known.
-    pub device: Option<String>,
-}
-
-/// What an admin decides about a batch that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// They are revoked.
-    Release,
-    /// They are not, and Intune is told so.
-    Refuse,
-}
-
-/// Why nothing was decided.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecideError {
-    /// No batch of the tenant is held.
-    #[error("no revocations of this tenant are held")]
-    NothingHeld,
-    /// The store failed.
-    #[error("{0}")]
-    Failed(String),
-}
 
 /// One tenant's revoker: alone with its state.
 pub struct Revoker {
@@ -143,7 +38,7 @@ pub struct Revoker {
     retry: Mutex<Option<DateTime<Utc>>>,
     retry_sweep: Mutex<Option<DateTime<Utc>>>,
     /// When Graph was last asked when the app's secret ends.
-    looked: Mutex<Option<DateTime<Utc>>>,
+    pub(super) looked: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Revoker {
@@ -275,39 +170,6 @@ impl Revoker {
         match state.items.is_empty() {
             true => Ok(()),
             false => self.carry_out(state).await,
-        }
-    }
-
-    /// Asks Graph once a day when the app's secret ends, where the configuration does not say, and warns of it.
-    async fn look_at_the_secret(&self) {
-        if !self.tenant.wants_secret_end() {
-            return;
-        }
-        let now = self.now();
-        {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            if looked.is_some_and(|at| at <= now && now - at < DAY) {
-                return;
-            }
-            *looked = Some(now);
-        }
-        let ends = match self.tenant.read_secret_end().await {
-            Ok(ends) => ends.and_then(|ends| DateTime::from_timestamp(ends, 0)),
-            Err(error) => {
-                tracing::debug!(
-                    tenant = self.tenant.id(),
-                    %error,
-                    "Graph does not say when the app's secret ends"
-                );
-                return;
-            }
-        };
-        if let Some(ends) = ends.filter(|ends| *ends - now < WARNED) {
-            tracing::warn!(
-                tenant = self.tenant.id(),
-                ends = %ends.to_rfc3339(),
-                "the secret of the tenant's app ends soon or has ended; make a new one"
-            );
         }
     }
 
@@ -588,62 +450,6 @@ impl Revoker {
                 message: Some(words),
                 ..AuditDetails::default()
             },
-        }
-    }
-}
-
-impl From<Wanted> for Item {
-    fn from(wanted: Wanted) -> Self {
-        Self {
-            context: wanted.context,
-            serial: wanted.serial,
-            hold: false,
-            why: None,
-            result: None,
-        }
-    }
-}
-
-impl State {
-    /// Whether the batch is one that the sweep of devices found.
-    #[must_use]
-    pub fn is_of_sweep(&self) -> bool {
-        self.items
-            .first()
-            .is_some_and(|item| item.context.is_empty())
-    }
-}
-
-impl Item {
-    /// One that the sweep of devices found.
-    pub(super) fn of_sweep(serial: String, hold: bool, why: String) -> Self {
-        Self {
-            context: String::new(),
-            serial,
-            hold,
-            why: Some(why),
-            result: None,
-        }
-    }
-
-    fn outcome(&self) -> Result_ {
-        Result_ {
-            context: self.context.clone(),
-            result: match self.result {
-                Some(Done::Revoked) => Ok(()),
-                Some(Done::NotFound) => Err(Failure::NotFound),
-                Some(Done::Refused) => Err(Failure::Refused),
-                None => Err(Failure::Later),
-            },
-        }
-    }
-
-    const fn word(&self) -> &'static str {
-        match self.result {
-            Some(Done::Revoked) => "revoked",
-            Some(Done::NotFound) => "not found",
-            Some(Done::Refused) => "refused",
-            None => "left",
         }
     }
 }

@@ -7,8 +7,8 @@ use intune_cloud::Tenant;
 
 use chrono::TimeDelta;
 
-use super::revocations::{Brake, Revoker, Rules};
-use super::sweep::Sweep;
+use super::batch::{Brake, Rules, Sweep};
+use super::revocations::Revoker;
 use crate::config::{Config, DeviceState};
 
 /// One for each tenant that a profile names.

@@ -6,10 +6,10 @@ use actors::{By, RevokeError, release};
 use chrono::{DateTime, TimeDelta, Utc};
 use intune_cloud::{Listing, Presence};
 use pki::{Serial, SubjectAltNames};
-use serde::{Deserialize, Serialize};
 use store::{CaId, CertificateQuery, CertificateRecord, CertificateStatus, ON_HOLD, Outcome};
 
-use super::revocations::{Item, Revoker, State};
+use super::batch::{Item, OnHold, State, Sweep, Swept};
+use super::revocations::Revoker;
 
 /// Certificates that are looked at in one step.
 const AT_ONCE: u32 = 1000;
@@ -19,44 +19,6 @@ const MOST: usize = 5000;
 
 /// How far tenants lie apart, at most, that would be swept at the same time.
 const SPREAD: TimeDelta = TimeDelta::minutes(10);
-
-/// How a tenant's devices are swept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
-    /// Whether certificates are revoked, or only counted.
-    pub enforces: bool,
-    /// How often.
-    pub every: TimeDelta,
-}
-
-/// What the last sweep found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Swept {
-    /// When it was begun.
-    pub at: Option<DateTime<Utc>>,
-    /// Devices in Intune,
-    pub managed: usize,
-    /// and in Entra ID.
-    pub registered: usize,
-    /// Valid certificates that were looked at.
-    pub looked_at: usize,
-    /// Those whose device or user is gone,
-    pub gone: usize,
-    /// or disabled.
-    pub disabled: usize,
-    /// Those that are good again, of the ones that were on hold.
-    pub released: usize,
-}
-
-/// A certificate that the sweep put on hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OnHold {
-    /// Its CA, hex.
-    pub ca: String,
-    /// Its serial, hex.
-    pub serial: String,
-}
 
 /// Whose a certificate is.
 struct Holder {

@@ -2,9 +2,7 @@
 
 use crate::auth::limit::WrongCredentials;
 use crate::checks::{Loaded, LoadedInterface, LoadedProfile, attribute_oid};
-use crate::config::{
-    Alphabet, Config, Crypto, DeviceState, Expired, Sid, Span, UnknownCertificates,
-};
+use crate::config::{Alphabet, Config, Crypto, DeviceState, Expired, Span, UnknownCertificates};
 use crate::hooks::challenge_webhook::ChallengeWebhook;
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
@@ -225,8 +223,9 @@ fn cloud(profile: &LoadedProfile, tenants: &ById) -> Option<Arc<dyn Validator>> 
                 DeviceState::Enforce => Mode::Enforce,
             },
             grace: settings.compliance_grace.chrono(),
+            bootstrap: settings.bootstrap_lifetime.unless_zero().map(Span::chrono),
         },
-        verifies_sid: settings.sid == Sid::Verify,
+        sid: settings.sid.into(),
     };
     Some(Arc::new(CloudChallenges::new(tenants, rules)))
 }

@@ -16,6 +16,10 @@ pub(super) async fn keep_turning(revokers: Arc<Revokers>, mut phase: watch::Rece
     let draining = phase.wait_for(|phase| *phase == Phase::Draining);
     let mut draining = std::pin::pin!(draining);
     while tokio::time::timeout(LOOK, draining.as_mut()).await.is_err() {
-        revokers.turn().await;
+        // Whoever waits for Graph is not waited for: what is begun is durable, and gone on with after the next start.
+        tokio::select! {
+            _ = draining.as_mut() => return,
+            () = revokers.turn() => {}
+        }
     }
 }

@@ -116,6 +116,7 @@ impl Work {
         }
         let (claim, objection) = (grounds.claim.clone(), grounds.objection.clone());
         self.context.challenge.clone_from(&grounds.challenge);
+        self.context.terms.clone_from(&grounds.terms);
         records::vouched(&mut self.record, grounds, now);
         if let Some(words) = objection {
             let refusal = refused("device_state", &words)

@@ -257,6 +257,20 @@ async fn a_validator_is_asked_and_told_how_it_ended() {
 }
 
 #[actix::test]
+async fn sweeps_side_by_side_tell_once() {
+    let scene = Scene::new();
+    let oracle = scene.oracle([]);
+    let running = scene.open(&scene.spec(None, Some(&oracle))).await;
+    let device = Device::new(&scene.env, "laptop-1");
+    let request = device.pkcs_req(&scene.env, ASK);
+    issued(scene.reply(&running, &request).await);
+    let sweep = || running.sweep("corp");
+    tokio::join!(sweep(), sweep(), sweep());
+    sweep().await;
+    assert_eq!(oracle.told(), ["issued"]);
+}
+
+#[actix::test]
 async fn what_a_validator_refuses_has_its_own_fail_info() {
     let scene = Scene::new();
     let oracle = scene.oracle([Act::Refuses]);

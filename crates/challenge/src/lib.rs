@@ -46,6 +46,6 @@ pub use one_time::{Alphabet, Binding, ChallengeKey, LENGTHS, Made, OneTime, Stan
 pub use static_challenges::{StaticChallenges, THE_STATIC_CHALLENGE};
 pub use validator::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,
-    Reservation, Validator,
+    Reservation, Terms, Validator,
 };
 pub use webhook::WebhookKey;

@@ -8,6 +8,7 @@
 use crate::intune::{Claim, CsrFacts, Mismatch};
 use crate::{Label, Refused};
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -138,6 +139,22 @@ pub struct Grounds {
     pub note: Option<String>,
     /// What speaks against the device although it is vouched for: it is refused, and whoever vouched is told so.
     pub objection: Option<String>,
+    /// What the certificate has beside what policy says.
+    pub terms: Terms,
+}
+
+/// What whoever vouches asks of the certificate, beside what policy says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// The longest that it may be valid from now, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest: Option<i64>,
+    /// Whether URIs that name a Windows SID are left out.
+    pub without_sid: bool,
+    /// The SID that its security extension names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
 }
 
 /// Something that an enrollment takes, and that is given back when it fails.

@@ -133,6 +133,21 @@ impl Tenant {
         Ok((!is_own).then(|| format!("the SID {sid_shown} is not the one of the user {shown}")))
     }
 
+    /// The SID that the directory has for the user of a request; `None` = the request names none, or it has none.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: nobody knows.
+    pub async fn sid_of_user(&self, csr: &Csr) -> Result<Option<String>, ServiceError> {
+        let Some(name) = csr.sans().upn.first() else {
+            return Ok(None);
+        };
+        let user = self.user(name).await?;
+        let sid = user
+            .as_ref()
+            .and_then(|user| user["onPremisesSecurityIdentifier"].as_str());
+        Ok(sid.filter(|sid| is_sid(sid)).map(str::to_owned))
+    }
+
     pub(crate) async fn user(&self, name: &str) -> Result<Option<Value>, ServiceError> {
         let quoted = name.replace('\'', "''");
         let mut path = String::from("/v1.0/users('");
@@ -195,4 +210,13 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Whether a text is a security identifier (MS-DTYP, 2.4.2.1): it goes into certificates.
+fn is_sid(text: &str) -> bool {
+    text.len() <= 184
+        && text.strip_prefix("S-1-").is_some_and(|rest| {
+            rest.split('-')
+                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        })
 }

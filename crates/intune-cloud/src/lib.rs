@@ -49,4 +49,4 @@ pub use shape::looks_like_cloud_challenge;
 pub use tenant::{NoObserver, Observer, ROLE, Settings, Tenant};
 pub use token::{Resource, Token};
 pub use try_out::Answered;
-pub use validator::{CloudChallenges, Compliance, Mode, Rules, device, is_guid};
+pub use validator::{CloudChallenges, Compliance, Mode, Rules, SidRule, device, is_guid};

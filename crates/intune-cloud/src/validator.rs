@@ -8,7 +8,7 @@ use crate::shape::looks_like_cloud_challenge;
 use crate::tenant::Tenant;
 use challenge::{
     Again, Asked, Check, Grounds, NotVouched, Notice, NoticeOf, Proven, Question, Request,
-    Reservation, Validator,
+    Reservation, Terms, Validator,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use pki::{Certificate, Csr};
@@ -37,8 +37,21 @@ pub struct Rules {
     pub tenant_attribute: Option<String>,
     /// Whether Graph is asked about the device and its user.
     pub compliance: Compliance,
-    /// Whether a SID in the request must be the one that Graph has for its user.
-    pub verifies_sid: bool,
+    /// What becomes of a SID in the alternative names.
+    pub sid: SidRule,
+}
+
+/// What becomes of a SID (strong mapping) in the alternative names, once Intune let the device in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SidRule {
+    /// It is kept: Intune compared it with what it asked for.
+    Keep,
+    /// It is kept if Graph has it for the user of the request.
+    Verify,
+    /// As with `Verify`, and the certificate has the extension with the SID that Graph has for the user.
+    Extension,
+    /// It is left out.
+    Strip,
 }
 
 /// Whether Graph is asked about the device and its user, and what becomes of its answer.
@@ -48,6 +61,9 @@ pub struct Compliance {
     pub mode: Mode,
     /// For how long after its enrollment a device need not be compliant.
     pub grace: TimeDelta,
+    /// How long the certificate of a device is valid that need not be compliant yet; `None` = as long as others. Only where
+    /// the answer decides.
+    pub bootstrap: Option<TimeDelta>,
 }
 
 /// What becomes of what Graph says.
@@ -166,19 +182,35 @@ impl CloudChallenges {
 
     /// What Graph says of the device and its user.
     async fn state(&self, tenant: &Tenant, csr: Option<&Csr>) -> Result<State, Again> {
+        let mut terms = Terms {
+            without_sid: self.rules.sid == SidRule::Strip,
+            ..Terms::default()
+        };
+        let checks = matches!(self.rules.sid, SidRule::Verify | SidRule::Extension);
         let named = csr.and_then(|csr| Some((csr, sid(csr)?)));
-        if let (Some((csr, sid)), true) = (named, self.rules.verifies_sid) {
+        if let (Some((csr, sid)), true) = (named, checks) {
             let foreign = tenant.foreign_sid(csr, &sid).await;
             if let Some(words) = foreign.map_err(|error| again(&error))? {
                 return Ok(State {
-                    note: None,
                     objection: Some(words),
+                    ..State::default()
                 });
             }
         }
-        let Compliance { mode, grace } = self.rules.compliance;
+        if let (Some(csr), SidRule::Extension) = (csr, self.rules.sid) {
+            let of_user = tenant.sid_of_user(csr).await;
+            terms.sid = of_user.map_err(|error| again(&error))?;
+        }
+        let Compliance {
+            mode,
+            grace,
+            bootstrap,
+        } = self.rules.compliance;
         let (Some(csr), Mode::Observe | Mode::Enforce) = (csr, mode) else {
-            return Ok(State::default());
+            return Ok(State {
+                terms,
+                ..State::default()
+            });
         };
         let standing = match (tenant.standing(csr, grace).await, mode) {
             (Ok(standing), _) => standing,
@@ -187,9 +219,13 @@ impl CloudChallenges {
                 return Ok(State {
                     note: Some(format!("device state is not known: {error}")),
                     objection: None,
+                    terms,
                 });
             }
         };
+        if let (Standing::New, Mode::Enforce) = (&standing, mode) {
+            terms.longest = bootstrap.map(|bootstrap| bootstrap.num_seconds());
+        }
         let (note, objection) = match standing {
             Standing::Good => (None, None),
             Standing::New => (
@@ -206,7 +242,11 @@ impl CloudChallenges {
             ),
             Standing::Bad(words) => (None, Some(words)),
         };
-        Ok(State { note, objection })
+        Ok(State {
+            note,
+            objection,
+            terms,
+        })
     }
 
     fn proven(
@@ -244,6 +284,7 @@ impl CloudChallenges {
                 by: Some(tenant.id().to_owned()),
                 note: Some(note),
                 objection: state.objection,
+                terms: state.terms,
                 ..Grounds::default()
             },
             reservations: vec![Reservation::Quota {
@@ -296,6 +337,7 @@ impl CloudChallenges {
 struct State {
     note: Option<String>,
     objection: Option<String>,
+    terms: Terms,
 }
 
 impl Validator for CloudChallenges {

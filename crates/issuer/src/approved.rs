@@ -1,6 +1,7 @@
 //! What policy let through, and what it refused.
 
-use chrono::{DateTime, Utc};
+use crate::sid::names_a_sid;
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 use pki::{KeyUsage, Name, PublicKey, SubjectAltNames};
 
 /// A certificate that policy has agreed to, down to every field but those that belong to the CA.
@@ -18,6 +19,7 @@ pub struct Approved {
     pub(crate) not_before: DateTime<Utc>,
     pub(crate) not_after: DateTime<Utc>,
     pub(crate) must_staple: bool,
+    pub(crate) sid: Option<String>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -75,6 +77,41 @@ impl Approved {
     #[must_use]
     pub fn must_staple(&self) -> bool {
         self.must_staple
+    }
+
+    /// The Windows SID that the certificate's security extension is to name; `None` = it has no such extension.
+    #[must_use]
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
+
+    /// The same for a certificate that is valid for no longer than `life` from now.
+    #[must_use]
+    pub fn no_longer_than(mut self, life: Duration, now: DateTime<Utc>) -> Self {
+        let end = now.checked_add_signed(life).map(|end| end.trunc_subsecs(0));
+        if let Some(end) = end.filter(|end| *end < self.not_after) {
+            self.not_after = end;
+            self.notes.push(format!("valid until {end} only"));
+        }
+        self
+    }
+
+    /// The same without URIs that name a Windows SID.
+    #[must_use]
+    pub fn without_sid(mut self) -> Self {
+        let before = self.sans.uri.len();
+        self.sans.uri.retain(|uri| !names_a_sid(uri));
+        if self.sans.uri.len() < before {
+            self.notes.push("the URI with a SID is left out".to_owned());
+        }
+        self
+    }
+
+    /// The same with the security extension that names this SID; whoever calls has made sure whose it is.
+    #[must_use]
+    pub fn with_sid(mut self, sid: &str) -> Self {
+        self.sid = Some(sid.to_owned());
+        self
     }
 
     /// What was left out or changed on the way, in plain words for the audit event.

@@ -32,6 +32,7 @@ pub mod matching;
 pub mod pattern;
 pub mod policy;
 pub mod remote;
+mod sid;
 
 pub use answer::{Answering, IssueError};
 pub use approved::{Approved, PolicyRefusal, Rule};

@@ -4,7 +4,7 @@
 //! when each field is what policy agreed to, or one of the few that are the CA's own.
 
 use chrono::{DateTime, Duration, Utc};
-use pki::{Certificate, Digest, KeyUsage, Name, PublicKey, SignatureScheme, oid};
+use pki::{Certificate, Digest, Extension, KeyUsage, Name, PublicKey, SignatureScheme, oid};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -73,7 +73,8 @@ impl Approved {
         no_ca(certificate)?;
         self.within_validity(certificate)?;
         self.same_must_staple(certificate)?;
-        extensions(certificate)?;
+        self.same_sid(certificate)?;
+        extensions(certificate, self.sid().is_some())?;
         key_ids(certificate)
     }
 
@@ -166,6 +167,19 @@ impl Approved {
             return Err(differ("notAfter", approved, ends.to_string()));
         }
         Ok(())
+    }
+
+    fn same_sid(&self, certificate: &Certificate) -> Result<(), Difference> {
+        let Some(sid) = self.sid() else { return Ok(()) };
+        let approved = Extension::ms_sid(sid).ok().map(|extension| extension.value);
+        match certificate.extension(oid::MS_SID) == approved.as_deref() {
+            true => Ok(()),
+            false => Err(differ(
+                "the extension with a Windows SID",
+                quoted(sid),
+                "none, or another one".to_owned(),
+            )),
+        }
     }
 
     fn same_must_staple(&self, certificate: &Certificate) -> Result<(), Difference> {
@@ -278,11 +292,15 @@ fn no_ca(certificate: &Certificate) -> Result<(), Difference> {
     ))
 }
 
-fn extensions(certificate: &Certificate) -> Result<(), Difference> {
+fn extensions(certificate: &Certificate, has_sid: bool) -> Result<(), Difference> {
     let mut seen = BTreeSet::new();
     for extension in certificate.extensions() {
         let none = || "no such extension".to_owned();
-        if let Some((_, name)) = NEVER.iter().find(|(oid, _)| *oid == extension.oid) {
+        let allowed = has_sid && extension.oid == oid::MS_SID;
+        if let Some((_, name)) = NEVER
+            .iter()
+            .find(|(oid, _)| *oid == extension.oid && !allowed)
+        {
             return Err(differ("extensions", none(), (*name).to_owned()));
         }
         if extension.critical && !MAY_BE_CRITICAL.contains(&extension.oid.as_str()) {

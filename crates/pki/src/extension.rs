@@ -158,6 +158,18 @@ impl Extension {
         Self::new(oid::OCSP_NO_CHECK, false, der::null())
     }
 
+    /// Microsoft's security extension: the Windows SID that the certificate is mapped to (MS-WCCE, 2.2.2.7.7.4).
+    ///
+    /// # Errors
+    /// Never for a text; object identifiers are fixed.
+    pub fn ms_sid(sid: &str) -> Result<Self, Error> {
+        let value = der::explicit(0, &der::octet_string(sid.as_bytes()));
+        // A GeneralNames with one otherName.
+        let name = [der::oid(oid::MS_SID_VALUE)?, value].concat();
+        let names = der::seq(&[&der::implicit(0, true, &name)]);
+        Ok(Self::new(oid::MS_SID, false, names))
+    }
+
     /// The Extension, in DER.
     pub(crate) fn to_der(&self) -> Result<Vec<u8>, Error> {
         let oid = der::oid_element(&self.oid)?;
@@ -316,6 +328,17 @@ fn encode<T: rasn::Encode>(value: &T, what: &'static str) -> Result<Vec<u8>, Err
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_sid_is_written_as_active_directory_writes_it() {
+        let sid = "S-1-5-21-1496966362-3320961333-4044918980-1105";
+        let extension = Extension::ms_sid(sid).unwrap();
+        assert_eq!(extension.oid, "1.3.6.1.4.1.311.25.2");
+        assert!(!extension.critical);
+        // As in certificates of AD CS.
+        let head = hex::decode("3040a03e060a2b060104018237190201a030042e").unwrap();
+        assert_eq!(extension.value, [head, sid.as_bytes().to_vec()].concat());
+    }
 
     #[test]
     fn extensions_survive_the_round_trip_and_rasn_reads_them() {

@@ -260,6 +260,8 @@ oids! {
     AD_CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
     /// Microsoft's SID extension.
     MS_SID = "1.3.6.1.4.1.311.25.2";
+    /// szOID_NTDS_OBJECTSID: the SID inside of it.
+    MS_SID_VALUE = "1.3.6.1.4.1.311.25.2.1";
     /// Microsoft's certificate template name extension.
     MS_TEMPLATE_NAME = "1.3.6.1.4.1.311.20.2";
     /// Microsoft's certificate template extension.

@@ -48,7 +48,10 @@ async fn many_devices_wait_for_intune_and_nobody_else_does() {
     let tenant = tenant(&fake);
     let server = env
         .with(&tenant)
-        .profile("corp", &format!("answer_within = '60s'\n{PROFILE}"))
+        .profile(
+            "corp",
+            &format!("answer_within = '60s'\nmax_in_flight = 1000\n{PROFILE}"),
+        )
         .profile("other", "")
         .start()
         .await;

@@ -8,6 +8,7 @@
 //! | `credentials` | each kind of credential, each cloud, the proxy; what must not be written anywhere |
 //! | `killed` | the real binary, killed in every stage |
 //! | `sweep` | devices and users that go away after their certificate was issued |
+//! | `terms` | what Graph's answer means for the certificate |
 //! | `tenants` | the admin API: how tenants fare, and revocations that are held |
 
 mod answers;
@@ -16,6 +17,7 @@ mod credentials;
 mod killed;
 mod sweep;
 mod tenants;
+mod terms;
 
 use std::sync::Arc;
 

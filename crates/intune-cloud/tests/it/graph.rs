@@ -3,7 +3,7 @@
 use crate::server::{Answer, Server, Still, secret, tenant};
 use crate::validating::{csr, question, rules};
 use challenge::{Check, Proven, Validator};
-use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, Standing};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, SidRule, Standing};
 use serde_json::{Value, json};
 
 const GUID: &str = "5b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d11";
@@ -112,6 +112,7 @@ async fn judged(server: &Server, mode: Mode) -> Result<Proven, String> {
         compliance: Compliance {
             mode,
             grace: chrono::TimeDelta::zero(),
+            bootstrap: None,
         },
         ..rules()
     };
@@ -155,7 +156,7 @@ async fn a_sid_must_be_the_one_of_the_user() {
     const SID: &str = "S-1-5-21-1496966362-3320961333-4044918980-1105";
     let server = server().await;
     let rules = || Rules {
-        verifies_sid: true,
+        sid: SidRule::Verify,
         ..rules()
     };
     let ask = async |sans: &str| {
@@ -183,4 +184,70 @@ async fn a_sid_must_be_the_one_of_the_user() {
         assert!(ask(&both).await.1.unwrap().contains("not the one"));
     }
     assert!(ask(&uri).await.1.unwrap().contains("without a user"));
+}
+
+#[tokio::test]
+async fn a_sid_is_left_out_or_written_as_the_directory_has_it_and_a_new_device_has_a_short_certificate()
+ {
+    const SID: &str = "S-1-5-21-1496966362-3320961333-4044918980-1105";
+    let server = server().await;
+    let ask = async |rules: Rules, subject: &str, sans: &str| {
+        let tenants = vec![tenant(&server, "contoso", secret(), Still::new())];
+        let validator = CloudChallenges::new(tenants, rules);
+        match validator
+            .ask(&question(&csr(subject, sans), "192.0.2.1"))
+            .await
+        {
+            Ok(Check::Proven(proven)) => proven.grounds,
+            other => panic!("{other:?}"),
+        }
+    };
+    let with = |sid| Rules { sid, ..rules() };
+    let uri = format!("uri:tag:microsoft.com,2022-09-14:sid:{SID}");
+    let stripped = ask(with(SidRule::Strip), "CN=user", &uri).await;
+    assert!(stripped.terms.without_sid && stripped.objection.is_none());
+    assert!(
+        !ask(with(SidRule::Keep), "CN=user", &uri)
+            .await
+            .terms
+            .without_sid
+    );
+
+    let upn = "upn:alice@contoso.com";
+    let user = |sid: Value| {
+        let body = json!({"accountEnabled": true, "onPremisesSecurityIdentifier": sid});
+        Answer::json(200, &body)
+    };
+    for (known, written) in [
+        (json!(SID), Some(SID.to_owned())),
+        (json!(null), None),
+        (json!("S-1-5-21-1; DROP"), None),
+    ] {
+        server.always(USERS, user(known));
+        assert_eq!(
+            ask(with(SidRule::Extension), "CN=user", upn)
+                .await
+                .terms
+                .sid,
+            written
+        );
+    }
+    server.always(USERS, user(json!("S-1-5-21-1-2-3-500")));
+    let both = format!("{upn},{uri}");
+    let foreign = ask(with(SidRule::Extension), "CN=user", &both).await;
+    assert!(foreign.objection.unwrap().contains("not the one"));
+
+    server.always(MANAGED, managed("noncompliant", 1));
+    let named = format!("CN={GUID}");
+    for (mode, longest) in [(Mode::Enforce, Some(3600)), (Mode::Observe, None)] {
+        let rules = Rules {
+            compliance: Compliance {
+                mode,
+                grace: chrono::TimeDelta::hours(24),
+                bootstrap: Some(chrono::TimeDelta::hours(1)),
+            },
+            ..rules()
+        };
+        assert_eq!(ask(rules, &named, "").await.terms.longest, longest);
+    }
 }

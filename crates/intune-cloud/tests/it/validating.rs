@@ -41,8 +41,9 @@ pub(crate) fn rules() -> Rules {
         compliance: Compliance {
             mode: Mode::Off,
             grace: chrono::TimeDelta::hours(24),
+            bootstrap: None,
         },
-        verifies_sid: false,
+        sid: SidRule::Keep,
     }
 }
 

@@ -21,6 +21,8 @@ struct Content<'a> {
     key_usage: KeyUsage,
     ekus: &'a [String],
     must_staple: bool,
+    /// A Windows SID for the security extension.
+    sid: Option<&'a str>,
     /// An OCSP responder: nobody asks about it, so that it says nothing of places to ask at.
     no_check: bool,
     not_before: DateTime<Utc>,
@@ -41,6 +43,7 @@ impl LocalCa {
                 key_usage: approved.key_usage(),
                 ekus: approved.ext_key_usages(),
                 must_staple: approved.must_staple(),
+                sid: approved.sid(),
                 no_check: false,
                 not_before: approved.not_before(),
                 not_after: approved.not_after(),
@@ -75,6 +78,7 @@ impl LocalCa {
                 key_usage,
                 ekus: &[oid::EKU_REQUEST_AGENT.to_owned()],
                 must_staple: false,
+                sid: None,
                 no_check: false,
                 not_before,
                 not_after,
@@ -111,6 +115,7 @@ impl LocalCa {
                 key_usage: device_default(),
                 ekus: &[oid::EKU_SERVER_AUTH.to_owned()],
                 must_staple: false,
+                sid: None,
                 no_check: false,
                 not_before,
                 not_after,
@@ -134,6 +139,7 @@ impl LocalCa {
             key_usage: KeyUsage::DIGITAL_SIGNATURE,
             ekus: &[oid::EKU_OCSP_SIGNING.to_owned()],
             must_staple: false,
+            sid: None,
             no_check: true,
             not_before,
             not_after,
@@ -217,6 +223,9 @@ impl LocalCa {
         }
         if content.must_staple {
             extensions.push(Extension::must_staple());
+        }
+        if let Some(sid) = content.sid {
+            extensions.push(Extension::ms_sid(sid)?);
         }
         Ok(extensions)
     }

@@ -173,6 +173,7 @@ impl CertificatePolicy {
             not_before,
             not_after,
             must_staple: self.must_staple,
+            sid: None,
             notes,
         })
     }

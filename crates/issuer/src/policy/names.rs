@@ -8,6 +8,7 @@ use super::readable::{quoted, quoted_up_to};
 use super::{CertificatePolicy, CertificateRequest};
 use crate::approved::{PolicyRefusal, Rule};
 use crate::pattern::Pattern;
+use crate::sid::names_a_sid;
 
 /// Octets of DER that a subject may take.
 const LONGEST_SUBJECT: usize = 16 * 1024;
@@ -15,8 +16,6 @@ const LONGEST_SUBJECT: usize = 16 * 1024;
 pub(super) const LONGEST_COMMON_NAME: usize = 1024;
 /// Characters in one alternative name.
 const LONGEST_NAME: usize = 8 * 1024;
-/// What a URI begins with in which Windows looks for a security identifier.
-const SID_AUTHORITY: &str = "tag:microsoft.com";
 /// The whole beginning of such a URI; the identifier follows.
 const SID_PREFIX: &str = "tag:microsoft.com,2022-09-14:sid:";
 
@@ -455,12 +454,6 @@ pub(super) fn is_scheme(text: &str) -> bool {
         && text
             .bytes()
             .all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
-}
-
-/// Wider than what Windows reads, so that no spelling of it slips through as an ordinary URI.
-fn names_a_sid(uri: &str) -> bool {
-    uri.get(..SID_AUTHORITY.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(SID_AUTHORITY))
 }
 
 fn check_sid(

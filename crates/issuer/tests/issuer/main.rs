@@ -18,3 +18,4 @@ mod policy;
 mod properties;
 mod rollover;
 mod support;
+mod terms;
