@@ -206,8 +206,10 @@ fn a_challenge_of_each_interface_is_good_once() {
         .chunks_exact(2)
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
     let page = String::from_utf16(&units.collect::<Vec<u16>>()).unwrap();
+    // Another profile has another RA.
+    let (dir, wide) = (server.scratch("wide"), server.http("wide"));
+    fetch_ca(&dir, &wide);
     tool::rsa_key(&dir, "wide.key");
-    let wide = server.http("wide");
     let password = ["--password", scraped(&page)];
     let said = pki(&dir, &enroll(&wide, "wide.key", &password));
     keep(&dir, &said, "wide.pem");

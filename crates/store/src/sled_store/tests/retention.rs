@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AuditQuery, CertificateQuery, Revocation, Stage, Standing};
+use crate::{AuditQuery, CertificateQuery, CertificateRecord, Revocation, Stage, Standing};
 
 /// One block, and some more.
 const COUNT: u64 = 8192 + 100;
@@ -160,4 +160,42 @@ fn blocks_in_files_are_told_from_others_also_without_some_of_their_certificates(
         assert_eq!(kept(&store, &numbers), [8193, COUNT]);
         is_sound(&store);
     }
+}
+
+#[test]
+fn what_was_let_go_takes_no_room_in_a_backup_and_in_the_store_made_of_it() {
+    let (dir, store) = fresh();
+    let numbers: Vec<u64> = (1..=2000).collect();
+    for some in numbers.chunks(500) {
+        let mut change = Change::new();
+        for &n in some {
+            change.push(CertificateRecord {
+                der: n.to_be_bytes().repeat(125),
+                ..plain_certificate(n)
+            });
+        }
+        try_put(&store, change).unwrap();
+    }
+    let backed_up = |store: &SledStore| {
+        let mut file = Vec::new();
+        store.backup(&mut file).unwrap();
+        file
+    };
+    let before = backed_up(&store);
+    assert_eq!(prune(&store, 1901, 5000), 1900);
+    let after = backed_up(&store);
+    assert!(
+        after.len() < before.len() / 5,
+        "{} octets, {} before",
+        after.len(),
+        before.len()
+    );
+    let copy = dir.path().join("copy");
+    SledStore::restore(&copy, &mut std::io::Cursor::new(&after)).unwrap();
+    let restored = open(&copy);
+    assert_eq!(kept(&restored, &[1, 1900]), [0_u64; 0]);
+    assert_eq!(restored.sizes().unwrap().certificates, 100);
+    let sizes = [&store, &restored].map(|store| store.sizes().unwrap().disk_bytes);
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
+    is_sound(&restored);
 }
