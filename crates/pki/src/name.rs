@@ -121,7 +121,7 @@ impl Name {
     /// Whether each RelativeDistinguishedName has one attribute: none of them joined by `+`.
     #[must_use]
     pub fn is_flat(&self) -> bool {
-        self.groups.is_empty()
+        self.0.groups.is_empty()
     }
 
     /// True for the name without attributes.
