@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use actors::{Revocation, RevokeError};
 use pki::{Certificate, RevocationReason};
-use scep::client::{Content, Reply};
+use scep::client::{Content, Reply, Request};
 use store::CaId;
 
 use crate::device::{Device, issued, refused};
@@ -38,10 +38,11 @@ fn revocation(server: &Running, certificate: &Certificate) -> Revocation {
     }
 }
 
-async fn until_decided(device: &Device, content: impl Fn() -> Content<'static>) -> Reply {
+/// Sends the same request again until it is no longer pending: another one would be another enrollment.
+async fn until_decided(device: &Device, request: &Request) -> Reply {
     let started = Instant::now();
     while started.elapsed() < STUCK {
-        match device.post(&device.request(content())).await {
+        match device.post(request).await {
             Reply::Pending => tokio::task::yield_now().await,
             reply => return reply,
         }
@@ -67,8 +68,9 @@ async fn an_answer_of_ejbca_that_was_lost_leaves_one_certificate() {
     fake.state()
         .acts
         .push_back(fake_ejbca::Act::Sends(Manner::Lost));
-    let csr: &'static pki::Csr = Box::leak(Box::new(device.csr(Some(CHALLENGE))));
-    let certificate = issued(until_decided(&device, || Content::PkcsReq(csr)).await);
+    let csr = device.csr(Some(CHALLENGE));
+    let request = device.request(Content::PkcsReq(&csr));
+    let certificate = issued(until_decided(&device, &request).await);
     assert_eq!(fake.state().maker.made.len(), before + 1);
     let said = format!("{:?}", server.events("scep_pkcsreq").first().unwrap());
     assert!(!said.contains("nobody has heard of"), "{said}");
@@ -121,13 +123,13 @@ async fn what_a_certificate_manager_issues_later_is_delivered() {
     let device = Device::of(&server, "corp").await;
     let number = fake.state().requests_so_far() + 1;
     fake.state().acts.push_back(fake_adcs::Act::Waits);
-    let csr: &'static pki::Csr = Box::leak(Box::new(device.csr(Some(CHALLENGE))));
-    let request = device.request(Content::PkcsReq(csr));
+    let csr = device.csr(Some(CHALLENGE));
+    let request = device.request(Content::PkcsReq(&csr));
     assert!(matches!(device.post(&request).await, Reply::Pending));
     fake.state().decides(number, true);
     // It is looked for every two minutes.
     server.env.clock.advance(chrono::Duration::minutes(3));
-    issued(until_decided(&device, || Content::PkcsReq(csr)).await);
+    issued(until_decided(&device, &request).await);
     assert_eq!(fake.state().requests_so_far(), number);
 }
 
