@@ -2,7 +2,7 @@
 
 use super::support::*;
 use chrono::Duration;
-use issuer::CertificateRequest;
+use issuer::{CertificateRequest, LocalSigner};
 use pki::{Extension, oid};
 
 const SID: &str = "S-1-5-21-1496966362-3320961333-4044918980-1105";
