@@ -3,7 +3,7 @@
 use crate::server::{Answer, Server, Still, VALIDATE, secret, tenant};
 use challenge::{Check, Proven, Request, Reservation, Validator};
 use chrono::{TimeZone, Utc};
-use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, Tenant};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, SidRule, Tenant};
 use pki::{CertificateBuilder, Csr, Digest, KeyKind, Name, PrivateKey, Serial, SubjectAltNames};
 use serde_json::json;
 use std::sync::Arc;
