@@ -17,6 +17,8 @@ pub fn recommended(policy: &CertificatePolicy, ca: &str, profiles: &Profiles) ->
     let mut lines = vec![
         "System Configuration, Protocol Configuration:".to_owned(),
         "  enable REST Certificate Management and REST CA Management".to_owned(),
+        format!("CA {ca}:"),
+        "  Enforce unique DN, Enforce unique public keys: off, or it refuses every renewal".to_owned(),
         format!("Certificate profile {certificate}:"),
         "  Type: End Entity".to_owned(),
         format!("  Key Usage: {}", usages.join(", ")),
