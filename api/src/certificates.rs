@@ -252,6 +252,7 @@ pub struct CertificateSelection {
     pub revoked_at: Option<DateTime<Utc>>,
     /// Serial numbers, hex as tools print it; any when absent or empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
     pub serials: Vec<String>,
 }
 
@@ -274,7 +275,11 @@ pub struct BulkRequest {
     #[schema(max_length = 1000)]
     pub note: Option<String>,
     /// How many certificates the preview counted. Absent: nothing is changed, this is the preview.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::whole_number::u64"
+    )]
     pub expected: Option<u64>,
 }
 

@@ -11,11 +11,19 @@ pub struct NewChallenge {
     /// The SCEP profile that it is for.
     pub profile: String,
     /// For how many seconds it is good; as long as the profile says when absent, and no longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::whole_number::u32"
+    )]
     #[schema(minimum = 1)]
     pub lifetime_seconds: Option<u32>,
     /// How many certificates it is good for; 1 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::whole_number::u32"
+    )]
     #[schema(minimum = 1, maximum = 1000)]
     pub uses: Option<u32>,
     /// The whole subject that the CSR must have, as RFC 4514 writes it.

@@ -27,6 +27,7 @@ pub mod tenants;
 pub mod time;
 pub mod timeline;
 pub mod tokens;
+mod whole_number;
 
 pub use about::{About, Health, Readiness, ReadinessCheck};
 pub use audit::{AuditDetails, AuditEvent, AuditQuery, Claim, CsrNames, Outcome};

@@ -81,7 +81,7 @@ pub struct NewToken {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "whole_number"
+        deserialize_with = "crate::whole_number::u32"
     )]
     #[schema(minimum = 1, maximum = 3650)]
     pub expires_in_days: Option<u32>,
@@ -94,20 +94,4 @@ pub struct TokenCreated {
     pub secret: String,
     /// What is kept of it.
     pub token: Token,
-}
-
-/// JSON has one kind of number: `351.0` is as whole as `351`.
-fn whole_number<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<u32>, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let whole = number.as_u64().and_then(|n| u32::try_from(n).ok());
-    let fraction = number
-        .as_f64()
-        .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
-    // In range and without a fraction: the conversion is exact.
-    whole
-        .or(fraction.map(|n| n as u32))
-        .map(Some)
-        .ok_or_else(|| serde::de::Error::custom("not a whole number from 0 on"))
 }

@@ -218,13 +218,15 @@ describe("with 1,000 profiles and 100 rows", () => {
     for (let press = 0; press < 3; press++) await page.keyboard.press("End");
     const heading = page.getByRole("heading", { name: "Recent failures" });
     await heading.scrollIntoViewIfNeeded();
-    assert.equal(await page.locator(".card.intune").count(), lines);
+    assert.equal(await page.locator(".card.intune:not(.tenant)").count(), lines);
     await page.getByRole("link", { name: /^Recent failures \(\d+\+?\)/ }).click();
     await page.waitForFunction(() => document.activeElement.id === "recent-failures");
     await page.getByRole("button", { name: /^Show 24 more/ }).click();
-    await page.waitForFunction(() => document.querySelectorAll(".card.intune").length === 48);
+    await page.waitForFunction(
+      () => document.querySelectorAll(".card.intune:not(.tenant)").length === 48,
+    );
     const place = await page.evaluate(() => {
-      const list = document.querySelector(".cards");
+      const list = document.querySelector(".card.intune:not(.tenant)").closest(".cards");
       return [...list.children].indexOf(document.activeElement);
     });
     assert.equal(place, 24);
@@ -233,7 +235,7 @@ describe("with 1,000 profiles and 100 rows", () => {
   it("answers to a change of the tab", async () => {
     await page.goto(`${mock.url}/scep`);
     const content = {
-      "Intune Monitoring": ".card.intune",
+      "Intune Monitoring": ".card.intune:not(.tenant)",
       "Recent Activity": "tr.event",
       Profiles: ".card:not(.intune)",
     };

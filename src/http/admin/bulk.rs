@@ -32,9 +32,9 @@ pub(super) async fn change(
 
 fn problem(error: NotChanged) -> Problem {
     match error {
-        NotChanged::TooManySerials { .. } | NotChanged::NoSerial(_) => {
-            Problem::bad_request(error.to_string())
-        }
+        NotChanged::TooManySerials { .. } => Problem::bad_request(error.to_string()),
+        // As a serial number that nobody has: what is well formed and cannot be done.
+        NotChanged::NoSerial(_) => Problem::conflict(error.to_string()),
         NotChanged::Bulk(error) => match error {
             BulkError::Everything
             | BulkError::TooMany(_)

@@ -73,7 +73,7 @@ function TenantCard({ tenant, onDecide }: TenantCardProps) {
   const [tone, word] = standing(tenant);
   const { trouble, revocations } = tenant;
   return (
-    <article className="card intune" aria-labelledby={heading}>
+    <article className="card intune tenant" aria-labelledby={heading}>
       <header className="card-head">
         <h3 id={heading} className="profile-name">
           {tenant.id}
