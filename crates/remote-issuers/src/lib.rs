@@ -13,6 +13,7 @@
 //! | `chain` | reading and keeping what a CA says of itself |
 //! | `crl` | its CRL, kept for a while |
 //! | `standing` | how an issuer is, by the last call |
+//! | `pause` | how long an issuer asks to be left alone |
 //! | `pem`, `ra` | what is sent; certificates for scepd's own RAs |
 //! | `words` | texts from outside, cut and escaped |
 //!
@@ -27,6 +28,7 @@ mod chain;
 mod crl;
 pub mod ejbca;
 pub mod google_cas;
+mod pause;
 mod pem;
 mod ra;
 mod standing;

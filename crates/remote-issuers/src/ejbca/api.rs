@@ -1,6 +1,7 @@
 //! Calls of the REST API, and what its statuses mean.
 
 use super::login::Session;
+use crate::pause::pause;
 use crate::words::excerpt;
 use issuer::IssueError;
 use outbound::{CallError, Client, Method, Request, Response, Url};
@@ -8,9 +9,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// The longest pause that an answer may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Where the API stands below the address of a server.
 const PREFIX: [&str; 2] = ["ejbca", "ejbca-rest-api"];
@@ -182,9 +180,7 @@ pub(super) fn of_call(error: CallError) -> Fault {
 fn of_status(status: u16, response: &Response) -> Fault {
     let said = said(response);
     let or = |words: &str| said.clone().unwrap_or_else(|| words.to_owned());
-    let after = response
-        .retry_after(0)
-        .map(|pause| pause.min(LONGEST_PAUSE));
+    let after = pause(response);
     let later = |why: String, unheard: bool| Fault::Later {
         why,
         after,

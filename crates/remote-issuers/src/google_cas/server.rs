@@ -2,6 +2,7 @@
 
 use super::login::Session;
 use crate::base::{again, unheard};
+use crate::pause::pause;
 use crate::{chain, words};
 use issuer::IssueError;
 use outbound::{CallError, Client, Method, Request, Response, Url};
@@ -10,9 +11,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// The longest pause that an answer may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 pub(super) struct Server {
     pub(super) client: Client,
@@ -389,9 +387,4 @@ fn of_status(status: u16, response: &Response) -> Fault {
         (500..=599, _) => later(format!("it failed with status {status}: {words}"), true),
         _ => later(words, false),
     }
-}
-
-fn pause(response: &Response) -> Option<Duration> {
-    let seconds = response.header("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }

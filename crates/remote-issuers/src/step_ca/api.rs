@@ -1,5 +1,6 @@
 //! Calls of the HTTP API, and what its statuses mean.
 
+use crate::pause::pause;
 use crate::words::excerpt;
 use issuer::IssueError;
 use outbound::{
@@ -11,9 +12,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::OnceCell;
-
-/// The longest pause that an answer may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Where the server is, and how it is known to be the right one.
 pub(super) struct Api {
@@ -254,9 +252,4 @@ fn said(response: &Response) -> Option<String> {
     let said: Said = response.json().ok()?;
     let words = excerpt(&said.message);
     (!words.is_empty()).then_some(words)
-}
-
-fn pause(response: &Response) -> Option<Duration> {
-    let seconds = response.header("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }

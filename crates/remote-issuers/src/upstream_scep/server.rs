@@ -2,6 +2,7 @@
 
 use super::trust::CaTrust;
 use crate::base::{again, unheard};
+use crate::pause::pause;
 use crate::{Clock, words};
 use issuer::IssueError;
 use outbound::{CallError, Client, Method, Request, Response, Url};
@@ -10,9 +11,6 @@ use scep::caps::Capabilities;
 use scep::client::{CaCertificates, Content, Reply, RequestBuilder};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-
-/// The longest pause that an answer may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 pub(super) struct Server {
     pub(super) client: Client,
@@ -279,9 +277,4 @@ fn of_status(status: u16) -> (String, bool) {
         500..=599 => (format!("it failed with status {status}"), true),
         _ => (format!("it answered with status {status}"), false),
     }
-}
-
-fn pause(response: &Response) -> Option<Duration> {
-    let seconds = response.header("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }

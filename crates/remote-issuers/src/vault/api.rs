@@ -1,5 +1,6 @@
 //! Calls of the HTTP API, and what its statuses mean.
 
+use crate::pause::pause;
 use crate::words::excerpt;
 use issuer::IssueError;
 use outbound::{CallError, Client, Method, Request, Response, Url};
@@ -7,9 +8,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// The longest pause that an answer may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Where the server is, and in which namespace.
 pub(super) struct Api {
@@ -235,9 +233,4 @@ fn said(response: &Response) -> Option<String> {
         .filter(|text| !text.is_empty())
         .collect();
     (!words.is_empty()).then(|| words.join("; "))
-}
-
-fn pause(response: &Response) -> Option<Duration> {
-    let seconds = response.header("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
