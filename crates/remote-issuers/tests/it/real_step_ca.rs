@@ -109,11 +109,15 @@ async fn the_recommended_provisioner_gives_exactly_what_was_approved() {
     assert!(ca.newest_crl(Utc::now()).await.unwrap().is_none());
 
     // Away, back without the provisioner, and back with it.
+    // A kept connection may have carried the order before its end was seen; a new one cannot.
     server.kill();
-    assert!(matches!(
-        ca.issue(&order()).await.unwrap_err(),
-        IssueError::Again { unheard: false, .. }
-    ));
+    loop {
+        match ca.issue(&order()).await.unwrap_err() {
+            IssueError::Again { unheard: true, .. } => {}
+            IssueError::Again { unheard: false, .. } => break,
+            other => panic!("nothing listens, and it says {other:?}"),
+        }
+    }
     server.restart(&[]);
     let said = ca.issue(&order()).await.unwrap_err().to_string();
     assert!(said.contains("the token was not taken"), "{said}");
