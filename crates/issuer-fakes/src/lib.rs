@@ -1,5 +1,5 @@
 //! Fakes of certificate authorities that no test can have, on loopback: EJBCA, Active Directory Certificate Services, AWS
-//! Private CA and Google's Certificate Authority Service. Written from what is published about them, not from any client.
+//! Private CA. Written from what is published about them, not from any client.
 //!
 //! Each answers as its service does and is strict where that is documented: a request that the service would refuse is
 //! refused in the service's own words. A real CA inside issues, revokes and signs CRLs. Every call is recorded, and
@@ -9,6 +9,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `ejbca` | EJBCA's REST interface |
+//! | `aws` | AWS Private CA, with signatures verified |
 //! | `adcs`, `cms` | CES (MS-WSTEP) and the pages of certsrv |
 //! | `authority`, `certificate`, `change` | the CA inside, and how its certificates differ from what was asked for |
 //! | `fault`, `journal`, `world` | what goes wrong, what was called, what is known |
@@ -19,6 +20,7 @@
 
 mod adcs;
 mod authority;
+mod aws;
 mod certificate;
 mod change;
 mod clock;
@@ -45,6 +47,7 @@ use tokio::task::JoinHandle;
 
 pub use adcs::{Language as AdcsLanguage, Settings as AdcsSettings};
 pub use authority::Issued;
+pub use aws::Settings as AwsPcaSettings;
 pub use change::{CHANGES, Change};
 pub use clock::Clock;
 pub use ejbca::{ApprovalForm as EjbcaApprovalForm, Settings as EjbcaSettings};
@@ -116,6 +119,7 @@ impl Fake {
             client_certificate: tls.client_certificate,
             ejbca: ejbca::State::default(),
             adcs: adcs::State::default(),
+            aws_pca: aws::State::default(),
         };
         let shared = Arc::new(Shared::new(world, options.clock, tls.acceptor));
         let sockets = [
@@ -180,6 +184,14 @@ impl Fake {
         world.authority.chain().map(<[u8]>::to_vec).to_vec()
     }
 
+    /// The same in PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        let chain = self.chain();
+        let chain = chain.iter().map(|der| text::pem("CERTIFICATE", der));
+        chain.collect()
+    }
+
     /// The name of the issuing CA as text, in the order of its encoding.
     #[must_use]
     pub fn ca_name(&self) -> String {
@@ -239,6 +251,12 @@ impl Fake {
     /// Changes how the service behaves.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.shared.world().settings);
+    }
+
+    /// How AWS Private CA behaves.
+    #[must_use]
+    pub fn aws_pca_settings(&self) -> AwsPcaSettings {
+        self.shared.world().settings.aws_pca.clone()
     }
 
     /// The ids of the requests that wait for somebody.

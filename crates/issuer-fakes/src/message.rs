@@ -16,13 +16,11 @@ pub enum Kind {
     Adcs,
     /// AWS Private CA.
     AwsPca,
-    /// Google's Certificate Authority Service.
-    GoogleCas,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Ejbca, Self::Adcs, Self::AwsPca, Self::GoogleCas];
+    pub const ALL: [Self; 3] = [Self::Ejbca, Self::Adcs, Self::AwsPca];
 
     /// Its name, as the program takes it.
     #[must_use]
@@ -31,7 +29,6 @@ impl Kind {
             Self::Ejbca => "ejbca",
             Self::Adcs => "adcs",
             Self::AwsPca => "aws-pca",
-            Self::GoogleCas => "google-cas",
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn told(fake: &Fake, kind: Kind, dir: &Path) -> Result<String, String
     let configuration = match kind {
         Kind::Ejbca => ejbca(dir, fake)?,
         Kind::Adcs => adcs(dir, fake)?,
-        _ => String::new(),
+        Kind::AwsPca => aws(fake),
     };
     let name = kind.name();
     Ok(format!(
@@ -56,14 +56,40 @@ fn write(path: &Path, content: &str) -> Result<(), String> {
     file.write_all(content.as_bytes()).map_err(problem)
 }
 
+/// The client's certificate and its key as two files.
+///
+/// # Errors
+/// A file cannot be written.
+fn identity(dir: &Path, fake: &Fake) -> Result<(), String> {
+    let identity = fake.client_identity();
+    let at = identity.find("-----BEGIN PRIVATE KEY");
+    let (certificate, key) = identity.split_at(at.unwrap_or(identity.len()));
+    write(&dir.join("client.pem"), certificate)?;
+    write(&dir.join("client.key"), key)
+}
+
 fn ejbca(dir: &Path, fake: &Fake) -> Result<String, String> {
-    write(&dir.join("client.pem"), fake.client_identity())?;
+    identity(dir, fake)?;
     Ok(format!(
-        "  CA                  ManagementCA
-  certificate profile DEVICE
-  end entity profile  Devices
-  client identity     {dir}/client.pem   (certificate and key of an administrator)
-  OAuth               {url}/oauth/token   client scepd, secret s3cret-of-the-client
+        "  OAuth               {url}/oauth/token   client scepd, secret s3cret-of-the-client
+
+Into scepd.toml:
+
+[[issuer]]
+id = \"corp-ca\"
+type = \"ejbca\"
+url = \"{url}\"
+ca_bundle_path = \"{dir}/trust.pem\"
+accept_shorter_validity = true
+
+[issuer.ejbca]
+ca = \"ManagementCA\"
+certificate_profile = \"DEVICE\"
+end_entity_profile = \"Devices\"
+ra_certificate_profile = \"DEVICE\"
+ra_end_entity_profile = \"Devices\"
+client_cert_path = \"{dir}/client.pem\"
+client_key_path = \"{dir}/client.key\"
 ",
         url = fake.url(),
         dir = dir.display(),
@@ -71,16 +97,51 @@ fn ejbca(dir: &Path, fake: &Fake) -> Result<String, String> {
 }
 
 fn adcs(dir: &Path, fake: &Fake) -> Result<String, String> {
-    write(&dir.join("client.pem"), fake.client_identity())?;
+    identity(dir, fake)?;
+    write(&dir.join("chain.pem"), &fake.chain_pem())?;
+    write(&dir.join("password"), "p4ss of the account")?;
     Ok(format!(
         "  CES, password       {url}/Fake-CA_CES_UsernamePassword/service.svc/CES
-  CES, certificate    {url}/Fake-CA_CES_Certificate/service.svc/CES
-  certsrv             {url}/certsrv/
-  template            SCEPDevice
-  account             FAKE\\svc-scepd, password: p4ss of the account
-  client identity     {dir}/client.pem   (certificate and key, mapped to the account)
+  CES, certificate    {url}/Fake-CA_CES_Certificate/service.svc/CES   ({dir}/client.pem and client.key)
+  certsrv             {url}/certsrv
+
+Into scepd.toml:
+
+[[issuer]]
+id = \"corp-ca\"
+type = \"adcs\"
+url = \"{url}/Fake-CA_CES_UsernamePassword/service.svc/CES\"
+ca_bundle_path = \"{dir}/trust.pem\"
+chain_path = \"{dir}/chain.pem\"
+accept_shorter_validity = true
+
+[issuer.adcs]
+interface = \"ces\"
+template = \"SCEPDevice\"
+ra_template = \"SCEPDevice\"
+username = 'FAKE\\svc-scepd'
+password_file = \"{dir}/password\"
 ",
         url = fake.url(),
         dir = dir.display(),
     ))
+}
+
+fn aws(fake: &Fake) -> String {
+    let settings = fake.aws_pca_settings();
+    let (id, secret) = settings.credentials;
+    format!(
+        "  CA                  {}
+  CRL                 {}/crl/ca.crl
+
+  export AWS_ENDPOINT_URL_ACM_PCA={}
+  export AWS_REGION={}
+  export AWS_ACCESS_KEY_ID={id}
+  export AWS_SECRET_ACCESS_KEY={secret}
+",
+        settings.ca_arn,
+        fake.url(),
+        fake.url(),
+        settings.region,
+    )
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adcs;
 use crate::authority::{Authority, Issued};
+use crate::aws;
 use crate::certificate::Draft;
 use crate::change::Change;
 use crate::csr::{Csr, SUBJECT_ALT_NAME};
@@ -30,6 +31,8 @@ pub struct Settings {
     pub ejbca: ejbca::Settings,
     /// Active Directory Certificate Services.
     pub adcs: adcs::Settings,
+    /// AWS Private CA.
+    pub aws_pca: aws::Settings,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             crl_life: 86_400,
             ejbca: ejbca::Settings::default(),
             adcs: adcs::Settings::default(),
+            aws_pca: aws::Settings::default(),
         }
     }
 }
@@ -91,6 +95,7 @@ pub(crate) struct World {
     pub(crate) client_certificate: Vec<u8>,
     pub(crate) ejbca: ejbca::State,
     pub(crate) adcs: adcs::State,
+    pub(crate) aws_pca: aws::State,
 }
 
 impl World {
@@ -102,7 +107,7 @@ impl World {
         match self.kind {
             Kind::Ejbca => ejbca::operation(request),
             Kind::Adcs => adcs::operation(self, request),
-            _ => Operation::Other,
+            Kind::AwsPca => aws::operation(request),
         }
     }
 
@@ -115,7 +120,7 @@ impl World {
         match self.kind {
             Kind::Ejbca => ejbca::answer(self, request, now),
             Kind::Adcs => adcs::answer(self, request, now),
-            _ => Answer::of(404, "text/plain", "nothing is here"),
+            Kind::AwsPca => aws::answer(self, request, now),
         }
     }
 
@@ -124,7 +129,7 @@ impl World {
         let answer = match self.kind {
             Kind::Ejbca => ejbca::error(name),
             Kind::Adcs => adcs::error(self, name, request),
-            _ => None,
+            Kind::AwsPca => aws::error(name),
         };
         answer.unwrap_or_else(|| {
             self.failure(500)
@@ -137,7 +142,7 @@ impl World {
         match self.kind {
             Kind::Ejbca => ejbca::error_names(),
             Kind::Adcs => adcs::error_names(),
-            _ => Vec::new(),
+            Kind::AwsPca => aws::error_names(),
         }
     }
 
@@ -146,7 +151,7 @@ impl World {
         match self.kind {
             Kind::Ejbca => ejbca::failure(status, "General failure."),
             Kind::Adcs => adcs::failure(status),
-            _ => Answer::of(status, "text/plain", "General failure."),
+            Kind::AwsPca => aws::failure(status),
         }
     }
 
@@ -158,7 +163,7 @@ impl World {
                 "Authentication failed using OAuth Bearer Token. JWT token has expired.",
             ),
             Kind::Adcs => adcs::login_ran_out(self, request),
-            _ => self.failure(401),
+            Kind::AwsPca => self.error("ExpiredTokenException", request),
         }
     }
 

@@ -81,3 +81,16 @@ async fn certsrv_uses_the_pages_of_adcs() {
     assert_eq!(fake.issued().len(), 1);
     assert_eq!(fake.waiting().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python packages; cargo xtask test --only issuer-fakes"]
+async fn boto3_uses_aws_private_ca_and_moto_answers_alike() {
+    let fake = fake(Kind::AwsPca).await;
+    fake.settings(|settings| settings.aws_pca.in_progress = 2);
+    judge(&fake, "aws.py", &[]).await;
+    let issued = fake.issued();
+    assert_eq!(issued.len(), 1);
+    assert!(matches!(issued[0].revoked, Some((_, 1))));
+    assert_eq!(issued[0].subject, "O=Example,CN=laptop-1");
+    assert!(fake.count(Operation::Collect) >= 3, "it was in progress");
+}

@@ -16,7 +16,7 @@ impl Drop for Running {
 #[tokio::test]
 async fn it_says_where_everything_is_and_puts_the_files_there() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["ejbca", "adcs"] {
+    for kind in ["ejbca", "adcs", "aws-pca"] {
         let folder = dir.path().join(kind);
         let child = Command::new(env!("CARGO_BIN_EXE_issuer-fakes"))
             .args([kind, "--dir"])
@@ -38,6 +38,8 @@ async fn it_says_where_everything_is_and_puts_the_files_there() {
             told.starts_with(&format!("A fake of {kind} is running")),
             "{told}"
         );
+        let configured = told.contains(&format!("type = \"{kind}\""));
+        assert!(configured || told.contains("export AWS_REGION="), "{told}");
         let url = told
             .lines()
             .find_map(|line| line.trim().strip_prefix("service"))
