@@ -116,6 +116,15 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     octets
 }
 
+/// HMAC with SHA-256 (RFC 2104) of `data`.
+#[must_use]
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+    let mut octets = [0; 32];
+    octets.copy_from_slice(ring::hmac::sign(&key, data).as_ref());
+    octets
+}
+
 pub(crate) fn sha1(data: &[u8]) -> [u8; 20] {
     let mut octets = [0; 20];
     octets.copy_from_slice(
@@ -162,6 +171,13 @@ mod tests {
         }
         assert_eq!(sha256(b"abc").to_vec(), Digest::Sha256.hash(b"abc"));
         assert_eq!(sha1(b"abc").to_vec(), Digest::Sha1.hash(b"abc"));
+    }
+
+    /// RFC 4231, section 4.3.
+    #[test]
+    fn a_code_of_authentication_is_that_of_the_rfc() {
+        let code = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
+        assert!(hex::encode(code).starts_with("5bdcc146bf60754e6a042426089575c7"));
     }
 
     #[test]

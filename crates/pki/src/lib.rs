@@ -41,7 +41,7 @@ pub use certificate::Certificate;
 pub use certificate_builder::CertificateBuilder;
 pub use crl::{Crl, CrlBuilder, RevocationReason, RevokedEntry};
 pub use csr::{Csr, CsrProof, RequestedValidity};
-pub use digest::{Digest, random, sha256};
+pub use digest::{Digest, hmac_sha256, random, sha256};
 pub use error::Error;
 pub use extension::{Attribute, Extension};
 pub use fold::{fold, fold_char};

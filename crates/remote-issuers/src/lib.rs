@@ -6,6 +6,7 @@
 //! | [`step_ca`] | step-ca |
 //! | [`upstream_scep`] | another SCEP server |
 //! | [`adcs`] | Active Directory Certificate Services: CES and the pages of `/certsrv` |
+//! | [`aws_pca`] | AWS Private CA |
 //! | [`ejbca`] | EJBCA: its REST API |
 //! | [`vault`] | HashiCorp Vault and OpenBao: the PKI secrets engine |
 //! | `asked` | what an issuer takes from the device's own CSR |
@@ -23,6 +24,7 @@
 
 pub mod adcs;
 mod asked;
+pub mod aws_pca;
 mod base;
 mod chain;
 mod crl;

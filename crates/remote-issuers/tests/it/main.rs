@@ -9,9 +9,11 @@
 )]
 
 mod adcs;
+mod aws_pca;
 mod ejbca;
 mod expressing;
 mod fake_adcs;
+mod fake_aws;
 mod fake_ejbca;
 mod fake_step_ca;
 mod fake_upstream;

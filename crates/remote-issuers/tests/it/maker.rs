@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 use pki::{
     Certificate, CertificateBuilder, CrlBuilder, Csr, Curve, Digest, Extension, KeyKind, KeyUsage,
-    Name, PrivateKey, RevocationReason, RevokedEntry, Serial,
+    Name, PrivateKey, RevocationReason, RevokedEntry, Serial, SubjectAltNames,
 };
 
 /// In what a certificate differs from what was asked for.
@@ -63,6 +63,18 @@ impl Maker {
         not_after: DateTime<Utc>,
         twist: Twist,
     ) -> Certificate {
+        self.make_as(csr, csr.subject(), csr.sans(), not_after, twist)
+    }
+
+    /// With other names than the request has.
+    pub(crate) fn make_as(
+        &mut self,
+        csr: &Csr,
+        subject: &Name,
+        sans: &SubjectAltNames,
+        not_after: DateTime<Utc>,
+        twist: Twist,
+    ) -> Certificate {
         let clipped = match twist {
             Twist::Clips(days) => Duration::days(days),
             _ => Duration::zero(),
@@ -84,11 +96,11 @@ impl Maker {
             Extension::subject_key_id(key),
             Extension::authority_key_id(self.ca.ski().unwrap()),
         ];
-        if !csr.sans().is_empty() && twist != Twist::DropsNames {
-            extensions.push(Extension::subject_alt_names(csr.sans(), csr.subject()).unwrap());
+        if !sans.is_empty() && twist != Twist::DropsNames {
+            extensions.push(Extension::subject_alt_names(sans, subject).unwrap());
         }
         let builder = CertificateBuilder {
-            subject: csr.subject().clone(),
+            subject: subject.clone(),
             issuer: self.ca.subject().clone(),
             serial: Serial::random().unwrap(),
             not_before: Utc::now().trunc_subsecs(0) - Duration::seconds(30),
