@@ -1,6 +1,7 @@
 //! The table of the kinds of issuers: what `[[issuer]] type` may be, and the section of each kind's own settings.
 
 pub mod adcs;
+pub mod aws_pca;
 pub mod ejbca;
 pub mod google_cas;
 pub mod scep;
@@ -144,6 +145,8 @@ kinds! {
     Scep = "scep", scep: scep::Scep;
     /// Google Certificate Authority Service.
     GoogleCas = "google-cas", google_cas: google_cas::GoogleCas;
+    /// AWS Private CA.
+    AwsPca = "aws-pca", aws_pca: aws_pca::AwsPca;
 }
 
 /// Addresses as they may be shown: without what may be a password or a token in them.

@@ -19,7 +19,7 @@ pub(crate) fn told(fake: &Fake, kind: Kind, dir: &Path) -> Result<String, String
     let configuration = match kind {
         Kind::Ejbca => ejbca(dir, fake)?,
         Kind::Adcs => adcs(dir, fake)?,
-        Kind::AwsPca => aws(fake),
+        Kind::AwsPca => aws(dir, fake)?,
     };
     let name = kind.name();
     Ok(format!(
@@ -127,21 +127,32 @@ password_file = \"{dir}/password\"
     ))
 }
 
-fn aws(fake: &Fake) -> String {
+fn aws(dir: &Path, fake: &Fake) -> Result<String, String> {
     let settings = fake.aws_pca_settings();
     let (id, secret) = settings.credentials;
-    format!(
-        "  CA                  {}
-  CRL                 {}/crl/ca.crl
+    write(&dir.join("secret"), &secret)?;
+    Ok(format!(
+        "  AWS's command line  export AWS_ENDPOINT_URL_ACM_PCA={url} AWS_CA_BUNDLE={dir}/trust.pem AWS_REGION={region}
+                      export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}
 
-  export AWS_ENDPOINT_URL_ACM_PCA={}
-  export AWS_REGION={}
-  export AWS_ACCESS_KEY_ID={id}
-  export AWS_SECRET_ACCESS_KEY={secret}
+Into scepd.toml:
+
+[[issuer]]
+id = \"corp-ca\"
+type = \"aws-pca\"
+url = \"{url}\"
+ca_bundle_path = \"{dir}/trust.pem\"
+
+[issuer.aws_pca]
+ca_arn = \"{ca_arn}\"
+crl_url = \"{url}/crl/ca.crl\"
+auth = \"keys\"
+access_key_id = \"{id}\"
+secret_access_key_file = \"{dir}/secret\"
 ",
-        settings.ca_arn,
-        fake.url(),
-        fake.url(),
-        settings.region,
-    )
+        url = fake.url(),
+        dir = dir.display(),
+        region = settings.region,
+        ca_arn = settings.ca_arn,
+    ))
 }

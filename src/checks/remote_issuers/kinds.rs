@@ -1,7 +1,7 @@
 //! The table of the kinds whose key is somewhere else.
 
 use super::reading::Reading;
-use super::{Opened, adcs, ejbca, google_cas, scep, step_ca, vault};
+use super::{Opened, adcs, aws_pca, ejbca, google_cas, scep, step_ca, vault};
 use crate::checks::problem::Findings;
 use crate::config::IssuerKind;
 
@@ -31,4 +31,5 @@ pub(super) const KINDS: &[Kind] = &[
     kind(IssuerKind::Adcs, "adcs.template", adcs::read),
     kind(IssuerKind::Scep, "scep.signer_cert_path", scep::read),
     kind(IssuerKind::GoogleCas, "google_cas.pool", google_cas::read),
+    kind(IssuerKind::AwsPca, "aws_pca.ca_arn", aws_pca::read),
 ];

@@ -8,6 +8,8 @@
 //! | the rest | one module a kind |
 
 mod adcs;
+mod aws_keys;
+mod aws_pca;
 mod ejbca;
 mod google_cas;
 mod kinds;

@@ -129,3 +129,76 @@ fn settings_of_other_kinds_are_refused_where_they_stand() {
     }
     assert_eq!(failures.len(), 3, "{failures:?}");
 }
+
+#[test]
+fn what_is_wrong_in_a_section_of_aws_is_said_of_its_setting() {
+    use crate::config::issuer_kinds::aws_pca::AwsAuth;
+    use crate::config::{AskedUrl, IssuerKind};
+
+    const ARN: &str = "arn:aws:acm-pca:eu-central-1:123456789012:certificate-authority/0d5a";
+    let said = |set: &dyn Fn(&TestEnv, &mut crate::config::Issuer)| {
+        let mut env = TestEnv::new();
+        let mut issuer = crate::config::Issuer {
+            id: "aws".to_owned(),
+            kind: IssuerKind::AwsPca,
+            ..Default::default()
+        };
+        issuer.aws_pca.ca_arn = ARN.to_owned();
+        issuer.aws_pca.auth = AwsAuth::Keys;
+        issuer.aws_pca.access_key_id = Some("AKIA1".to_owned());
+        issuer.aws_pca.secret_access_key = Some(crate::config::Secret::new("canary"));
+        set(&env, &mut issuer);
+        env.config.issuers.push(issuer);
+        let outcome = env.load();
+        let failures = outcome.failures().map(ToString::to_string);
+        let of_aws = failures.filter(|line| line.starts_with("issuer aws: "));
+        of_aws.collect::<Vec<_>>()
+    };
+    let expect = |start: &str, set: &dyn Fn(&TestEnv, &mut crate::config::Issuer)| {
+        let said = said(set);
+        let starts = |line: &String| line.starts_with(&format!("issuer aws: aws_pca.{start}"));
+        assert!(said.iter().any(starts), "{start}: {said:?}");
+        assert!(!said.join("\n").contains("canary"), "{said:?}");
+    };
+    expect("ca_arn: it is not set", &|_, issuer| {
+        issuer.aws_pca.ca_arn.clear()
+    });
+    expect("ca_arn: it is no ARN", &|_, issuer| {
+        issuer.aws_pca.ca_arn = "arn:aws:acm:eu-central-1:1:certificate/x".to_owned();
+    });
+    expect("crl_url: ", &|_, issuer| {
+        issuer.aws_pca.crl_url = Some(AskedUrl::new("s3://corp/ca.crl"));
+    });
+    expect("access_key_id: it is not set", &|_, issuer| {
+        issuer.aws_pca.access_key_id = None
+    });
+    expect("secret_access_key_file: it is not set", &|_, issuer| {
+        issuer.aws_pca.secret_access_key = None;
+    });
+    expect("credentials_file: it is not set", &|_, issuer| {
+        issuer.aws_pca.auth = AwsAuth::Profile
+    });
+    expect("role_arn: it is not set", &|_, issuer| {
+        issuer.aws_pca.auth = AwsAuth::WebIdentity
+    });
+    expect("web_identity_token_file ", &|env, issuer| {
+        issuer.aws_pca.auth = AwsAuth::WebIdentity;
+        issuer.aws_pca.role_arn = Some("arn:aws:iam::1:role/scepd".to_owned());
+        issuer.aws_pca.web_identity_token_file = Some(env.path("none"));
+    });
+    expect("container_url: ", &|_, issuer| {
+        issuer.aws_pca.auth = AwsAuth::Container;
+        issuer.aws_pca.container_url = Some(AskedUrl::new("http://keys.example.com/"));
+    });
+    expect("metadata_url: ", &|_, issuer| {
+        issuer.aws_pca.auth = AwsAuth::Instance;
+        issuer.aws_pca.metadata_url = AskedUrl::new("169.254.169.254");
+    });
+    let secret = said(&|_, issuer| {
+        issuer.aws_pca.ca_arn = ARN.replace("arn:aws:", "arn:aws-iso:");
+    });
+    assert!(
+        secret[0].starts_with("issuer aws: url: it is not set"),
+        "{secret:?}"
+    );
+}

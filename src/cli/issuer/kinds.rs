@@ -2,7 +2,7 @@
 
 use issuer::CertificatePolicy;
 
-use super::{adcs, ejbca, google_cas, scep, step_ca, vault};
+use super::{adcs, aws_pca, ejbca, google_cas, scep, step_ca, vault};
 use crate::config::{Issuer, IssuerKind};
 
 /// What an operator does over there, so that certificates of this policy can be made for this `[[issuer]]`: commands, with
@@ -17,6 +17,7 @@ pub(super) const KINDS: &[(IssuerKind, Preparation)] = &[
     (IssuerKind::Adcs, adcs::preparation),
     (IssuerKind::Scep, scep::preparation),
     (IssuerKind::GoogleCas, google_cas::preparation),
+    (IssuerKind::AwsPca, aws_pca::preparation),
 ];
 
 #[cfg(test)]

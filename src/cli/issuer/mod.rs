@@ -1,6 +1,7 @@
 //! `scepd issuer`: issuers that are somewhere else.
 
 mod adcs;
+mod aws_pca;
 mod ejbca;
 mod google_cas;
 mod kinds;

@@ -1,30 +1,31 @@
 //! What to prepare at AWS.
 
-/// The policy of IAM that scepd's role or user needs, as JSON.
+use serde_json::json;
+
+/// The policy of IAM that scepd's role or user needs, as JSON: certificates of one CA, by the one template that takes every
+/// field from the call.
 #[must_use]
-pub fn recommended(ca_arn: &str) -> String {
-    let actions = [
-        "IssueCertificate",
-        "GetCertificate",
-        "RevokeCertificate",
-        "GetCertificateAuthorityCertificate",
-        "DescribeCertificateAuthority",
-    ]
-    .map(|action| format!("\"acm-pca:{action}\""))
-    .join(",\n        ");
-    format!(
-        r#"{{
-  "Version": "2012-10-17",
-  "Statement": [
-    {{
-      "Effect": "Allow",
-      "Action": [
-        {actions}
-      ],
-      "Resource": "{ca_arn}"
-    }}
-  ]
-}}
-"#
-    )
+pub fn recommended(ca_arn: &str, partition: &str) -> String {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "acm-pca:IssueCertificate",
+                "Resource": ca_arn,
+                "Condition": {"StringLike": {"acm-pca:TemplateArn": super::template(partition)}},
+            },
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "acm-pca:GetCertificate",
+                    "acm-pca:RevokeCertificate",
+                    "acm-pca:GetCertificateAuthorityCertificate",
+                    "acm-pca:DescribeCertificateAuthority",
+                ],
+                "Resource": ca_arn,
+            },
+        ],
+    });
+    format!("{policy:#}")
 }

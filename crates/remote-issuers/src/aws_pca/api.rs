@@ -218,8 +218,8 @@ fn of_status(status: u16, response: &Response) -> Fault {
             after: Some(SLOWER),
             unheard: false,
         },
-        (503, _) => later(format!("not available: {words}"), false),
         // The certificate may have been ordered before that.
+        (503, _) => later(format!("not available: {words}"), true),
         (500..=599, _) => later(format!("it failed with status {status}: {words}"), true),
         _ => later(format!("it answered with status {status}: {words}"), false),
     }

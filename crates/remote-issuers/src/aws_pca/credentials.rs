@@ -156,7 +156,7 @@ impl Source {
                 },
                 ends: None,
             }),
-            Self::Profile { file, profile } => of_profile(&*read(file).await?, profile),
+            Self::Profile { file, profile } => of_profile(&read(file).await?, profile),
             Self::WebIdentity {
                 client,
                 sts,
@@ -177,7 +177,7 @@ impl Source {
             Self::Container { client, url, token } => {
                 let mut request = Request::get(url.clone());
                 if let Some(token) = token {
-                    request = request.secret_header("authorization", &*read(token).await?);
+                    request = request.secret_header("authorization", &read(token).await?);
                 }
                 written(&ask(client, request).await?)
             }

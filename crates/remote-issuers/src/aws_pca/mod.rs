@@ -6,6 +6,7 @@
 //! | `sigv4` | their signatures |
 //! | `credentials` | the keys by which they are signed, and where they come from |
 //! | `fields` | from what was approved to the fields of the API |
+//! | `arn` | what the CA's ARN says |
 //! | `advice` | what to prepare there |
 //!
 //! The template is one of those without any field of its own (`BlankEndEntityCertificate_APIPassthrough`), so that a
@@ -15,11 +16,13 @@
 
 mod advice;
 mod api;
+mod arn;
 mod credentials;
 mod fields;
 mod sigv4;
 
 pub use advice::recommended;
+pub use arn::Place;
 pub use credentials::Source;
 
 use crate::base::{Base, Opening, again, unheard};
@@ -56,10 +59,8 @@ const SHORT_LIVED: i64 = 7;
 pub struct Settings {
     /// The CA.
     pub ca_arn: String,
-    /// Its region.
-    pub region: String,
-    /// The partition, `aws` in most regions.
-    pub partition: String,
+    /// Its region and partition.
+    pub place: Place,
     /// Where keys come from.
     pub source: Source,
     /// Where the CRL is.
@@ -130,7 +131,7 @@ impl AwsPca {
         let api = Api {
             client: opening.client.clone(),
             url: opening.url.clone(),
-            region: settings.region.clone(),
+            region: settings.place.region.clone(),
             clock: Arc::clone(&opening.clock),
             keyring: Keyring::new(settings.source.clone(), Arc::clone(&opening.clock)),
         };
@@ -175,10 +176,7 @@ impl AwsPca {
             "CertificateAuthorityArn": self.settings.ca_arn,
             "Csr": STANDARD.encode(pem::csr(csr)),
             "SigningAlgorithm": algorithm,
-            "TemplateArn": format!(
-                "arn:{}:acm-pca:::template/BlankEndEntityCertificate_APIPassthrough/V1",
-                self.settings.partition
-            ),
+            "TemplateArn": template(&self.settings.place.partition),
             "ApiPassthrough": passthrough,
         })
     }
@@ -308,6 +306,11 @@ impl AwsPca {
             .map(Some)
             .map_err(|error| again(&format!("its CRL cannot be read: {error}")))
     }
+}
+
+/// The template that adds nothing of its own but what makes a certificate one of no CA.
+fn template(partition: &str) -> String {
+    format!("arn:{partition}:acm-pca:::template/BlankEndEntityCertificate_APIPassthrough/V1")
 }
 
 fn later(arn: String) -> Issuance {

@@ -6,7 +6,7 @@ use chrono::Utc;
 use issuer::{Found, Issuance, IssueError, Issuer as _, RemoteCa as _};
 use outbound::endpoint;
 use pki::{RevocationReason, SubjectAltNames};
-use remote_issuers::aws_pca::{AwsPca, Settings, Source, recommended};
+use remote_issuers::aws_pca::{AwsPca, Place, Settings, Source, recommended};
 use serde_json::json;
 
 use crate::fake_aws::{ARN, Act, Fake, fake};
@@ -25,8 +25,7 @@ fn keys(id: &str) -> Source {
 fn settings_with(source: Source) -> Settings {
     Settings {
         ca_arn: ARN.to_owned(),
-        region: "eu-central-1".to_owned(),
-        partition: "aws".to_owned(),
+        place: Place::of(ARN).unwrap(),
         source,
         crl: None,
     }
@@ -104,7 +103,7 @@ async fn each_answer_has_its_outcome() {
             Act::Says(503, "ServiceUnavailable", "x"),
             "not available",
             None,
-            false,
+            true,
         ),
         (
             Act::Says(400, "InvalidArgsException", "bad"),
@@ -397,8 +396,14 @@ async fn it_makes_ras() {
 
 #[test]
 fn the_policy_names_what_is_called() {
-    let policy = recommended(ARN);
+    let policy = recommended(ARN, "aws");
     let read: serde_json::Value = serde_json::from_str(&policy).unwrap();
-    assert_eq!(read["Statement"][0]["Resource"], ARN);
-    assert_eq!(read["Statement"][0]["Action"].as_array().unwrap().len(), 5);
+    let [issues, others] = [0, 1].map(|at| &read["Statement"][at]);
+    assert_eq!(issues["Action"], "acm-pca:IssueCertificate");
+    assert_eq!(
+        issues["Condition"]["StringLike"]["acm-pca:TemplateArn"],
+        "arn:aws:acm-pca:::template/BlankEndEntityCertificate_APIPassthrough/V1"
+    );
+    assert!(issues["Resource"] == ARN && others["Resource"] == ARN);
+    assert_eq!(others["Action"].as_array().unwrap().len(), 4);
 }

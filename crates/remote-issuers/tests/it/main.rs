@@ -10,6 +10,7 @@
 
 mod adcs;
 mod aws_pca;
+mod aws_pca_strict;
 mod ejbca;
 mod expressing;
 mod fake_adcs;
