@@ -37,7 +37,7 @@ cargo xtask COMMAND
   build                      the admin page and the release binary
   demo [-- ARGS..]           build, then run a ready-made server until Ctrl-C (ARGS go to `scepd quickstart`)
   intune-fake [ARGS..]       a fake of Entra, Graph and Intune on loopback, until Ctrl-C; docs/intune-rehearsal.md
-  issuer-fake KIND [ARGS..]  a fake of a CA (ejbca, adcs, aws-pca) on loopback, until Ctrl-C; docs/issuers-rehearsal.md
+  issuer-fake KIND [ARGS..]  a fake of a CA (ejbca, adcs, aws-pca, google-cas) on loopback, until Ctrl-C; docs/issuers-rehearsal.md
   test [--only A,B] [--skip A,B] [--no-install]
                              every check, as CI runs it; installs what is missing
   test --list                the names of the checks

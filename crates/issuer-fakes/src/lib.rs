@@ -1,5 +1,5 @@
 //! Fakes of certificate authorities that no test can have, on loopback: EJBCA, Active Directory Certificate Services, AWS
-//! Private CA. Written from what is published about them, not from any client.
+//! Private CA, Google Certificate Authority Service. Written from what is published about them, not from any client.
 //!
 //! Each answers as its service does and is strict where that is documented: a request that the service would refuse is
 //! refused in the service's own words. A real CA inside issues, revokes and signs CRLs. Every call is recorded, and
@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `ejbca` | EJBCA's REST interface |
 //! | `aws` | AWS Private CA, with signatures verified |
+//! | `google` | Google Certificate Authority Service, its tokens and the metadata server |
 //! | `adcs`, `cms` | CES (MS-WSTEP) and the pages of certsrv |
 //! | `authority`, `certificate`, `change` | the CA inside, and how its certificates differ from what was asked for |
 //! | `fault`, `journal`, `world` | what goes wrong, what was called, what is known |
@@ -30,6 +31,7 @@ mod csr;
 mod der;
 mod ejbca;
 mod fault;
+mod google;
 mod journal;
 mod message;
 mod name;
@@ -52,6 +54,7 @@ pub use change::{CHANGES, Change};
 pub use clock::Clock;
 pub use ejbca::{ApprovalForm as EjbcaApprovalForm, Settings as EjbcaSettings};
 pub use fault::{Fault, Rule};
+pub use google::Settings as GoogleCasSettings;
 pub use journal::Call;
 pub use message::{Kind, Operation};
 pub use world::{Decision, Settings};
@@ -120,6 +123,7 @@ impl Fake {
             ejbca: ejbca::State::default(),
             adcs: adcs::State::default(),
             aws_pca: aws::State::default(),
+            google_cas: google::State::default(),
         };
         let shared = Arc::new(Shared::new(world, options.clock, tls.acceptor));
         let sockets = [
@@ -257,6 +261,18 @@ impl Fake {
     #[must_use]
     pub fn aws_pca_settings(&self) -> AwsPcaSettings {
         self.shared.world().settings.aws_pca.clone()
+    }
+
+    /// How Google Certificate Authority Service behaves.
+    #[must_use]
+    pub fn google_cas_settings(&self) -> GoogleCasSettings {
+        self.shared.world().settings.google_cas.clone()
+    }
+
+    /// The key file (JSON) of the service account that Google's fake knows.
+    #[must_use]
+    pub fn google_key_file(&self) -> String {
+        google::key_file(&self.shared.world())
     }
 
     /// The ids of the requests that wait for somebody.

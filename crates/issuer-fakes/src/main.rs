@@ -15,7 +15,7 @@ mod told;
 const USAGE: &str = "\
 usage: cargo xtask issuer-fake KIND [OPTIONS]
 
-  KIND                         ejbca, adcs or aws-pca
+  KIND                         ejbca, adcs, aws-pca or google-cas
   --port N                     the first of three ports after one another (default: any free ones)
   --dir DIR                    where certificates and keys for the configuration are put (default: a folder of its own
                                in the system's folder for temporary files)

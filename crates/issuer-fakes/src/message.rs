@@ -16,11 +16,13 @@ pub enum Kind {
     Adcs,
     /// AWS Private CA.
     AwsPca,
+    /// Google Certificate Authority Service.
+    GoogleCas,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Ejbca, Self::Adcs, Self::AwsPca];
+    pub const ALL: [Self; 4] = [Self::Ejbca, Self::Adcs, Self::AwsPca, Self::GoogleCas];
 
     /// Its name, as the program takes it.
     #[must_use]
@@ -29,6 +31,7 @@ impl Kind {
             Self::Ejbca => "ejbca",
             Self::Adcs => "adcs",
             Self::AwsPca => "aws-pca",
+            Self::GoogleCas => "google-cas",
         }
     }
 }

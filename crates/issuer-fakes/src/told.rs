@@ -20,6 +20,7 @@ pub(crate) fn told(fake: &Fake, kind: Kind, dir: &Path) -> Result<String, String
         Kind::Ejbca => ejbca(dir, fake)?,
         Kind::Adcs => adcs(dir, fake)?,
         Kind::AwsPca => aws(dir, fake)?,
+        Kind::GoogleCas => google(dir, fake)?,
     };
     let name = kind.name();
     Ok(format!(
@@ -154,5 +155,31 @@ secret_access_key_file = \"{dir}/secret\"
         dir = dir.display(),
         region = settings.region,
         ca_arn = settings.ca_arn,
+    ))
+}
+
+fn google(dir: &Path, fake: &Fake) -> Result<String, String> {
+    let settings = fake.google_cas_settings();
+    write(&dir.join("key.json"), &fake.google_key_file())?;
+    Ok(format!(
+        "  metadata server     {metadata}
+
+Into scepd.toml:
+
+[[issuer]]
+id = \"corp-ca\"
+type = \"google-cas\"
+url = \"{url}\"
+ca_bundle_path = \"{dir}/trust.pem\"
+
+[issuer.google_cas]
+pool = \"{pool}\"
+auth = \"service_account\"
+key_file = \"{dir}/key.json\"
+",
+        metadata = fake.metadata_url(),
+        url = fake.url(),
+        dir = dir.display(),
+        pool = settings.pool,
     ))
 }

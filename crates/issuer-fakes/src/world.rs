@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::csr::{Csr, SUBJECT_ALT_NAME};
 use crate::ejbca;
 use crate::fault::{Fault, Script};
+use crate::google;
 use crate::journal::Journal;
 use crate::message::{Answer, Kind, Listener, Operation, Request};
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub adcs: adcs::Settings,
     /// AWS Private CA.
     pub aws_pca: aws::Settings,
+    /// Google Certificate Authority Service.
+    pub google_cas: google::Settings,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             ejbca: ejbca::Settings::default(),
             adcs: adcs::Settings::default(),
             aws_pca: aws::Settings::default(),
+            google_cas: google::Settings::default(),
         }
     }
 }
@@ -96,6 +100,7 @@ pub(crate) struct World {
     pub(crate) ejbca: ejbca::State,
     pub(crate) adcs: adcs::State,
     pub(crate) aws_pca: aws::State,
+    pub(crate) google_cas: google::State,
 }
 
 impl World {
@@ -108,6 +113,7 @@ impl World {
             Kind::Ejbca => ejbca::operation(request),
             Kind::Adcs => adcs::operation(self, request),
             Kind::AwsPca => aws::operation(request),
+            Kind::GoogleCas => google::operation(self, request),
         }
     }
 
@@ -121,6 +127,7 @@ impl World {
             Kind::Ejbca => ejbca::answer(self, request, now),
             Kind::Adcs => adcs::answer(self, request, now),
             Kind::AwsPca => aws::answer(self, request, now),
+            Kind::GoogleCas => google::answer(self, request, now),
         }
     }
 
@@ -130,6 +137,7 @@ impl World {
             Kind::Ejbca => ejbca::error(name),
             Kind::Adcs => adcs::error(self, name, request),
             Kind::AwsPca => aws::error(name),
+            Kind::GoogleCas => google::error(name),
         };
         answer.unwrap_or_else(|| {
             self.failure(500)
@@ -143,6 +151,7 @@ impl World {
             Kind::Ejbca => ejbca::error_names(),
             Kind::Adcs => adcs::error_names(),
             Kind::AwsPca => aws::error_names(),
+            Kind::GoogleCas => google::error_names(),
         }
     }
 
@@ -152,6 +161,7 @@ impl World {
             Kind::Ejbca => ejbca::failure(status, "General failure."),
             Kind::Adcs => adcs::failure(status),
             Kind::AwsPca => aws::failure(status),
+            Kind::GoogleCas => google::failure(status),
         }
     }
 
@@ -164,6 +174,7 @@ impl World {
             ),
             Kind::Adcs => adcs::login_ran_out(self, request),
             Kind::AwsPca => self.error("ExpiredTokenException", request),
+            Kind::GoogleCas => self.error("UNAUTHENTICATED", request),
         }
     }
 

@@ -94,3 +94,16 @@ async fn boto3_uses_aws_private_ca_and_moto_answers_alike() {
     assert_eq!(issued[0].subject, "O=Example,CN=laptop-1");
     assert!(fake.count(Operation::Collect) >= 3, "it was in progress");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python packages; cargo xtask test --only issuer-fakes"]
+async fn google_auth_logs_in_and_gets_a_certificate() {
+    let fake = fake(Kind::GoogleCas).await;
+    let key = fake.google_key_file();
+    judge(&fake, "google_cas.py", &[("key.json", &key)]).await;
+    let issued = fake.issued();
+    assert_eq!(issued.len(), 1);
+    assert!(matches!(issued[0].revoked, Some((_, 1))));
+    assert_eq!(issued[0].subject, "O=Example,CN=laptop-1");
+    assert!(fake.count(Operation::Login) >= 4);
+}

@@ -6,5 +6,6 @@ mod changes;
 mod client;
 mod ejbca;
 mod faults;
+mod google;
 mod judges;
 mod program;

@@ -16,7 +16,7 @@ impl Drop for Running {
 #[tokio::test]
 async fn it_says_where_everything_is_and_puts_the_files_there() {
     let dir = tempfile::tempdir().unwrap();
-    for kind in ["ejbca", "adcs", "aws-pca"] {
+    for kind in ["ejbca", "adcs", "aws-pca", "google-cas"] {
         let folder = dir.path().join(kind);
         let child = Command::new(env!("CARGO_BIN_EXE_issuer-fakes"))
             .args([kind, "--dir"])

@@ -20,6 +20,7 @@ mod fake_step_ca;
 mod fake_upstream;
 mod fake_vault;
 mod google_cas;
+mod google_cas_strict;
 mod maker;
 mod openbao;
 mod real_step_ca;
