@@ -109,6 +109,8 @@ pub struct ProfileStatus {
     pub challenges_refused: u64,
     /// Names of those outside that are not called just now, because none of the last calls was answered.
     pub resting: Vec<String>,
+    /// Enrollments that wait for an issuer that is somewhere else.
+    pub waiting_for_issuer: usize,
 }
 
 /// An operator's decision on a pending request.

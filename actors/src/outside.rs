@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::registry::Metrics;
 use chrono::TimeDelta;
+use metrics::Gauge;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -114,7 +115,19 @@ pub(crate) struct Remote {
     name: String,
     /// Calls under way.
     calls: Arc<AtomicUsize>,
+    /// Enrollments that wait for what it says.
+    waiting: AtomicUsize,
     circuit: Mutex<Circuit>,
+}
+
+/// An enrollment that waits for somebody outside, as long as it is held.
+pub(crate) struct Waiting<'a>(&'a Remote);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.0.waiting_gauge().decrement(1.0);
+    }
 }
 
 /// All those outside that one profile calls, by name: their circuits outlive a reload.
@@ -168,6 +181,14 @@ impl Remotes {
         Arc::clone(remote)
     }
 
+    /// How many enrollments wait for what the one of that name says.
+    pub(crate) fn waiting_for(&self, name: &str) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(name)
+            .map_or(0, |remote| remote.waiting.load(Ordering::SeqCst))
+    }
+
     /// Names of those whose circuit is open, in order.
     pub(crate) fn resting(&self) -> Vec<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,6 +216,7 @@ impl Remote {
             profile: profile.to_owned(),
             name: name.to_owned(),
             calls: Arc::default(),
+            waiting: AtomicUsize::default(),
             circuit: Mutex::default(),
         })
     }
@@ -202,6 +224,18 @@ impl Remote {
     /// What it is called.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Counts an enrollment that waits for what it says, from the first call to the last, pauses included.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.waiting_gauge().increment(1.0);
+        Waiting(self)
+    }
+
+    fn waiting_gauge(&self) -> Gauge {
+        let labels = [("profile", &*self.profile), ("remote", &*self.name)];
+        self.metrics.gauge("scepd_outside_waiting", &labels)
     }
 
     /// Calls once. `is_failure` says which answers count against the circuit.
@@ -421,6 +455,21 @@ mod tests {
         circuit.leave(false, again, &rules);
         circuit.probing = false;
         assert_eq!(circuit.enter(again), Ok(false));
+    }
+
+    #[test]
+    fn those_that_wait_are_counted_until_they_do_not() {
+        let remotes = Remotes::new("corp", &Metrics::default());
+        assert_eq!(remotes.waiting_for("issuer"), 0, "nobody knows it yet");
+        let (issuer, other) = (remotes.of("issuer"), remotes.of("validator"));
+        let first = issuer.wait();
+        let second = issuer.wait();
+        let _elsewhere = other.wait();
+        assert_eq!(remotes.waiting_for("issuer"), 2);
+        drop(first);
+        assert_eq!(remotes.waiting_for("issuer"), 1);
+        drop(second);
+        assert_eq!(remotes.waiting_for("issuer"), 0);
     }
 
     #[tokio::test]

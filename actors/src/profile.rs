@@ -414,6 +414,10 @@ impl Handler<Status> for ProfileActor {
             pending: self.pending.len(),
             challenges_refused: self.shared.meters.challenges_refused(),
             resting: self.shared.remotes.resting(),
+            waiting_for_issuer: self
+                .shared
+                .remotes
+                .waiting_for(self.shared.spec.issuer.id()),
         })
     }
 }

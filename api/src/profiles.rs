@@ -138,6 +138,9 @@ pub struct IssuerSection {
     /// Why the last call failed. Omitted when it did not. Devices wait (PENDING) as long as it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// How many enrollments of this profile wait for it now, whether it answers or not. Those of other profiles that have the
+    /// same issuer are counted there.
+    pub waiting: u64,
     /// Whether it can be asked to revoke.
     pub revokes: bool,
 }

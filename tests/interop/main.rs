@@ -11,7 +11,7 @@
 //! | `http` | plain requests |
 //! | `published` | a server that publishes CRL and OCSP |
 //! | `tool` | running programs, judging certificates |
-//! | `openbao`, `step_ca` | the real OpenBao and step-ca as issuers |
+//! | `openbao`, `step_ca`, `scepserver` | the real OpenBao, step-ca and scepserver as issuers |
 //! | the rest | one module a client |
 #![allow(
     clippy::unwrap_used,
@@ -30,6 +30,7 @@ mod openssl;
 mod published;
 mod pyscep;
 mod scepclient;
+mod scepserver;
 mod server;
 mod step_ca;
 #[path = "../../crates/remote-issuers/tests/it/step_ca_server.rs"]

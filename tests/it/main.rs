@@ -7,7 +7,8 @@
 //! | `fleet` | devices that enroll all the time, and count |
 //! | `intune` | a connector whose challenges fit |
 //! | `webhook` | a compliance webhook that answers what a test tells it to |
-//! | `fake_vault`, `fake_ejbca`, `fake_adcs` | issuers on loopback that misbehave on demand; `web` and `maker` are what the last two stand on |
+//! | `fake_vault`, `fake_step_ca`, `fake_ejbca`, `fake_adcs` | issuers on loopback that misbehave on demand; they stand on `scripted`, `web` and `maker` |
+//! | `issuers_elsewhere` | fakes of CAs that somebody else wrote (`crates/issuer-fakes`) |
 //! | `wire` | HTTP octet for octet |
 //! | `clock` | time that only moves when a test says so |
 //! | `admin` | the admin API |
@@ -40,6 +41,9 @@ mod fake_adcs;
 #[path = "../../crates/remote-issuers/tests/it/fake_ejbca.rs"]
 #[allow(dead_code, reason = "each of its faults is used beside its own crate")]
 mod fake_ejbca;
+#[path = "../../crates/remote-issuers/tests/it/fake_step_ca.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod fake_step_ca;
 #[path = "../../crates/remote-issuers/tests/it/fake_vault.rs"]
 #[allow(dead_code, reason = "each of its faults is used beside its own crate")]
 mod fake_vault;
@@ -52,6 +56,7 @@ mod intune_anchors;
 mod intune_cloud;
 mod intune_compliance;
 mod intune_revocations;
+mod issuers_elsewhere;
 mod logs;
 #[path = "../../crates/remote-issuers/tests/it/maker.rs"]
 #[allow(dead_code, reason = "each of its faults is used beside its own crate")]
@@ -71,10 +76,14 @@ mod remote_issuer;
 mod renamed;
 mod retention;
 mod rollover;
+#[path = "../../crates/remote-issuers/tests/it/scripted.rs"]
+#[allow(dead_code, reason = "each of its faults is used beside its own crate")]
+mod scripted;
 mod static_challenges;
 mod superseded;
 mod test_env;
 mod transport;
+mod upstream_scep;
 #[path = "../../crates/remote-issuers/tests/it/web.rs"]
 #[allow(dead_code, reason = "each of its faults is used beside its own crate")]
 mod web;

@@ -47,12 +47,23 @@ describe("a profile's card", () => {
   });
 
   it("says how an issuer elsewhere is, and what to do when it is away", async () => {
-    const issuer = { kind: "ejbca", reached: true, silent_for_seconds: 12, revokes: true };
-    const away = { ...issuer, silent_for_seconds: 420, trouble: "503 CA is \u202eoffline" };
+    const issuer = {
+      kind: "ejbca",
+      reached: true,
+      silent_for_seconds: 12,
+      waiting: 0,
+      revokes: true,
+    };
+    const away = {
+      ...issuer,
+      silent_for_seconds: 420,
+      waiting: 1234,
+      trouble: "503 CA is \u202eoffline",
+    };
     withProfiles([
       profile("well", { issuer_id: "corp-ca", issuer }),
       profile("away", { issuer: away }),
-      profile("short", { issuer: { ...away, silent_for_seconds: 61 } }),
+      profile("short", { issuer: { ...away, silent_for_seconds: 61, waiting: 1 } }),
       profile("never", { issuer: { ...away, reached: false, silent_for_seconds: 7300 } }),
       profile("mute", { issuer: { ...issuer, kind: "adcs", revokes: false } }),
       profile("local"),
@@ -68,6 +79,11 @@ describe("a profile's card", () => {
     expect(fact(await card("mute"), "Issuer's kind")).toHaveTextContent(
       "cannot be asked to revoke",
     );
+    const waiting = async (name: string) => fact(await card(name), "Waiting for issuer");
+    expect(await waiting("well")).toHaveTextContent(/^No enrollment$/);
+    expect(await waiting("away")).toHaveTextContent(/^1,234 enrollments$/);
+    expect(await waiting("short")).toHaveTextContent(/^1 enrollment$/);
+    expect((await card("local")).queryByText("Waiting for issuer")).toBeNull();
     expect((await card("local")).queryByText("Issuer's kind")).toBeNull();
     const next = (await card("away")).getByText(/The last call to the issuer failed/);
     expect(next).toHaveTextContent("503 CA is");

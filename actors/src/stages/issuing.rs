@@ -3,6 +3,7 @@
 use super::attempts::Tried;
 use super::{DUE_SINCE, Step, Work, refused};
 use crate::answer::Answer;
+use crate::compute;
 use crate::durable::{self, Failure};
 use crate::issue;
 use crate::journal::JournalError;
@@ -10,7 +11,7 @@ use crate::notices;
 use crate::outside::{Called, Remote};
 use crate::records;
 use challenge::{Label, NoticeOf, Validator};
-use issuer::{Approved, Found, Handle, Issuance, IssueError, Order};
+use issuer::{Approved, Difference, Found, Handle, Issuance, IssueError, Order};
 use pki::{Certificate, RevocationReason};
 use std::sync::Arc;
 use store::Conflict;
@@ -43,6 +44,7 @@ impl Work {
             approved,
         };
         let remote = shared.remote(shared.spec.issuer.id());
+        let _waits = remote.wait();
         loop {
             let called = self.try_issuer(&remote, &order, &mut handle).await;
             let tried = match called {
@@ -139,11 +141,13 @@ impl Work {
     /// What came back is delivered only if it is what was approved.
     async fn compare(&mut self, certificate: Certificate, order: &Order) -> Step {
         let authority = self.shared.spec.issuer.authority();
-        let whole = order.approved.whole_validity(&certificate);
+        let approved = &order.approved;
+        let whole = approved
+            .whole_validity(&certificate)
+            .and_then(|()| approved.has_begun(&certificate, self.shared.now()));
         let remote = self.shared.spec.issuer.remote();
         let may_be_shorter = remote.is_some_and(|remote| remote.accepts_shorter_validity());
-        let compared = order
-            .approved
+        let compared = approved
             .matches(&certificate)
             .and_then(|()| authority.made(&certificate))
             .and_then(|()| match &whole {
@@ -154,21 +158,42 @@ impl Work {
                 }
                 whole => whole.clone(),
             });
+        let is_taken = self.has_number_of_another(&certificate).await;
+        let compared = compared.and_then(|()| match is_taken {
+            true => Err(Difference {
+                field: "serialNumber",
+                approved: "a number of its own".to_owned(),
+                found: "that of another certificate of this CA".to_owned(),
+            }),
+            false => Ok(()),
+        });
         let Err(difference) = compared else {
             return self.deliver(certificate, &order.approved).await;
         };
-        let revoked = self.revoke(&certificate).await;
+        let end = match is_taken {
+            // By its number the other one would be revoked.
+            true => "it was not revoked, because another certificate has its number",
+            false if self.revoke(&certificate).await => "it was revoked",
+            false => "it could not be revoked: do so at the issuer",
+        };
         let words = format!(
-            "the issuer's certificate {} is not what was approved: {difference}; {}",
+            "the issuer's certificate {} is not what was approved: {difference}; {end}",
             certificate.serial().to_hex(),
-            match revoked {
-                true => "it was revoked",
-                false => "it could not be revoked: do so at the issuer",
-            }
         );
         let refusal = refused("issuer_mismatch", &words)
             .telling("the issuer made another certificate than was approved");
         self.refuse(&refusal).await
+    }
+
+    /// Whether the CA is known to have another certificate with this serial number.
+    async fn has_number_of_another(&self, certificate: &Certificate) -> bool {
+        let ca = records::ca_of(&*self.shared.spec.issuer, certificate);
+        let serial = certificate.serial().as_bytes().to_vec();
+        let store = Arc::clone(&self.shared.services.store);
+        let look = move || store.certificate(&ca, &serial);
+        let found = self.shared.services.pool.run(compute::Stage::Finish, look);
+        // Where nobody can tell, the store refuses to take the second one.
+        matches!(found.await, Ok(Ok(Some(_))))
     }
 
     /// Has a certificate revoked that must not be used.
@@ -181,8 +206,11 @@ impl Work {
                 .spec
                 .issuer
                 .revoke(certificate, RevocationReason::Superseded);
-            if let Called::Answered(Ok(())) = remote.call(clock, rules, revoking, |_| true).await {
-                return true;
+            match remote.call(clock, rules, revoking, |_| true).await {
+                Called::Answered(Ok(())) => return true,
+                // It will say the same again.
+                Called::Answered(Err(IssueError::Refused(_))) => return false,
+                _ => {}
             }
             if tries < REVOKE_TRIES {
                 let pause = rules.pause(tries, clock.chance());

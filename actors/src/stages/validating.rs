@@ -70,6 +70,7 @@ impl Work {
         let clock = &*shared.services.clock;
         let rules = &shared.spec.outside;
         let remote = shared.remote(validator.id());
+        let _waits = remote.wait();
         loop {
             let called = remote
                 .call(clock, rules, validator.ask(question), |_| true)

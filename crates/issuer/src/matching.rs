@@ -96,6 +96,24 @@ impl Approved {
         Ok(())
     }
 
+    /// Whether a certificate that [`matches`](Self::matches) is valid at `now`, or will be as soon as clocks differ: one that
+    /// begins tomorrow is of no use today.
+    ///
+    /// # Errors
+    /// The [`Difference`].
+    pub fn has_begun(
+        &self,
+        certificate: &Certificate,
+        now: DateTime<Utc>,
+    ) -> Result<(), Difference> {
+        let (latest, begins) = (self.not_before().max(now), certificate.not_before());
+        if begins > latest + CLIPPING_TOLERANCE {
+            let approved = format!("{latest} or earlier");
+            return Err(differ("notBefore", approved, begins.to_string()));
+        }
+        Ok(())
+    }
+
     fn same_sans(&self, certificate: &Certificate) -> Result<(), Difference> {
         let (approved, found) = (self.sans(), certificate.sans());
         for (field, approved, found) in [

@@ -236,9 +236,11 @@ fn compare(
     order: &Order,
     certificate: &Certificate,
 ) -> Result<(), Failure> {
-    let whole = order.approved.whole_validity(certificate);
-    let compared = order
-        .approved
+    let approved = &order.approved;
+    let whole = approved
+        .whole_validity(certificate)
+        .and_then(|()| approved.has_begun(certificate, Utc::now()));
+    let compared = approved
         .matches(certificate)
         .and_then(|()| issuer.authority().made(certificate))
         .and(match remote.accepts_shorter_validity() {

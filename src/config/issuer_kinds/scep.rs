@@ -20,7 +20,7 @@ pub struct Scep {
     pub ca_path: Option<PathBuf>,
     /// What GetCACert is asked with, where one server has several CAs.
     pub ca_identifier: Option<String>,
-    /// Whether triple DES and SHA-1 are used where it offers nothing better.
+    /// Whether triple DES and SHA-1 are used where it offers nothing better, and its replies may come in single DES.
     pub legacy: bool,
     /// How often it is asked about a request that waits there.
     pub poll_every: Span,

@@ -68,6 +68,8 @@ fn enveloped<E: Endpoint<Reply = Envelope<T>>, T>(
 /// One profile with its Intune state, if that is on.
 struct Seen {
     current: Arc<Current>,
+    /// Enrollments that wait for an issuer that is somewhere else.
+    waiting: usize,
     mtls_bundle: String,
     intune: Option<IntuneSection>,
     /// Ids of the tenants whose service is asked.
@@ -99,16 +101,23 @@ async fn see(
             .unwrap_or_default()
     };
     let current = entry.current();
-    let intune = match &current.spec.intune {
-        Some(intune) => {
-            let status = status(entry).await?;
+    let is_asked = current.spec.intune.is_some() || current.spec.issuer.remote().is_some();
+    let status = match is_asked {
+        true => Some(status(entry).await?),
+        false => None,
+    };
+    let waiting = status
+        .as_ref()
+        .map_or(0, |status| status.waiting_for_issuer);
+    let intune = match (&current.spec.intune, &status) {
+        (Some(intune), Some(status)) => {
             let files = settings.map(|settings| settings.intune.anchor_files());
             let files = files.into_iter().flatten();
             let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
             let anchor_path = files.join(", ");
-            Some(section(intune, &status, anchor_path, now))
+            Some(section(intune, status, anchor_path, now))
         }
-        None => None,
+        _ => None,
     };
     let bundle = settings.and_then(|settings| settings.mtls.client_ca_trust_bundle_path.as_ref());
     let mtls_bundle = if current.spec.mtls.is_some() {
@@ -118,6 +127,7 @@ async fn see(
     };
     Ok(Seen {
         current,
+        waiting,
         mtls_bundle,
         intune,
         tenants: settings.map_or_else(Vec::new, |settings| settings.intune_cloud.tenants.clone()),
@@ -200,7 +210,10 @@ fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
     Ok(Profile {
         path_id: spec.path_id.clone(),
         issuer_id: spec.issuer.id().to_owned(),
-        issuer: spec.issuer.remote().map(issuer_section),
+        issuer: spec
+            .issuer
+            .remote()
+            .map(|remote| issuer_section(remote, seen.waiting)),
         challenge_password_set: spec.challenge.is_some(),
         ra_cert_subject: common_name(ra),
         ra_cert_not_before: ra.not_before(),
@@ -215,13 +228,14 @@ fn card(seen: Seen, now: DateTime<Utc>) -> Result<Profile, Problem> {
     })
 }
 
-fn issuer_section(remote: &dyn RemoteCa) -> IssuerSection {
+fn issuer_section(remote: &dyn RemoteCa, waiting: usize) -> IssuerSection {
     let health = remote.health();
     IssuerSection {
         kind: remote.kind().to_owned(),
         reached: health.reached,
         silent_for_seconds: health.silent_for.as_secs(),
         trouble: health.trouble,
+        waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         revokes: remote.revokes(),
     }
 }

@@ -12,10 +12,10 @@ use crate::fleet::device_key;
 use crate::test_env::{CHALLENGE, TestEnv, trusting};
 
 /// Everything at the most talkative level, libraries too.
-const LOUD: &str = "trace,hyper=trace,hyper_util=trace,rustls=trace,sled=trace,mio=trace,actix=trace,actix_rt=trace,reqwest=trace";
+pub(crate) const LOUD: &str = "trace,hyper=trace,hyper_util=trace,rustls=trace,sled=trace,mio=trace,actix=trace,actix_rt=trace,reqwest=trace";
 
 /// A new admin token, made while no server holds the store.
-fn token(env: &TestEnv) -> String {
+pub(crate) fn token(env: &TestEnv) -> String {
     let made = Command::new(env!("CARGO_BIN_EXE_scepd"))
         .args(["token", "create", "--name", "ops", "--role", "admin"])
         .arg("--config")

@@ -736,6 +736,11 @@ export interface components {
             silent_for_seconds: number;
             /** @description Why the last call failed. Omitted when it did not. Devices wait (PENDING) as long as it is there. */
             trouble?: string;
+            /**
+             * Format: int64
+             * @description How many enrollments of this profile wait for it now, whether it answers or not. Those of other profiles that have the same issuer are counted there.
+             */
+            waiting: number;
             /** @description Whether it can be asked to revoke. */
             revokes: boolean;
         };

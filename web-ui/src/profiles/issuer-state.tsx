@@ -26,6 +26,12 @@ function span(seconds: number): string {
   return `${count.toLocaleString()} ${unit}${count === 1 ? "" : "s"}`;
 }
 
+/** So many enrollments, in words. */
+export function enrollments(count: number): string {
+  if (count === 0) return "No enrollment";
+  return `${count.toLocaleString()} ${count === 1 ? "enrollment" : "enrollments"}`;
+}
+
 function words(issuer: Section): string {
   if (issuer.trouble === undefined) return issuer.reached ? "Answers" : "Not asked yet";
   const silent = span(issuer.silent_for_seconds);

@@ -14,7 +14,7 @@ import { Ruler } from "../parts/ruler";
 import { Untrusted } from "../parts/untrusted";
 import { Day } from "../parts/when";
 import { lacksChallenge, takesIntune } from "./attention";
-import { IssuerBadge, IssuerNext } from "./issuer-state";
+import { enrollments, IssuerBadge, IssuerNext } from "./issuer-state";
 
 /** One SCEP profile. */
 export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Profile }) {
@@ -69,6 +69,9 @@ export const ProfileCard = memo(function ProfileCard({ profile }: { profile: Pro
             <Untrusted text={profile.issuer.kind} />
             {!profile.issuer.revokes && ", cannot be asked to revoke"}
           </Fact>
+        )}
+        {profile.issuer && (
+          <Fact name="Waiting for issuer">{enrollments(profile.issuer.waiting)}</Fact>
         )}
         <Fact name="Challenge password">
           <ChallengeBadge profile={profile} />

@@ -45,6 +45,20 @@ pub(super) fn scepclient(context: &Context) -> Result<Done, String> {
     client(context, "scepclient", &["scepclient"], &["scep"], &[])
 }
 
+pub(super) fn scepserver(context: &Context) -> Result<Done, String> {
+    let curl = "/usr/lib/ipsec/plugins/libstrongswan-curl.so";
+    let curves = "/usr/lib/ipsec/plugins/libstrongswan-openssl.so";
+    let packages = [
+        "scep",
+        "strongswan-pki",
+        "libstrongswan-extra-plugins",
+        "libstrongswan-standard-plugins",
+        "openssl",
+    ];
+    let needs = ["scepserver", "pki", curl, curves, "openssl"];
+    client(context, "scepserver", &needs, &packages, &[])
+}
+
 pub(super) fn pyscep(context: &Context) -> Result<Done, String> {
     let python = match install::python(context, "pyscep", "tests/interop/pyscep/requirements.txt") {
         Ok(python) => python,

@@ -84,6 +84,11 @@ pub(crate) fn all() -> Vec<Suite> {
             interop::step_ca,
         ),
         suite(
+            "issuer-scepserver",
+            "micromdm's scepserver issues to strongSwan",
+            interop::scepserver,
+        ),
+        suite(
             "interop-ocsp",
             "OpenSSL, GnuTLS and pyca judge OCSP answers and the CRL",
             interop::ocsp,

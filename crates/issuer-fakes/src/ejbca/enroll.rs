@@ -123,9 +123,12 @@ fn drafted(world: &World, body: &Value, csr: &Csr, now: i64) -> Result<Draft, An
                 .ok_or_else(|| failure(422, "Invalid DN").problem("subject_dn is no DN"))?;
         }
         if let Some(end) = text(body, "end_time") {
+            // Without a time zone it is UTC. EJBCA's own form has one ("yyyy-MM-dd HH:mm:ssZZ" in ValidityDate).
+            let end = end.strip_suffix("+00:00").unwrap_or(end);
             let end =
                 chrono::NaiveDateTime::parse_from_str(end, "%Y-%m-%d %H:%M:%S").map_err(|_| {
-                    failure(400, "Invalid date").problem("end_time is not like 2023-06-15 14:07:09")
+                    failure(400, "Invalid date")
+                        .problem("end_time is not like 2023-06-15 14:07:09, with +00:00 or without")
                 })?;
             // The certificate profile's validity is the most.
             draft.not_after = draft.not_after.min(end.and_utc().timestamp());

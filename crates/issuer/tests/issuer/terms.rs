@@ -31,6 +31,33 @@ fn a_life_is_cut_and_never_prolonged() {
 }
 
 #[test]
+fn a_life_that_begins_tomorrow_has_not_begun() {
+    let csr = csr("dns:box-4.example.org", &[]);
+    let approved = approve(&policy(), &csr).unwrap();
+    // Signed later, it begins later; a clock may be ahead by a little.
+    let signed_at = |at| {
+        let then = policy().approve(request(&csr), at).unwrap();
+        ca().sign_approved(&then, at).unwrap()
+    };
+    for (ahead, begun) in [
+        (Duration::zero(), true),
+        (Duration::minutes(9), true),
+        (Duration::minutes(11), false),
+        (Duration::hours(23), false),
+    ] {
+        // Backdated by five minutes.
+        let certificate = signed_at(now() + ahead);
+        let compared = approved.has_begun(&certificate, now());
+        assert_eq!(compared.is_ok(), begun, "{ahead}: {compared:?}");
+        if let Err(difference) = compared {
+            assert_eq!(difference.field, "notBefore");
+        }
+        // Whoever decided a day later has it begin a day later.
+        assert_eq!(approved.has_begun(&certificate, now() + ahead), Ok(()));
+    }
+}
+
+#[test]
 fn a_sid_is_left_out_and_nothing_else_is() {
     let uri = format!("tag:microsoft.com,2022-09-14:sid:{SID}");
     let names = format!("dns:box-4.example.org, uri:https://example.org, uri:{uri}");

@@ -20,6 +20,8 @@ pub struct Enveloped {
     pub(super) recipients: Vec<Recipient>,
     /// The cipher and its initialisation vector.
     pub(super) cipher: Result<(ContentCipher, Vec<u8>), Error>,
+    /// The initialisation vector of single DES, which is none of the ciphers.
+    single_des: Option<Vec<u8>>,
     pub(super) encrypted: Vec<u8>,
 }
 
@@ -104,13 +106,16 @@ impl Enveloped {
         fields.optional(tag::context_constructed(1))?;
         fields.finish()?;
         let content_type = info.oid()?;
-        let cipher = ContentCipher::from_identifier(&info.expect(tag::SEQUENCE)?);
+        let identifier = info.expect(tag::SEQUENCE)?;
+        let cipher = ContentCipher::from_identifier(&identifier);
+        let single_des = single_des_iv(&identifier);
         let encrypted = implicit_octets(&info.element()?)?.into_owned();
         info.finish()?;
         Ok(Self {
             content_type,
             recipients,
             cipher,
+            single_des,
             encrypted,
         })
     }
@@ -207,6 +212,31 @@ impl Enveloped {
         let (bytes, well_padded) = cbc::decrypt(*cipher, &content_key, iv, &self.encrypted)?;
         Ok(Plaintext { bytes, well_padded })
     }
+
+    /// As [`open`](Self::open), and single DES opens, too: anybody can break it, so it is for content that is no secret.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_public(
+        &self,
+        certificate: &Certificate,
+        key: &PrivateKey,
+    ) -> Result<Plaintext, Error> {
+        let Some(iv) = &self.single_des else {
+            return self.open(certificate, key);
+        };
+        let recipient = self
+            .recipient_for(certificate)
+            .ok_or(Error::NotARecipient)?;
+        let transport = recipient.key_transport()?;
+        let single =
+            key.decrypt_content_key(&transport, &recipient.encrypted_key, SINGLE_DES_KEY)?;
+        // Triple DES with the same key three times is single DES, which OpenSSL no longer has by itself.
+        let triple = Zeroizing::new(single.repeat(3));
+        let cipher = ContentCipher::DesEde3Cbc;
+        let (bytes, well_padded) = cbc::decrypt(cipher, &triple, iv, &self.encrypted)?;
+        Ok(Plaintext { bytes, well_padded })
+    }
 }
 
 impl std::fmt::Debug for Enveloped {
@@ -224,6 +254,20 @@ impl std::fmt::Debug for Recipient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Recipient({:?}, {:?})", self.id, self.transport)
     }
+}
+
+/// Octets of a key of single DES.
+const SINGLE_DES_KEY: usize = 8;
+
+/// The initialisation vector, where an AlgorithmIdentifier names DES-CBC (1.3.14.3.2.7) and is whole.
+fn single_des_iv(identifier: &Tlv<'_>) -> Option<Vec<u8>> {
+    let mut fields = identifier.reader(WHAT);
+    if fields.oid().ok()? != oid::DES_CBC {
+        return None;
+    }
+    let iv = fields.expect(tag::OCTET_STRING).ok()?.content;
+    fields.finish().ok()?;
+    (iv.len() == ContentCipher::DesEde3Cbc.block_length()).then(|| iv.to_vec())
 }
 
 /// The octets of a `[0] IMPLICIT OCTET STRING`: primitive, or constructed of OCTET STRINGs, which the pass over the BER

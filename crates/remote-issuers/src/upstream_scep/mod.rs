@@ -25,7 +25,7 @@ use issuer::{
 use pki::{Certificate, Crl, Csr, PrivateKey, RevocationReason, Serial};
 use scep::FailInfo;
 use scep::client::Reply;
-use server::{Ask, Met, Server};
+use server::{Answer, Ask, Met, Server};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct Settings {
     pub trust: CaTrust,
     /// What GetCACert is asked with, where one server has several CAs.
     pub identifier: Option<String>,
-    /// Whether triple DES and SHA-1 are used where it offers nothing better.
+    /// Whether triple DES and SHA-1 are used where it offers nothing better, and its replies may come in single DES.
     pub allows_legacy: bool,
     /// How often it is asked about a request that waits there.
     pub poll_every: Duration,
@@ -100,18 +100,22 @@ impl UpstreamScep {
             .map_err(|error| IssueError::Refused(error.to_string()))?;
         let met = self.server.known().await?;
         let id = transaction_id(order);
-        let reply = self.server.ask(&met, Ask::Enroll(csr), &id).await?;
-        self.issuance(reply, &id).await
+        let answer = self.server.ask(&met, Ask::Enroll(csr), &id).await?;
+        self.issuance(answer, &id).await
     }
 
     async fn poll(&self, order: &Order, id: &str) -> Result<Issuance, IssueError> {
         let met = self.server.known().await?;
         let ask = Ask::Poll(csr_of(order)?);
-        let reply = self.server.ask(&met, ask, id).await?;
-        self.issuance(reply, id).await
+        let answer = self.server.ask(&met, ask, id).await?;
+        self.issuance(answer, id).await
     }
 
-    async fn issuance(&self, reply: Reply, id: &str) -> Result<Issuance, IssueError> {
+    async fn issuance(&self, answer: Answer, id: &str) -> Result<Issuance, IssueError> {
+        let reply = match answer {
+            Answer::Reply(reply) => reply,
+            Answer::Unknown(error) => return Err(error),
+        };
         match reply {
             Reply::Certificate { leaf, .. } => {
                 if self.base.authority().made(&leaf).is_err() {
@@ -138,8 +142,10 @@ impl UpstreamScep {
         let ask = Ask::Poll(csr_of(order)?);
         match self.server.ask(&met, ask, &id).await? {
             // Whether it knows nothing of the order or does not answer such questions, it does not say.
-            Reply::Failure { .. } | Reply::Crl(_) => Ok(Found::CannotTell),
-            reply => match self.issuance(reply, &id).await? {
+            Answer::Unknown(_) | Answer::Reply(Reply::Failure { .. } | Reply::Crl(_)) => {
+                Ok(Found::CannotTell)
+            }
+            answer => match self.issuance(answer, &id).await? {
                 Issuance::Issued(certificate) => Ok(Found::Issued(certificate)),
                 Issuance::Later { handle, .. } => Ok(Found::Pending(handle)),
             },
@@ -159,9 +165,9 @@ impl UpstreamScep {
             .unwrap_or_else(|| met.ca.issuing().serial().clone());
         let id = scep::client::new_transaction_id().map_err(|error| again(&error.to_string()))?;
         match self.server.ask(&met, Ask::Crl(serial), &id).await? {
-            Reply::Crl(crl) => Ok(Some(crl)),
-            Reply::Failure { .. } => Ok(None),
-            _ => Err(again("it answers GetCRL with something else")),
+            Answer::Reply(Reply::Crl(crl)) => Ok(Some(crl)),
+            Answer::Unknown(_) | Answer::Reply(Reply::Failure { .. }) => Ok(None),
+            Answer::Reply(_) => Err(again("it answers GetCRL with something else")),
         }
     }
 }

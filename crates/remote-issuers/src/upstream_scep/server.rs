@@ -31,6 +31,14 @@ pub(super) struct Met {
     posts: bool,
 }
 
+/// What came back.
+pub(super) enum Answer {
+    /// A CertRep.
+    Reply(Reply),
+    /// It has no such operation: the status and what it means.
+    Unknown(IssueError),
+}
+
 /// What is asked.
 pub(super) enum Ask {
     /// PKCSReq.
@@ -39,6 +47,15 @@ pub(super) enum Ask {
     Poll(Csr),
     /// GetCRL, by the serial number of a certificate of its CA.
     Crl(Serial),
+}
+
+impl Ask {
+    /// Whether a server that answers with this status does not know the operation: CertPoll and GetCRL are left out by many,
+    /// which answer them with "not implemented" as an internal error, or as a bad request.
+    fn is_unknown(&self, status: u16) -> bool {
+        !matches!(self, Self::Enroll(_))
+            && matches!(status, 400 | 403..=406 | 415 | 422 | 500 | 501)
+    }
 }
 
 impl Server {
@@ -124,12 +141,17 @@ impl Server {
         met: &Arc<Met>,
         ask: Ask,
         transaction_id: &str,
-    ) -> Result<Reply, IssueError> {
+    ) -> Result<Answer, IssueError> {
         let (for_building, signer) = (Arc::clone(met), Arc::clone(&self.signer));
         let id = transaction_id.to_owned();
+        let allows_legacy = self.allows_legacy;
+        let ask = Arc::new(ask);
+        let asked = Arc::clone(&ask);
         // Beside the async threads: RSA takes its time.
-        let built =
-            tokio::task::spawn_blocking(move || build(&for_building, &signer, &ask, id)).await;
+        let built = tokio::task::spawn_blocking(move || {
+            build(&for_building, &signer, &asked, id, allows_legacy)
+        })
+        .await;
         let mut request = match built {
             Ok(built) => built.map_err(|error| again(&format!("making the request: {error}")))?,
             Err(_) => return Err(again("making the request was broken off")),
@@ -149,16 +171,20 @@ impl Server {
                 Request::get(url)
             }
         };
-        let response = self
-            .send(call)
-            .await
-            .map_err(|trouble| trouble.into_error("PKIOperation"))?;
+        let response = match self.send(call).await {
+            Ok(response) => response,
+            Err(Trouble::Status { status, .. }) if ask.is_unknown(status) => {
+                let (why, _) = of_status(status);
+                return Ok(Answer::Unknown(again(&format!("PKIOperation: {why}"))));
+            }
+            Err(trouble) => return Err(trouble.into_error("PKIOperation")),
+        };
         let met = Arc::clone(met);
         let opened = tokio::task::spawn_blocking(move || {
             request.open_reply(response.body(), &met.ca.reply_signers())
         });
         match opened.await {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(reply)) => Ok(Answer::Reply(reply)),
             // Its RA may be another one by now.
             Ok(Err(error)) => {
                 *self.met.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -202,6 +228,7 @@ fn build(
     signer: &(Certificate, PrivateKey),
     ask: &Ask,
     id: String,
+    allows_legacy: bool,
 ) -> Result<scep::client::Request, scep::Error> {
     let issuer = met.ca.issuing().subject();
     let recipient = met.ca.recipient()?;
@@ -219,6 +246,7 @@ fn build(
         .cipher(met.cipher)
         .digest(met.digest)
         .transaction_id(id)
+        .takes_single_des(allows_legacy)
         .build()
 }
 

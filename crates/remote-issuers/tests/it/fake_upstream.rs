@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) revoked: Vec<Serial>,
     pub(crate) knows_crls: bool,
     pub(crate) answers_polls: bool,
+    /// The status of operations that it does not have, where that is no CertRep.
+    pub(crate) unknown: Option<u16>,
     /// The challenge of each CSR.
     pub(crate) challenges: Vec<Option<String>>,
     /// The HTTP method of each PKIOperation.
@@ -116,6 +118,7 @@ impl FakeUpstream {
             revoked: Vec::new(),
             knows_crls: true,
             answers_polls: true,
+            unknown: None,
             challenges: Vec::new(),
             methods: Vec::new(),
             signer: None,
@@ -239,7 +242,10 @@ fn operation(message: &[u8], state: &mut State) -> Answer {
             None => refuse(FailInfo::BadCertId, "no such request"),
         },
         Body::GetCrl { .. } if state.knows_crls => reply(scep::Answer::Crl(&crl(state))),
-        _ => refuse(FailInfo::BadRequest, "not supported"),
+        _ => match state.unknown {
+            Some(status) => Answer::new(status, "not implemented"),
+            None => refuse(FailInfo::BadRequest, "not supported"),
+        },
     }
 }
 

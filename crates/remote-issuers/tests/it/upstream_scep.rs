@@ -160,6 +160,46 @@ async fn a_lost_answer_is_found_by_its_transaction() {
     assert_eq!(issued(upstream.issue(&order).await.unwrap()), found);
 }
 
+#[tokio::test]
+async fn a_server_that_has_no_such_operation_cannot_tell_and_has_no_crl() {
+    let (fake, upstream) = ready().await;
+    fake.state().answers_polls = false;
+    fake.state().knows_crls = false;
+    let order = order();
+    for (status, is_unknown) in [
+        (500, true),
+        (501, true),
+        (400, true),
+        (502, false),
+        (503, false),
+    ] {
+        fake.state().unknown = Some(status);
+        let found = upstream.find(&order).await;
+        let crl = upstream.newest_crl(chrono::Utc::now()).await;
+        if is_unknown {
+            assert!(
+                matches!(found, Ok(Found::CannotTell)),
+                "{status}: {found:?}"
+            );
+            assert!(matches!(crl, Ok(None)), "{status}: {crl:?}");
+        } else {
+            assert!(
+                matches!(found, Err(IssueError::Again { .. })),
+                "{status}: {found:?}"
+            );
+            assert!(
+                matches!(crl, Err(IssueError::Again { .. })),
+                "{status}: {crl:?}"
+            );
+        }
+    }
+    // What waits there is asked for again: nobody knows better.
+    fake.state().unknown = Some(500);
+    let resumed = upstream.resume(&order, &Handle("0".to_owned())).await;
+    let error = resumed.unwrap_err().to_string();
+    assert!(error.contains("status 500"), "{error}");
+}
+
 /// What an issue call came to: refused, or to be tried again, and whether a certificate may be there unheard.
 async fn outcome(act: Act) -> (String, bool) {
     let (fake, upstream) = ready().await;

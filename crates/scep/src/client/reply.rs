@@ -84,7 +84,11 @@ impl Request {
         let envelope = |error: pki::Error| ReplyProblem::Envelope(error.to_string());
         let content = signed.content().unwrap_or_default();
         let enveloped = Enveloped::parse(content).map_err(envelope)?;
-        let plaintext = enveloped.open(&self.signer, &self.key).map_err(envelope)?;
+        let plaintext = match self.takes_single_des {
+            true => enveloped.open_public(&self.signer, &self.key),
+            false => enveloped.open(&self.signer, &self.key),
+        };
+        let plaintext = plaintext.map_err(envelope)?;
         if !plaintext.well_padded() {
             return Err(ReplyProblem::Envelope("it does not decrypt".to_owned()));
         }

@@ -93,6 +93,7 @@ pub struct Request {
     pub(crate) signer: Certificate,
     pub(crate) key: PrivateKey,
     pub(crate) expected: Expected,
+    pub(crate) takes_single_des: bool,
 }
 
 impl Request {
@@ -130,6 +131,7 @@ pub struct RequestBuilder<'a> {
     transaction_id: Option<String>,
     sender_nonce: Option<Option<Vec<u8>>>,
     message_type: Option<MessageType>,
+    takes_single_des: bool,
 }
 
 impl<'a> RequestBuilder<'a> {
@@ -149,7 +151,16 @@ impl<'a> RequestBuilder<'a> {
             transaction_id: None,
             sender_nonce: None,
             message_type: None,
+            takes_single_des: false,
         }
+    }
+
+    /// Whether a reply may be encrypted with single DES, which some servers use whatever they offer. It carries certificates
+    /// or a CRL and no secret, and is signed.
+    #[must_use]
+    pub fn takes_single_des(mut self, takes: bool) -> Self {
+        self.takes_single_des = takes;
+        self
     }
 
     /// The content cipher.
@@ -246,6 +257,7 @@ impl<'a> RequestBuilder<'a> {
             signer: certificate.clone(),
             key: key.clone(),
             expected: self.content.expected(),
+            takes_single_des: self.takes_single_des,
         })
     }
 }
