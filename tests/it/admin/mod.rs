@@ -2,7 +2,7 @@
 
 mod audit;
 mod caller;
-mod canary;
+pub(crate) mod canary;
 mod certificates;
 mod intune;
 pub(crate) mod operator;
