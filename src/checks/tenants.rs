@@ -8,7 +8,9 @@ use super::auto_ra::NewKeys;
 use super::files::Files;
 use super::problem::{Findings, Location, Problem, date};
 use super::{Run, check_id, pair, secrets};
-use crate::config::{Assertion, Config, DeviceState, IssuerKind, Profile, Secret, Sid, Tenant};
+use crate::config::{
+    Assertion, Config, DeviceState, IssuerKind, Outage, Profile, Secret, Sid, Tenant,
+};
 
 /// A credential that ends within this time is warned about.
 const SOON: TimeDelta = TimeDelta::days(30);
@@ -369,6 +371,20 @@ pub(super) fn of_profile(
                 "set intune_cloud.compliance to \"enforce\", or leave it out",
             );
         }
+    }
+    super::range(
+        settings.compliance_remembered,
+        "0s",
+        "30d",
+        &location.at("intune_cloud.compliance_remembered"),
+        findings,
+    );
+    if settings.compliance_outage == Outage::Allow && settings.compliance != DeviceState::Enforce {
+        findings.warn(
+            &location.at("intune_cloud.compliance_outage"),
+            "it does nothing: nobody waits for what Graph says",
+            "set intune_cloud.compliance to \"enforce\", or leave it out",
+        );
     }
     let issuer = config
         .issuers

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use actors::{Metrics, SharedClock, SystemClock};
 use chrono::Utc;
 use clap::{Args, Subcommand};
-use intune_cloud::{Answered, Cloud, Tenant};
+use intune_cloud::{Answered, Cloud, DIRECTORY_DEVICES, MANAGED_DEVICES, Needed, Tenant, USERS};
 
 use super::orders::{carry_out, unexpected};
 use super::{Failure, SourceArgs};
 use crate::checks::{self, LoadedTenant};
+use crate::config::{Config, DeviceState, Sid};
 use crate::control::{Answer, Order};
 use crate::intune;
 
@@ -62,6 +63,9 @@ struct SetupArgs {
     /// What the app is called
     #[arg(long, default_value = "scepd")]
     name: String,
+    /// With the permissions for `compliance`, `device_sweep` and `sid`, which look at devices and users
+    #[arg(long)]
+    device_state: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,7 +81,7 @@ pub(super) fn run(args: IntuneArgs) -> Result<(), Failure> {
         Command::Test(args) => test(*args),
         Command::Revocations(args) => revocations(&args),
         Command::Setup(args) => {
-            print!("{}", setup(args.cloud, &args.name));
+            print!("{}", setup(args.cloud, &args.name, args.device_state));
             Ok(())
         }
     }
@@ -131,7 +135,8 @@ fn test(args: TestArgs) -> Result<(), Failure> {
             tenant.client_id(),
             tenant.report().credential
         );
-        failed += runtime.block_on(try_out(&tenant));
+        let needed = needed(&effective.config, loaded);
+        failed += runtime.block_on(try_out(&tenant, &needed));
     }
     match failed {
         0 => Ok(()),
@@ -139,10 +144,45 @@ fn test(args: TestArgs) -> Result<(), Failure> {
     }
 }
 
+/// The permissions of Graph that settings need beside the two that every tenant needs.
+fn needed(config: &Config, tenant: &LoadedTenant) -> Vec<Needed> {
+    let settings = &tenant.settings;
+    let profiles = config
+        .profiles
+        .iter()
+        .map(|one| (&one.path_id, &one.intune_cloud));
+    let naming = profiles.filter(|(_, cloud)| cloud.tenants.contains(&settings.id));
+    let (mut state, mut users) = (Vec::new(), Vec::new());
+    for (path_id, cloud) in naming {
+        if cloud.compliance != DeviceState::Off {
+            state.push(format!("`compliance` of the profile `{path_id}`"));
+        }
+        if matches!(cloud.sid, Sid::Verify | Sid::Extension) {
+            users.push(format!("`sid` of the profile `{path_id}`"));
+        }
+    }
+    if settings.device_sweep != DeviceState::Off {
+        state.push("`device_sweep`".to_owned());
+    }
+    users.extend(state.iter().cloned());
+    let all = [
+        (MANAGED_DEVICES, &state),
+        (DIRECTORY_DEVICES, &state),
+        (USERS, &users),
+    ];
+    let needed = all.into_iter().filter(|(_, why)| !why.is_empty());
+    needed
+        .map(|(any_of, why)| Needed {
+            any_of,
+            why: why.join(" and "),
+        })
+        .collect()
+}
+
 /// Prints each step; how many failed.
-async fn try_out(tenant: &Tenant) -> usize {
+async fn try_out(tenant: &Tenant, needed: &[Needed]) -> usize {
     let mut failed = 0;
-    for Answered { what, took, result } in tenant.try_out().await {
+    for Answered { what, took, result } in tenant.try_out(needed).await {
         let time = took.map_or(String::new(), |took| format!(" ({} ms)", took.as_millis()));
         match result {
             Ok(words) => println!("  ok    {what}{time}: {words}"),
@@ -155,11 +195,38 @@ async fn try_out(tenant: &Tenant) -> usize {
     failed
 }
 
-fn setup(cloud: CloudName, name: &str) -> String {
+fn setup(cloud: CloudName, name: &str, with_state: bool) -> String {
     const INTUNE: &str = "c161e42e-d4df-4a3d-9b42-e7a3c31f59d4";
     const CHALLENGE: &str = "39d724e8-6a34-4930-9a36-364082c35716";
     const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
     const APPLICATIONS: &str = "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30";
+    /// What looking at devices and users needs: name and id of each role.
+    const STATE: [(&str, &str); 3] = [
+        (
+            "DeviceManagementManagedDevices.Read.All",
+            "2f51be20-0bb4-4fed-bf7b-db946066c75e",
+        ),
+        ("Device.Read.All", "7438b122-aefc-4978-80ed-43db9fcc7715"),
+        ("User.Read.All", "df021288-bdef-4463-88db-98f22de89214"),
+    ];
+    let further = if with_state { &STATE[..] } else { &[] };
+    let in_portal: String = further
+        .iter()
+        .map(|(role, _)| format!("   Microsoft Graph, Application permissions, {role}\n"))
+        .collect();
+    let by_az: String = further
+        .iter()
+        .map(|(_, id)| {
+            format!(
+                "az ad app permission add --id \"$app\" --api {GRAPH} --api-permissions {id}=Role\n"
+            )
+        })
+        .collect();
+    let pairs: String = further
+        .iter()
+        .map(|(_, id)| format!(", @('{GRAPH}', '{id}')"))
+        .collect();
+    let all = if with_state { "All" } else { "Both" };
     let (kind, azure, environment, portal) = match cloud {
         CloudName::Global => (
             Cloud::Global,
@@ -201,7 +268,7 @@ fn setup(cloud: CloudName, name: &str) -> String {
 2. API permissions, Add a permission:
    Intune, Application permissions, scep_challenge_provider
    Microsoft Graph, Application permissions, Application.Read.All
-   Then: Grant admin consent. Both must show a green mark.
+{in_portal}   Then: Grant admin consent. {all} must show a green mark.
 3. Certificates & secrets: upload a certificate, or make a client secret and keep its Value (not its Secret ID).
 4. Overview: note Application (client) ID and Directory (tenant) ID.
 
@@ -212,14 +279,14 @@ app=$(az ad app create --display-name \"{name}\" --sign-in-audience AzureADMyOrg
 az ad sp create --id \"$app\"
 az ad app permission add --id \"$app\" --api {INTUNE} --api-permissions {CHALLENGE}=Role
 az ad app permission add --id \"$app\" --api {GRAPH} --api-permissions {APPLICATIONS}=Role
-az ad app permission admin-consent --id \"$app\"
+{by_az}az ad app permission admin-consent --id \"$app\"
 az ad app credential reset --id \"$app\" --append --years 1 --query password -o tsv
 az account show --query tenantId -o tsv
 
 The permissions of a managed identity (Graph PowerShell; the portal cannot give them)
 Connect-MgGraph -Environment {environment} -Scopes AppRoleAssignment.ReadWrite.All,Application.Read.All
 $identity = Get-MgServicePrincipal -Filter \"displayName eq 'NAME OF THE IDENTITY'\"
-foreach ($pair in @(@('{INTUNE}', '{CHALLENGE}'), @('{GRAPH}', '{APPLICATIONS}'))) {{
+foreach ($pair in @(@('{INTUNE}', '{CHALLENGE}'), @('{GRAPH}', '{APPLICATIONS}'){pairs})) {{
   $api = Get-MgServicePrincipal -Filter \"appId eq '$($pair[0])'\"
   New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $identity.Id -PrincipalId $identity.Id -ResourceId $api.Id -AppRoleId $pair[1]
 }}
@@ -246,9 +313,16 @@ mod tests {
 
     #[test]
     fn the_steps_name_the_clouds_places_and_hold_no_foreign_characters() {
-        let text = setup(CloudName::GccHigh, "scepd\"; rm -rf ~ #");
+        let text = setup(CloudName::GccHigh, "scepd\"; rm -rf ~ #", false);
         assert!(text.contains("AzureUSGovernment") && text.contains("cloud = \"gcc-high\""));
         assert!(text.contains("--display-name \"scepd rm -rf  \""), "{text}");
-        assert!(!setup(CloudName::Global, "scepd").contains("cloud ="));
+        assert!(!text.contains("Device.Read.All"));
+        assert!(!setup(CloudName::Global, "scepd", false).contains("cloud ="));
+        let text = setup(CloudName::Global, "scepd", true);
+        assert_eq!(
+            text.matches("df021288-bdef-4463-88db-98f22de89214").count(),
+            2
+        );
+        assert!(text.contains("Application permissions, Device.Read.All\n"));
     }
 }

@@ -92,6 +92,9 @@ fn in_words(found: &Probe) -> String {
             certificate.not_after
         );
         let _ = write!(text, "\n             sha256 {}", certificate.sha256);
+        if certificate.role != "RA" {
+            let _ = write!(text, "\n             sha1 {}", certificate.sha1);
+        }
     }
     let _ = write!(text, "\nmessages");
     let trials = [

@@ -51,7 +51,7 @@ pub use secret::{SHOWN, Secret};
 pub(crate) use server::read_optional_address;
 pub use server::{Access, Audit, Certificates, Log, LogFormat, Server, Store, StoreKind};
 pub use span::{Span, SpanError};
-pub use tenant::{Assertion, Cloud, DeviceState, IntuneCloud, Sid, Tenant};
+pub use tenant::{Assertion, Cloud, DeviceState, IntuneCloud, Outage, Sid, Tenant};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -144,6 +144,17 @@ pub enum DeviceState {
     Enforce,
 }
 
+/// What becomes of a device of which nothing is known while Graph does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outage {
+    /// It waits (PENDING).
+    #[default]
+    Wait,
+    /// It is let in, and the audit says so.
+    Allow,
+}
+
 /// `[profile.intune_cloud]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -162,6 +173,10 @@ pub struct IntuneCloud {
     pub compliance_grace: Span,
     /// How long the certificate of a device is valid that need not be compliant yet; 0 = as long as others.
     pub bootstrap_lifetime: Span,
+    /// For how long Graph's last answer counts while it gives none, if nothing spoke against the device; 0 = it does not.
+    pub compliance_remembered: Span,
+    /// What becomes of a device without such an answer.
+    pub compliance_outage: Outage,
     /// What is done with a SID (strong mapping) in the alternative names.
     pub sid: Sid,
 }
@@ -202,6 +217,8 @@ impl Default for IntuneCloud {
             compliance: DeviceState::Off,
             compliance_grace: Span::hours(24),
             bootstrap_lifetime: Span::ZERO,
+            compliance_remembered: Span::hours(24),
+            compliance_outage: Outage::Wait,
             sid: Sid::Keep,
         }
     }

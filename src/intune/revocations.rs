@@ -37,7 +37,7 @@ pub struct Revoker {
     turn: tokio::sync::Mutex<()>,
     retry: Mutex<Option<DateTime<Utc>>>,
     retry_sweep: Mutex<Option<DateTime<Utc>>>,
-    /// When Graph was last asked when the app's secret ends.
+    /// When it was last looked at when the app's credential ends.
     pub(super) looked: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -145,7 +145,7 @@ impl Revoker {
                 "the devices of the tenant could not be swept, so nothing is done about them; it is tried again"
             );
         }
-        self.look_at_the_secret().await;
+        self.look_at_the_credential().await;
     }
 
     /// Looks through the directories, if it is time and nothing else is under way.

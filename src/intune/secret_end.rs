@@ -1,4 +1,4 @@
-//! When the secret of a tenant's app ends.
+//! When the credential of a tenant's app ends.
 
 use std::sync::PoisonError;
 
@@ -13,11 +13,9 @@ const DAY: TimeDelta = TimeDelta::hours(24);
 const WARNED: TimeDelta = TimeDelta::days(30);
 
 impl Revoker {
-    /// Asks Graph once a day when the app's secret ends, where the configuration does not say, and warns of it.
-    pub(super) async fn look_at_the_secret(&self) {
-        if !self.tenant.wants_secret_end() {
-            return;
-        }
+    /// Once a day: asks Graph when the app's secret ends, where the configuration does not say, and warns of a secret or
+    /// certificate that ends soon.
+    pub(super) async fn look_at_the_credential(&self) {
         let now = self.now();
         {
             let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -26,22 +24,24 @@ impl Revoker {
             }
             *looked = Some(now);
         }
-        let ends = match self.tenant.read_secret_end().await {
-            Ok(ends) => ends.and_then(|ends| DateTime::from_timestamp(ends, 0)),
-            Err(error) => {
-                tracing::debug!(
-                    tenant = self.tenant.id(),
-                    %error,
-                    "Graph does not say when the app's secret ends"
-                );
-                return;
-            }
-        };
+        if self.tenant.wants_secret_end()
+            && let Err(error) = self.tenant.read_secret_end().await
+        {
+            tracing::debug!(
+                tenant = self.tenant.id(),
+                %error,
+                "Graph does not say when the app's secret ends"
+            );
+        }
+        let report = self.tenant.report();
+        let ends = report.secret_expires;
+        let ends = ends.and_then(|ends| DateTime::from_timestamp(ends, 0));
         if let Some(ends) = ends.filter(|ends| *ends - now < WARNED) {
             tracing::warn!(
                 tenant = self.tenant.id(),
+                credential = report.credential,
                 ends = %ends.to_rfc3339(),
-                "the secret of the tenant's app ends soon or has ended; make a new one"
+                "the credential of the tenant's app ends soon or has ended; make a new one"
             );
         }
     }

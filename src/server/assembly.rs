@@ -2,7 +2,9 @@
 
 use crate::auth::limit::WrongCredentials;
 use crate::checks::{Loaded, LoadedInterface, LoadedProfile, attribute_oid};
-use crate::config::{Alphabet, Config, Crypto, DeviceState, Expired, Span, UnknownCertificates};
+use crate::config::{
+    Alphabet, Config, Crypto, DeviceState, Expired, Outage, Span, UnknownCertificates,
+};
 use crate::hooks::challenge_webhook::ChallengeWebhook;
 use crate::hooks::compliance::ComplianceWebhook;
 use crate::hooks::former_crl::FormerCrl;
@@ -224,6 +226,10 @@ fn cloud(profile: &LoadedProfile, tenants: &ById) -> Option<Arc<dyn Validator>> 
             },
             grace: settings.compliance_grace.chrono(),
             bootstrap: settings.bootstrap_lifetime.unless_zero().map(Span::chrono),
+            outage: intune_cloud::Outage {
+                remembered: settings.compliance_remembered.duration(),
+                lets_in: settings.compliance_outage == Outage::Allow,
+            },
         },
         sid: settings.sid.into(),
     };

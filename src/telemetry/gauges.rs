@@ -12,6 +12,18 @@ use pki::Certificate;
 /// How long a profile may take to say how it stands; then its last values stay.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// What is to be seen of one of Intune's tenants.
+pub struct TenantSeen {
+    /// Its id.
+    pub id: String,
+    /// Whether its services answer; `None` = they were not asked yet.
+    pub is_up: Option<bool>,
+    /// When the app's credential ends, where that is known.
+    pub credential_ends: Option<DateTime<Utc>>,
+    /// How many revocations wait for an admin's decision.
+    pub held: usize,
+}
+
 /// The gauges of one server.
 pub(super) struct Gauges {
     metrics: Metrics,
@@ -28,7 +40,12 @@ impl Gauges {
     }
 
     /// Looks everything up.
-    pub(super) async fn refresh(&self, runtime: &Runtime, tls_expiry: DateTime<Utc>) {
+    pub(super) async fn refresh(
+        &self,
+        runtime: &Runtime,
+        tls_expiry: DateTime<Utc>,
+        tenants: &[TenantSeen],
+    ) {
         let (start, finish) = runtime.services.pool.waiting();
         for (stage, waiting) in [("start", start), ("finish", finish)] {
             self.metrics
@@ -53,6 +70,7 @@ impl Gauges {
                 .set(health.silent_for.as_secs_f64());
         }
         let mut now = expiries(runtime, tls_expiry);
+        now.extend(of_tenants(tenants, runtime.services.clock.now()));
         let profiles = runtime.directory.all();
         let asked = profiles.iter().map(|(path_id, entry)| async move {
             let asked = entry.current().actor.send(Status);
@@ -73,7 +91,8 @@ impl Gauges {
     fn publish(&self, now: BTreeMap<Place, f64>, profiles: &Profiles) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|place| {
-            let unanswered = place.kind.is_none() && profiles.contains_key(&place.profile);
+            let is_asked = place.label == PROFILE && place.kind.is_none();
+            let unanswered = is_asked && profiles.contains_key(&place.of);
             let stays = unanswered || now.contains_key(place);
             if !stays {
                 place.set(&self.metrics, f64::NAN);
@@ -91,12 +110,21 @@ const EXPIRY: &str = "scepd_certificate_expiry_seconds";
 const IN_FLIGHT: &str = "scepd_profile_in_flight";
 const PENDING: &str = "scepd_profile_pending_requests";
 const REPLAY: &str = "scepd_profile_replay_entries";
+const TENANT_UP: &str = "scepd_intune_up";
+const TENANT_EXPIRY: &str = "scepd_intune_credential_expiry_seconds";
+const TENANT_HELD: &str = "scepd_intune_revocations_held";
+
+const PROFILE: &str = "profile";
+const TENANT: &str = "tenant";
 
 /// One gauge that may go away.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     name: &'static str,
-    profile: String,
+    /// Of what it is: [`PROFILE`] or [`TENANT`],
+    label: &'static str,
+    /// and which.
+    of: String,
     /// Of a certificate.
     kind: Option<&'static str>,
 }
@@ -105,7 +133,17 @@ impl Place {
     fn of_profile(name: &'static str, path_id: &str) -> Self {
         Self {
             name,
-            profile: path_id.to_owned(),
+            label: PROFILE,
+            of: path_id.to_owned(),
+            kind: None,
+        }
+    }
+
+    fn of_tenant(name: &'static str, id: &str) -> Self {
+        Self {
+            name,
+            label: TENANT,
+            of: id.to_owned(),
             kind: None,
         }
     }
@@ -113,16 +151,17 @@ impl Place {
     fn of_certificate(path_id: &str, kind: &'static str) -> Self {
         Self {
             name: EXPIRY,
-            profile: path_id.to_owned(),
+            label: PROFILE,
+            of: path_id.to_owned(),
             kind: Some(kind),
         }
     }
 
     fn set(&self, metrics: &Metrics, value: f64) {
-        let profile = ("profile", self.profile.as_str());
+        let of = (self.label, self.of.as_str());
         match self.kind {
-            Some(kind) => metrics.gauge(self.name, &[profile, ("kind", kind)]),
-            None => metrics.gauge(self.name, &[profile]),
+            Some(kind) => metrics.gauge(self.name, &[of, ("kind", kind)]),
+            None => metrics.gauge(self.name, &[of]),
         }
         .set(value);
     }
@@ -130,16 +169,34 @@ impl Place {
 
 fn expiries(runtime: &Runtime, tls_expiry: DateTime<Utc>) -> BTreeMap<Place, f64> {
     let now = runtime.services.clock.now();
-    #[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
-    let left = |end: DateTime<Utc>| end.signed_duration_since(now).num_seconds() as f64;
     let mut found = BTreeMap::new();
     for (path_id, entry) in runtime.directory.all().iter() {
         for (kind, end) in of_profile(&entry.current()) {
-            found.insert(Place::of_certificate(path_id, kind), left(end));
+            found.insert(Place::of_certificate(path_id, kind), left(end, now));
         }
     }
-    found.insert(Place::of_certificate("", "tls"), left(tls_expiry));
+    found.insert(Place::of_certificate("", "tls"), left(tls_expiry, now));
     found
+}
+
+fn of_tenants(tenants: &[TenantSeen], now: DateTime<Utc>) -> BTreeMap<Place, f64> {
+    let mut found = BTreeMap::new();
+    for tenant in tenants {
+        let place = |name| Place::of_tenant(name, &tenant.id);
+        if let Some(is_up) = tenant.is_up {
+            found.insert(place(TENANT_UP), if is_up { 1.0 } else { 0.0 });
+        }
+        if let Some(ends) = tenant.credential_ends {
+            found.insert(place(TENANT_EXPIRY), left(ends, now));
+        }
+        found.insert(place(TENANT_HELD), count(tenant.held));
+    }
+    found
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of centuries fit")]
+fn left(end: DateTime<Utc>, now: DateTime<Utc>) -> f64 {
+    end.signed_duration_since(now).num_seconds() as f64
 }
 
 fn of_profile(current: &Current) -> Vec<(&'static str, DateTime<Utc>)> {

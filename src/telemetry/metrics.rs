@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use metrics::{Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use super::gauges::Gauges;
+use super::gauges::{Gauges, TenantSeen};
 
 /// How often values that were recorded are folded into their histograms.
 pub const UPKEEP: Duration = Duration::from_secs(5);
@@ -68,8 +68,13 @@ impl Registry {
     }
 
     /// All metrics as Prometheus text; `tls_expiry` is when the TLS certificate in use ends.
-    pub async fn render(&self, runtime: &Runtime, tls_expiry: DateTime<Utc>) -> String {
-        self.gauges.refresh(runtime, tls_expiry).await;
+    pub async fn render(
+        &self,
+        runtime: &Runtime,
+        tls_expiry: DateTime<Utc>,
+        tenants: &[TenantSeen],
+    ) -> String {
+        self.gauges.refresh(runtime, tls_expiry, tenants).await;
         self.handle.render()
     }
 }
@@ -167,11 +172,47 @@ fn describe(recorder: &impl Recorder) {
         None,
         "Challenges that a profile remembers.".into(),
     );
+    describe_intune(recorder);
     describe_published(recorder);
     recorder.describe_gauge(
         "scepd_build_info".into(),
         None,
         "1, with the version and the OpenSSL of this build.".into(),
+    );
+}
+
+fn describe_intune(recorder: &impl Recorder) {
+    recorder.describe_counter(
+        "scepd_intune_codes_total".into(),
+        None,
+        "What Intune said of challenges, by tenant and code.".into(),
+    );
+    recorder.describe_counter(
+        "scepd_intune_calls_total".into(),
+        None,
+        "Calls to Entra ID, Graph and Intune, by tenant, step and result: answered or failed."
+            .into(),
+    );
+    recorder.describe_histogram(
+        "scepd_intune_seconds".into(),
+        Some(Unit::Seconds),
+        "Time of calls to Entra ID, Graph and Intune, by tenant and step.".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_intune_up".into(),
+        None,
+        "1 while a tenant's services answer, 0 while something is wrong.".into(),
+    );
+    recorder.describe_gauge(
+        "scepd_intune_credential_expiry_seconds".into(),
+        Some(Unit::Seconds),
+        "Time left for the secret or certificate of a tenant's app, negative once it has ended."
+            .into(),
+    );
+    recorder.describe_gauge(
+        "scepd_intune_revocations_held".into(),
+        None,
+        "Revocations of a tenant that are held until an admin releases or refuses them.".into(),
     );
 }
 

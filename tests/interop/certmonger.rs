@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::admin::Operator;
 use crate::server::{Added, CHALLENGE, Server};
+use crate::strongswan::scraped;
 use crate::tool;
 
 const SUBJECT: &str = "O=Example,CN=pump-3";
@@ -66,12 +67,12 @@ impl Session {
         printed
     }
 
-    /// Waits until the request is in one of these states.
-    fn until(&mut self, states: &[&str]) {
+    /// Waits until this request is in one of these states.
+    fn until(&mut self, id: &str, states: &[&str]) {
         let started = Instant::now();
         let mut list = String::new();
         while started.elapsed() < Duration::from_secs(60) {
-            list = self.run("getcert list -s -i device").1;
+            list = self.run(&format!("getcert list -s -i {id}")).1;
             if states
                 .iter()
                 .any(|state| list.contains(&format!("status: {state}\n")))
@@ -119,7 +120,7 @@ fn it_enrolls_where_the_ra_is_split() {
     let server = Server::start(&[split]);
     let (mut session, dir) = client(&server, "split");
     session.run(&format!("{} -w", request(CHALLENGE)));
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
 }
 
@@ -129,19 +130,19 @@ fn it_enrolls_renews_and_takes_a_new_key() {
     let server = Server::start(&[]);
     let (mut session, dir) = client(&server, "corp");
     session.run(&format!("{} -w", request(&server.challenge("corp"))));
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     let first = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
     let key = std::fs::read(dir.join("key.pem")).unwrap();
 
     // PKCSReq (19) signed by the certificate it holds, same key, same transactionID.
     session.must("getcert resubmit -s -i device -w");
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     let second = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
     assert_ne!(first, second, "a renewal is another certificate");
     assert_eq!(key, std::fs::read(dir.join("key.pem")).unwrap());
 
     session.must("getcert rekey -s -i device -w");
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     let third = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
     assert!(
         third != first && third != second,
@@ -164,7 +165,7 @@ fn it_enrolls_on_a_compatible_profile_of_an_ec_ca() {
     let server = Server::start_with(&["--ca", "ec"], &[old], |_, _| {});
     let (mut session, dir) = client(&server, "old");
     session.run(&format!("{} -w", request(CHALLENGE)));
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
 }
 
@@ -177,16 +178,16 @@ fn it_waits_until_an_operator_approves() {
     }]);
     let (mut session, dir) = client(&server, "waiting");
     session.must(&request(CHALLENGE));
-    session.until(&["CA_WORKING"]);
+    session.until("device", &["CA_WORKING"]);
     assert!(!dir.join("cert.pem").exists());
 
     // It asks again with the same CSR in a fresh message, and is still waiting.
     session.must("getcert refresh -s -i device");
-    session.until(&["CA_WORKING"]);
+    session.until("device", &["CA_WORKING"]);
 
     Operator::of(&server).approve_next("waiting");
     session.must("getcert refresh -s -i device");
-    session.until(&["MONITORING"]);
+    session.until("device", &["MONITORING"]);
     tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
 }
 
@@ -196,6 +197,70 @@ fn a_wrong_challenge_is_a_rejection_it_understands() {
     let server = Server::start(&[]);
     let (mut session, dir) = client(&server, "corp");
     session.run(&format!("{} -w", request("wrong")));
-    session.until(&["CA_REJECTED"]);
+    session.until("device", &["CA_REJECTED"]);
     assert!(!dir.join("cert.pem").exists());
+}
+
+#[test]
+#[ignore = "needs certmonger"]
+fn a_challenge_for_one_device_is_good_once_and_the_operator_sees_why() {
+    let server = Server::start(&[Added {
+        path_id: "made",
+        settings: "[one_time]\nenabled = true\n[ndes]\nenabled = true\nusername = 'mdm'\npassword = 'a-long-password-of-an-mdm'",
+    }]);
+    let operator = Operator::of(&server);
+    let mdm = ("mdm", "a-long-password-of-an-mdm");
+    let path = "/ndes/made/certsrv/mscep_admin/";
+    let page = operator.as_mdm(reqwest::Method::GET, path, mdm, "");
+    let challenge = scraped(&page);
+    let (mut session, dir) = client(&server, "made");
+    session.run(&format!("{} -w", request(challenge)));
+    session.until("device", &["MONITORING"]);
+    let first = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+
+    // Another key with the same challenge.
+    let another = |challenge: &str| {
+        request(challenge)
+            .replace("key.pem", "key-2.pem")
+            .replace("cert.pem", "cert-2.pem")
+            .replace("-I device", "-I another")
+    };
+    session.run(&format!("{} -w", another(challenge)));
+    session.until("another", &["CA_REJECTED"]);
+    assert!(!dir.join("cert-2.pem").exists());
+    let (reason, message) = operator.newest_refusal();
+    assert_eq!(reason, "challenge_used", "{message}");
+    assert!(!message.contains(challenge), "{message}");
+    let told = session.run("getcert list -s -i another").1;
+    assert!(
+        !told.contains("used"),
+        "the device is told no reason: {told}"
+    );
+
+    // One that was made for another name is refused and stays good; then one of its own.
+    let bound = serde_json::json!({ "profile": "made", "subject": "CN=gate-8" });
+    for (challenge, state, words) in [
+        (
+            operator.challenge_with(&bound),
+            "CA_REJECTED",
+            "subject `CN=gate-8`",
+        ),
+        (operator.challenge("made"), "MONITORING", ""),
+    ] {
+        session.must("getcert stop-tracking -s -i another");
+        session.run(&format!("{} -w", another(&challenge)));
+        session.until("another", &[state]);
+        if state == "CA_REJECTED" {
+            let (reason, message) = operator.newest_refusal();
+            assert_eq!(reason, "challenge_bound", "{message}");
+            assert!(message.contains(words), "{message}");
+        }
+    }
+    tool::judge(&dir, &server.ca(), "cert-2.pem", "key-2.pem", SUBJECT);
+
+    // Renewal is by the certificate: the challenge that is over is not asked for again.
+    session.must("getcert resubmit -s -i device -w");
+    session.until("device", &["MONITORING"]);
+    let second = tool::judge(&dir, &server.ca(), "cert.pem", "key.pem", SUBJECT);
+    assert_ne!(first, second, "a renewal is another certificate");
 }

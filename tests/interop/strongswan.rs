@@ -217,7 +217,7 @@ fn a_challenge_of_each_interface_is_good_once() {
 }
 
 /// The challenge in an NDES page, by Fleet's rule.
-fn scraped(page: &str) -> &str {
+pub(crate) fn scraped(page: &str) -> &str {
     let rest = page
         .split("The enrollment challenge password is: <B> ")
         .nth(1);

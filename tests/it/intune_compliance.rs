@@ -1,6 +1,6 @@
 //! Device and user state, asked of Graph at enrollment.
 
-use intune_fake::{Mint, Operation};
+use intune_fake::{Fault, Mint, Operation};
 use pki::{Csr, Name, SubjectAltNames};
 use scep::client::Content;
 
@@ -85,4 +85,43 @@ async fn what_is_observed_stands_in_the_audit_and_off_asks_nobody() {
         let asked = cloud.fake.count(Operation::ManagedDevices);
         assert_eq!(asked > 0, noted);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_graph_gives_no_answer_the_setting_counts_then_what_it_said_last() {
+    let cloud = Cloud::new(
+        "compliance = 'enforce'\ncompliance_outage = 'allow'\nper_device_rate_limit_24h = 0",
+    )
+    .await;
+    put(&cloud, |_| {});
+    let (device, csr) = request(&cloud).await;
+    let enroll = async || issued(device.post(&device.request(Content::PkcsReq(&csr))).await);
+    let note = || cloud.newest().event.details.note.unwrap();
+    let down = Fault::Status {
+        status: 503,
+        retry_after: None,
+        body: None,
+    };
+    cloud.fake.fail(Operation::ManagedDevices, None, down);
+    enroll().await;
+    assert!(note().contains("let in, as compliance_outage says"));
+    cloud.fake.heal();
+    enroll().await;
+    assert!(!note().contains("Graph"), "{}", note());
+    // It is not waited for long.
+    cloud
+        .fake
+        .fail(Operation::ManagedDevices, None, Fault::Silent);
+    let asked = cloud.fake.count(Operation::ManagedDevices);
+    let passed = async {
+        cloud.fake.came(Operation::ManagedDevices, asked + 1).await;
+        cloud.server.env.clock.advance(chrono::Duration::seconds(5));
+    };
+    futures_util::future::join(enroll(), passed).await;
+    assert!(
+        note().contains("what it said 0 minutes ago counts"),
+        "{}",
+        note()
+    );
+    assert_eq!(cloud.fake.problems(), Vec::<String>::new());
 }

@@ -3,6 +3,7 @@
 use crate::cloud::below;
 use crate::credential::guid;
 use crate::error::{ServiceError, Step};
+use crate::remembered::{Key, Recalled};
 use crate::tenant::Tenant;
 use crate::token::Resource;
 use crate::validator::{device, is_guid};
@@ -10,8 +11,15 @@ use chrono::{DateTime, TimeDelta};
 use outbound::{Request, Url};
 use pki::Csr;
 use serde_json::Value;
+use std::time::Duration;
 
 const DENIED: &str = "Entra admin center, App registrations, API permissions: Graph's DeviceManagementManagedDevices.Read.All, Device.Read.All and User.Read.All are needed to look at devices and users, with admin consent";
+
+/// What is looked at, in log lines: the state of device and user,
+pub(crate) const DEVICE: &str = "state";
+
+/// and a user's SID.
+const SID: &str = "sid";
 
 /// What is known of whoever enrolls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +36,54 @@ pub enum Standing {
 
 impl Tenant {
     /// How the device and the user that a CSR names stand in Intune and Entra ID. A device that is not compliant is new for
-    /// `grace` after it was enrolled.
+    /// `grace` after it was enrolled. The answer is remembered.
     ///
     /// # Errors
     /// [`ServiceError`]: nobody knows.
     pub async fn standing(&self, csr: &Csr, grace: TimeDelta) -> Result<Standing, ServiceError> {
+        let asked = self.ask_standing(csr, grace).await;
+        if asked != Ok(Standing::Nameless) {
+            self.looked(DEVICE, &asked);
+        }
+        let standing = asked?;
+        let now = self.clock().instant();
+        self.remembered.note(key(csr, grace), &standing, now);
+        Ok(standing)
+    }
+
+    /// What [`Tenant::standing`] last said of them.
+    pub(crate) fn last_standing(&self, csr: &Csr, grace: TimeDelta, longest: Duration) -> Recalled {
+        let now = self.clock().instant();
+        self.remembered.recall(&key(csr, grace), now, longest)
+    }
+
+    /// Notes whether Graph could tell: what it could not is trouble of the tenant's, though Intune answers.
+    pub(crate) fn looked<T>(&self, what: &'static str, asked: &Result<T, ServiceError>) {
+        let now = self.clock().now();
+        let Err(error) = asked else {
+            if self.health().saw(what) {
+                tracing::info!(
+                    tenant = self.id(),
+                    what,
+                    "Graph tells of devices and users again"
+                );
+            }
+            return;
+        };
+        if !self.health().did_not_see(what, now, error) {
+            return;
+        }
+        match error.is_lasting {
+            true => {
+                tracing::error!(tenant = self.id(), what, %error, "Graph does not tell of devices and users until this is mended")
+            }
+            false => {
+                tracing::warn!(tenant = self.id(), what, %error, "Graph does not tell of devices and users")
+            }
+        }
+    }
+
+    async fn ask_standing(&self, csr: &Csr, grace: TimeDelta) -> Result<Standing, ServiceError> {
         let mut standing = Standing::Nameless;
         if let Some(id) = device(csr) {
             standing = self.device_standing(&id, grace).await?;
@@ -124,7 +175,9 @@ impl Tenant {
                 format!("the SID {sid_shown} is asked for without a user whose it could be");
             return Ok(Some(words));
         };
-        let user = self.user(name).await?;
+        let user = self.user(name).await;
+        self.looked(SID, &user);
+        let user = user?;
         let known = user
             .as_ref()
             .and_then(|user| user["onPremisesSecurityIdentifier"].as_str());
@@ -141,7 +194,9 @@ impl Tenant {
         let Some(name) = csr.sans().upn.first() else {
             return Ok(None);
         };
-        let user = self.user(name).await?;
+        let user = self.user(name).await;
+        self.looked(SID, &user);
+        let user = user?;
         let sid = user
             .as_ref()
             .and_then(|user| user["onPremisesSecurityIdentifier"].as_str());
@@ -210,6 +265,18 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Whose answer it is: the device's and the user's of a CSR.
+fn key(csr: &Csr, grace: TimeDelta) -> Key {
+    let (device, user) = (device(csr), csr.sans().upn.first());
+    let text = format!(
+        "{}\n{}\n{}",
+        device.unwrap_or_default(),
+        user.map(|user| user.to_lowercase()).unwrap_or_default(),
+        grace.num_seconds()
+    );
+    pki::sha256(text.as_bytes())
 }
 
 /// Whether a text is a security identifier (MS-DTYP, 2.4.2.1): it goes into certificates.

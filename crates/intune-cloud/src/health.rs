@@ -14,6 +14,8 @@ const SAID: i64 = 600;
 pub(crate) struct Health {
     last_success: Option<i64>,
     trouble: Option<Trouble>,
+    /// What is wrong with looks at devices and users, by what was looked at.
+    looks: BTreeMap<&'static str, Trouble>,
     codes: VecDeque<Hour>,
     /// Our clock minus Microsoft's, in seconds.
     pub(crate) clock_difference: Option<i64>,
@@ -73,6 +75,27 @@ pub struct Report {
     pub codes: Vec<Hour>,
 }
 
+impl Trouble {
+    /// Trouble of now after what was before, and whether it is to be said: it is new, or was said long ago.
+    fn after(before: Option<Self>, now: i64, error: &ServiceError) -> (Self, bool) {
+        let says_same = |trouble: &Trouble| trouble.is_lasting == error.is_lasting;
+        let is_said = before
+            .as_ref()
+            .is_some_and(|trouble| says_same(trouble) && now.saturating_sub(trouble.said) < SAID);
+        let trouble = Self {
+            since: before.as_ref().map_or(now, |trouble| trouble.since),
+            last: now,
+            words: error.to_string(),
+            is_lasting: error.is_lasting,
+            said: match (&before, is_said) {
+                (Some(trouble), true) => trouble.said,
+                _ => now,
+            },
+        };
+        (trouble, !is_said)
+    }
+}
+
 impl Health {
     /// Intune answered. Whether that is news.
     pub(crate) fn well(&mut self, now: i64) -> bool {
@@ -82,22 +105,26 @@ impl Health {
 
     /// It did not. Whether that is to be said: it is new, or was said long ago.
     pub(crate) fn ill(&mut self, now: i64, error: &ServiceError) -> bool {
-        let before = self.trouble.take();
-        let says_same = |trouble: &Trouble| trouble.is_lasting == error.is_lasting;
-        let is_said = before
-            .as_ref()
-            .is_some_and(|trouble| says_same(trouble) && now.saturating_sub(trouble.said) < SAID);
-        self.trouble = Some(Trouble {
-            since: before.as_ref().map_or(now, |trouble| trouble.since),
-            last: now,
-            words: error.to_string(),
-            is_lasting: error.is_lasting,
-            said: match (&before, is_said) {
-                (Some(trouble), true) => trouble.said,
-                _ => now,
-            },
-        });
-        !is_said
+        let (trouble, is_news) = Trouble::after(self.trouble.take(), now, error);
+        self.trouble = Some(trouble);
+        is_news
+    }
+
+    /// Graph told of devices and users. Whether that is news.
+    pub(crate) fn saw(&mut self, what: &'static str) -> bool {
+        self.looks.remove(what).is_some()
+    }
+
+    /// It did not. Whether that is to be said.
+    pub(crate) fn did_not_see(
+        &mut self,
+        what: &'static str,
+        now: i64,
+        error: &ServiceError,
+    ) -> bool {
+        let (trouble, is_news) = Trouble::after(self.looks.remove(what), now, error);
+        self.looks.insert(what, trouble);
+        is_news
     }
 
     pub(crate) fn count(&mut self, now: i64, code: &str) {
@@ -120,7 +147,11 @@ impl Health {
         let oldest = now.saturating_sub(3600 * 48);
         Report {
             last_success: self.last_success,
-            trouble: self.trouble.clone(),
+            trouble: self
+                .trouble
+                .as_ref()
+                .or(self.looks.values().next())
+                .cloned(),
             clock_difference: self.clock_difference,
             codes: self
                 .codes
@@ -152,6 +183,13 @@ mod tests {
         assert!(health.well(1800));
         assert!(!health.well(1801));
         assert_eq!(health.report(1900).last_success, Some(1801));
+        // Devices that cannot be looked at are trouble, though Intune answers.
+        assert!(health.did_not_see("device", 1900, &lasting));
+        assert!(!health.saw("sid") && !health.well(1901));
+        assert!(!health.did_not_see("device", 1902, &lasting));
+        assert_eq!(health.report(1903).trouble.unwrap().since, 1900);
+        assert!(health.saw("device") && !health.saw("device"));
+        assert_eq!(health.report(1904).trouble, None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::credential::{Credential, guid};
 use crate::discovery::{Service, ServiceMap, discover};
 use crate::error::{ServiceError, Step};
 use crate::health::{Health, Report};
+use crate::remembered::Remembered;
 use crate::token::{Asker, Resource, Slot, Token};
 use outbound::{Client, Request, Response};
 use serde_json::Value;
@@ -65,14 +66,13 @@ pub struct Settings {
 
 /// One tenant, ready to be asked.
 pub struct Tenant {
-    id: String,
     asker: Arc<Asker>,
     graph: Arc<Slot>,
     intune: Arc<Slot>,
     map: Mutex<Option<Arc<ServiceMap>>>,
     mapping: tokio::sync::Mutex<()>,
     health: Mutex<Health>,
-    observer: Arc<dyn Observer>,
+    pub(crate) remembered: Remembered,
     secret_expires: Option<i64>,
 }
 
@@ -88,8 +88,8 @@ impl Tenant {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
-            id: settings.id,
             asker: Arc::new(Asker {
+                id: settings.id,
                 tenant: settings.tenant,
                 client_id: settings.client_id,
                 credential: settings.credential,
@@ -97,13 +97,14 @@ impl Tenant {
                 client: settings.client,
                 direct: settings.direct,
                 clock: settings.clock,
+                observer: settings.observer,
             }),
             graph: Arc::default(),
             intune: Arc::default(),
             map: Mutex::default(),
             mapping: tokio::sync::Mutex::default(),
             health: Mutex::default(),
-            observer: settings.observer,
+            remembered: Remembered::default(),
             secret_expires: settings.secret_expires,
         }
     }
@@ -111,7 +112,7 @@ impl Tenant {
     /// Its name in the configuration.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.asker.id
     }
 
     /// The tenant: a GUID or a domain.
@@ -155,7 +156,7 @@ impl Tenant {
     }
 
     pub(crate) fn observer(&self) -> &dyn Observer {
-        &*self.observer
+        &*self.asker.observer
     }
 
     /// How it fares.
@@ -166,7 +167,7 @@ impl Tenant {
         let certificate_ends = certificate.map(|certificate| certificate.not_after().timestamp());
         let read = self.health().secret_expires;
         Report {
-            id: self.id.clone(),
+            id: self.asker.id.clone(),
             tenant: self.asker.tenant.clone(),
             client_id: self.asker.client_id.clone(),
             credential: self.asker.credential.kind(),
@@ -250,9 +251,7 @@ impl Tenant {
     }
 
     pub(crate) fn called(&self, step: Step, is_good: bool, started: std::time::Instant) {
-        let took = self.clock().instant().saturating_duration_since(started);
-        let result = if is_good { "answered" } else { "failed" };
-        self.observer.called(&self.id, step, result, took);
+        self.asker.called(step, is_good, started);
     }
 
     /// Posts to a service of Intune. Where the token is refused, token and service map are dropped and it is tried once more.
@@ -270,16 +269,18 @@ impl Tenant {
         match &called {
             Ok(_) => {
                 if health.well(now) {
-                    tracing::info!(tenant = self.id, "Intune's services answer again");
+                    tracing::info!(tenant = self.id(), "Intune's services answer again");
                 }
             }
             Err(error) => {
                 if health.ill(now, error) {
                     match error.is_lasting {
                         true => {
-                            tracing::error!(tenant = self.id, %error, "Intune cannot be asked until this is mended")
+                            tracing::error!(tenant = self.id(), %error, "Intune cannot be asked until this is mended")
                         }
-                        false => tracing::warn!(tenant = self.id, %error, "Intune cannot be asked"),
+                        false => {
+                            tracing::warn!(tenant = self.id(), %error, "Intune cannot be asked")
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::cloud::{Places, below};
 use crate::credential::{Credential, federated, guid};
 use crate::error::{ServiceError, Step, excerpt};
+use crate::tenant::Observer;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use outbound::{Client, Request, Response};
@@ -84,6 +85,8 @@ impl Token {
 
 /// What is needed to ask for one.
 pub(crate) struct Asker {
+    /// The tenant's name in the configuration.
+    pub(crate) id: String,
     pub(crate) tenant: String,
     pub(crate) client_id: String,
     pub(crate) credential: Credential,
@@ -91,6 +94,7 @@ pub(crate) struct Asker {
     pub(crate) client: Client,
     pub(crate) direct: Client,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 /// A tenant's tokens for one resource.
@@ -210,6 +214,20 @@ impl Slot {
 
 impl Asker {
     async fn ask(&self, resource: Resource) -> Result<Token, ServiceError> {
+        let started = self.clock.instant();
+        let asked = self.try_ask(resource).await;
+        self.called(Step::Token, asked.is_ok(), started);
+        asked
+    }
+
+    /// Tells the observer of a call.
+    pub(crate) fn called(&self, step: Step, is_good: bool, started: Instant) {
+        let took = self.clock.instant().saturating_duration_since(started);
+        let result = if is_good { "answered" } else { "failed" };
+        self.observer.called(&self.id, step, result, took);
+    }
+
+    async fn try_ask(&self, resource: Resource) -> Result<Token, ServiceError> {
         let id = guid();
         let since = self.clock.instant();
         let answer = match &self.credential {

@@ -2,8 +2,9 @@
 
 use crate::actions::{Issued, Verdict};
 use crate::codes;
-use crate::error::ServiceError;
-use crate::graph::Standing;
+use crate::error::{ServiceError, Step};
+use crate::graph::{DEVICE, Standing};
+use crate::remembered::Recalled;
 use crate::shape::looks_like_cloud_challenge;
 use crate::tenant::Tenant;
 use challenge::{
@@ -15,9 +16,13 @@ use pki::{Certificate, Csr};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// For how long an enrollment counts for its device.
 const WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// How long Graph may take where its last answer, or none, will do as well.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Sources of which it is remembered which tenant they belong to.
 const MOST_SOURCES: usize = 10_000;
@@ -64,6 +69,17 @@ pub struct Compliance {
     /// How long the certificate of a device is valid that need not be compliant yet; `None` = as long as others. Only where
     /// the answer decides.
     pub bootstrap: Option<TimeDelta>,
+    /// What counts while there is no answer. Only where it decides.
+    pub outage: Outage,
+}
+
+/// What counts while Graph does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// For how long its last answer counts, if nothing spoke against the device and its user.
+    pub remembered: Duration,
+    /// Whether a device is let in of which there is no such answer; else it waits.
+    pub lets_in: bool,
 }
 
 /// What becomes of what Graph says.
@@ -205,6 +221,7 @@ impl CloudChallenges {
             mode,
             grace,
             bootstrap,
+            ..
         } = self.rules.compliance;
         let (Some(csr), Mode::Observe | Mode::Enforce) = (csr, mode) else {
             return Ok(State {
@@ -212,8 +229,12 @@ impl CloudChallenges {
                 ..State::default()
             });
         };
-        let standing = match (tenant.standing(csr, grace).await, mode) {
-            (Ok(standing), _) => standing,
+        let asked = match mode {
+            Mode::Enforce => self.deciding(tenant, csr).await,
+            _ => tenant.standing(csr, grace).await.map(|it| (it, None)),
+        };
+        let (standing, instead) = match (asked, mode) {
+            (Ok(known), _) => known,
             (Err(error), Mode::Enforce) => return Err(again(&error)),
             (Err(error), _) => {
                 return Ok(State {
@@ -242,11 +263,53 @@ impl CloudChallenges {
             ),
             Standing::Bad(words) => (None, Some(words)),
         };
+        let notes = [instead, note].into_iter().flatten();
         Ok(State {
-            note,
+            note: notes.reduce(|one, other| format!("{one}; {other}")),
             objection,
             terms,
         })
+    }
+
+    /// What Graph says, or what counts in its place, with the words for the audit. What somebody has to mend is no outage.
+    async fn deciding(
+        &self,
+        tenant: &Tenant,
+        csr: &Csr,
+    ) -> Result<(Standing, Option<String>), ServiceError> {
+        let Compliance { grace, outage, .. } = self.rules.compliance;
+        let last = || tenant.last_standing(csr, grace, outage.remembered);
+        let asked = match last() {
+            Recalled::Nothing if !outage.lets_in => tenant.standing(csr, grace).await,
+            Recalled::Bad => tenant.standing(csr, grace).await,
+            // There is something to go by, so nobody is kept waiting for long.
+            _ => tokio::select! {
+                biased;
+                asked = tenant.standing(csr, grace) => asked,
+                () = tenant.clock().wait(PATIENCE) => {
+                    let asked = Err(slow());
+                    tenant.looked(DEVICE, &asked);
+                    asked
+                }
+            },
+        };
+        let error = match asked {
+            Ok(standing) => return Ok((standing, None)),
+            Err(error) if error.is_lasting => return Err(error),
+            Err(error) => error,
+        };
+        match last() {
+            Recalled::Good(standing, age) => {
+                let minutes = age.as_secs() / 60;
+                let words = format!("{error}; what it said {minutes} minutes ago counts");
+                Ok((standing, Some(words)))
+            }
+            Recalled::Nothing if outage.lets_in => {
+                let words = format!("{error}; let in, as compliance_outage says");
+                Ok((Standing::Good, Some(words)))
+            }
+            Recalled::Nothing | Recalled::Bad => Err(error),
+        }
     }
 
     fn proven(
@@ -383,6 +446,11 @@ impl Validator for CloudChallenges {
     fn notify<'a>(&'a self, notice: &'a Notice) -> Asked<'a, String> {
         Box::pin(self.tell(notice))
     }
+}
+
+fn slow() -> ServiceError {
+    let words = format!("no answer within {} s", PATIENCE.as_secs());
+    ServiceError::new(Step::Graph, words)
 }
 
 fn again(error: &ServiceError) -> Again {

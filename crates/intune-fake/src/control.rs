@@ -123,7 +123,10 @@ fn change(
             shown(&world.settings)
         }
         ("PATCH", ["tenants", name]) => {
-            let known = world.tenants.iter_mut().find(|tenant| tenant.is(name));
+            let known = world
+                .tenants
+                .iter_mut()
+                .find(|tenant| tenant.is_called(name));
             let known = known.ok_or("there is no such tenant")?;
             *known = patched(known, request)?;
             shown(known)

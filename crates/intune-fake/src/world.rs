@@ -99,8 +99,15 @@ impl Tenant {
         }
     }
 
+    /// By its GUID or its domain, as Microsoft names it.
     pub(crate) fn is(&self, name: &str) -> bool {
         self.id.eq_ignore_ascii_case(name) || self.domain.eq_ignore_ascii_case(name)
+    }
+
+    /// Also by the first part of its domain, as the fake's own interface names it.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let short = self.domain.split('.').next();
+        self.is(name) || short.is_some_and(|short| short.eq_ignore_ascii_case(name))
     }
 }
 
@@ -207,13 +214,13 @@ impl World {
         self.tenants.iter().find(|tenant| tenant.is(name))
     }
 
-    /// The id of the tenant with this id or domain; of the first one without a name.
+    /// The id of the tenant that is called so; of the first one without a name.
     ///
     /// # Errors
     /// There is none.
     pub(crate) fn tenant_id(&self, name: Option<&str>) -> Result<String, String> {
         let tenant = match name {
-            Some(name) => self.tenant(name),
+            Some(name) => self.tenants.iter().find(|tenant| tenant.is_called(name)),
             None => self.tenants.first(),
         };
         tenant

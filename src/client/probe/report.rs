@@ -95,6 +95,8 @@ pub struct CertificateReport {
     pub days_left: i64,
     /// Of the DER, in hex.
     pub sha256: String,
+    /// The same by the digest that device managements and Apple's payload ask for.
+    pub sha1: String,
 }
 
 /// What a certificate of GetCACert is for.
@@ -133,6 +135,7 @@ pub(super) fn describe(
         not_after: certificate.not_after(),
         days_left: seconds.div_euclid(86_400),
         sha256: hex::encode(certificate.fingerprint()),
+        sha1: hex::encode(pki::Digest::Sha1.hash(certificate.der())),
     }
 }
 

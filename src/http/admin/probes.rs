@@ -107,7 +107,11 @@ pub(super) async fn metrics(context: &AdminContext, peer: Channel) -> Result<Res
     Ok(reply::file(
         "text/plain; version=0.0.4; charset=utf-8",
         registry
-            .render(context.runtime(), context.in_force.tls_expiry())
+            .render(
+                context.runtime(),
+                context.in_force.tls_expiry(),
+                &super::tenants::seen(context).await,
+            )
             .await,
     ))
 }

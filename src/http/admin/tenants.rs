@@ -22,6 +22,7 @@ use super::request::{Asked, blocking};
 use crate::auth::Admin;
 use crate::auth::tokens::By;
 use crate::intune::{DecideError, Decision, Revoker};
+use crate::telemetry::gauges::TenantSeen;
 
 /// Certificates of a held batch that are shown at most.
 const SHOWN: usize = 100;
@@ -64,6 +65,29 @@ pub(super) async fn list(context: &AdminContext, _: &Admin) -> Result<Response, 
         data,
         generated_at: now,
     })
+}
+
+/// What metrics say of each tenant. What the store does not tell just now is left out.
+pub(super) async fn seen(context: &AdminContext) -> Vec<TenantSeen> {
+    let mut all = Vec::new();
+    for tenant in context.tenants.all() {
+        let report = tenant.report();
+        let held = match context.revokers.find(tenant.id()) {
+            Some(revoker) => revoker.state().await.map_or(0, |state| {
+                let is_held = state.held.is_some();
+                if is_held { state.items.len() } else { 0 }
+            }),
+            None => 0,
+        };
+        let was_asked = report.last_success.is_some() || report.trouble.is_some();
+        all.push(TenantSeen {
+            is_up: was_asked.then_some(report.trouble.is_none()),
+            credential_ends: report.secret_expires.and_then(time),
+            held,
+            id: report.id,
+        });
+    }
+    all
 }
 
 /// Path ids of the profiles that do not ask Intune just now. One that does not answer in time is not among them.

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use api::{Method, ROUTES};
+use pki::Certificate;
 use scep::client::Content;
 
 use super::operator::Operator;
@@ -26,6 +27,19 @@ pub(crate) fn token(env: &TestEnv) -> String {
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "{said}");
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+/// The path of a route, with what it asks for about a certificate of box-4.
+pub(crate) fn path_of(route: &api::Route, certificate: &Certificate) -> String {
+    let path = route
+        .path
+        .replace("{id}", "x")
+        .replace("{issuer_id}", "local")
+        .replace("{serial}", &certificate.serial().to_hex());
+    match path.ends_with("/timeline") {
+        true => format!("{path}?common_name=box-4"),
+        false => path,
+    }
 }
 
 /// The real binary: what is logged is the log of a process.
@@ -61,16 +75,7 @@ async fn no_reply_and_no_log_line_holds_a_secret() {
 
     let mut replies = Vec::new();
     for route in ROUTES {
-        let path = route
-            .path
-            .replace("{id}", "x")
-            .replace("{issuer_id}", "local")
-            .replace("{serial}", &certificate.serial().to_hex());
-        let path = if route.path.ends_with("/timeline") {
-            format!("{path}?common_name=box-4")
-        } else {
-            path
-        };
+        let path = path_of(route, &certificate);
         replies.push(match route.method {
             Method::Get => admin.get(&path).await,
             Method::Post if route.path.ends_with("/session") => {

@@ -1,6 +1,4 @@
-//! Each kind of credential, each cloud by its own names, a proxy; and what must not be written anywhere.
-
-use std::path::Path;
+//! Each kind of credential, each cloud by its own names, a proxy.
 
 use actors::Clock;
 use intune_fake::{Clock as FakeClock, Fake, Fault, Mint, Operation, Options, Service};
@@ -8,9 +6,9 @@ use issuer::create_root;
 use pki::{Curve, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::Reply;
 
-use super::{Cloud, PROFILE, fake_of, options_of, request, tenant, tenant_with};
+use super::{Cloud, PROFILE, fake_of, options_of, request, tenant_with};
 use crate::crash::Process;
-use crate::device::{Device, issued, refused};
+use crate::device::{Device, issued};
 use crate::fleet::device_key;
 use crate::test_env::{TestEnv, trusting};
 
@@ -27,14 +25,19 @@ async fn enrolls(credential: impl FnOnce(&TestEnv, &Fake) -> String) -> Fake {
     cloud.fake
 }
 
-/// A self-signed RSA certificate, registered on the app.
+/// A self-signed RSA certificate, registered on the app of the first tenant; the settings that name it.
 fn app_certificate(env: &TestEnv, fake: &Fake) -> String {
+    let tenant = fake.tenants().remove(0).id;
+    app_certificate_of(env, fake, &tenant)
+}
+
+/// The same of any tenant.
+pub(super) fn app_certificate_of(env: &TestEnv, fake: &Fake, tenant: &str) -> String {
     let name = Name::parse("CN=scepd").unwrap();
     let now = env.clock.now();
     let (certificate, key) = create_root(&name, KeyKind::Rsa { bits: 2048 }, now, 1).unwrap();
     let pem = certificate.to_pem();
-    let tenant = fake.tenants().remove(0).id;
-    fake.tenant(&tenant, |tenant| tenant.certificates = vec![pem.clone()]);
+    fake.tenant(tenant, |tenant| tenant.certificates = vec![pem.clone()]);
     let (certificate, key) = (
         env.file("app.pem", pem.as_bytes()),
         env.file("app.key", key.to_pkcs8_pem().unwrap().as_bytes()),
@@ -225,97 +228,4 @@ async fn each_cloud_is_reached_by_its_own_names() {
         assert!(calls.len() >= 5 && calls.iter().all(|call| call.proxied));
         cloud.is_clean();
     }
-}
-
-/// The log of the real binary at its most talkative, its audit and its page: no secret, no token, no challenge.
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_was_given_to_it_is_written() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let fake = Fake::start(Options::new(FakeClock::system()))
-        .await
-        .unwrap();
-    let section = tenant(&fake);
-    let env = TestEnv::new()
-        .with(&section)
-        .with("[log]\nlevel = 'trace,hyper=trace,hyper_util=trace,rustls=trace,reqwest=trace,sled=info'")
-        .profile("corp", PROFILE);
-    let config = env.write_config();
-    let process = tokio::task::block_in_place(|| Process::start(&config));
-    let http = trusting(&env.ca).build().unwrap();
-    let device = Device::at(process.url.clone(), http, device_key()).await;
-    let mut challenges = Vec::new();
-    let fresh = || fake.mint(Mint::default()).unwrap();
-    for fault in [
-        None,
-        Some((
-            Operation::Token,
-            Fault::Entra {
-                code: 90_033,
-                retry_after: None,
-            },
-        )),
-        Some((Operation::ValidateRequest, Fault::Html)),
-        Some((Operation::SuccessNotification, Fault::NotJson)),
-    ] {
-        if let Some((operation, fault)) = fault {
-            fake.fail(operation, Some(1), fault);
-        }
-        challenges.push(fresh());
-        let request = request(&device, &challenges[challenges.len() - 1]);
-        let reply = device.post(&request).await;
-        assert!(!matches!(reply, Reply::Failure { .. }));
-    }
-    let code = "ChallengeExpired".to_owned();
-    let description = String::new();
-    fake.fail(
-        Operation::ValidateRequest,
-        Some(1),
-        Fault::Code { code, description },
-    );
-    challenges.push(fresh());
-    refused(
-        device
-            .post(&request(&device, &challenges[challenges.len() - 1]))
-            .await,
-    );
-
-    let mut secrets = vec!["contoso-secret".to_owned()];
-    for call in fake.calls() {
-        let token = call
-            .header("authorization")
-            .and_then(|it| it.strip_prefix("Bearer "));
-        secrets.extend(token.map(str::to_owned));
-    }
-    secrets.extend(challenges);
-    assert!(secrets.len() > 8);
-    let mut lines = process.first_lines.clone();
-    lines.extend(process.end());
-    assert!(lines.len() > 100, "the log is read");
-    let store = files_of(&env.dir().join("data"));
-    for secret in &secrets {
-        // A part of it would do.
-        let part = &secret[..secret.len().min(60)];
-        let line = lines.iter().find(|line| line.contains(part));
-        assert!(line.is_none(), "{}", line.unwrap());
-        // A request that waits is kept with its challenge, as it came.
-        let is_kept = |octets: &Vec<u8>| {
-            let mut windows = octets.windows(part.len());
-            windows.any(|window| window == part.as_bytes())
-        };
-        assert!(secret.starts_with("MIAG") || !store.iter().any(is_kept));
-    }
-}
-
-/// What is in all files below a directory.
-fn files_of(dir: &Path) -> Vec<Vec<u8>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(files_of(&path));
-        } else if path.is_file() {
-            files.push(std::fs::read(&path).unwrap());
-        }
-    }
-    files
 }

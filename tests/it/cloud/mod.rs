@@ -4,14 +4,16 @@
 //! | module | holds |
 //! |---|---|
 //! | `answers` | each of Intune's codes, and each way in which a call can go wrong |
+//! | `canaries` | what must not be written anywhere, whatever goes wrong |
 //! | `copies` | many devices and many copies at once |
-//! | `credentials` | each kind of credential, each cloud, the proxy; what must not be written anywhere |
+//! | `credentials` | each kind of credential, each cloud, the proxy |
 //! | `killed` | the real binary, killed in every stage |
 //! | `sweep` | devices and users that go away after their certificate was issued |
 //! | `terms` | what Graph's answer means for the certificate |
 //! | `tenants` | the admin API: how tenants fare, and revocations that are held |
 
 mod answers;
+mod canaries;
 mod copies;
 mod credentials;
 mod killed;
@@ -59,9 +61,14 @@ fn tenant(fake: &Fake) -> String {
 
 /// The same with these settings in the place of the secret.
 fn tenant_with(fake: &Fake, credential: &str) -> String {
-    let (urls, tenant) = (fake.urls(), fake.tenants().remove(0));
+    section("contoso", fake, &fake.tenants()[0], credential)
+}
+
+/// `[[tenant]]` of one of the fake's tenants, under this id.
+fn section(id: &str, fake: &Fake, tenant: &intune_fake::Tenant, credential: &str) -> String {
+    let urls = fake.urls();
     format!(
-        "[[tenant]]\nid = 'contoso'\ntenant = '{}'\nclient_id = '{}'\n{credential}\n\
+        "[[tenant]]\nid = '{id}'\ntenant = '{}'\nclient_id = '{}'\n{credential}\n\
          authority_url = '{}'\ngraph_url = '{}'\nallowed_hosts = ['127.0.0.1']\n",
         tenant.id, tenant.client_id, urls.entra, urls.graph
     )

@@ -1,12 +1,13 @@
 //! Intune's tenants in the admin API: how each fares, and revocations that are held.
 
-use intune_fake::{Fault, Operation};
-use scep::client::Reply;
+use intune_fake::{Fault, Mint, Operation};
+use scep::client::{Content, Reply};
 use serde_json::{Value, json};
 
-use super::{Cloud, fake_of, tenant_with};
+use super::{Cloud, PROFILE, csr, fake_of, tenant, tenant_with};
 use crate::admin::operator::Operator;
-use crate::device::issued;
+use crate::device::{Device, issued};
+use crate::fleet::device_key;
 use crate::test_env::TestEnv;
 
 const TENANTS: &str = "/api/v1/admin/intune/tenants";
@@ -96,6 +97,59 @@ async fn trouble_what_waits_for_it_and_profiles_that_rest_are_shown() {
     assert_eq!(tenant["resting_profiles"], json!([]));
 }
 
+/// Else every device waits and nothing says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_graph_does_not_tell_is_trouble_though_intune_answers() {
+    const GUID: &str = "5b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d11";
+    let env = TestEnv::new()
+        .with("[[certificate_profile]]\nid = 'device'\n[certificate_profile.san]\ntypes = ['uri']");
+    let fake = fake_of(&env.clock).await;
+    let (id, section) = (fake.tenants().remove(0).id, tenant(&fake));
+    let profile = format!("answer_within = '1s'\n{PROFILE}compliance = 'enforce'\n");
+    let server = env.with(&section).profile("corp", &profile).start().await;
+    let device = Device::at(server.http("corp"), server.client(), device_key()).await;
+    let cloud = Cloud {
+        fake,
+        server,
+        device,
+    };
+    let admin = cloud.server.admin().await;
+    let metrics = async || cloud.server.nobody().get("/metrics").await.text;
+    assert!(!metrics().await.contains("scepd_intune_up{"));
+    cloud.fake.tenant(&id, |tenant| {
+        let role = "DeviceManagementManagedDevices.Read.All";
+        tenant.roles.retain(|known| known != role);
+    });
+    let wanted = Mint {
+        device: Some(GUID.to_owned()),
+        ..Mint::default()
+    };
+    let challenge = cloud.fake.mint(wanted).unwrap();
+    let names = format!("uri:IntuneDeviceId://{GUID}");
+    let asked = csr(&cloud.device, &challenge, &names);
+    let request = cloud.device.request(Content::PkcsReq(&asked));
+    assert!(matches!(cloud.device.post(&request).await, Reply::Pending));
+    let tenant = shown(&admin).await;
+    assert!(tenant["last_success"].is_string());
+    assert_eq!(tenant["trouble"]["lasting"], true);
+    let message = tenant["trouble"]["message"].as_str().unwrap();
+    assert!(message.contains("DeviceManagementManagedDevices.Read.All"));
+    assert!(
+        metrics()
+            .await
+            .contains("scepd_intune_up{tenant=\"contoso\"} 0")
+    );
+    let every = intune_fake::Tenant::named("contoso").roles;
+    cloud.fake.tenant(&id, |tenant| tenant.roles = every);
+    issued(cloud.end(&request).await);
+    assert_eq!(shown(&admin).await.get("trouble"), None);
+    assert!(
+        metrics()
+            .await
+            .contains("scepd_intune_up{tenant=\"contoso\"} 1")
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_releases_or_refuses_what_is_held_and_the_audit_names_them() {
     for (path, action, revoked) in [
@@ -117,6 +171,9 @@ async fn an_admin_releases_or_refuses_what_is_held_and_the_audit_names_them() {
         revoker.turn().await;
         let held = shown(&admin).await["revocations"].clone();
         assert_eq!(held["waiting"], 1);
+        let metrics = cloud.server.nobody().get("/metrics").await.text;
+        let line = "scepd_intune_revocations_held{tenant=\"contoso\"} 1";
+        assert!(metrics.contains(line), "{metrics}");
         assert!(held["held_since"].is_string() && held["last_asked"].is_string());
         let serial = certificate.serial().to_hex().to_lowercase();
         assert_eq!(held["held"][0]["serial"], serial);

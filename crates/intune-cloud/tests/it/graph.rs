@@ -1,9 +1,12 @@
 //! What Graph says of devices and users, and what becomes of it.
 
 use crate::server::{Answer, Server, Still, secret, tenant};
-use crate::validating::{csr, question, rules};
+use crate::validating::{WAITS, csr, question, rules};
 use challenge::{Check, Proven, Validator};
-use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, SidRule, Standing};
+use intune_cloud::{
+    CloudChallenges, Compliance, DIRECTORY_DEVICES, MANAGED_DEVICES, Mode, Needed, Outage, Rules,
+    SidRule, Standing,
+};
 use serde_json::{Value, json};
 
 const GUID: &str = "5b0e5a50-6c1b-4e4c-9c35-2f6e1b0e7d11";
@@ -113,6 +116,7 @@ async fn judged(server: &Server, mode: Mode) -> Result<Proven, String> {
             mode,
             grace: chrono::TimeDelta::zero(),
             bootstrap: None,
+            outage: WAITS,
         },
         ..rules()
     };
@@ -245,9 +249,117 @@ async fn a_sid_is_left_out_or_written_as_the_directory_has_it_and_a_new_device_h
                 mode,
                 grace: chrono::TimeDelta::hours(24),
                 bootstrap: Some(chrono::TimeDelta::hours(1)),
+                outage: WAITS,
             },
             ..rules()
         };
         assert_eq!(ask(rules, &named, "").await.terms.longest, longest);
     }
+}
+
+#[tokio::test]
+async fn while_graph_gives_no_answer_its_last_one_counts_for_a_time_then_the_setting() {
+    let server = server().await;
+    let clock = Still::stopped();
+    let tenants = vec![tenant(&server, "contoso", secret(), clock.clone())];
+    let validator = |lets_in: bool| {
+        let compliance = Compliance {
+            mode: Mode::Enforce,
+            grace: chrono::TimeDelta::hours(24),
+            bootstrap: Some(chrono::TimeDelta::hours(1)),
+            outage: Outage {
+                remembered: std::time::Duration::from_secs(3600),
+                lets_in,
+            },
+        };
+        let rules = Rules {
+            compliance,
+            ..rules()
+        };
+        CloudChallenges::new(tenants.clone(), rules)
+    };
+    let (waits, allows) = (validator(false), validator(true));
+    let asked = question(&csr(&format!("CN={GUID}"), ""), "192.0.2.1");
+    let ask = async |validator: &CloudChallenges| match validator.ask(&asked).await {
+        Ok(Check::Proven(proven)) => Ok(proven.grounds),
+        Ok(other) => panic!("{other:?}"),
+        Err(again) => Err(again.why),
+    };
+    let throttled = || {
+        let body = json!({"error": {"code": "TooManyRequests", "message": "slow down"}});
+        server.always(MANAGED, Answer::json(429, &body));
+    };
+    // Nothing is known yet.
+    throttled();
+    assert!(ask(&waits).await.unwrap_err().contains("429"));
+    let note = ask(&allows).await.unwrap().note.unwrap();
+    assert!(note.contains("429") && note.contains("let in"), "{note}");
+    // What was good counts, and what was new is new.
+    server.always(MANAGED, managed("compliant", 30));
+    assert_eq!(ask(&waits).await.unwrap().objection, None);
+    throttled();
+    clock.pass(1800);
+    let grounds = ask(&waits).await.unwrap();
+    assert_eq!((grounds.objection, grounds.terms.longest), (None, None));
+    assert!(grounds.note.unwrap().contains("30 minutes ago"));
+    clock.pass(1801);
+    assert!(ask(&waits).await.is_err());
+    assert!(ask(&allows).await.is_ok());
+    server.always(MANAGED, managed("noncompliant", 1));
+    assert_eq!(ask(&waits).await.unwrap().terms.longest, Some(3600));
+    throttled();
+    assert_eq!(ask(&waits).await.unwrap().terms.longest, Some(3600));
+    // Who was refused is not let in for an outage, whatever the setting says, nor refused for it.
+    server.always(MANAGED, managed("noncompliant", 50));
+    assert!(ask(&waits).await.unwrap().objection.is_some());
+    throttled();
+    assert!(ask(&waits).await.is_err() && ask(&allows).await.is_err());
+    // An answer counts more than what is remembered; what has to be mended is no outage.
+    server.always(MANAGED, managed("compliant", 30));
+    assert_eq!(ask(&waits).await.unwrap().objection, None);
+    server.always(MANAGED, Answer::text(403, ""));
+    let denied = ask(&allows).await.unwrap_err();
+    assert!(denied.contains("Device.Read.All"), "{denied}");
+    server.always(MANAGED, managed("noncompliant", 50));
+    assert!(ask(&allows).await.unwrap().objection.is_some());
+}
+
+#[tokio::test]
+async fn a_permission_that_a_setting_needs_is_missed_before_a_device_comes() {
+    let server = server().await;
+    let roles = |roles: Value| {
+        let value = crate::tokens::jwt(&json!({"roles": roles}));
+        server.always(crate::server::TOKEN, crate::server::token(&value, 3600));
+    };
+    let needed = [MANAGED_DEVICES, DIRECTORY_DEVICES, intune_cloud::USERS].map(|any_of| Needed {
+        any_of,
+        why: "`device_sweep`".to_owned(),
+    });
+    let permissions = async || {
+        let tenant = tenant(&server, "contoso", secret(), Still::new());
+        let steps = tenant.try_out(&needed).await;
+        let steps = steps.into_iter();
+        let permissions = steps.filter(|step| step.what.starts_with("permission"));
+        permissions.map(|step| step.result).collect::<Vec<_>>()
+    };
+    roles(json!(["Application.Read.All", "Directory.Read.All"]));
+    let found = permissions().await;
+    let missed = found[0].as_ref().unwrap_err();
+    assert!(
+        missed.contains("DeviceManagementManagedDevices.Read.All")
+            && missed.contains("`device_sweep`")
+            && missed.contains("admin consent"),
+        "{missed}"
+    );
+    for known in &found[1..] {
+        let words = known.as_ref().unwrap();
+        assert_eq!(words, "Directory.Read.All, for `device_sweep`");
+    }
+    roles(json!([
+        "DeviceManagementManagedDevices.Read.All",
+        "Device.Read.All"
+    ]));
+    let found = permissions().await;
+    let good: Vec<bool> = found.iter().map(Result::is_ok).collect();
+    assert_eq!(good, [true, true, false]);
 }

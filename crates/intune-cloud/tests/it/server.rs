@@ -241,6 +241,8 @@ pub(crate) fn token(value: &str, seconds: u64) -> Answer {
 pub(crate) struct Still {
     start: Instant,
     seconds: AtomicI64,
+    /// Whether who waits waits for ever, and the clock does not go on by it.
+    stops: bool,
 }
 
 impl Still {
@@ -248,6 +250,16 @@ impl Still {
         Arc::new(Self {
             start: started(),
             seconds: AtomicI64::new(0),
+            stops: false,
+        })
+    }
+
+    /// One by which no waiting ends.
+    pub(crate) fn stopped() -> Arc<Self> {
+        Arc::new(Self {
+            start: started(),
+            seconds: AtomicI64::new(0),
+            stops: true,
         })
     }
 
@@ -272,6 +284,9 @@ impl Clock for Still {
     }
 
     fn wait(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if self.stops {
+            return Box::pin(std::future::pending());
+        }
         self.pass(i64::try_from(time.as_secs()).unwrap());
         Box::pin(std::future::ready(()))
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-fn jwt(claims: &serde_json::Value) -> String {
+pub(crate) fn jwt(claims: &serde_json::Value) -> String {
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.sig", part(&json!({"alg": "RS256"})), part(claims))
 }

@@ -3,10 +3,11 @@
 use crate::server::{Answer, Server, Still, VALIDATE, secret, tenant};
 use challenge::{Check, Proven, Request, Reservation, Validator};
 use chrono::{TimeZone, Utc};
-use intune_cloud::{CloudChallenges, Compliance, Mode, Rules, SidRule, Tenant};
+use intune_cloud::{CloudChallenges, Compliance, Mode, Outage, Rules, SidRule, Tenant};
 use pki::{CertificateBuilder, Csr, Digest, KeyKind, Name, PrivateKey, Serial, SubjectAltNames};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serial 0a1b2c, to the end of January 2027.
 pub(crate) fn certificate(subject: &Name, issuer: &Name, key: &PrivateKey) -> pki::Certificate {
@@ -31,6 +32,12 @@ pub(crate) fn csr(subject: &str, sans: &str) -> Csr {
     Csr::build(&name, &sans, Some("opaque"), &[], &key).unwrap()
 }
 
+/// Without an answer of Graph a device waits.
+pub(crate) const WAITS: Outage = Outage {
+    remembered: Duration::ZERO,
+    lets_in: false,
+};
+
 pub(crate) fn rules() -> Rules {
     Rules {
         profile: "corp".to_owned(),
@@ -42,6 +49,7 @@ pub(crate) fn rules() -> Rules {
             mode: Mode::Off,
             grace: chrono::TimeDelta::hours(24),
             bootstrap: None,
+            outage: WAITS,
         },
         sid: SidRule::Keep,
     }
