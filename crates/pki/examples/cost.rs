@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use pki::cms::{Enveloped, Signed, SignedParts, degenerate};
 use pki::{
-    Certificate, CertificateBuilder, ContentCipher, Csr, Curve, Digest, Extension, KeyKind,
-    KeyTransport, PrivateKey, Serial, SignatureScheme, SubjectAltNames, oid,
+    Certificate, CertificateBuilder, ContentCipher, CrlBuilder, Csr, Curve, Digest, Extension,
+    KeyKind, KeyTransport, PrivateKey, RevocationReason, RevokedEntry, Serial, SignatureScheme,
+    SubjectAltNames, oid,
 };
 
 fn main() {
@@ -55,6 +56,23 @@ fn main() {
     let csr = Csr::from_der(plaintext.bytes()).unwrap();
 
     let ec = PrivateKey::generate(KeyKind::Ec(Curve::P256)).unwrap();
+    let revoked = || RevokedEntry {
+        serial: Serial::random().unwrap(),
+        revoked_at: ca.not_before(),
+        reason: Some(RevocationReason::Superseded),
+    };
+    let list = CrlBuilder {
+        issuer: ca.subject().clone(),
+        entries: (0..100_000).map(|_| revoked()).collect(),
+        number: 1,
+        this_update: ca.not_before(),
+        next_update: ca.not_after(),
+        aki: None,
+    };
+    let crl_scheme = ec.scheme(Digest::Sha256).unwrap();
+    time("sign a CRL of 100,000", || {
+        list.sign(&ec, &crl_scheme).unwrap()
+    });
     let builder = CertificateBuilder {
         subject: csr.subject().clone(),
         issuer: ca.subject().clone(),

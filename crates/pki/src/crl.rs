@@ -17,6 +17,12 @@ const WHAT: &str = "CRL";
 const ISSUING_DISTRIBUTION_POINT: &str = "2.5.29.28";
 /// What its PEM blocks are called (RFC 7468, 6).
 const PEM_LABEL: &str = "X509 CRL";
+/// The extensions of an entry that says nothing but why (RFC 5280, 5.3.1), in DER, up to the number of the reason.
+const REASON: [u8; 13] = [
+    0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a, 0x01,
+];
+/// About what an entry takes: a serial number of 20 octets, a UTCTime, a reason.
+const ENTRY_OCTETS: usize = 54;
 
 /// One revoked certificate of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,22 +179,28 @@ impl Crl {
 fn read_entry(mut fields: Reader<'_>) -> Result<RevokedEntry, Error> {
     let serial = Serial::new(fields.integer()?);
     let revoked_at = fields.time()?;
-    let extensions = match fields.optional(tag::SEQUENCE)? {
-        Some(list) => extension::read_extensions(list.raw)?,
-        None => Vec::new(),
-    };
+    let extensions = fields.optional(tag::SEQUENCE)?;
     fields.finish()?;
-    let reason = extension::find(&extensions, oid::CRL_REASON)
+    Ok(RevokedEntry {
+        serial,
+        revoked_at,
+        reason: extensions.map_or(Ok(None), |list| read_reason(list.raw))?,
+    })
+}
+
+/// The reason in the extensions of an entry.
+fn read_reason(extensions: &[u8]) -> Result<Option<RevocationReason>, Error> {
+    // Nearly all are written like this.
+    if let Some([number]) = extensions.strip_prefix(&REASON) {
+        return Ok(RevocationReason::from_number(*number));
+    }
+    let extensions = extension::read_extensions(extensions)?;
+    Ok(extension::find(&extensions, oid::CRL_REASON)
         .and_then(|value| Tlv::parse(value, "reasonCode").ok())
         .and_then(|value| match (value.tag, value.content) {
             (tag::ENUMERATED, [number]) => RevocationReason::from_number(*number),
             _ => None,
-        });
-    Ok(RevokedEntry {
-        serial,
-        revoked_at,
-        reason,
-    })
+        }))
 }
 
 impl std::fmt::Debug for Crl {
@@ -254,39 +266,42 @@ impl CrlBuilder {
             self.issuer.der(),
             &der::time(self.this_update),
             &der::time(self.next_update),
-            &self.write_entries()?,
+            &self.write_entries(),
             &der::explicit(0, &extension::write_extensions(&extensions)?),
         ]);
         Crl::from_der(&signed_object::sign(&tbs, key, scheme)?)
     }
 
     /// The list; left out altogether when it would be empty (RFC 5280, 5.1.2.6).
-    fn write_entries(&self) -> Result<Vec<u8>, Error> {
+    fn write_entries(&self) -> Vec<u8> {
         if self.entries.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let mut list = Vec::with_capacity(self.entries.len() * 40);
+        let mut list = Vec::with_capacity(self.entries.len() * ENTRY_OCTETS);
+        // Many are revoked in one step.
+        let mut last: Option<(DateTime<Utc>, Vec<u8>)> = None;
         for entry in &self.entries {
+            let at = match last.take() {
+                Some((of, at)) if of == entry.revoked_at => at,
+                _ => der::time(entry.revoked_at),
+            };
+            let serial = entry.serial.as_bytes();
             // No reason and "unspecified" are the same, and the latter should not be written (RFC 5280, 5.3.1).
             let reason = entry
                 .reason
                 .filter(|reason| *reason != RevocationReason::Unspecified);
-            let extensions = match reason {
-                None => Vec::new(),
-                Some(reason) => extension::write_extensions(&[Extension {
-                    oid: oid::CRL_REASON.to_owned(),
-                    critical: false,
-                    value: der::tlv(tag::ENUMERATED, &[reason.number()]),
-                }])?,
-            };
-            let serial = der::integer(entry.serial.as_bytes());
-            list.extend(der::seq(&[
-                &serial,
-                &der::time(entry.revoked_at),
-                &extensions,
-            ]));
+            let extensions = reason.map_or(0, |_| REASON.len() + 1);
+            let content = der::tlv_octets(serial.len()) + at.len() + extensions;
+            der::push_header(&mut list, tag::SEQUENCE, content);
+            der::push_tlv(&mut list, tag::INTEGER, serial);
+            list.extend_from_slice(&at);
+            if let Some(reason) = reason {
+                list.extend_from_slice(&REASON);
+                list.push(reason.number());
+            }
+            last = Some((entry.revoked_at, at));
         }
-        Ok(der::tlv(tag::SEQUENCE, &list))
+        der::tlv(tag::SEQUENCE, &list)
     }
 }
 
@@ -370,6 +385,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_usual_extensions_of_an_entry_are_those_that_the_long_way_writes_and_reads() {
+        for reason in RevocationReason::ALL {
+            let value = der::tlv(tag::ENUMERATED, &[reason.number()]);
+            let critical = |critical| Extension {
+                oid: oid::CRL_REASON.to_owned(),
+                critical,
+                value: value.clone(),
+            };
+            let usual = extension::write_extensions(&[critical(false)]).unwrap();
+            assert_eq!(usual, [&REASON[..], &[reason.number()]].concat());
+            let other = extension::write_extensions(&[critical(true)]).unwrap();
+            for extensions in [usual, other] {
+                assert_eq!(read_reason(&extensions).unwrap(), Some(reason));
+            }
+        }
+        let unknown = [&REASON[..], &[7]].concat();
+        assert_eq!(read_reason(&unknown).unwrap(), None);
+        assert!(read_reason(&[&unknown[..], &[0]].concat()).is_err());
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! From the layouts of schema versions 1 and 2 to this one.
+//! From the layouts of schema versions 1 to 3 to this one.
 //!
-//! A backup is put beside the store first. Then each record of an earlier layout is replaced by one
-//! of this layout, under another letter, in batches that are written whole or not at all. The first
+//! A backup is put beside the store first. Then each record of versions 1 and 2 is replaced by one
+//! of this layout, under another letter, in batches that are written whole or not at all; those of version 3
+//! stay as they are and can be read. The first
 //! batch raises the schema version and notes that a migration is under way, so that no earlier scepd
 //! touches what is half done, and the next start goes on where this one was broken off.
 
@@ -20,6 +21,9 @@ use super::tables::{Digest, digest_of};
 use super::wire::{self, CertificateFacts, EarlierFacts, EarlierRequest};
 use super::{SledOptions, load};
 use crate::{CaId, Error, Result, SCHEMA_VERSION};
+
+/// The first schema version whose records need not be replaced.
+const READABLE_SINCE: u32 = 3;
 
 /// Records that are replaced at a time.
 const BATCH: usize = 1000;
@@ -55,7 +59,9 @@ pub(super) fn bring_up(engine: &Engine, options: &SledOptions) -> Result<Option<
         replaced: 0,
     };
     // Before anything is written: what cannot be read is found now, and nothing has changed then.
-    migrating.read_all()?;
+    if from < READABLE_SINCE {
+        migrating.read_all()?;
+    }
     let backup = match under_way {
         // It was finished before the first batch.
         Some(_) => newest_backup(engine.dir(), from),
@@ -65,9 +71,11 @@ pub(super) fn bring_up(engine: &Engine, options: &SledOptions) -> Result<Option<
             backup
         }
     };
-    migrating.certificates()?;
-    migrating.requests()?;
-    migrating.crls()?;
+    if from < READABLE_SINCE {
+        migrating.certificates()?;
+        migrating.requests()?;
+        migrating.crls()?;
+    }
     migrating.end(from)?;
     Ok(Some(Migration {
         from,

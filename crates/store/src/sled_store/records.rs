@@ -80,25 +80,30 @@ impl Records for SledStore {
     }
 
     fn revoked(&self, ca: &CaId) -> Result<Vec<RevokedCertificate>> {
-        let numbers = self.state().revoked.get(ca).cloned().unwrap_or_default();
+        let mut numbers = self.state().revoked.get(ca).cloned().unwrap_or_default();
         let mut revoked = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            let facts = self.engine.get(&Kind::Certificate.id(number))?;
-            let revocation = self.engine.get(&Kind::Revocation.id(number))?;
-            let (Some(facts), Some(revocation)) = (facts, revocation) else {
-                if self.state().is_not_revoked(ca, number) {
-                    // Released, or let go, since.
-                    continue;
+        self.engine
+            .scan(&[Kind::Revocation.letter()], |key, octets| {
+                let Some(number) = keys::id_of(key).filter(|number| numbers.contains(number))
+                else {
+                    return Ok(true);
+                };
+                let known = match wire::decode_revoked(octets)? {
+                    Some(known) => Some(known),
+                    None => self.revoked_by_facts(number, octets)?,
+                };
+                if let Some(known) = known {
+                    numbers.remove(&number);
+                    revoked.push(known);
                 }
+                Ok(true)
+            })?;
+        for number in numbers {
+            // Otherwise released, or let go, since.
+            if !self.state().is_not_revoked(ca, number) {
                 let what = format!("revoked certificate {number} is missing");
                 return Err(Error::Corrupt { what });
-            };
-            let facts = CertificateFacts::decode(&facts)?;
-            revoked.push(RevokedCertificate {
-                serial: facts.serial.to_vec(),
-                revocation: wire::decode_revocation(&revocation)?,
-                not_after: wire::time("a certificate's end", facts.not_after)?,
-            });
+            }
         }
         Ok(revoked)
     }
@@ -170,6 +175,21 @@ impl Records for SledStore {
 
     fn verify(&self) -> Result<VerifyReport> {
         self.verify_all()
+    }
+}
+
+impl SledStore {
+    /// A revoked certificate whose revocation does not say which; `None` when its facts are not there.
+    fn revoked_by_facts(&self, number: u64, octets: &[u8]) -> Result<Option<RevokedCertificate>> {
+        let Some(facts) = self.engine.get(&Kind::Certificate.id(number))? else {
+            return Ok(None);
+        };
+        let facts = CertificateFacts::decode(&facts)?;
+        Ok(Some(RevokedCertificate {
+            serial: facts.serial.to_vec(),
+            revocation: wire::decode_revocation(octets)?,
+            not_after: wire::time("a certificate's end", facts.not_after)?,
+        }))
     }
 }
 

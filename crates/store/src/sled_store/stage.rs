@@ -181,8 +181,14 @@ impl<'a> Stage<'a> {
             }
             .into());
         }
-        let key = Kind::Revocation.id(number);
-        self.put(key, wire::encode_revocation(&revocation)?);
+        let missing = || Error::Corrupt {
+            what: format!("certificate {number} is missing"),
+        };
+        let facts = self.read(&Kind::Certificate.id(number))?;
+        let facts = facts.ok_or_else(missing)?;
+        let octets =
+            wire::encode_revocation(&revocation, &wire::CertificateFacts::decode(&facts)?)?;
+        self.put(Kind::Revocation.id(number), octets);
         self.own.revoked.push((*ca, number, true));
         Ok(())
     }

@@ -142,7 +142,7 @@ impl Reading<'_> {
             }
             if kind == Kind::Revocation {
                 self.records += 1;
-                if let Err(error) = wire::decode_revocation(octets) {
+                if let Err(error) = wire::decode_revoked(octets) {
                     self.fault(format!("revocation {id}"), error.to_string());
                 }
             }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::Error;
+use crate::{Error, SCHEMA_VERSION};
 
 fn reopen(dir: &Path) -> Result<SledStore, Error> {
     SledStore::open(dir, &options())
@@ -55,7 +55,7 @@ fn a_newer_schema_is_refused_with_both_versions() {
             error,
             Error::SchemaTooNew {
                 found: 7,
-                known: 3,
+                known: SCHEMA_VERSION,
                 ..
             }
         ),

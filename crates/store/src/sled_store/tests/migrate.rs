@@ -13,6 +13,10 @@ const RECORDS: u64 = 37;
 const CA_A: &[u8] = include_bytes!("../../../tests/fixtures/schema-2/ca-a.der");
 const CA_B: &[u8] = include_bytes!("../../../tests/fixtures/schema-2/ca-b.der");
 
+/// What the last scepd with schema version 3 left behind: `tests/fixtures/schema-3/generate.rs` says what is in it.
+const SCHEMA_3: &[u8] = include_bytes!("../../../tests/fixtures/schema-3/store.backup");
+const SCHEMA_3_CA: &[u8] = include_bytes!("../../../tests/fixtures/schema-3/ca.der");
+
 fn ca(der: &[u8]) -> CaId {
     CaId::of_ca(&Certificate::from_der(der).unwrap())
 }
@@ -253,4 +257,83 @@ fn a_record_that_cannot_be_read_stops_a_migration_before_it_begins() {
     let summary = SledStore::backup_of(&path, &options(), &mut after).unwrap();
     assert_eq!(summary.schema_version, 2, "nothing has changed");
     assert!(!dir.path().join("store.schema-2.backup").exists());
+}
+
+/// All that the fixture of schema version 3 holds.
+fn is_all_of_3_there(store: &SledStore) {
+    let ca = ca(SCHEMA_3_CA);
+    for n in 1..=5_u8 {
+        let record = store.certificate(&ca, &[n; 8]).unwrap().unwrap();
+        let certificate = Certificate::from_der(&record.der).unwrap();
+        assert_eq!(certificate.serial().as_bytes(), [n; 8]);
+        assert_eq!(record.common_name, format!("Device-{n}"));
+        let reason = record.revoked.map(|revoked| revoked.reason);
+        assert_eq!(
+            reason,
+            [None, Some(1), None, Some(6), None][usize::from(n) - 1]
+        );
+        let enrollment = store.enrollment("corp", &[n; 16]).unwrap().unwrap();
+        let serial = vec![n; 8];
+        assert_eq!(enrollment.stage, Stage::Issued { ca, serial });
+        let claim = enrollment.grounds.claim.unwrap();
+        assert_eq!(claim["sub"], format!("guid-{n}"));
+        let event = store.audit_event(n.into()).unwrap().unwrap();
+        let claim = event.event.details.claim.unwrap();
+        assert_eq!(claim["aud"], "https://scep.example/corp");
+    }
+    let revoked = store.revoked(&ca).unwrap();
+    let listed: Vec<(&[u8], u8)> = revoked
+        .iter()
+        .map(|one| (&one.serial[..], one.revocation.reason))
+        .collect();
+    assert_eq!(listed, [(&[2; 8][..], 1), (&[4; 8], 6)]);
+    assert_eq!(revoked[0].not_after, after(2 + 86_400 * 365));
+    assert_eq!(store.pending(Some("corp")).unwrap().len(), 1);
+    assert!(store.challenge(&[9; 16]).unwrap().is_some());
+    assert_eq!(store.crl(&ca).unwrap().unwrap().number, 7);
+    let report = store.verify().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(report.schema_version, SCHEMA_VERSION);
+    assert_eq!(report.audit.last_id, 7);
+}
+
+#[test]
+fn a_store_of_schema_version_3_is_read_as_it_is_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    SledStore::restore(&path, &mut Cursor::new(SCHEMA_3)).unwrap();
+    let store = open(&path);
+    let migration = store.migration().unwrap().clone();
+    assert_eq!((migration.from, migration.records), (3, 0));
+    assert_eq!(migration.backup, dir.path().join("store.schema-3.backup"));
+    assert_eq!(std::fs::read(&migration.backup).unwrap(), SCHEMA_3);
+    is_all_of_3_there(&store);
+    // One that an earlier scepd put on hold is released; another one is revoked.
+    let ca = ca(SCHEMA_3_CA);
+    put(
+        &store,
+        Op::Release {
+            ca,
+            serial: vec![4; 8],
+        },
+    );
+    put(
+        &store,
+        Op::Revoke {
+            ca,
+            serial: vec![1; 8],
+            at: after(400),
+            reason: 4,
+        },
+    );
+    put(&store, event(8));
+    drop(store);
+    let store = open(&path);
+    assert_eq!(store.migration(), None, "once");
+    let revoked = store.revoked(&ca).unwrap();
+    let ends: Vec<_> = revoked.iter().map(|one| one.not_after).collect();
+    assert_eq!(ends, [after(1 + 86_400 * 365), after(2 + 86_400 * 365)]);
+    let report = store.verify().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(report.audit.last_id, 8);
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{decode, encode, fits, micros, time};
-use crate::{CaId, CertificateRecord, Conflict, CrlRecord, Result, Revocation};
+use crate::{CaId, CertificateRecord, Conflict, CrlRecord, Result, Revocation, RevokedCertificate};
 
 const WHAT: &str = "a certificate's facts";
 
@@ -95,22 +95,60 @@ struct DiskRevocation {
     reason: u8,
 }
 
+/// What a CRL says besides of the certificate; stands behind the revocation. Up to schema version 3 it did not.
+#[derive(Serialize, Deserialize)]
+struct DiskRevoked<'a> {
+    #[serde(borrow)]
+    serial: &'a [u8],
+    not_after: i64,
+}
+
+const REVOCATION: &str = "a revocation";
+
 pub(in crate::sled_store) fn encode_revocation(
     revocation: &Revocation,
+    facts: &CertificateFacts<'_>,
 ) -> std::result::Result<Vec<u8>, Conflict> {
     let disk = DiskRevocation {
         at: micros(revocation.at),
         reason: revocation.reason,
     };
-    encode("a revocation", &disk)
+    let revoked = DiskRevoked {
+        serial: facts.serial,
+        not_after: facts.not_after,
+    };
+    encode(REVOCATION, &(disk, revoked))
 }
 
 pub(in crate::sled_store) fn decode_revocation(octets: &[u8]) -> Result<Revocation> {
-    let disk: DiskRevocation = decode("a revocation", octets)?;
-    Ok(Revocation {
-        at: time("a revocation", disk.at)?,
+    Ok(split_revocation(octets)?.0)
+}
+
+/// The revoked certificate, as far as its revocation says; `None` when that is of schema version 3 or earlier.
+pub(in crate::sled_store) fn decode_revoked(octets: &[u8]) -> Result<Option<RevokedCertificate>> {
+    let (revocation, revoked) = split_revocation(octets)?;
+    let whole = |revoked: DiskRevoked<'_>| {
+        Ok(RevokedCertificate {
+            serial: revoked.serial.to_vec(),
+            revocation,
+            not_after: time(REVOCATION, revoked.not_after)?,
+        })
+    };
+    revoked.map(whole).transpose()
+}
+
+fn split_revocation(octets: &[u8]) -> Result<(Revocation, Option<DiskRevoked<'_>>)> {
+    let (disk, rest): (DiskRevocation, _) = postcard::take_from_bytes(octets)
+        .map_err(|error| super::corrupt(REVOCATION, &error.to_string()))?;
+    let revocation = Revocation {
+        at: time(REVOCATION, disk.at)?,
         reason: disk.reason,
-    })
+    };
+    let revoked = match rest {
+        [] => None,
+        rest => Some(decode(REVOCATION, rest)?),
+    };
+    Ok((revocation, revoked))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,6 +236,18 @@ mod tests {
         }
 
         #[test]
+        fn revocations_come_back(record in arbitrary::certificate(), at in arbitrary::time(), reason: u8) {
+            let revocation = Revocation { at, reason };
+            let octets = encode_revocation(&revocation, &CertificateFacts::of(&record)).unwrap();
+            prop_assert_eq!(decode_revocation(&octets).unwrap(), revocation);
+            let revoked = RevokedCertificate { serial: record.serial, revocation, not_after: record.not_after };
+            prop_assert_eq!(decode_revoked(&octets).unwrap(), Some(revoked));
+            let earlier = encode("", &DiskRevocation { at: micros(at), reason }).unwrap();
+            prop_assert_eq!(decode_revocation(&earlier).unwrap(), revocation);
+            prop_assert_eq!(decode_revoked(&earlier).unwrap(), None);
+        }
+
+        #[test]
         fn crls_come_back(number: u64, from in arbitrary::time(), to in arbitrary::time(), der: Vec<u8>) {
             let ca = CaId::from_bytes([7; 16]);
             let record = CrlRecord { issuer_id: "ca".into(), ca, number, this_update: from, next_update: to, der };
@@ -211,7 +261,7 @@ mod tests {
                 let _ = facts.record(Vec::new(), None);
             }
             let _ = decode_crl(CaId::from_bytes([7; 16]), &octets);
-            let _ = decode_revocation(&octets);
+            let _ = decode_revoked(&octets);
         }
     }
 

@@ -14,8 +14,8 @@ mod token;
 mod value;
 
 pub(super) use certificate::{
-    CertificateFacts, decode_crl, decode_earlier_crl, decode_revocation, encode_certificate,
-    encode_crl, encode_revocation,
+    CertificateFacts, decode_crl, decode_earlier_crl, decode_revocation, decode_revoked,
+    encode_certificate, encode_crl, encode_revocation,
 };
 pub(super) use challenge::{decode_challenge, encode_challenge};
 pub(super) use earlier::{EarlierFacts, EarlierRequest};
