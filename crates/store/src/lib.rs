@@ -69,5 +69,5 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// | 1 | |
 /// | 2 | letting audit events go is an audit event, without which the chain's check finds fault |
 /// | 3 | certificates, revocations and CRLs belong to a [`CaId`]; enrollments have a stage, a version, grounds and times; notices |
-/// | 4 | a revocation says what a CRL needs of its certificate |
+/// | 4 | values are compressed; revocations and the notes of open challenges say what is needed of the records that they belong to |
 pub const SCHEMA_VERSION: u32 = 4;

@@ -15,15 +15,19 @@
 //!
 //! `... -- challenges 1000000`: that many challenges for one device, every tenth still open; disk, time and memory to open them.
 //!
+//! `... -- kinds`: how much the records of each kind take in `STORE_DIR`, without what the engine adds.
+//!
 //! The store is made in a temporary directory, or in `STORE_DIR` and left there; then
 //! `... -- open` opens it in a fresh process and says time and memory.
 #![allow(clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 
+mod der;
 mod records;
 mod search;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -39,6 +43,9 @@ use store::{
 use records::{PROFILES, at, ca, enrollment, one_time, random};
 use search::{search, searches};
 use watch::{Watch, busy, memory};
+
+/// The octets before the first record of a backup.
+const BACKUP_HEADER: usize = "scepd store backup 1\n".len() + 4;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -64,13 +71,14 @@ fn main() -> Done {
         Some("marks") => marks(&dir, number(1, 1_000_000)),
         Some("open") => reopen(&dir),
         Some("fill") => fill(&dir, number(1, 1_000_000)),
+        Some("kinds") => kinds(&dir),
         Some("ready") => ready(&dir),
         Some("serials") => serials(&dir, number(1, 20_000)),
         Some("revoke") => revoke(&dir, number(1, 100_000)),
         Some("challenges") => challenges(&dir, number(1, 1_000_000)),
         Some("more") => more(&dir, number(1, 4000), arguments.get(2).is_some()),
         _ => Err(
-            "say enroll, search, marks, open, fill, ready, more, serials, revoke or challenges"
+            "say enroll, search, marks, open, fill, kinds, ready, more, serials, revoke or challenges"
                 .into(),
         ),
     }
@@ -221,6 +229,35 @@ fn fill(dir: &Path, count: u64) -> Done {
     println!("{count} enrollments written in {started}, {}", memory());
     let octets = store.sizes()?.disk_bytes;
     println!("disk: {} octets an enrollment", octets / count);
+    Ok(())
+}
+
+fn kinds(dir: &Path) -> Done {
+    let mut backup = Vec::new();
+    SledStore::backup_of(dir, &SledOptions::default(), &mut backup)?;
+    let mut rest = backup.get(BACKUP_HEADER..).ok_or("it is no backup")?;
+    let mut kinds: BTreeMap<char, (u64, u64)> = BTreeMap::new();
+    while let Some((lengths, after)) = rest.split_first_chunk::<8>() {
+        let (key, value) = (
+            u64::from_be_bytes(*lengths) >> 32,
+            u64::from_be_bytes(*lengths) & 0xffff_ffff,
+        );
+        let Some(letter) = after.first().filter(|_| key > 0) else {
+            break;
+        };
+        let kind = kinds.entry(char::from(*letter)).or_default();
+        kind.0 += 1;
+        kind.1 += key + value;
+        rest = after
+            .get(usize::try_from(key + value)?..)
+            .ok_or("it is cut")?;
+    }
+    for (letter, (records, octets)) in kinds {
+        println!(
+            "{letter}: {records} records, {octets} octets, {} each",
+            octets / records
+        );
+    }
     Ok(())
 }
 

@@ -100,12 +100,13 @@ pub(super) fn ca() -> CaId {
 }
 
 pub(super) fn certificate(n: u64) -> Result<CertificateRecord, Box<dyn Error>> {
+    let serial = random::<20>()?;
     Ok(CertificateRecord {
         issuer_id: "corp-issuing-ca".into(),
         ca: ca(),
-        serial: random::<20>()?.to_vec(),
+        serial: serial.to_vec(),
         profile: PROFILES[(n % 3) as usize].into(),
-        der: random::<1010>()?.to_vec(),
+        der: crate::der::certificate(n, &serial)?,
         common_name: format!("Device-{n:09}"),
         sans: format!("dns:device-{n:09}.corp.example, upn:user{n}@corp.example"),
         not_before: at(n) - chrono::Duration::minutes(5),

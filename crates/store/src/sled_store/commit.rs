@@ -108,7 +108,13 @@ impl SledStore {
         let mut batch = sled::Batch::default();
         for (key, value) in std::mem::take(&mut all.writes) {
             match value {
-                Some(value) => batch.insert(key, value),
+                Some(value) => {
+                    let compression = self.engine.compression();
+                    let kept = compression.kept(&key, value, |key, dictionary| {
+                        batch.insert(key, dictionary);
+                    });
+                    batch.insert(key, kept);
+                }
                 None => batch.remove(key),
             }
         }

@@ -5,10 +5,12 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sled::IVec;
 
 use super::SledOptions;
+use super::compression::Compression;
 use super::keys::{Kind, id_of};
 use crate::{Conflict, Error, Result};
 
@@ -25,6 +27,7 @@ pub(super) struct Engine {
     /// sled's data file, to make it safe against power cuts.
     file: Option<File>,
     dir: PathBuf,
+    compression: Arc<Compression>,
 }
 
 impl Engine {
@@ -52,6 +55,7 @@ impl Engine {
             .mode(sled::Mode::LowSpace)
             .flush_every_ms(None);
         let db = opened(&config, dir).map_err(|error| forbidden(dir, error))?;
+        let compression = guarded("read", || Compression::load(&db))??;
         let file = if options.sync {
             let opened = File::open(&data);
             Some(opened.map_err(|source| Error::Io {
@@ -65,7 +69,14 @@ impl Engine {
             db,
             file,
             dir: dir.to_owned(),
+            compression: Arc::new(compression),
         })
+    }
+
+    /// How values are compressed. Only [`get`](Self::get) and [`numbered`](Self::numbered) show them as they were;
+    /// everything else reads and writes what is kept.
+    pub(super) fn compression(&self) -> &Compression {
+        &self.compression
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -76,6 +87,7 @@ impl Engine {
     pub(super) fn reader(&self) -> Reader {
         Reader {
             db: self.db.clone(),
+            compression: Arc::clone(&self.compression),
         }
     }
 
@@ -87,7 +99,8 @@ impl Engine {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
-        guarded("read", || self.db.get(key))
+        let kept = guarded("read", || self.db.get(key))?;
+        Ok(kept.map(|kept| self.compression.value(key, kept)))
     }
 
     /// The records of a kind that is known by number, from `from` on, until `visit` says false or
@@ -113,7 +126,7 @@ impl Engine {
                             return Ok(());
                         };
                         id = found;
-                        value
+                        self.compression.value(&key, value)
                     }
                 },
             };
@@ -185,11 +198,13 @@ impl Engine {
 #[derive(Clone)]
 pub(super) struct Reader {
     db: sled::Db,
+    compression: Arc<Compression>,
 }
 
 impl Reader {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
-        guarded("read", || self.db.get(key))
+        let kept = guarded("read", || self.db.get(key))?;
+        Ok(kept.map(|kept| self.compression.value(key, kept)))
     }
 }
 

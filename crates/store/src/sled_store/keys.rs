@@ -11,18 +11,21 @@
 //! | `e` | enrollment id | an enrollment |
 //! | `u` | enrollment id | nothing: the enrollment is not at its end |
 //! | `o` | notice id | a notice to be sent |
+//! | `b` | letter of a kind, number (one octet) | a dictionary by which its values are compressed |
 //! | `r` | profile, page number | a page of replay marks |
 //! | `d` | profile, page number | a page of rate marks |
 //! | `n` | profile | counters |
 //! | `h` | digest | a challenge |
 //! | `q` | challenge number | its digest |
-//! | `j` | digest | nothing: the challenge is open |
+//! | `j` | digest | of a challenge that is open: its profile, and until when |
 //! | `k` | token id | a token |
 //! | `w` | CA, hex | its newest CRL |
 //! | `s` | name | a setting |
 //!
 //! Of schema versions 1 and 2 are `c` (facts about a certificate), `t` (a request) and `l` (a CRL, by the
 //! issuer's configured name).
+//!
+//! Values of `a`, `i`, `x` and `e` are compressed; see `compression`.
 //!
 //! Ids are big-endian and count from 1 without gaps, so that new records go to the right edge of
 //! the tree: pages fill up, stay, and are rarely rewritten.
@@ -43,6 +46,7 @@ pub(super) enum Kind {
     Enrollment = b'e',
     Unfinished = b'u',
     Notice = b'o',
+    Dictionary = b'b',
     Replay = b'r',
     Rate = b'd',
     Counters = b'n',
@@ -59,7 +63,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All there are in a store of this version.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Audit,
         Self::Certificate,
@@ -69,6 +73,7 @@ impl Kind {
         Self::Enrollment,
         Self::Unfinished,
         Self::Notice,
+        Self::Dictionary,
         Self::Replay,
         Self::Rate,
         Self::Counters,

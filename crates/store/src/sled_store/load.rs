@@ -328,16 +328,25 @@ impl Load<'_> {
 
     /// The open challenges; the number that the next one gets.
     fn challenges(&mut self) -> Result<u64> {
-        let mut open = Vec::new();
+        let mut untold = Vec::new();
         let letter = [Kind::OpenChallenge.letter()];
-        self.engine.scan(&letter, |key, _| {
-            open.extend(
-                key.get(1..)
-                    .and_then(|digest| <[u8; 16]>::try_from(digest).ok()),
-            );
+        self.engine.scan(&letter, |key, octets| {
+            let digest = key.get(1..).map(<[u8; 16]>::try_from);
+            let Some(Ok(digest)) = digest else {
+                return Ok(true);
+            };
+            match wire::decode_open_challenge(octets) {
+                Ok(Some((profile, until))) => {
+                    let profile = profile.to_owned();
+                    let known = super::challenges::Open { profile, until };
+                    self.state.challenges.put(digest, Some(known));
+                }
+                // Where nothing is noted, the challenge says it.
+                Ok(None) | Err(_) => untold.push(digest),
+            }
             Ok(true)
         })?;
-        for digest in open {
+        for digest in untold {
             let octets = self.engine.get(&Kind::Challenge.digest(&digest))?;
             match wire::decode_challenge(&octets.unwrap_or_default()) {
                 Ok(record) => {

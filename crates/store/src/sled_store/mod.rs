@@ -5,6 +5,7 @@
 //! | `engine` | sled behind typed errors |
 //! | `absent` | whether a store that is not there was there once |
 //! | `keys`, `wire` | the layout of keys and values |
+//! | `compression` | values that are kept compressed |
 //! | `chain` | the audit chain |
 //! | `stage`, `staged`, `commit` | the way of changes to disk |
 //! | `migrate` | from earlier layouts to this one |
@@ -27,6 +28,7 @@ mod challenges;
 mod classes;
 mod clock;
 mod commit;
+mod compression;
 mod digest_map;
 mod engine;
 mod hash;
@@ -63,6 +65,7 @@ use chrono::{DateTime, Utc};
 
 use clock::Clock;
 use commit::Writer;
+use compression::Compression;
 use engine::Engine;
 use high_water_mark::HighWaterMark;
 use index::Shelf;
@@ -154,6 +157,14 @@ impl SledStore {
             true => None,
             false => Some(HighWaterMark::of(engine.dir(), &loaded.next.head)?),
         };
+        // A store that is only looked at stays as it is.
+        if !options.lenient && options.migrate && !engine.compression().is_begun() {
+            let (since, octets) = Compression::beginning(&loaded.next);
+            let mut batch = sled::Batch::default();
+            batch.insert(Compression::key(), octets);
+            engine.write(batch, 1)?;
+            engine.compression().begun(since);
+        }
         let noted = clock::read(&engine, &loaded.next.head)?;
         let writer = Writer {
             next: loaded.next,
@@ -227,6 +238,9 @@ impl SledStore {
         let octets = octets.ok_or_else(|| missing("certificate"))?;
         let der = self.engine.get(&Kind::Der.id(number))?;
         let der = der.ok_or_else(|| missing("the DER of certificate"))?;
+        if der.is_empty() {
+            return Err(compression::unreadable("the DER of certificate", number));
+        }
         let revocation = self.engine.get(&Kind::Revocation.id(number))?;
         let revocation = revocation
             .map(|octets| wire::decode_revocation(&octets))

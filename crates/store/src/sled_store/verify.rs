@@ -7,6 +7,7 @@ use std::{fs, io};
 use super::SledStore;
 use super::chain::{Anchor, Head};
 use super::clock;
+use super::compression::{Compression, dictionary_of};
 use super::engine::Engine;
 use super::keys::{Kind, ca_of, earlier_chain_key, name_of, schema_key};
 use super::load::FAULTS_MAX;
@@ -32,6 +33,7 @@ impl SledStore {
         reading.challenges()?;
         reading.marks()?;
         reading.small_ones()?;
+        reading.dictionaries()?;
         reading.meta()?;
         let audit = self.audit_verify()?;
         reading.records += audit.checked;
@@ -226,6 +228,12 @@ impl Reading<'_> {
         for kind in [Kind::ChallengeOrder, Kind::OpenChallenge] {
             store.engine.scan(&[kind.letter()], |key, octets| {
                 self.records += 1;
+                if kind == Kind::OpenChallenge
+                    && let Err(error) = wire::decode_open_challenge(octets)
+                {
+                    let name = format!("record {}", hex::encode(key));
+                    self.fault(name, error.to_string());
+                }
                 let digest = match kind {
                     Kind::ChallengeOrder => octets.as_ref(),
                     _ => key.get(1..).unwrap_or_default(),
@@ -294,6 +302,20 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Dictionaries have places, and are not empty.
+    fn dictionaries(&mut self) -> Result<()> {
+        let store = self.store;
+        let letter = [Kind::Dictionary.letter()];
+        store.engine.scan(&letter, |key, octets| {
+            self.records += 1;
+            if dictionary_of(key).is_none() || octets.is_empty() {
+                let name = format!("dictionary {}", hex::encode(key));
+                self.fault(name, "it cannot be read".to_owned());
+            }
+            Ok(true)
+        })
+    }
+
     /// Nothing is stored under a key that no kind of record has.
     fn meta(&mut self) -> Result<()> {
         let known = [
@@ -303,6 +325,7 @@ impl Reading<'_> {
             Head::key(),
             Anchor::key(),
             clock::key(),
+            Compression::key(),
         ];
         let store = self.store;
         store.engine.scan(&[Kind::Meta.letter()], |key, _| {

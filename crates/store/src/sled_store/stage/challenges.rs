@@ -42,8 +42,9 @@ impl Stage<'_> {
         };
         self.put(key, wire::encode_challenge(&record)?);
         self.put(Kind::ChallengeOrder.id(number), record.digest.to_vec());
-        self.put(Kind::OpenChallenge.digest(&record.digest), Vec::new());
         let open = Open::of(&record);
+        let noted = wire::encode_open_challenge(&open.profile, open.until)?;
+        self.put(Kind::OpenChallenge.digest(&record.digest), noted);
         self.own.challenges.push((record.digest, Some(open)));
         self.count(&record.profile, names::MADE, 1)
     }

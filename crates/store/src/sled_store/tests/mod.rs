@@ -113,7 +113,10 @@ fn put_events(store: &SledStore, count: u64) {
 fn tamper(store: &SledStore, key: Vec<u8>, value: Option<Vec<u8>>) {
     let mut batch = sled::Batch::default();
     match value {
-        Some(value) => batch.insert(key, value),
+        Some(value) => {
+            let kept = store.engine.compression().kept_plainly(&key, value);
+            batch.insert(key, kept);
+        }
         None => batch.remove(key),
     }
     store.engine.write(batch, 1).unwrap();

@@ -163,7 +163,11 @@ fn full_blocks_are_read_from_files_and_made_again_when_they_do_not_fit() {
     let record = engine.get(&Kind::Certificate.id(8192)).unwrap().unwrap();
     let mut facts = crate::sled_store::wire::CertificateFacts::decode(&record).unwrap();
     facts.serial = &[7, 7];
-    batch.insert(Kind::Certificate.id(8192), facts.encode().unwrap());
+    let key = Kind::Certificate.id(8192);
+    let kept = engine
+        .compression()
+        .kept_plainly(&key, facts.encode().unwrap());
+    batch.insert(key, kept);
     engine.write(batch, 1).unwrap();
     drop(engine);
     let store = open(&path);

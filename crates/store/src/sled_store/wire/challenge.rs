@@ -65,6 +65,24 @@ pub(in crate::sled_store) fn decode_challenge(octets: &[u8]) -> Result<Challenge
     })
 }
 
+const OPEN: &str = "an open challenge";
+
+/// What is noted of an open challenge: its profile, and until when (microseconds since 1970).
+pub(in crate::sled_store) fn encode_open_challenge(
+    profile: &str,
+    until: i64,
+) -> std::result::Result<Vec<u8>, Conflict> {
+    encode(OPEN, &(profile, until))
+}
+
+/// `None` when nothing is noted but that it is open, as up to schema version 3.
+pub(in crate::sled_store) fn decode_open_challenge(octets: &[u8]) -> Result<Option<(&str, i64)>> {
+    match octets {
+        [] => Ok(None),
+        octets => decode(OPEN, octets).map(Some),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -81,8 +99,15 @@ mod tests {
         }
 
         #[test]
+        fn what_is_noted_of_open_ones_comes_back(profile: String, until: i64) {
+            let octets = encode_open_challenge(&profile, until).unwrap();
+            prop_assert_eq!(decode_open_challenge(&octets).unwrap(), Some((&profile[..], until)));
+        }
+
+        #[test]
         fn any_octets_decode_or_fail_cleanly(octets: Vec<u8>) {
             let _ = decode_challenge(&octets);
+            let _ = decode_open_challenge(&octets);
         }
     }
 }

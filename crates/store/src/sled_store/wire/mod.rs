@@ -17,7 +17,9 @@ pub(super) use certificate::{
     CertificateFacts, decode_crl, decode_earlier_crl, decode_revocation, decode_revoked,
     encode_certificate, encode_crl, encode_revocation,
 };
-pub(super) use challenge::{decode_challenge, encode_challenge};
+pub(super) use challenge::{
+    decode_challenge, decode_open_challenge, encode_challenge, encode_open_challenge,
+};
 pub(super) use earlier::{EarlierFacts, EarlierRequest};
 pub(super) use enrollment::{EnrollmentView, decode_enrollment, encode_enrollment};
 pub(super) use event::{
