@@ -323,9 +323,12 @@ where
         } else {
             return;
         };
+        // The reply is hyper's own and carries no id: this one tells the line from others.
+        let id = request_id();
         self.tell(Line {
             status: Some(status),
             outcome,
+            request_id: Some(&id),
             ..Line::of(peer.address.ip())
         });
     }

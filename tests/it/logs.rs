@@ -174,6 +174,13 @@ async fn every_request_that_is_no_success_leaves_a_line() {
     let lines = saying(&lines, "SCEP request");
     assert_eq!(summary(&lines), owned(&said));
     assert!(lines.iter().all(|line| line["level"] == "INFO"));
+    let mut ids: Vec<&str> = lines
+        .iter()
+        .map(|line| line["request_id"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), lines.len());
     let refusal = lines[0];
     assert_eq!(refusal["profile"], "corp");
     assert_eq!(refusal["source"], "127.0.0.1");
