@@ -371,7 +371,7 @@ fn stored(shared: &Shared, origin: &Origin, known: &PriorResult) -> Answer {
             match read_request::certificate_of(shared, ca, serial) {
                 Ok(Some(certificate)) => Answer::Certificate(certificate),
                 // Not durable yet, if it was issued just now.
-                Ok(None) if shared.now() - known.updated_at < SETTLES => Answer::Pending,
+                Ok(None) if shared.passed() - known.updated_at < SETTLES => Answer::Pending,
                 // Past its end, where certificates are let go some time after it.
                 Ok(None) => Answer::refused(
                     FailInfo::BadRequest,

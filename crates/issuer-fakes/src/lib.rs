@@ -1,5 +1,5 @@
 //! Fakes of certificate authorities that no test can have, on loopback: EJBCA, Active Directory Certificate Services, AWS
-//! Private CA, Google Certificate Authority Service. Written from what is published about them, not from any client.
+//! Private CA, Google Certificate Authority Service. Written from what is published about them, not from the clients.
 //!
 //! Each answers as its service does and is strict where that is documented: a request that the service would refuse is
 //! refused in the service's own words. A real CA inside issues, revokes and signs CRLs. Every call is recorded, and

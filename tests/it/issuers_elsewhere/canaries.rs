@@ -116,10 +116,11 @@ async fn issuers() -> (Issuers, TestEnv, Vec<String>) {
 impl Issuers {
     /// From now on nobody takes what scepd shows.
     async fn change_their_locks(&self) {
-        let mut vault = self.vault.state();
-        vault.tokens.clear();
-        vault.secret_id = "another".to_owned();
-        drop(vault);
+        {
+            let mut vault = self.vault.state();
+            vault.tokens.clear();
+            vault.secret_id = "another".to_owned();
+        }
         self.oauth
             .settings(|settings| settings.ejbca.oauth_client.1 = "another".to_owned());
         self.oauth.fail(Operation::Issue, None, Fault::LoginRanOut);
