@@ -218,7 +218,7 @@ mod tests {
             .to_string();
         assert!(error.contains("exists already"), "{error}");
         let said = restore(&path("copy"), &path("file")).unwrap();
-        assert!(said.contains("22 records"), "{said}");
+        assert!(said.contains("23 records"), "{said}");
         let copy = SledStore::open(path("copy"), &options()).unwrap();
         let running = backup(&path("copy"), &path("second"))
             .unwrap_err()
