@@ -106,7 +106,7 @@ function fewProfiles(now) {
       length: 90,
       ra: "scepd RA iot",
       issuer: "company-ejbca",
-      elsewhere: { kind: "ejbca", reached: true, silent_for_seconds: 9, revokes: true },
+      elsewhere: { kind: "ejbca", reached: true, silent_for_seconds: 9, waiting: 0, revokes: true },
     }),
     profile("managed", now, { left: 288, challenge: false, tenants: ["contoso", "fabrikam"] }),
     profile("kiosk", now, {
@@ -127,6 +127,7 @@ function fewProfiles(now) {
         kind: "adcs",
         reached: true,
         silent_for_seconds: 437,
+        waiting: 214,
         trouble: "it cannot be reached: the connection was refused",
         revokes: false,
       },
