@@ -4,7 +4,12 @@ use pki::{Certificate, Csr, KeyKind, Name, PrivateKey, SubjectAltNames};
 use scep::client::{CaCertificates, Content, Reply, Request, RequestBuilder, self_signed};
 use scep::get;
 
+use std::time::{Duration, Instant};
+
 use crate::test_env::{CHALLENGE, Running};
+
+/// Nothing takes as long as that, unless it hangs.
+const STUCK: Duration = Duration::from_secs(180);
 
 /// A device that knows its profile's URL and certificates.
 #[derive(Clone)]
@@ -191,4 +196,18 @@ pub(crate) fn refused(reply: Reply) -> (scep::FailInfo, String) {
 
 fn subject() -> Name {
     Name::parse("O=Example, CN=box-4").unwrap()
+}
+
+/// Sends the same request until it is decided, as a device does: it comes again when it is told to wait, and when the
+/// server was busy with the request at that moment.
+pub(crate) async fn until_decided(device: &Device, request: &Request) -> Reply {
+    let started = Instant::now();
+    while started.elapsed() < STUCK {
+        match device.try_post(request).await {
+            Ok(Reply::Pending) | Err(Trouble::Status(503, _)) => tokio::task::yield_now().await,
+            Ok(reply) => return reply,
+            Err(trouble) => panic!("{trouble}"),
+        }
+    }
+    panic!("it stays pending")
 }

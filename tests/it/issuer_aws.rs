@@ -1,18 +1,13 @@
 //! A profile whose issuer is AWS Private CA, before the fake of `crates/issuer-fakes`.
 
-use std::time::{Duration, Instant};
-
 use actors::Revocation;
 use issuer_fakes::{Change, Clock, Decision, Fake, Fault, Kind, Operation, Options};
 use pki::RevocationReason;
 use scep::client::{Content, Reply, Request};
 use store::CaId;
 
-use crate::device::{Device, issued, refused};
+use crate::device::{Device, issued, refused, until_decided};
 use crate::test_env::{CHALLENGE, Running, TestEnv};
-
-/// How long something may take that is under way: a limit, not a pace.
-const STUCK: Duration = Duration::from_secs(180);
 
 /// A fake and a server before it.
 async fn aws() -> (Fake, Running) {
@@ -46,18 +41,6 @@ async fn aws() -> (Fake, Running) {
 fn first_request(device: &Device) -> Request {
     let csr = device.csr(Some(CHALLENGE));
     device.request(Content::PkcsReq(&csr))
-}
-
-/// Sends the same request until it is no longer pending: another one would be another enrollment.
-async fn until_decided(device: &Device, request: &Request) -> Reply {
-    let started = Instant::now();
-    while started.elapsed() < STUCK {
-        match device.post(request).await {
-            Reply::Pending => tokio::task::yield_now().await,
-            reply => return reply,
-        }
-    }
-    panic!("it stays pending")
 }
 
 /// The newest event of enrollments, in words.

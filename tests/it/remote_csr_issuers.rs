@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use actors::{Revocation, RevokeError};
 use pki::{Certificate, RevocationReason};
-use scep::client::{Content, Reply, Request};
+use scep::client::{Content, Reply};
 use store::CaId;
 
-use crate::device::{Device, issued, refused};
+use crate::device::{Device, issued, refused, until_decided};
 use crate::maker::Twist;
 use crate::test_env::{CHALLENGE, Running, TestEnv};
 use crate::web::Manner;
@@ -36,18 +36,6 @@ fn revocation(server: &Running, certificate: &Certificate) -> Revocation {
         note: None,
         request_id: "r-1".to_owned(),
     }
-}
-
-/// Sends the same request again until it is no longer pending: another one would be another enrollment.
-async fn until_decided(device: &Device, request: &Request) -> Reply {
-    let started = Instant::now();
-    while started.elapsed() < STUCK {
-        match device.post(request).await {
-            Reply::Pending => tokio::task::yield_now().await,
-            reply => return reply,
-        }
-    }
-    panic!("it stays pending")
 }
 
 fn ejbca(url: &str) -> TestEnv {

@@ -1,20 +1,15 @@
 //! A profile whose issuer is another SCEP server: a second one of ours.
 
-use std::time::{Duration, Instant};
-
 use actors::{Clock as _, RevokeError};
 use issuer::RaCertifier as _;
 use pki::{
     CertificateBuilder, Curve, Digest, Extension, KeyKind, KeyUsage, Name, PrivateKey, Serial,
 };
-use scep::client::{Content, Reply, Request};
+use scep::client::{Content, Reply};
 
-use crate::device::{Device, issued, refused};
+use crate::device::{Device, issued, refused, until_decided};
 use crate::fleet::device_key;
 use crate::test_env::{CHALLENGE, Running, TestEnv};
-
-/// How long something may take that is under way: a limit, not a pace.
-const STUCK: Duration = Duration::from_secs(180);
 
 /// The server above: it takes first requests of `signer` alone.
 pub(crate) async fn above(settings: &str, signer: &pki::Certificate) -> Running {
@@ -88,18 +83,6 @@ pub(crate) fn below(
         policies.push(policy.unwrap().into());
     });
     env
-}
-
-/// Sends the same request until it is no longer pending.
-async fn until_decided(device: &Device, request: &Request) -> Reply {
-    let started = Instant::now();
-    while started.elapsed() < STUCK {
-        match device.post(request).await {
-            Reply::Pending => tokio::task::yield_now().await,
-            reply => return reply,
-        }
-    }
-    panic!("it stays pending")
 }
 
 async fn device(between: &Running) -> Device {

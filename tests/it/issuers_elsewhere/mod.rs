@@ -7,19 +7,15 @@ mod differences;
 mod ejbca;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actors::Clock as _;
 use issuer_fakes::{Clock, Fake, Kind, Operation, Options};
 use openssl::x509::X509;
-use scep::client::{Content, Reply, Request};
+use scep::client::{Content, Request};
 
 use crate::admin::operator::Operator;
-use crate::device::{Device, issued};
+use crate::device::{Device, issued, until_decided};
 use crate::test_env::{CHALLENGE, Running, TestEnv};
-
-/// How long something may take that is under way: a limit, not a pace.
-const STUCK: Duration = Duration::from_secs(180);
 
 /// A fake in the time of an environment that is not started yet.
 async fn fake(kind: Kind, env: &TestEnv) -> Fake {
@@ -98,18 +94,6 @@ fn ejbca_issuer(fake: &Fake, trust: &str, login: &str) -> String {
 fn first_request(device: &Device) -> Request {
     let csr = device.csr(Some(CHALLENGE));
     device.request(Content::PkcsReq(&csr))
-}
-
-/// Sends the same request until it is no longer pending.
-async fn until_decided(device: &Device, request: &Request) -> Reply {
-    let started = Instant::now();
-    while started.elapsed() < STUCK {
-        match device.post(request).await {
-            Reply::Pending => tokio::task::yield_now().await,
-            reply => return reply,
-        }
-    }
-    panic!("it stays pending")
 }
 
 /// Enrolls a device, however long that takes.
