@@ -56,7 +56,6 @@ mod intune_anchors;
 mod intune_cloud;
 mod intune_compliance;
 mod intune_revocations;
-mod issuer_aws;
 mod issuers_elsewhere;
 mod logs;
 #[path = "../../crates/remote-issuers/tests/it/maker.rs"]

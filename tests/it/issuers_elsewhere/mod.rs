@@ -2,6 +2,7 @@
 
 mod adcs;
 mod away;
+mod aws;
 mod canaries;
 mod differences;
 mod ejbca;

@@ -1,13 +1,14 @@
-//! A profile whose issuer is AWS Private CA, before the fake of `crates/issuer-fakes`.
+//! AWS Private CA.
 
 use actors::Revocation;
 use issuer_fakes::{Change, Clock, Decision, Fake, Fault, Kind, Operation, Options};
 use pki::RevocationReason;
-use scep::client::{Content, Reply, Request};
+use scep::client::{Content, Reply};
 use store::CaId;
 
+use super::{clean, enrolled, first_request, said, with_issuer};
 use crate::device::{Device, issued, refused, until_decided};
-use crate::test_env::{CHALLENGE, Running, TestEnv};
+use crate::test_env::{Running, TestEnv};
 
 /// A fake and a server before it.
 async fn aws() -> (Fake, Running) {
@@ -23,34 +24,14 @@ async fn aws() -> (Fake, Running) {
     let trust = env.file("aws.pem", fake.trust().as_bytes());
     let secret = env.file("aws-secret", secret.as_bytes());
     let issuer = format!(
-        "id = 'corp'\ntype = 'aws-pca'\nurl = '{url}'\nca_bundle_path = '{}'\n[aws_pca]\nca_arn = '{}'\n\
+        "type = 'aws-pca'\nurl = '{url}'\nca_bundle_path = '{}'\n[aws_pca]\nca_arn = '{}'\n\
          crl_url = '{url}/crl/ca.crl'\nauth = 'keys'\naccess_key_id = '{id}'\nsecret_access_key_file = '{}'",
         trust.display(),
         settings.ca_arn,
         secret.display(),
         url = fake.url(),
     );
-    let mut env = env.profile("corp", "issuer_id = 'corp'\nanswer_within = '1s'");
-    env.edit(|config| {
-        let issuers = config["issuer"].as_array_mut().unwrap();
-        issuers.push(issuer.parse::<toml::Table>().unwrap().into());
-    });
-    (fake, env.start().await)
-}
-
-fn first_request(device: &Device) -> Request {
-    let csr = device.csr(Some(CHALLENGE));
-    device.request(Content::PkcsReq(&csr))
-}
-
-/// The newest event of enrollments, in words.
-fn said(server: &Running) -> String {
-    format!("{:?}", server.events("scep_pkcsreq").first().unwrap())
-}
-
-fn clean(fake: &Fake) {
-    assert!(fake.problems().is_empty(), "{:?}", fake.problems());
-    assert_eq!(fake.count(Operation::Elsewhere), 0);
+    (fake, with_issuer(env, "corp", &issuer).start().await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,8 +40,7 @@ async fn a_device_enrolls_renews_and_is_revoked() {
     // The RA's certificate was made there, too.
     assert_eq!(fake.issued().len(), 1);
     let mut device = Device::of(&server, "corp").await;
-    let request = first_request(&device);
-    let first = issued(until_decided(&device, &request).await);
+    let first = enrolled(&device).await;
     device.signer = first.clone();
     let csr = device.csr(None);
     let request = device.request(Content::RenewalReq(&csr));
