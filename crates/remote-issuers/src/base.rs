@@ -112,6 +112,16 @@ impl Base {
         result
     }
 
+    /// A call that revokes. Whatever it came to, the CRL that is kept may lack what it did.
+    pub(crate) async fn revoking(
+        &self,
+        call: impl Future<Output = Result<(), IssueError>>,
+    ) -> Result<(), IssueError> {
+        let revoked = self.noted(call).await;
+        self.crls.outdated();
+        revoked
+    }
+
     /// The CRL of the current CA: the one that is kept, or what `fetch` gives.
     pub(crate) async fn newest_crl(
         &self,

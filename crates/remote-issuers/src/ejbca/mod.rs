@@ -136,14 +136,7 @@ impl Issuer for Ejbca {
         certificate: &'a Certificate,
         reason: RevocationReason,
     ) -> Answering<'a, ()> {
-        Box::pin(async move {
-            let revoked = self
-                .base
-                .noted(self.have_revoked(certificate, reason))
-                .await;
-            self.base.crls.outdated();
-            revoked
-        })
+        Box::pin(self.base.revoking(self.have_revoked(certificate, reason)))
     }
 
     fn remote(&self) -> Option<&dyn RemoteCa> {

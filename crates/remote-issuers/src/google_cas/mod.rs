@@ -196,12 +196,7 @@ impl Issuer for GoogleCas {
         certificate: &'a Certificate,
         reason: RevocationReason,
     ) -> Answering<'a, ()> {
-        Box::pin(async move {
-            let revoking = self.server.revoke(certificate, reason);
-            let revoked = self.base.noted(revoking).await;
-            self.base.crls.outdated();
-            revoked
-        })
+        Box::pin(self.base.revoking(self.server.revoke(certificate, reason)))
     }
 
     fn remote(&self) -> Option<&dyn RemoteCa> {

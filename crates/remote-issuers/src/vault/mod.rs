@@ -161,12 +161,8 @@ impl Issuer for Vault {
         certificate: &'a Certificate,
         _: RevocationReason,
     ) -> Answering<'a, ()> {
-        Box::pin(async move {
-            // No reason can be given to it.
-            let revoked = self.base.noted(self.server.revoke(certificate)).await;
-            self.base.crls.outdated();
-            revoked
-        })
+        // No reason can be given to it.
+        Box::pin(self.base.revoking(self.server.revoke(certificate)))
     }
 
     fn remote(&self) -> Option<&dyn RemoteCa> {
